@@ -1,0 +1,37 @@
+# How every target of the project is compiled.
+add_library(graft_options INTERFACE)
+target_include_directories(graft_options INTERFACE ${PROJECT_SOURCE_DIR})
+# -ffp-contract=off: a product and a sum are fused only where the code says so, on every machine alike.
+target_compile_options(graft_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off)
+if(GRAFT_SANITIZE)
+  target_compile_options(graft_options INTERFACE
+    -fsanitize=${GRAFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(graft_options INTERFACE -fsanitize=${GRAFT_SANITIZE})
+endif()
+
+# graft_room(NAME SOURCES file... DEPENDS target... PRIVATE target...): one room of the engine, as a
+# static library. A room sees only the rooms that it names, so that data cannot flow backwards.
+function(graft_room name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_library(graft_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(graft_${name} PUBLIC graft_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# graft_test(NAME SOURCES file... DEPENDS target...): one GoogleTest program; each of its tests is a
+# test of ctest's. A test that cannot run says GTEST_SKIP() and is counted as skipped.
+function(graft_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_link_libraries(test_${name} PRIVATE graft_options graft_test_support ${ARG_DEPENDS}
+                                             GTest::gtest GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT 300 LABELS ${name})
+endfunction()
+
+# graft_bench(NAME SOURCES file... DEPENDS target...): one Google Benchmark program.
+function(graft_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(bench_${name} ${ARG_SOURCES})
+  target_link_libraries(bench_${name} PRIVATE graft_options ${ARG_DEPENDS} benchmark::benchmark)
+endfunction()

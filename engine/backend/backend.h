@@ -1,0 +1,148 @@
+#pragma once
+// The seam between the engine and the machine that computes. No type of CUDA or of a CPU's vector
+// unit appears here; a backend is one folder, and a new one needs no change outside it but a line in
+// make_backend().
+//
+// Calls that start device work may return before it is done; what they borrow must stay untouched
+// until the matching wait. One thread drives a Backend and what it made.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/config/config.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft {
+
+// Host memory that the device copies from and to at full speed (pinned with CUDA, huge pages on a CPU).
+// Move-only.
+class HostBuffer {
+ public:
+  using Release = std::function<void(std::byte*)>;
+  HostBuffer() = default;
+  HostBuffer(std::byte* data, std::size_t size, Release release)
+      : data_(data, std::move(release)), size_(size) {}
+  std::span<std::byte> bytes() const { return {data_.get(), size_}; }
+  template <typename Value>
+  std::span<Value> as() const {
+    return {reinterpret_cast<Value*>(data_.get()), size_ / sizeof(Value)};
+  }
+
+ private:
+  std::unique_ptr<std::byte[], Release> data_{nullptr, [](std::byte*) {}};
+  std::size_t size_ = 0;
+};
+
+struct FeatureShape {
+  std::size_t height = 0, width = 0, channels = 0;
+  std::size_t count() const { return height * width * channels; }
+  auto operator<=>(const FeatureShape&) const = default;
+};
+// VGG16's last plane for an image: five floor-halvings, 512 channels. Throws Error(usage) below 32×32.
+FeatureShape vgg16_feature_shape(ImageSize image);
+
+struct BackboneOptions {
+  ImageSize image_size;
+  Preprocess preprocess = Preprocess::rescale;
+  std::size_t batch_size = 32;  // the most images that one submit may bring
+};
+
+// The frozen network, ready for batches.
+class Backbone {
+ public:
+  virtual ~Backbone() = default;
+  using Ticket = std::uint64_t;
+  // images: count × height × width × 3 bytes, RGB; features: count × FeatureShape::count() floats,
+  // (y, x, channel) order. Both from Backend::allocate_host. 1 ≤ count ≤ batch_size. The features of
+  // an image do not depend on what else is in its batch, nor on the number of threads.
+  virtual Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
+                        std::span<float> features) = 0;
+  // Returns when the work of that ticket, and of all before it, is in `features`.
+  virtual void wait(Ticket ticket) = 0;
+};
+
+// Rows of features, row-major, borrowed.
+struct FeatureView {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  const float* row(std::size_t index) const { return data + index * columns; }
+};
+
+struct HeadOptions {
+  std::size_t inputs = 0;
+  std::vector<std::size_t> hidden;
+  std::size_t classes = 2;  // 2: one sigmoid output; more: softmax with that many
+  double dropout = 0.5;
+  std::size_t batch_size = 16;
+  OptimizerConfig optimizer;
+  std::uint64_t seed = 1;
+  std::size_t outputs() const { return classes == 2 ? 1 : classes; }
+};
+
+struct DenseParameters {
+  std::size_t inputs = 0, outputs = 0;
+  std::vector<float> kernel;  // inputs × outputs
+  std::vector<float> bias;    // outputs
+};
+
+// All that a training step reads and changes: what a checkpoint holds.
+struct HeadState {
+  std::vector<DenseParameters> parameters;    // one per Dense, first to last
+  std::vector<DenseParameters> mean_squares;  // RMSprop's running mean of g², the same shapes
+};
+
+struct Totals {
+  double loss_sum = 0.0;    // Σ over batches of (mean loss of the batch × its size)
+  std::uint64_t correct = 0;
+  std::uint64_t count = 0;
+  double loss() const { return count == 0 ? 0.0 : loss_sum / static_cast<double>(count); }
+  double accuracy() const {
+    return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
+  }
+};
+
+// The classifier that is trained: Dense → ReLU → Dropout for each hidden layer, then Dense and a
+// sigmoid (binary cross-entropy) or softmax (categorical cross-entropy).
+class Head {
+ public:
+  virtual ~Head() = default;
+  virtual void set_state(const HeadState& state) = 0;  // throws Error(usage) when shapes differ
+  virtual HeadState state() = 0;
+  // The rows that train_step picks from. Borrowed until the next call; labels has features.rows values.
+  virtual void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  // One forward, backward and RMSprop update over these rows. `step` counts batches from the start of
+  // training (0, 1, …) and keys the dropout masks. Rows and labels are valid indices.
+  virtual void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) = 0;
+  // What train_step has added up since the last call. Waits for the device.
+  virtual Totals take_totals() = 0;
+  virtual Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  // probabilities: rows × classes, each row sums to 1.
+  virtual void predict(FeatureView features, std::span<float> probabilities) = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // For people: "CPU, AVX-512, 2 threads".
+  virtual std::string description() const = 0;
+  // Names the arithmetic of the backbone: equal strings promise equal bytes of features.
+  virtual std::string numerics() const = 0;
+  virtual HostBuffer allocate_host(std::size_t bytes) = 0;
+  // How many batches should be under way at once: 1 where submit() computes before it returns.
+  virtual std::size_t batches_in_flight() const = 0;
+  virtual std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
+                                                  const BackboneOptions& options) = 0;
+  virtual std::unique_ptr<Head> make_head(const HeadOptions& options) = 0;
+};
+
+// device: "cpu", "cuda" or "auto". Throws Error(device) with a sentence when a GPU is asked for and
+// there is none; "auto" takes the CPU then. threads 0: one per core this process may run on.
+std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads);
+
+}  // namespace graft

@@ -1,0 +1,29 @@
+#pragma once
+// An array of floats that starts on a cache line, zero at first, in huge pages where the system
+// gives them: a pass over a Dense layer's weights touches thousands of small pages otherwise.
+// Move-only.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace graft::cpu {
+
+class AlignedFloats {
+ public:
+  AlignedFloats() = default;
+  explicit AlignedFloats(std::size_t count);  // throws std::bad_alloc
+
+  float* data() const { return data_.get(); }
+  std::size_t size() const { return size_; }
+  std::span<float> values() const { return {data_.get(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(float* data) const;
+  };
+  std::unique_ptr<float[], Free> data_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace graft::cpu

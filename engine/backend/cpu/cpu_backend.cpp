@@ -1,0 +1,63 @@
+#include "engine/backend/cpu/cpu_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "engine/backend/cpu/aligned_floats.h"
+#include "engine/backend/cpu/cpu_backbone.h"
+#include "engine/backend/cpu/cpu_head.h"
+#include "engine/base/error.h"
+
+namespace graft::cpu {
+namespace {
+
+const KernelTable& checked_kernels(Isa isa) {
+  if (!supports(isa)) {
+    throw Error(ErrorKind::usage, fmt::format("This processor has no {}.", name_of(isa)));
+  }
+  return kernels_for(isa);
+}
+
+std::size_t checked_threads(std::size_t threads) {
+  constexpr std::size_t most = 1024;
+  if (threads > most) {
+    throw Error(ErrorKind::usage, fmt::format("threads is {}; at most {} make sense. 0 takes one "
+                                              "per core.",
+                                              threads, most));
+  }
+  return threads == 0 ? available_cores() : threads;
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(std::size_t threads, Isa isa)
+    : isa_(isa), kernels_(checked_kernels(isa)), threads_(checked_threads(threads)) {}
+
+std::string CpuBackend::description() const {
+  return fmt::format("CPU, {}, {} thread{}", name_of(isa_), threads_.threads(),
+                     threads_.threads() == 1 ? "" : "s");
+}
+
+std::string CpuBackend::numerics() const {
+  return std::string(backbone_numerics(isa_));
+}
+
+HostBuffer CpuBackend::allocate_host(std::size_t bytes) {
+  if (bytes == 0) return {};
+  const std::size_t floats = bytes / sizeof(float) + (bytes % sizeof(float) == 0 ? 0 : 1);
+  const auto memory = std::make_shared<AlignedFloats>(floats);
+  return {reinterpret_cast<std::byte*>(memory->data()), bytes, [memory](std::byte*) {}};
+}
+
+std::unique_ptr<Backbone> CpuBackend::make_backbone(const Vgg16Weights& weights,
+                                                    const BackboneOptions& options) {
+  return make_cpu_backbone(weights, options, threads_, kernels_);
+}
+
+std::unique_ptr<Head> CpuBackend::make_head(const HeadOptions& options) {
+  return make_cpu_head(options, threads_, kernels_);
+}
+
+}  // namespace graft::cpu

@@ -1,0 +1,32 @@
+#pragma once
+// The Backend that computes where the program runs.
+
+#include "engine/backend/backend.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace graft::cpu {
+
+class CpuBackend final : public Backend {
+ public:
+  // threads 0: one per core that this process may run on. The Isa is chosen by tests; throws
+  // Error(usage) when this processor lacks it.
+  explicit CpuBackend(std::size_t threads, Isa isa = best_isa());
+
+  std::string description() const override;
+  std::string numerics() const override;
+  // Starts on a cache line; in huge pages when it is large and the system gives them.
+  HostBuffer allocate_host(std::size_t bytes) override;
+  std::size_t batches_in_flight() const override { return 1; }
+  std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
+                                          const BackboneOptions& options) override;
+  std::unique_ptr<Head> make_head(const HeadOptions& options) override;
+
+ private:
+  const Isa isa_;
+  const KernelTable& kernels_;
+  ThreadPool threads_;
+};
+
+}  // namespace graft::cpu

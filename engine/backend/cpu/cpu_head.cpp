@@ -1,0 +1,205 @@
+#include "engine/backend/cpu/cpu_head.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/backend/cpu/dense_layer.h"
+#include "engine/backend/cpu/head_checks.h"
+#include "kernels/cpu/cross_entropy.h"
+
+namespace graft::cpu {
+
+namespace {
+
+// Rows that evaluate and predict take at once: the kernel is then read from memory once for all.
+constexpr std::size_t evaluation_rows = 64;
+
+class CpuHead final : public Head {
+ public:
+  CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels);
+
+  void set_state(const HeadState& state) override;
+  HeadState state() override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
+  Totals take_totals() override { return std::exchange(totals_, Totals{}); }
+  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void predict(FeatureView features, std::span<float> probabilities) override;
+
+ private:
+  const float* forward(std::size_t rows, const std::uint64_t* training_step);
+  void backward(std::size_t rows);
+  BatchLoss loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
+                 float* gradient) const;
+  template <typename Block>
+  void for_each_block(FeatureView features, const Block& block);
+  float kept_scale() const { return static_cast<float>(1.0 / (1.0 - options_.dropout)); }
+  Dropout dropout(std::size_t layer, const std::uint64_t* training_step) const;
+
+  const HeadOptions options_;
+  const Rmsprop rmsprop_;
+  const LayerContext context_;
+  std::vector<DenseLayer> layers_;
+  AlignedFloats sums_;                // workspace of every layer's product
+  std::vector<const float*> inputs_;  // the feature rows of the present batch or block
+  std::vector<std::uint32_t> batch_labels_;
+  FeatureView features_;
+  std::span<const std::uint32_t> labels_;
+  Totals totals_;
+  bool has_state_ = false;
+};
+
+Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
+  return {static_cast<float>(optimizer.learning_rate), static_cast<float>(optimizer.rho),
+          static_cast<float>(1.0 - optimizer.rho), static_cast<float>(optimizer.epsilon),
+          optimizer.epsilon_inside_sqrt};
+}
+
+CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
+    : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
+  const std::size_t most_rows = std::max(options.batch_size, evaluation_rows);
+  std::size_t inputs = options.inputs;
+  std::size_t workspace = 0;
+  layers_.reserve(options.hidden.size() + 1);
+  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
+    const bool last = layer == options.hidden.size();
+    const std::size_t units = last ? options.outputs() : options.hidden[layer];
+    layers_.emplace_back(inputs, units, most_rows);
+    workspace = std::max(workspace, layers_.back().workspace_size());
+    inputs = units;
+  }
+  sums_ = AlignedFloats(workspace);
+  inputs_.resize(most_rows);
+  batch_labels_.resize(most_rows);
+}
+
+void CpuHead::set_state(const HeadState& state) {
+  check_shapes(state, options_);
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    layers_[layer].set_parameters(state.parameters[layer]);
+    if (state.mean_squares.empty()) {
+      layers_[layer].clear_mean_squares();
+    } else {
+      layers_[layer].set_mean_squares(state.mean_squares[layer]);
+    }
+  }
+  has_state_ = true;
+}
+
+HeadState CpuHead::state() {
+  check_has_state(has_state_);
+  HeadState state;
+  for (const DenseLayer& layer : layers_) {
+    state.parameters.push_back(layer.parameters());
+    state.mean_squares.push_back(layer.mean_squares());
+  }
+  return state;
+}
+
+void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+  check_features(features, labels, options_);
+  features_ = features;
+  labels_ = labels;
+}
+
+void CpuHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+  check_has_state(has_state_);
+  check_batch(rows, step, features_.rows, options_.batch_size);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    inputs_[i] = features_.row(rows[i]);
+    batch_labels_[i] = labels_[rows[i]];
+  }
+  const float* logits = forward(rows.size(), &step);
+  const BatchLoss batch = loss(logits, batch_labels_.data(), rows.size(), layers_.back().delta());
+  totals_.loss_sum += batch.loss_sum;
+  totals_.correct += batch.correct;
+  totals_.count += rows.size();
+  backward(rows.size());
+}
+
+Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
+  check_has_state(has_state_);
+  check_features(features, labels, options_);
+  Totals totals;
+  for_each_block(features, [&](std::size_t first, std::size_t rows, const float* logits) {
+    const BatchLoss batch = loss(logits, labels.data() + first, rows, nullptr);
+    totals.loss_sum += batch.loss_sum;
+    totals.correct += batch.correct;
+    totals.count += rows;
+  });
+  return totals;
+}
+
+void CpuHead::predict(FeatureView features, std::span<float> probabilities) {
+  check_has_state(has_state_);
+  check_features(features, options_);
+  check_probabilities(probabilities.size(), features.rows, options_.classes);
+  for_each_block(features, [&](std::size_t first, std::size_t rows, const float* logits) {
+    float* to = probabilities.data() + first * options_.classes;
+    if (options_.classes == 2) {
+      sigmoid_probabilities(logits, rows, to);
+    } else {
+      softmax_probabilities(logits, rows, options_.classes, to);
+    }
+  });
+}
+
+template <typename Block>
+void CpuHead::for_each_block(FeatureView features, const Block& block) {
+  for (std::size_t first = 0; first < features.rows; first += inputs_.size()) {
+    const std::size_t rows = std::min(inputs_.size(), features.rows - first);
+    for (std::size_t i = 0; i < rows; ++i) inputs_[i] = features.row(first + i);
+    block(first, rows, forward(rows, nullptr));
+  }
+}
+
+// Not in training, every value is kept as it is.
+Dropout CpuHead::dropout(std::size_t layer, const std::uint64_t* training_step) const {
+  if (training_step == nullptr || options_.dropout == 0.0) return {{}, 0, 1.0F};
+  return {
+      {options_.seed, RandomPurpose::dropout, static_cast<std::uint32_t>(layer), *training_step},
+      dropout_threshold(options_.dropout),
+      kept_scale()};
+}
+
+// From inputs_ to the logits, rows × outputs.
+const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_step) {
+  const float* const* inputs = inputs_.data();
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    const bool hidden = layer + 1 < layers_.size();
+    const Dropout mask = dropout(layer, training_step);
+    layers_[layer].forward(context_, inputs, rows, hidden ? &mask : nullptr, sums_.data());
+    inputs = layers_[layer].output_rows();
+  }
+  return layers_.back().outputs();
+}
+
+// From the gradient of the logits in the last layer's delta: the gradient of each layer before it,
+// with the weights as the forward pass had them, then that layer's update.
+void CpuHead::backward(std::size_t rows) {
+  for (std::size_t layer = layers_.size(); layer-- > 0;) {
+    if (layer > 0) {
+      DenseLayer& before = layers_[layer - 1];
+      layers_[layer].backward_inputs(context_, rows, before.delta());
+      context_.kernels.relu_dropout_backward(before.delta(), before.outputs(),
+                                             rows * before.units(), kept_scale());
+    }
+    layers_[layer].update(context_, rows, rmsprop_);
+  }
+}
+
+BatchLoss CpuHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
+                        float* gradient) const {
+  if (options_.classes == 2) return sigmoid_cross_entropy(logits, labels, rows, gradient);
+  return softmax_cross_entropy(logits, labels, rows, options_.classes, gradient);
+}
+
+}  // namespace
+
+std::unique_ptr<Head> make_cpu_head(const HeadOptions& options, ThreadPool& pool,
+                                    const KernelTable& kernels) {
+  check_options(options);
+  return std::make_unique<CpuHead>(options, pool, kernels);
+}
+
+}  // namespace graft::cpu

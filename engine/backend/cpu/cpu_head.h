@@ -1,0 +1,23 @@
+#pragma once
+// The head on the CPU. The arithmetic is that of kernels/cpu: the same bytes for any number of
+// threads, and the same on AVX2 and AVX-512.
+//
+// Every precondition of Head is checked and is Error(usage) when broken. Beyond what Head promises:
+//   set_state    accepts no mean_squares at all as all zero (a head that is only evaluated)
+//   train_step   takes 1 … batch_size rows, allocates nothing
+// Memory: 8 bytes per parameter, and workspace for 64 rows or a batch, whichever is more.
+
+#include <memory>
+
+#include "engine/backend/backend.h"
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace graft::cpu {
+
+// `pool` and `kernels` are borrowed and outlive the head. Throws Error(usage) on options out of
+// range.
+std::unique_ptr<Head> make_cpu_head(const HeadOptions& options, ThreadPool& pool,
+                                    const KernelTable& kernels);
+
+}  // namespace graft::cpu

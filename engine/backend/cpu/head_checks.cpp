@@ -1,0 +1,138 @@
+#include "engine/backend/cpu/head_checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "engine/base/error.h"
+
+namespace graft::cpu {
+
+namespace {
+
+// The sentence is made only when it is needed: a training step checks its batch without allocating.
+template <typename... Values>
+void require(bool holds, fmt::format_string<Values...> sentence, Values&&... values) {
+  if (!holds) throw Error(ErrorKind::usage, fmt::format(sentence, std::forward<Values>(values)...));
+}
+
+// A layer's weights are counted, in floats, without overflow, far below what memory can hold.
+constexpr std::size_t most_weights = std::size_t{1} << 40U;
+
+void check_layer_size(std::size_t inputs, std::size_t units) {
+  require(units > 0, "A layer of the head has 0 units; give each at least 1 (head.hidden).");
+  require(inputs <= most_weights / units,
+          "A Dense layer of {} inputs and {} units has more weights than any memory holds; "
+          "make head.hidden smaller.",
+          inputs, units);
+}
+
+void check_optimizer(const OptimizerConfig& optimizer) {
+  require(optimizer.type == "rmsprop", "The optimizer \"{}\" does not exist here; use \"rmsprop\".",
+          optimizer.type);
+  require(std::isfinite(optimizer.learning_rate) && optimizer.learning_rate > 0.0,
+          "The learning rate is {}; it must be above 0 and finite.", optimizer.learning_rate);
+  require(optimizer.rho >= 0.0 && optimizer.rho < 1.0,
+          "RMSprop's rho is {}; it must be at least 0 and below 1.", optimizer.rho);
+  require(std::isfinite(optimizer.epsilon) && optimizer.epsilon > 0.0,
+          "RMSprop's epsilon is {}; it must be above 0 and finite.", optimizer.epsilon);
+}
+
+void check_parameters(const DenseParameters& parameters, std::size_t layer, std::size_t inputs,
+                      std::size_t outputs, const char* what) {
+  require(parameters.inputs == inputs && parameters.outputs == outputs &&
+              parameters.kernel.size() == inputs * outputs && parameters.bias.size() == outputs,
+          "The {} of Dense layer {} are {} × {} (kernel of {} values, bias of {}); this head "
+          "has {} × {} there. They belong to another head.",
+          what, layer, parameters.inputs, parameters.outputs, parameters.kernel.size(),
+          parameters.bias.size(), inputs, outputs);
+}
+
+void check_layers(const std::vector<DenseParameters>& layers, const HeadOptions& options,
+                  const char* what) {
+  require(layers.size() == options.hidden.size() + 1,
+          "The state has {} of {} Dense layers; this head has {}. It belongs to another head.",
+          what, layers.size(), options.hidden.size() + 1);
+  std::size_t inputs = options.inputs;
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const bool last = layer == options.hidden.size();
+    const std::size_t outputs = last ? options.outputs() : options.hidden[layer];
+    check_parameters(layers[layer], layer, inputs, outputs, what);
+    inputs = outputs;
+  }
+}
+
+}  // namespace
+
+void check_options(const HeadOptions& options) {
+  require(options.inputs > 0, "The head has 0 inputs; it needs features of at least one value.");
+  require(options.classes >= 2, "The head has {} class(es); telling apart needs at least 2.",
+          options.classes);
+  require(options.batch_size > 0, "The batch size is 0; it must be at least 1 (train.batch_size).");
+  require(options.hidden.size() <= 255,
+          "The head has {} hidden layers; at most 255 have random streams of their own.",
+          options.hidden.size());
+  require(options.dropout >= 0.0 && options.dropout < 1.0,
+          "The dropout rate is {}; it must be at least 0 and below 1.", options.dropout);
+  std::size_t inputs = options.inputs;
+  for (const std::size_t units : options.hidden) {
+    check_layer_size(inputs, units);
+    inputs = units;
+  }
+  check_layer_size(inputs, options.outputs());
+  check_optimizer(options.optimizer);
+}
+
+void check_shapes(const HeadState& state, const HeadOptions& options) {
+  check_layers(state.parameters, options, "parameters");
+  if (!state.mean_squares.empty()) check_layers(state.mean_squares, options, "mean squares");
+}
+
+void check_has_state(bool has_state) {
+  require(has_state, "The head has no parameters yet; call set_state first.");
+}
+
+void check_features(FeatureView features, const HeadOptions& options) {
+  require(features.columns == options.inputs,
+          "The features have {} values per image and the head takes {}; they were made with "
+          "another image size or for another head.",
+          features.columns, options.inputs);
+  require(features.data != nullptr || features.rows == 0, "The features of {} rows have no data.",
+          features.rows);
+}
+
+void check_features(FeatureView features, std::span<const std::uint32_t> labels,
+                    const HeadOptions& options) {
+  check_features(features, options);
+  require(labels.size() == features.rows,
+          "There are {} labels for {} rows of features; each row needs one.", labels.size(),
+          features.rows);
+  const auto wrong =
+      std::ranges::find_if(labels, [&](std::uint32_t label) { return label >= options.classes; });
+  if (wrong == labels.end()) return;
+  require(false, "The label of row {} is {}; with {} classes the largest is {}.",
+          wrong - labels.begin(), *wrong, options.classes, options.classes - 1);
+}
+
+void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
+                 std::size_t batch_size) {
+  require(row_count > 0, "There are no training rows; call set_training_data with at least one.");
+  require(!rows.empty() && rows.size() <= batch_size, "A batch has {} rows; it takes 1 to {}.",
+          rows.size(), batch_size);
+  require(step < (std::uint64_t{1} << 48U),
+          "The training step is {}; the random streams end at 2^48.", step);
+  for (const std::uint32_t row : rows) {
+    require(row < row_count, "A batch asks for row {} of {} training rows.", row, row_count);
+  }
+}
+
+void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes) {
+  require(size == rows * classes,
+          "The probabilities of {} rows and {} classes need {} floats; there is room for {}.", rows,
+          classes, rows * classes, size);
+}
+
+}  // namespace graft::cpu

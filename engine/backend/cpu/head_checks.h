@@ -1,0 +1,25 @@
+#pragma once
+// The preconditions of a Head, each as one sentence. All throw Error(usage).
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "engine/backend/backend.h"
+
+namespace graft::cpu {
+
+void check_options(const HeadOptions& options);
+// `state` has the layers of `options`, each with its shape; mean_squares may be empty.
+void check_shapes(const HeadState& state, const HeadOptions& options);
+void check_has_state(bool has_state);
+void check_features(FeatureView features, const HeadOptions& options);
+// Also: one label for each row, below options.classes.
+void check_features(FeatureView features, std::span<const std::uint32_t> labels,
+                    const HeadOptions& options);
+// `rows` are 1 … batch_size indices below row_count; step is below 2^48.
+void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
+                 std::size_t batch_size);
+void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes);
+
+}  // namespace graft::cpu

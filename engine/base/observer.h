@@ -1,0 +1,34 @@
+#pragma once
+// How the engine tells what it is doing. The engine calls it from the thread that called the
+// engine; the program decides how it looks (terminal, plain lines, log file, nothing).
+
+#include <cstddef>
+#include <string_view>
+
+namespace graft {
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A stage of known length begins: "features/train", 2000, "images". Stages do not nest.
+  virtual void begin(std::string_view stage, std::size_t total, std::string_view unit) = 0;
+  virtual void advance(std::size_t done_in_all) = 0;
+  virtual void end() = 0;
+  virtual void note(
+      std::string_view sentence) = 0;  // a decision worth knowing: why, which, how many
+  virtual void warn(
+      std::string_view sentence) = 0;           // something is probably not what the user wants
+  virtual void row(std::string_view line) = 0;  // a line of a result table (an epoch)
+};
+
+class SilentObserver final : public Observer {
+ public:
+  void begin(std::string_view, std::size_t, std::string_view) override {}
+  void advance(std::size_t) override {}
+  void end() override {}
+  void note(std::string_view) override {}
+  void warn(std::string_view) override {}
+  void row(std::string_view) override {}
+};
+
+}  // namespace graft

@@ -1,0 +1,127 @@
+#include "engine/dataset/dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/dataset/duplicates.h"
+#include "engine/dataset/scan.h"
+#include "engine/dataset/split.h"
+#include "engine/dataset/text.h"
+#include "engine/dataset/verify.h"
+
+namespace graft {
+namespace {
+
+// Good files become samples and bad ones are listed, both in the order of the scan.
+Dataset make_dataset(ScannedFolder folder, std::vector<VerifiedFile> verified) {
+  Dataset dataset;
+  dataset.root = std::move(folder.root);
+  std::size_t next = 0;
+  for (ScannedClass& one : folder.classes) {
+    const auto label = static_cast<std::uint32_t>(dataset.classes.size());
+    dataset.classes.push_back(std::move(one.name));
+    for (std::string& file : one.files) {
+      VerifiedFile& result = verified[next++];
+      if (result.reason.empty()) {
+        dataset.samples.push_back({std::move(file), label, result.content});
+      } else {
+        dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
+      }
+    }
+  }
+  return dataset;
+}
+
+// "  path: reason" for up to twenty bad files, a line each.
+std::string bad_file_lines(const std::vector<const Dataset*>& datasets, std::size_t count) {
+  constexpr std::size_t named_at_most = 20;
+  std::string lines;
+  std::size_t named = 0;
+  for (const Dataset* dataset : datasets) {
+    for (const BadFile& bad : dataset->skipped) {
+      if (named == named_at_most) break;
+      lines += fmt::format("\n  {}: {}", (dataset->root / bad.file).string(), bad.reason);
+      ++named;
+    }
+  }
+  if (count > named) lines += fmt::format("\n  and {} more", grouped(count - named));
+  return lines;
+}
+
+void handle_bad_files(const std::vector<const Dataset*>& datasets, OnBadImage on_bad_image,
+                      Observer& observer) {
+  std::size_t bad = 0;
+  std::size_t files = 0;
+  for (const Dataset* dataset : datasets) {
+    bad += dataset->skipped.size();
+    files += dataset->skipped.size() + dataset->samples.size();
+  }
+  if (bad == 0) return;
+  const std::string count = fmt::format("{} of {}", grouped(bad), counted(files, "file", "files"));
+  const std::string lines = bad_file_lines(datasets, bad);
+  if (on_bad_image == OnBadImage::skip) {
+    observer.warn(fmt::format("{} cannot be read as images and are left out:{}", count, lines));
+    return;
+  }
+  throw Error(ErrorKind::data,
+              fmt::format("{} cannot be read as images; remove them, or set data.on_bad_image to "
+                          "\"skip\" to leave them out:{}",
+                          count, lines));
+}
+
+void check_no_class_vanished(const Dataset& dataset) {
+  std::vector<bool> present(dataset.classes.size(), false);
+  for (const Sample& sample : dataset.samples) present[sample.label] = true;
+  const auto absent = std::find(present.begin(), present.end(), false);
+  if (absent == present.end()) return;
+  throw Error(ErrorKind::data,
+              fmt::format("no file of the class '{}' in {} can be read as an image",
+                          dataset.classes[static_cast<std::size_t>(absent - present.begin())],
+                          dataset.root.string()));
+}
+
+Datasets read_and_split(const DataConfig& data, std::size_t threads, Observer& observer,
+                        std::stop_token stop) {
+  ScannedFolder folder = scan_classes(data.train);
+  check_classes(folder);
+  std::vector<VerifiedFile> verified =
+      verify_files(folder, "check", threads, observer, std::move(stop));
+  Dataset all = make_dataset(std::move(folder), std::move(verified));
+  handle_bad_files({&all}, data.on_bad_image, observer);
+  check_no_class_vanished(all);
+  return split_by_content(std::move(all), data.validation_split);
+}
+
+Datasets read_both(const DataConfig& data, std::size_t threads, Observer& observer,
+                   std::stop_token stop) {
+  ScannedFolder train = scan_classes(data.train);
+  ScannedFolder validation = scan_classes(data.validation);
+  check_same_classes(train, validation);
+  check_classes(train);
+  check_classes(validation);
+  std::vector<VerifiedFile> of_train = verify_files(train, "check/train", threads, observer, stop);
+  std::vector<VerifiedFile> of_validation =
+      verify_files(validation, "check/validation", threads, observer, std::move(stop));
+  Datasets datasets{make_dataset(std::move(train), std::move(of_train)),
+                    make_dataset(std::move(validation), std::move(of_validation))};
+  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
+  check_no_class_vanished(datasets.train);
+  check_no_class_vanished(datasets.validation);
+  return datasets;
+}
+
+}  // namespace
+
+Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
+                       std::stop_token stop) {
+  Datasets datasets = data.validation_split > 0.0
+                          ? read_and_split(data, threads, observer, std::move(stop))
+                          : read_both(data, threads, observer, std::move(stop));
+  warn_of_shared_images(datasets, observer);
+  return datasets;
+}
+
+}  // namespace graft

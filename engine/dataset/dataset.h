@@ -1,0 +1,57 @@
+#pragma once
+// Folders of images, one sub-folder per class, in the order of Keras' flow_from_directory.
+// Classes: the sub-folders' names sorted by code point; a label is the position of its class.
+// Files: per class, folders sorted by path, then files sorted by name (cat.10.jpg before
+// cat.2.jpg); png jpg jpeg bmp ppm tif tiff in any case; links to folders inside a class are not
+// followed.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/digest.h"
+#include "engine/base/observer.h"
+#include "engine/config/config.h"
+
+namespace graft {
+
+struct Sample {
+  std::string file;         // relative to the root, '/' between parts: "cats/cat.0.jpg"
+  std::uint32_t label = 0;  // index into Dataset::classes
+  Digest content;           // of the file's bytes
+};
+
+struct BadFile {
+  std::string file;
+  std::string reason;
+};
+
+struct Dataset {
+  std::filesystem::path root;
+  std::vector<std::string> classes;
+  std::vector<Sample> samples;   // in Keras' order; its index is the row of the feature matrix
+  std::vector<BadFile> skipped;  // failed the header check with on_bad_image = skip
+};
+
+struct Datasets {
+  Dataset train;
+  Dataset validation;
+};
+
+// Lists, reads and header-checks every file of data.train and data.validation (or splits
+// data.train), digesting contents on `threads` threads. Throws Error(data) for: no such folder, no
+// classes, one class only, an empty class, no images, classes that differ between the two folders,
+// and, with on_bad_image = stop, the files that cannot be images (up to twenty are named). Warns of
+// files that stand in both train and validation (same content), with the pairs.
+Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
+                       std::stop_token stop);
+
+// Lists the images below one folder of any shape, sorted in the same way, with label 0 and no
+// digest: for prediction. Paths are relative to the folder.
+std::vector<std::string> list_images(const std::filesystem::path& folder);
+
+}  // namespace graft

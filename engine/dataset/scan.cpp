@@ -1,0 +1,197 @@
+#include "engine/dataset/scan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+
+#include "engine/base/error.h"
+#include "engine/dataset/dataset.h"
+#include "engine/dataset/text.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view extensions_for_people = "png, jpg, jpeg, bmp, ppm, tif or tiff";
+constexpr std::array<std::string_view, 7> extensions = {".png", ".jpg", ".jpeg", ".bmp",
+                                                        ".ppm", ".tif", ".tiff"};
+
+bool has_image_extension(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  std::string extension(name.substr(dot));
+  for (char& letter : extension) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+std::string shown(const fs::path& path) {
+  return escape_invalid_utf8(path.native());
+}
+
+[[noreturn]] void refuse_folder(const fs::path& folder, const std::error_code& reason) {
+  throw Error(ErrorKind::data,
+              fmt::format("the folder {} cannot be read: {}", shown(folder), reason.message()));
+}
+
+struct Listing {
+  std::vector<std::string> folders;       // real ones
+  std::vector<std::string> folder_links;  // links to folders
+  std::vector<std::string> files;  // all else: links to files, to nothing, and special files too
+};
+
+Listing list_folder(const fs::path& folder) {
+  Listing listing;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().native();
+    std::error_code ignored;  // a link to nothing is a file that cannot be read later
+    if (!entry->is_directory(ignored)) {
+      listing.files.push_back(name);
+    } else if (entry->is_symlink(ignored)) {
+      listing.folder_links.push_back(name);
+    } else {
+      listing.folders.push_back(name);
+    }
+  }
+  if (error) refuse_folder(folder, error);
+  return listing;
+}
+
+// Sorting by the whole path as a text is what Keras does: "a-b" stands before "a/b".
+std::vector<std::string> folders_below(const fs::path& root, const std::string& top) {
+  std::vector<std::string> found = {top};
+  for (std::size_t next = 0; next < found.size(); ++next) {
+    const std::string folder = found[next];
+    for (const std::string& name : list_folder(root / folder).folders) {
+      found.push_back(folder.empty() ? name : folder + "/" + name);
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::string> image_names(const fs::path& folder) {
+  std::vector<std::string> names = list_folder(folder).files;
+  std::erase_if(names, [](const std::string& name) { return !has_image_extension(name); });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void check_is_folder(const fs::path& root) {
+  std::error_code error;
+  const fs::file_status status = fs::status(root, error);
+  if (status.type() == fs::file_type::not_found) {
+    throw Error(ErrorKind::data, fmt::format("there is no folder {}", shown(root)));
+  }
+  if (error) refuse_folder(root, error);
+  if (!fs::is_directory(status)) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{} is not a folder; name the folder that holds one sub-folder per class",
+                    shown(root)));
+  }
+}
+
+// Every name of `from` that `other` lacks, as "'a', 'b'".
+std::string missing_names(const ScannedFolder& from, const ScannedFolder& other) {
+  std::string names;
+  for (const ScannedClass& wanted : from.classes) {
+    const bool found =
+        std::any_of(other.classes.begin(), other.classes.end(),
+                    [&](const ScannedClass& one) { return one.name == wanted.name; });
+    if (!found) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", wanted.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> scan_images(const fs::path& root, const std::string& folder) {
+  std::vector<std::string> files;
+  for (const std::string& below : folders_below(root, folder)) {
+    for (std::string& name : image_names(root / below)) {
+      files.push_back(below.empty() ? std::move(name) : below + "/" + name);
+    }
+  }
+  return files;
+}
+
+ScannedFolder scan_classes(const fs::path& root) {
+  check_is_folder(root);
+  Listing listing = list_folder(root);
+  std::vector<std::string> names = std::move(listing.folders);
+  std::move(listing.folder_links.begin(), listing.folder_links.end(), std::back_inserter(names));
+  std::sort(names.begin(), names.end());
+  if (names.empty()) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} has no sub-folders; put the images of each class into a sub-folder "
+                            "of its own",
+                            shown(root)));
+  }
+  ScannedFolder scanned{root, {}};
+  for (std::string& name : names) {
+    if (!is_utf8(name)) {
+      throw Error(ErrorKind::data,
+                  fmt::format("the name of the class folder {} is not UTF-8, which the results "
+                              "cannot hold; rename it",
+                              shown(root / name)));
+    }
+    std::vector<std::string> files = scan_images(root, name);
+    scanned.classes.push_back({std::move(name), std::move(files)});
+  }
+  return scanned;
+}
+
+void check_classes(const ScannedFolder& folder) {
+  if (folder.classes.size() == 1) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{} has one class only, '{}'; a classifier needs two or more sub-folders",
+                    shown(folder.root), folder.classes.front().name));
+  }
+  const auto is_empty = [](const ScannedClass& one) { return one.files.empty(); };
+  if (std::all_of(folder.classes.begin(), folder.classes.end(), is_empty)) {
+    throw Error(ErrorKind::data, fmt::format("there are no images below {} (files named {})",
+                                             shown(folder.root), extensions_for_people));
+  }
+  const auto empty = std::find_if(folder.classes.begin(), folder.classes.end(), is_empty);
+  if (empty != folder.classes.end()) {
+    throw Error(ErrorKind::data,
+                fmt::format("the class folder {} holds no images (files named {}); add some, or "
+                            "remove the folder",
+                            shown(folder.root / empty->name), extensions_for_people));
+  }
+}
+
+void check_same_classes(const ScannedFolder& train, const ScannedFolder& validation) {
+  const std::string only_train = missing_names(train, validation);
+  const std::string only_validation = missing_names(validation, train);
+  if (only_train.empty() && only_validation.empty()) return;
+  std::string difference;
+  if (!only_train.empty()) {
+    difference = fmt::format("{} is missing in {}", only_train, shown(validation.root));
+  }
+  if (!only_validation.empty()) {
+    difference += fmt::format("{}{} is missing in {}", difference.empty() ? "" : ", and ",
+                              only_validation, shown(train.root));
+  }
+  throw Error(ErrorKind::data,
+              fmt::format("the classes of train and validation differ: {}; both need the same "
+                          "sub-folders",
+                          difference));
+}
+
+std::vector<std::string> list_images(const fs::path& folder) {
+  check_is_folder(folder);
+  return scan_images(folder, "");
+}
+
+}  // namespace graft

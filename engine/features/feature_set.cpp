@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/features/features.h"
+#include "engine/features/stored_set.h"
+
+namespace graft {
+namespace {
+
+Digest fingerprint_of(const FileList& list) {
+  Digester digester;
+  digester.add(list.key.fingerprint().hex());
+  for (const FileRow& row : list.rows) {
+    digester.add(row.content.hex());
+    digester.add(fmt::format(":{};", row.label));
+  }
+  return digester.digest();
+}
+
+}  // namespace
+
+FeatureView FeatureSet::view() const {
+  const float* data = mapped_ ? mapped_->floats().data() : held_.data();
+  return {data, labels_.size(), shape_.count()};
+}
+
+FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::string& name,
+                            std::size_t memory_budget_bytes) {
+  const SetPaths paths(folder, name);
+  if (std::filesystem::exists(paths.journal)) {
+    throw Error(ErrorKind::data,
+                fmt::format("the extraction of {} in {} was interrupted; run it again to finish it",
+                            name, folder.string()));
+  }
+  if (!stored_set_exists(paths)) {
+    throw Error(ErrorKind::data,
+                fmt::format("there are no features {}; extract them first", paths.npy.string()));
+  }
+  StoredSet stored = open_stored_set(paths);
+
+  FeatureSet set;
+  set.shape_ = stored.list.shape;
+  set.classes_ = stored.list.classes;
+  set.fingerprint_ = fingerprint_of(stored.list);
+  for (FileRow& row : stored.list.rows) {
+    set.labels_.push_back(row.label);
+    set.files_.push_back(std::move(row.file));
+  }
+  for (SkippedFile& skipped : stored.list.skipped) {
+    set.skipped_.push_back({std::move(skipped.file), std::move(skipped.reason)});
+  }
+  const std::span<const float> values = stored.npy.floats();
+  if (values.size_bytes() > memory_budget_bytes) {
+    set.mapped_ = std::move(stored.npy);
+  } else {
+    set.held_.assign(values.begin(), values.end());
+  }
+  return set;
+}
+
+}  // namespace graft

@@ -1,0 +1,63 @@
+#include "engine/features/key.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace graft {
+namespace {
+
+// Raised when this program computes other bytes from the same settings (decoder, resize, layout).
+constexpr int format_version = 1;
+
+const std::string* find_setting(const FeatureKey& key, const std::string& name) {
+  const auto found = std::find_if(key.settings.begin(), key.settings.end(),
+                                  [&](const auto& setting) { return setting.first == name; });
+  return found == key.settings.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+Digest FeatureKey::fingerprint() const {
+  std::string text;
+  for (const auto& [name, value] : settings) {
+    text += fmt::format("{}:{}={}:{};", name.size(), name, value.size(), value);
+  }
+  return digest_of(text);
+}
+
+FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std::string& numerics,
+                       FeatureShape shape) {
+  return {{
+      {"format", std::to_string(format_version)},
+      {"weights", weights.hex()},
+      {"image_size", fmt::format("{}x{}", data.image_size.height, data.image_size.width)},
+      {"resize", std::string(name_of(data.resize))},
+      {"preprocess", std::string(name_of(data.preprocess))},
+      {"exif_orientation", data.exif_orientation ? "true" : "false"},
+      {"gray16", std::string(name_of(data.gray16))},
+      {"numerics", numerics},
+      {"shape", fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels)},
+  }};
+}
+
+std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
+  if (from == to) return {};
+  std::string changes;
+  for (const auto& [name, value] : to.settings) {
+    const std::string* old = find_setting(from, name);
+    if (old != nullptr && *old == value) continue;
+    if (name == "shape" && !changes.empty()) continue;  // it follows from the image size
+    if (!changes.empty()) changes += " and ";
+    if (name == "weights") {
+      changes += "the weights changed";
+    } else if (old == nullptr) {
+      changes += fmt::format("{} was not recorded", name);
+    } else {
+      changes += fmt::format("{} changed from {} to {}", name, *old, value);
+    }
+  }
+  return changes.empty() ? "settings were recorded that this program does not know" : changes;
+}
+
+}  // namespace graft

@@ -1,0 +1,29 @@
+#pragma once
+// All that decides a row of features besides the bytes of its image file.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/backend/backend.h"
+#include "engine/base/digest.h"
+#include "engine/config/config.h"
+
+namespace graft {
+
+// Name and value of each setting, in a fixed order. Equal keys promise equal rows for equal files.
+struct FeatureKey {
+  std::vector<std::pair<std::string, std::string>> settings;
+
+  Digest fingerprint() const;
+  bool operator==(const FeatureKey&) const = default;
+};
+
+FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std::string& numerics,
+                       FeatureShape shape);
+
+// "the weights changed", "preprocess changed from rescale to caffe", joined with "and"; empty when
+// the keys are equal.
+std::string describe_change(const FeatureKey& from, const FeatureKey& to);
+
+}  // namespace graft

@@ -1,0 +1,290 @@
+#include "engine/features/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "engine/base/bounded_queue.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/features/batch_slot.h"
+#include "engine/image/image.h"
+
+namespace graft {
+namespace {
+
+std::vector<std::byte> read_image_file(const std::filesystem::path& path) {
+  // Opening a pipe would wait for ever.
+  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
+    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", path.string()));
+  }
+  return read_file(path, maximum_image_file_bytes);
+}
+
+DecodeOutcome decode_into(const PipelineRequest& request, std::size_t index,
+                          std::span<std::uint8_t> target) {
+  const std::filesystem::path path = request.path(index);
+  try {
+    const std::vector<std::byte> bytes = read_image_file(path);
+    if (request.content && digest_of(bytes) != request.content(index)) {
+      throw Error(ErrorKind::data,
+                  fmt::format("{} changed while this run was using it; run again", path.string()));
+    }
+    const Image image = decode_image(bytes, {request.data.exif_orientation, request.data.gray16});
+    resize_image(image, request.data.resize, request.data.image_size, target);
+    return {};
+  } catch (const BadImage& bad) {
+    return {bad.what(), nullptr};
+  } catch (const Error& error) {
+    if (request.content || error.kind() != ErrorKind::io) return {{}, std::current_exception()};
+    return {error.what(), nullptr};
+  } catch (...) {
+    return {{}, std::current_exception()};
+  }
+}
+
+class Pipeline {
+ public:
+  Pipeline(const PipelineRequest& request, Backend& backend, Backbone& backbone,
+           const std::function<void(const FeatureBatch&)>& sink, SinkThread sink_thread)
+      : request_(request),
+        backbone_(backbone),
+        sink_(sink),
+        sink_thread_(sink_thread),
+        batch_(std::min(request.batch_size, request.images)),
+        in_flight_(std::max<std::size_t>(backend.batches_in_flight(), 1)),
+        free_(pipeline_slots(in_flight_)),
+        opened_(pipeline_slots(in_flight_)),
+        computed_(pipeline_slots(in_flight_)) {
+    const std::size_t image_bytes =
+        std::size_t{request.data.image_size.height} * request.data.image_size.width * 3;
+    for (std::size_t i = 0; i < pipeline_slots(in_flight_); ++i) {
+      slots_.push_back(
+          std::make_unique<BatchSlot>(backend, batch_, image_bytes, request.shape.count()));
+      free_.push(slots_.back().get());
+    }
+  }
+
+  void run(const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
+    {
+      std::vector<std::jthread> threads;
+      try {
+        for (std::size_t i = 0; i < std::max<std::size_t>(request_.decode_threads, 1); ++i) {
+          threads.emplace_back([this] { decode_images(); });
+        }
+        if (sink_thread_ == SinkThread::own) threads.emplace_back([this] { sink_batches(); });
+        compute_batches(progress, stop);
+      } catch (...) {
+        fail(std::current_exception());
+        abandon_device_work();
+      }
+      end_decoding();
+      computed_.close();  // the sink takes what is queued, then ends
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    if (interrupted_) {
+      throw Error(ErrorKind::interrupted, "interrupted; the images that were done are kept");
+    }
+  }
+
+ private:
+  struct Task {
+    BatchSlot* slot;
+    std::size_t position;
+  };
+
+  // The next image to decode. A batch that was opened is always handed out to its end, so that
+  // waiting for it ends; the next one is not opened any more once the pipeline stops.
+  std::optional<Task> next_task() {
+    const std::lock_guard lock(dispatch_mutex_);
+    if (filling_ == nullptr || next_position_ == filling_count_) {
+      filling_ = nullptr;
+      std::optional<BatchSlot*> slot;
+      if (next_image_ < request_.images && !stopping_) slot = free_.pop();
+      if (!slot || stopping_) {
+        opened_.close();
+        return std::nullopt;
+      }
+      filling_ = *slot;
+      filling_count_ = std::min(batch_, request_.images - next_image_);
+      filling_->open(next_image_, filling_count_);
+      next_image_ += filling_count_;
+      next_position_ = 0;
+      opened_.push(filling_);
+    }
+    return Task{filling_, next_position_++};
+  }
+
+  void decode_images() {
+    while (const std::optional<Task> task = next_task()) {
+      DecodeOutcome outcome;
+      if (!stopping_) {
+        outcome = decode_into(request_, task->slot->first() + task->position,
+                              task->slot->pixels(task->position));
+      }
+      task->slot->set_outcome(task->position, std::move(outcome));
+    }
+  }
+
+  void compute_batches(const std::function<void(std::size_t)>& progress,
+                       const std::stop_token& stop) {
+    while (!stopping_) {
+      if (stop.stop_requested()) {
+        interrupted_ = true;
+        break;
+      }
+      const std::optional<BatchSlot*> next = opened_.pop();
+      if (!next) break;
+      BatchSlot& slot = **next;
+      slot.wait_decoded();
+      if (stopping_) break;  // some of its images were not decoded
+      const std::exception_ptr end = cut_at_failure(slot);
+      slot.close_gaps();
+      if (slot.rows() > 0) {
+        slot.ticket = backbone_.submit(slot.images(), slot.rows(), slot.features());
+      }
+      under_way_.push_back(&slot);
+      if (end) fail(end);
+      if (under_way_.size() >= in_flight_) finish_oldest(progress);
+    }
+    while (!under_way_.empty()) finish_oldest(progress);
+  }
+
+  // The failure that ends the run at this batch, if any; the images before it stay in the slot.
+  std::exception_ptr cut_at_failure(BatchSlot& slot) const {
+    for (std::size_t position = 0; position < slot.count(); ++position) {
+      const DecodeOutcome& outcome = slot.outcomes()[position];
+      std::exception_ptr end = outcome.fatal;
+      if (!end && request_.stop_at_bad_image && !outcome.bad_reason.empty()) {
+        end = std::make_exception_ptr(Error(
+            ErrorKind::data,
+            fmt::format("{} is not a whole image: {}; remove it, or set data.on_bad_image to "
+                        "\"skip\"",
+                        request_.path(slot.first() + position).string(), outcome.bad_reason)));
+      }
+      if (end) {
+        slot.cut(position);
+        return end;
+      }
+    }
+    return nullptr;
+  }
+
+  void finish_oldest(const std::function<void(std::size_t)>& progress) {
+    BatchSlot* slot = under_way_.front();
+    if (slot->rows() > 0) backbone_.wait(slot->ticket);
+    under_way_.pop_front();
+    const std::size_t done = slot->first() + slot->count();
+    if (sink_thread_ == SinkThread::own) {
+      computed_.push(slot);
+    } else {
+      pass_to_sink(*slot);
+      free_.push(slot);
+    }
+    progress(done);
+  }
+
+  // After a failure the device may still write into slots that are about to be freed.
+  void abandon_device_work() {
+    for (const BatchSlot* slot : under_way_) {
+      try {
+        if (slot->rows() > 0) backbone_.wait(slot->ticket);
+      } catch (...) {  // the first cause is already kept
+      }
+    }
+  }
+
+  void sink_batches() {
+    bool failed = false;
+    while (const std::optional<BatchSlot*> slot = computed_.pop()) {
+      try {
+        if (!failed) pass_to_sink(**slot);
+      } catch (...) {
+        failed = true;
+        fail(std::current_exception());
+      }
+      free_.push(*slot);
+    }
+  }
+
+  void pass_to_sink(const BatchSlot& slot) const {
+    FeatureBatch batch;
+    for (std::size_t position = 0; position < slot.count(); ++position) {
+      const std::string& reason = slot.outcomes()[position].bad_reason;
+      if (reason.empty()) {
+        batch.images.push_back(slot.first() + position);
+      } else {
+        batch.bad.push_back({slot.first() + position, reason});
+      }
+    }
+    batch.features = {slot.features().data(), slot.rows(), request_.shape.count()};
+    sink_(batch);
+  }
+
+  void fail(std::exception_ptr cause) {
+    {
+      const std::lock_guard lock(failure_mutex_);
+      if (!failure_) failure_ = std::move(cause);
+    }
+    end_decoding();
+  }
+
+  void end_decoding() {
+    stopping_ = true;
+    free_.close();
+  }
+
+  const PipelineRequest& request_;
+  Backbone& backbone_;
+  const std::function<void(const FeatureBatch&)>& sink_;
+  const SinkThread sink_thread_;
+  const std::size_t batch_;
+  const std::size_t in_flight_;
+  std::vector<std::unique_ptr<BatchSlot>> slots_;
+  BoundedQueue<BatchSlot*> free_;
+  BoundedQueue<BatchSlot*> opened_;    // in the order of the images; being decoded
+  BoundedQueue<BatchSlot*> computed_;  // in the order of the images; for the sink's own thread
+  std::deque<BatchSlot*> under_way_;   // submitted to the backbone, oldest first
+
+  std::mutex dispatch_mutex_;  // guards the four below
+  BatchSlot* filling_ = nullptr;
+  std::size_t filling_count_ = 0;
+  std::size_t next_position_ = 0;
+  std::size_t next_image_ = 0;
+
+  std::atomic<bool> stopping_ = false;
+  bool interrupted_ = false;
+  std::mutex failure_mutex_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+void BatchSlot::close_gaps() {
+  rows_ = 0;
+  for (std::size_t position = 0; position < count_; ++position) {
+    if (!outcomes_[position].bad_reason.empty()) continue;
+    if (position != rows_) {
+      std::memcpy(pixels(rows_).data(), pixels(position).data(), image_bytes_);
+    }
+    ++rows_;
+  }
+}
+
+void run_pipeline(const PipelineRequest& request, Backend& backend, Backbone& backbone,
+                  const std::function<void(const FeatureBatch&)>& sink, SinkThread sink_thread,
+                  const std::function<void(std::size_t)>& progress, std::stop_token stop) {
+  if (request.images == 0) return;
+  if (request.batch_size == 0) throw Error(ErrorKind::usage, "batch_size must be at least 1");
+  Pipeline(request, backend, backbone, sink, sink_thread).run(progress, stop);
+}
+
+}  // namespace graft

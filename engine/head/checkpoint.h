@@ -1,0 +1,38 @@
+#pragma once
+// A training run under way, as one file: all that its next epoch depends on. It is written after
+// each epoch, whole or not at all.
+//   tensors   dense/kernel, dense/bias, …, mean_squares/dense/kernel, …
+//   metadata  history (as history.json), digest (of tensors and history), key/NAME (see RunKey)
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/backend/backend.h"
+#include "engine/head/dense_tensors.h"
+#include "engine/head/history.h"
+
+namespace graft {
+
+// What makes two runs the same but for their number of epochs: (name, value), in the order in which
+// differences are told.
+using RunKey = std::vector<std::pair<std::string, std::string>>;
+
+struct Checkpoint {
+  RunKey key;
+  HeadState state;
+  History history;  // its length is the number of epochs that are done
+};
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+
+// The checkpoint at `path` when it belongs to the run `key`. Otherwise nothing, and `reason`
+// becomes a half-sentence that says why ("head.dropout was 0.3, is 0.5"); it stays empty where
+// there is no file. Throws Error(io) when the file cannot be read.
+std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, const RunKey& key,
+                                          const std::vector<DenseShape>& shapes,
+                                          std::string& reason);
+
+}  // namespace graft

@@ -1,0 +1,115 @@
+// The history of a training run as CSV and as JSON. Numbers are written by std::to_chars: the
+// shortest digits that read back to the same double, with a point, in every locale.
+
+#include "engine/head/history.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+
+namespace graft {
+namespace {
+
+struct Column {
+  const char* name;
+  double Epoch::*value;
+};
+
+constexpr std::array<Column, 4> columns = {{{"loss", &Epoch::loss},
+                                            {"accuracy", &Epoch::accuracy},
+                                            {"val_loss", &Epoch::val_loss},
+                                            {"val_accuracy", &Epoch::val_accuracy}}};
+
+void append_shortest(std::string& text, double value) {
+  if (!std::isfinite(value)) {
+    throw Error(ErrorKind::usage, "A history holds finite numbers only; this one has another.");
+  }
+  std::array<char, 32> digits = {};
+  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  text.append(digits.data(), result.ptr);
+}
+
+}  // namespace
+
+std::size_t best_epoch(const History& history) {
+  if (history.empty()) {
+    throw Error(ErrorKind::usage, "A history without epochs has no best epoch.");
+  }
+  std::size_t best = 0;
+  for (std::size_t index = 1; index < history.size(); ++index) {
+    const Epoch& candidate = history[index];
+    const Epoch& champion = history[best];
+    if (candidate.val_accuracy > champion.val_accuracy ||
+        (candidate.val_accuracy == champion.val_accuracy &&
+         candidate.val_loss < champion.val_loss)) {
+      best = index;
+    }
+  }
+  return best;
+}
+
+std::string history_csv(const History& history) {
+  std::string text = "epoch,loss,accuracy,val_loss,val_accuracy\n";
+  for (std::size_t index = 0; index < history.size(); ++index) {
+    text += std::to_string(index + 1);
+    for (const Column& column : columns) {
+      text += ',';
+      append_shortest(text, history[index].*column.value);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string history_json(const History& history) {
+  std::string text = "{\"history\": {";
+  const char* between_columns = "";
+  for (const Column& column : columns) {
+    text += fmt::format("{}\"{}\": [", between_columns, column.name);
+    between_columns = ", ";
+    const char* between_values = "";
+    for (const Epoch& epoch : history) {
+      text += between_values;
+      between_values = ", ";
+      append_shortest(text, epoch.*column.value);
+    }
+    text += ']';
+  }
+  return text + "}}\n";
+}
+
+History parse_history_json(std::string_view text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    const auto& lists = json.at("history");
+    History history(lists.at(columns.front().name).size());
+    for (const Column& column : columns) {
+      const auto values = lists.at(column.name).get<std::vector<double>>();
+      if (values.size() != history.size()) {
+        throw Error(ErrorKind::data, "The lists of a history differ in length.");
+      }
+      for (std::size_t index = 0; index < values.size(); ++index) {
+        history[index].*column.value = values[index];
+      }
+    }
+    return history;
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorKind::data, fmt::format("This is not a history as JSON ({}).", error.what()));
+  }
+}
+
+void write_history_csv(const std::filesystem::path& path, const History& history) {
+  write_file_whole(path, history_csv(history));
+}
+
+void write_history_json(const std::filesystem::path& path, const History& history) {
+  write_file_whole(path, history_json(history));
+}
+
+}  // namespace graft

@@ -1,0 +1,20 @@
+#pragma once
+// What must hold, and what a user should hear, before the first batch.
+
+#include <string>
+
+#include "engine/base/observer.h"
+#include "engine/head/training.h"
+
+namespace graft {
+
+// Throws Error(data): empty sets, sets of different classes or shapes, labels that are no class.
+void check_sets(const LabelledFeatures& train, const LabelledFeatures& validation);
+
+// Warns when one class holds more than 80 % of a set: its accuracy says little then.
+void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Observer& observer);
+
+// Throws Error(data) that names the file of the first row with a value that is not finite.
+void check_finite(const LabelledFeatures& set, const std::string& name);
+
+}  // namespace graft

@@ -1,0 +1,296 @@
+// The training loop. What it writes, and in which order, is what makes a kill at any moment
+// harmless: after each epoch
+//   1. head_best.safetensors   when this epoch is the best so far
+//   2. checkpoint.safetensors  from here on the epoch counts as done
+//   3. history.csv, .json      copies of what the checkpoint knows
+// and after the last one head.safetensors, after which the checkpoint is removed. A kill before
+// step 2 redoes the epoch and writes the same bytes; one after it goes on and writes step 3 again.
+// The history comes from the checkpoint, so the best epoch is known and head_best never gets worse.
+// Before the first epoch of a new run is saved, an older run's checkpoint and head are removed: a
+// checkpoint always lies beside its own head_best.
+
+#include "engine/head/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/head/checkpoint.h"
+#include "engine/head/dense_tensors.h"
+#include "engine/head/set_checks.h"
+#include "engine/head/training.h"
+
+namespace graft {
+namespace {
+
+RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
+               const HeadOptions& head) {
+  const OptimizerConfig& optimizer = head.optimizer;
+  const auto json = [](const auto& value) {
+    return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  return {
+      {"training features", train.fingerprint.hex()},
+      {"validation features", validation.fingerprint.hex()},
+      {"classes", json(std::vector(train.classes.begin(), train.classes.end()))},
+      {"seed", fmt::format("{}", head.seed)},
+      {"head.hidden", json(head.hidden)},
+      {"head.dropout", fmt::format("{}", head.dropout)},
+      {"train.batch_size", fmt::format("{}", head.batch_size)},
+      {"train.optimizer.type", optimizer.type},
+      {"train.optimizer.learning_rate", fmt::format("{}", optimizer.learning_rate)},
+      {"train.optimizer.rho", fmt::format("{}", optimizer.rho)},
+      {"train.optimizer.epsilon", fmt::format("{}", optimizer.epsilon)},
+      {"train.optimizer.epsilon_inside_sqrt", fmt::format("{}", optimizer.epsilon_inside_sqrt)}};
+}
+
+class Training {
+ public:
+  Training(Backend& backend, const LabelledFeatures& train, const LabelledFeatures& validation,
+           const Config& config, const std::filesystem::path& output, Observer& observer,
+           std::stop_token stop);
+  History run();
+
+ private:
+  bool continue_from_checkpoint();
+  bool best_head_is_there(const Checkpoint& saved, std::string& reason) const;
+  Epoch train_epoch();
+  void save_epoch();
+  void write_histories() const;
+  void save_as(const std::filesystem::path& path) const;
+  void tell(const Epoch& epoch) const;
+  void finish();
+  [[noreturn]] void stop_as_diverged() const;
+  [[noreturn]] void stop_as_interrupted() const;
+
+  std::size_t epochs_done() const { return run_.history.size(); }
+  std::string what_is_saved() const;
+
+  const LabelledFeatures& train_;
+  const LabelledFeatures& validation_;
+  const Config& config_;
+  Observer& observer_;
+  const std::stop_token stop_;
+  const std::filesystem::path checkpoint_path_;
+  const std::filesystem::path head_path_;
+  const std::filesystem::path best_path_;
+  const std::filesystem::path output_;
+  const HeadOptions options_;
+  const std::size_t batches_per_epoch_;
+  std::unique_ptr<Head> head_;
+  Checkpoint run_;  // what the next checkpoint will say
+};
+
+Training::Training(Backend& backend, const LabelledFeatures& train,
+                   const LabelledFeatures& validation, const Config& config,
+                   const std::filesystem::path& output, Observer& observer, std::stop_token stop)
+    : train_(train),
+      validation_(validation),
+      config_(config),
+      observer_(observer),
+      stop_(std::move(stop)),
+      checkpoint_path_(output / "checkpoint.safetensors"),
+      head_path_(output / "head.safetensors"),
+      best_path_(output / "head_best.safetensors"),
+      output_(output),
+      options_(head_options(config, train.shape.count(), train.classes.size())),
+      batches_per_epoch_((train.features.rows + options_.batch_size - 1) / options_.batch_size),
+      head_(backend.make_head(options_)) {
+  run_.key = run_key(train, validation, options_);
+}
+
+History Training::run() {
+  make_folder(output_);
+  if (continue_from_checkpoint()) {
+    write_histories();
+  } else {
+    run_.state = initial_head_state(options_);
+  }
+  head_->set_state(run_.state);
+  head_->set_training_data(train_.features, train_.labels);
+
+  observer_.begin("training", config_.train.epochs * batches_per_epoch_, "batches");
+  observer_.row("epoch      loss  accuracy  val_loss  val_accuracy");
+  while (epochs_done() < config_.train.epochs) {
+    const Epoch epoch = train_epoch();
+    run_.history.push_back(epoch);
+    run_.state = head_->state();
+    save_epoch();
+    tell(epoch);
+  }
+  finish();
+  observer_.end();
+  return run_.history;
+}
+
+// True when run_ now stands after the last epoch of an earlier run of the same key.
+bool Training::continue_from_checkpoint() {
+  std::string reason;
+  auto saved = load_checkpoint(checkpoint_path_, run_.key, dense_shapes(options_), reason);
+  if (saved && (saved->history.empty() || saved->history.size() > config_.train.epochs)) {
+    reason = fmt::format("it has {} epochs, train.epochs is {}", saved->history.size(),
+                         config_.train.epochs);
+  } else if (saved && best_head_is_there(*saved, reason)) {
+    observer_.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
+                               saved->history.size(), config_.train.epochs,
+                               checkpoint_path_.string()));
+    run_ = std::move(*saved);
+    return true;
+  }
+  if (!reason.empty()) {
+    observer_.note(fmt::format("Training starts anew; {} is not continued: {}.",
+                               checkpoint_path_.string(), reason));
+  }
+  return false;
+}
+
+// head_best is of the best epoch that the checkpoint knows, or of the next one: a kill cut that one
+// off between its two files, and it is trained again.
+bool Training::best_head_is_there(const Checkpoint& saved, std::string& reason) const {
+  std::error_code unknown;
+  if (!std::filesystem::exists(best_path_, unknown)) {
+    reason = fmt::format("the best head so far, {}, is missing", best_path_.string());
+    return false;
+  }
+  try {
+    const std::size_t epoch = load_head(best_path_).epoch;
+    const std::size_t done = saved.history.size();
+    if (epoch == best_epoch(saved.history) + 1) return true;
+    if (epoch == done + 1 && done < config_.train.epochs) return true;
+    reason = fmt::format("{} is of another run", best_path_.string());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io) throw;
+    reason = error.what();
+  }
+  return false;
+}
+
+Epoch Training::train_epoch() {
+  const std::size_t epoch = epochs_done();
+  const auto order = epoch_order(train_.features.rows, options_.seed, epoch);
+  const std::span<const std::uint32_t> rows(order);
+  for (std::size_t batch = 0; batch < batches_per_epoch_; ++batch) {
+    if (stop_.stop_requested()) stop_as_interrupted();
+    const std::size_t first = batch * options_.batch_size;
+    const std::size_t size = std::min(options_.batch_size, rows.size() - first);
+    const std::size_t step = epoch * batches_per_epoch_ + batch;
+    head_->train_step(rows.subspan(first, size), step);
+    observer_.advance(step + 1);
+  }
+  const Totals training = head_->take_totals();
+  if (!std::isfinite(training.loss())) stop_as_diverged();
+  const Totals validation = head_->evaluate(validation_.features, validation_.labels);
+  if (!std::isfinite(validation.loss())) stop_as_diverged();
+  return {training.loss(), training.accuracy(), validation.loss(), validation.accuracy()};
+}
+
+void Training::save_epoch() {
+  if (epochs_done() == 1) {
+    remove_file(checkpoint_path_);
+    remove_file(head_path_);
+  }
+  if (best_epoch(run_.history) + 1 == epochs_done()) save_as(best_path_);
+  save_checkpoint(checkpoint_path_, run_);
+  write_histories();
+}
+
+void Training::write_histories() const {
+  write_history_csv(output_ / "history.csv", run_.history);
+  write_history_json(output_ / "history.json", run_.history);
+}
+
+void Training::save_as(const std::filesystem::path& path) const {
+  save_head(path, {run_.state.parameters,
+                   {train_.classes.begin(), train_.classes.end()},
+                   train_.shape,
+                   epochs_done()});
+}
+
+void Training::tell(const Epoch& epoch) const {
+  observer_.row(fmt::format("{:>5}  {:>8.4f}  {:>8.4f}  {:>8.4f}  {:>12.4f}", epochs_done(),
+                            epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy));
+}
+
+void Training::finish() {
+  save_as(head_path_);
+  remove_file(checkpoint_path_);
+  const std::size_t best = best_epoch(run_.history);
+  observer_.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
+                             run_.history[best].val_accuracy, best + 1, best_path_.string()));
+}
+
+std::string Training::what_is_saved() const {
+  if (epochs_done() == 0) return "no epoch is saved yet";
+  return fmt::format("{} of its epochs {} saved in {}", epochs_done(),
+                     epochs_done() == 1 ? "is" : "are", checkpoint_path_.string());
+}
+
+void Training::stop_as_diverged() const {
+  check_finite(train_, "training");
+  check_finite(validation_, "validation");
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("Training diverged in epoch {}: the loss is no longer a finite number ({}). Try "
+                  "a train.optimizer.learning_rate below {}, or another data.preprocess than {}.",
+                  epochs_done() + 1, what_is_saved(), config_.train.optimizer.learning_rate,
+                  name_of(config_.data.preprocess)));
+}
+
+void Training::stop_as_interrupted() const {
+  throw Error(
+      ErrorKind::interrupted,
+      fmt::format("Training was interrupted in epoch {} of {} ({}); started again, it goes on "
+                  "from the start of epoch {}.",
+                  epochs_done() + 1, config_.train.epochs, what_is_saved(), epochs_done() + 1));
+}
+
+void check_numbers(const TrainConfig& train) {
+  if (train.epochs == 0 || train.batch_size == 0) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("train.epochs is {} and train.batch_size is {}; both must be at least 1.",
+                    train.epochs, train.batch_size));
+  }
+}
+
+LabelledFeatures labelled(const FeatureSet& set) {
+  return {set.view(), set.labels(), set.classes(), set.files(), set.shape(), set.fingerprint()};
+}
+
+}  // namespace
+
+HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes) {
+  return {inputs,
+          config.head.hidden,
+          classes,
+          config.head.dropout,
+          config.train.batch_size,
+          config.train.optimizer,
+          config.seed};
+}
+
+History train_on(Backend& backend, const LabelledFeatures& train,
+                 const LabelledFeatures& validation, const Config& config,
+                 const std::filesystem::path& output, Observer& observer, std::stop_token stop) {
+  check_numbers(config.train);
+  check_sets(train, validation);
+  warn_of_imbalance(train, "training", observer);
+  warn_of_imbalance(validation, "validation", observer);
+  return Training(backend, train, validation, config, output, observer, std::move(stop)).run();
+}
+
+History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
+                   const Config& config, const std::filesystem::path& output, Observer& observer,
+                   std::stop_token stop) {
+  return train_on(backend, labelled(train), labelled(validation), config, output, observer,
+                  std::move(stop));
+}
+
+}  // namespace graft

@@ -1,0 +1,50 @@
+#pragma once
+// Trains the head on features: shuffles each epoch, keeps the short last batch, validates after
+// each epoch, saves after each epoch, and goes on where a killed run was.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/backend/backend.h"
+#include "engine/base/observer.h"
+#include "engine/config/config.h"
+#include "engine/features/features.h"
+#include "engine/head/history.h"
+
+namespace graft {
+
+// glorot_uniform kernels, zero biases, zero mean squares, from Philox keyed by the seed.
+HeadState initial_head_state(const HeadOptions& options);
+
+// The order of the rows in an epoch: a Fisher–Yates shuffle keyed by (seed, epoch).
+std::vector<std::uint32_t> epoch_order(std::size_t rows, std::uint64_t seed, std::uint64_t epoch);
+
+HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes);
+
+// The trained classifier as a file: tensors dense/kernel, dense/bias, dense_1/kernel …; metadata
+// classes (a JSON array of names), hidden, feature shape, epoch.
+struct TrainedHead {
+  std::vector<DenseParameters> parameters;
+  std::vector<std::string> classes;
+  FeatureShape features;
+  std::size_t epoch = 0;  // after which it was taken, counted from 1
+};
+void save_head(const std::filesystem::path& path, const TrainedHead& head);
+TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weights)
+
+// Writes into `output`: head.safetensors (after the last epoch), head_best.safetensors (see
+// best_epoch), history.json, history.csv, and, while it is under way, checkpoint.safetensors. An
+// older run's files stand until the first epoch of the new one is whole. A checkpoint of another
+// run (other features, seed, head or optimizer) is not continued; the reason is noted. One whose
+// only difference is fewer epochs is. On stop: finishes the batch, throws Error(interrupted); the
+// last whole epoch is saved. Throws Error(data) when the sets are empty or do not fit each other,
+// or hold a value that is not finite; Error(usage) when the loss stops being finite.
+History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
+                   const Config& config, const std::filesystem::path& output, Observer& observer,
+                   std::stop_token stop);
+
+}  // namespace graft

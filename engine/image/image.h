@@ -1,0 +1,62 @@
+#pragma once
+// Image files to RGB pixels, as Pillow's convert('RGB') gives them, and Pillow's resize.
+// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), TIFF by libtiff, PNG by stb_image behind
+// checks of our own (structure, dimensions, checksums), uncompressed BMP and binary PNM by hand.
+// Alpha is dropped, palettes are expanded, CMYK is converted as Pillow does. A TIFF is turned
+// upright by its orientation tag, as Pillow 13 does on load, whatever the options say. A file that
+// is not a whole image throws BadImage with the reason, without the path.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/config/config.h"
+
+namespace graft {
+
+class BadImage : public Error {
+ public:
+  explicit BadImage(const std::string& reason) : Error(ErrorKind::data, reason) {}
+};
+
+enum class ImageFormat { jpeg, png, bmp, pnm, tiff };
+
+// As Pillow: a file that claims more pixels is refused before memory is taken.
+inline constexpr std::uint64_t maximum_pixels = 178'956'970;
+// A larger file is refused before it is read.
+inline constexpr std::uint64_t maximum_image_file_bytes = std::uint64_t{1} << 30;
+
+struct ImageInfo {
+  ImageFormat format = ImageFormat::jpeg;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  bool gray16 = false;  // 16 bits of gray a pixel: DecodeOptions::gray16 decides
+};
+
+struct Image {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  std::vector<std::uint8_t> rgb;  // height × width × 3
+};
+
+struct DecodeOptions {
+  bool exif_orientation = false;
+  Gray16 gray16 = Gray16::high_byte;
+};
+
+// Reads the header and the structure around it, not the pixels: cheap enough for every file of a
+// data set before the work starts. Width and height are as decode_image gives them without
+// exif_orientation.
+ImageInfo inspect_image(std::span<const std::byte> file);
+
+Image decode_image(std::span<const std::byte> file, const DecodeOptions& options);
+
+// Pixel-identical to the Image.resize of Pillow 13. `target` has size.height × size.width × 3
+// bytes. Throws Error(usage) where the sizes do not fit together.
+void resize_image(const Image& image, Resize filter, ImageSize size,
+                  std::span<std::uint8_t> target);
+
+}  // namespace graft

@@ -1,0 +1,126 @@
+// Pillow's Image.resize, pixel for pixel.
+//
+// nearest: the source column of each output column is a running sum, x = a/2, a/2 + a, …, with
+// a = in/out, cut to an integer. The sum's rounding decides some columns, so it is a sum here too.
+//
+// bilinear, bicubic, lanczos: one pass along rows and one along columns, each rounded to 8 bits, so
+// that their order shows in the pixels: columns go first where the height shrinks by more than
+// twice what the width shrinks by (Pillow 13; older versions always take rows first). A pass that
+// would not change the size is skipped. Rows that the columns' pass will not read are left out of
+// the rows' pass.
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "engine/image/formats.h"
+#include "engine/image/resize_pass.h"
+#include "engine/image/resize_weights.h"
+
+namespace graft {
+
+namespace image {
+
+namespace {
+
+constexpr std::uint32_t maximum_target_side = 65'536;
+
+std::vector<std::uint32_t> nearest_sources(std::uint32_t in_size, std::uint32_t out_size) {
+  const double step = static_cast<double>(in_size) / out_size;
+  std::vector<std::uint32_t> sources(out_size);
+  double position = step * 0.5;
+  for (std::uint32_t& source : sources) {
+    source = std::min(static_cast<std::uint32_t>(position), in_size - 1);
+    position += step;
+  }
+  return sources;
+}
+
+void resize_nearest(const Image& image, ImageSize size, std::uint8_t* out) {
+  const std::vector<std::uint32_t> columns = nearest_sources(image.width, size.width);
+  const std::vector<std::uint32_t> rows = nearest_sources(image.height, size.height);
+  for (const std::uint32_t row : rows) {
+    const std::uint8_t* in = &image.rgb[std::size_t{row} * image.width * 3];
+    for (const std::uint32_t column : columns) {
+      std::memcpy(out, in + std::size_t{column} * 3, 3);
+      out += 3;
+    }
+  }
+}
+
+void resize_columns_first(const Image& image, Resize filter, ImageSize size, std::uint8_t* out) {
+  const std::size_t stride = std::size_t{image.width} * 3;
+  const Weights column_weights = weights_of(filter, image.height, size.height);
+  if (size.width == image.width) {
+    resize_columns(image.rgb.data(), stride, column_weights, out);
+    return;
+  }
+  std::vector<std::uint8_t> between(size.height * stride);
+  resize_columns(image.rgb.data(), stride, column_weights, between.data());
+  resize_rows(between.data(), image.width, size.height, weights_of(filter, image.width, size.width),
+              out);
+}
+
+void resize_rows_first(const Image& image, Resize filter, ImageSize size, std::uint8_t* out) {
+  const Weights row_weights = weights_of(filter, image.width, size.width);
+  if (size.height == image.height) {
+    resize_rows(image.rgb.data(), image.width, image.height, row_weights, out);
+    return;
+  }
+  Weights column_weights = weights_of(filter, image.height, size.height);
+  const std::uint32_t first_row = column_weights.first.front();
+  const std::uint32_t row_count =
+      column_weights.first.back() + column_weights.count.back() - first_row;
+  for (std::uint32_t& first : column_weights.first) first -= first_row;
+
+  const std::size_t stride = std::size_t{size.width} * 3;
+  std::vector<std::uint8_t> between(row_count * stride);
+  resize_rows(&image.rgb[std::size_t{first_row} * image.width * 3], image.width, row_count,
+              row_weights, between.data());
+  resize_columns(between.data(), stride, column_weights, out);
+}
+
+bool columns_go_first(const Image& image, ImageSize size) {
+  const std::int64_t shrunk_height = std::int64_t{image.height} - size.height;
+  const std::int64_t shrunk_width = std::int64_t{image.width} - size.width;
+  return shrunk_height > 0 && shrunk_height > 2 * shrunk_width;
+}
+
+void check_arguments(const Image& image, ImageSize size, std::size_t target_bytes) {
+  const auto fail = [](const std::string& what) {
+    throw Error(ErrorKind::usage, "resize: " + what);
+  };
+  if (image.width == 0 || image.height == 0 ||
+      image.rgb.size() != std::size_t{image.width} * image.height * 3) {
+    fail("the image is empty or its pixels do not match its size");
+  }
+  if (size.width == 0 || size.height == 0 || size.width > maximum_target_side ||
+      size.height > maximum_target_side) {
+    fail("a side of the target is 0 or above " + std::to_string(maximum_target_side));
+  }
+  if (target_bytes != std::size_t{size.width} * size.height * 3) {
+    fail("the target does not have height x width x 3 bytes");
+  }
+}
+
+}  // namespace
+
+}  // namespace image
+
+void resize_image(const Image& image, Resize filter, ImageSize size,
+                  std::span<std::uint8_t> target) {
+  image::check_arguments(image, size, target.size());
+  const bool same_width = size.width == image.width;
+  if (same_width && size.height == image.height) {
+    std::copy(image.rgb.begin(), image.rgb.end(), target.begin());
+  } else if (filter == Resize::nearest) {
+    image::resize_nearest(image, size, target.data());
+  } else if (same_width || image::columns_go_first(image, size)) {
+    image::resize_columns_first(image, filter, size, target.data());
+  } else {
+    image::resize_rows_first(image, filter, size, target.data());
+  }
+}
+
+}  // namespace graft

@@ -1,0 +1,426 @@
+// TIFF by libtiff, from memory: the first picture of the file, turned upright as its orientation
+// tag says, as Pillow does on load. 8- and 16-bit gray, RGB, palette and CMYK samples are read
+// here, because libtiff's own RGBA reader multiplies colours with alpha and rounds 16 bits. It does
+// serve the rest: fewer than 8 bits, YCbCr.
+
+#include <tiffio.h>
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/image/formats.h"
+#include "engine/image/orientation.h"
+
+namespace graft::image {
+
+namespace {
+
+constexpr tmsize_t largest_libtiff_allocation = tmsize_t{1} << 29;
+constexpr std::uint64_t largest_tile_pixels = std::uint64_t{1} << 24;
+constexpr std::size_t maximum_samples = 8;
+
+// libtiff's view of the bytes, and its first complaint.
+struct Stream {
+  Bytes file;
+  std::uint64_t position = 0;
+  std::string error;
+};
+
+Stream& stream_of(thandle_t handle) {
+  return *static_cast<Stream*>(handle);
+}
+
+tmsize_t read_stream(thandle_t handle, void* target, tmsize_t size) {
+  Stream& stream = stream_of(handle);
+  if (size <= 0 || stream.position >= stream.file.size()) return 0;
+  const auto wanted = static_cast<std::uint64_t>(size);
+  const std::uint64_t count = std::min(wanted, stream.file.size() - stream.position);
+  std::memcpy(target, stream.file.data() + stream.position, count);
+  stream.position += count;
+  return static_cast<tmsize_t>(count);
+}
+
+tmsize_t write_nothing(thandle_t, void*, tmsize_t) {
+  return 0;
+}
+
+toff_t seek_stream(thandle_t handle, toff_t offset, int whence) {
+  Stream& stream = stream_of(handle);
+  if (whence == SEEK_CUR) offset += stream.position;
+  if (whence == SEEK_END) offset += stream.file.size();
+  stream.position = offset;
+  return offset;
+}
+
+int close_nothing(thandle_t) {
+  return 0;
+}
+toff_t size_of_stream(thandle_t handle) {
+  return stream_of(handle).file.size();
+}
+
+int map_stream(thandle_t handle, void** base, toff_t* size) {
+  const Bytes file = stream_of(handle).file;
+  *base = const_cast<std::byte*>(file.data());  // opened for reading: libtiff does not write to it
+  *size = file.size();
+  return 1;
+}
+
+void unmap_nothing(thandle_t, void*, toff_t) {}
+
+int keep_error(TIFF*, void* user, const char*, const char* format, va_list arguments) {
+  std::string& error = stream_of(user).error;
+  std::array<char, 256> text{};
+  std::vsnprintf(text.data(), text.size(), format, arguments);
+  if (error.empty()) error = text.data();
+  return 1;  // handled: nothing goes to stderr
+}
+
+int drop_warning(TIFF*, void*, const char*, const char*, va_list) {
+  return 1;
+}
+
+struct TiffHeader {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  std::uint16_t bits = 1;
+  std::uint16_t samples = 1;
+  std::uint16_t photometric = PHOTOMETRIC_MINISBLACK;
+  std::uint16_t planar = PLANARCONFIG_CONTIG;
+  std::uint16_t compression = COMPRESSION_NONE;
+  std::uint16_t format = SAMPLEFORMAT_UINT;
+  std::uint16_t orientation = ORIENTATION_TOPLEFT;
+  bool associated_alpha = false;  // colours are stored multiplied with alpha
+
+  bool is_gray() const {
+    return photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
+  }
+  bool gray16() const { return is_gray() && bits == 16 && samples == 1; }
+};
+
+// How many bytes of samples one byte of the file can stand for at most; 0: no telling.
+std::uint64_t largest_ratio_of(std::uint16_t compression) {
+  switch (compression) {
+    case COMPRESSION_NONE:
+      return 1;
+    case COMPRESSION_PACKBITS:
+    case COMPRESSION_JPEG:
+    case COMPRESSION_LZW:
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE:
+      return 4096;  // LZW's is about 1,400, the others' below it
+    default:
+      return 0;
+  }
+}
+
+class TiffFile {
+ public:
+  explicit TiffFile(Bytes file) : stream_{file, 0, {}} {
+    const std::unique_ptr<TIFFOpenOptions, decltype(&TIFFOpenOptionsFree)> options(
+        TIFFOpenOptionsAlloc(), &TIFFOpenOptionsFree);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), largest_libtiff_allocation);
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, &stream_);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), drop_warning, &stream_);
+    tiff_.reset(TIFFClientOpenExt("", "r", &stream_, read_stream, write_nothing, seek_stream,
+                                  close_nothing, size_of_stream, map_stream, unmap_nothing,
+                                  options.get()));
+    if (!tiff_) fail();
+    read_header();
+  }
+  TiffFile(const TiffFile&) = delete;  // libtiff holds the address of stream_
+  TiffFile& operator=(const TiffFile&) = delete;
+  TiffFile(TiffFile&&) = delete;
+  TiffFile& operator=(TiffFile&&) = delete;
+  ~TiffFile() = default;
+
+  TIFF* handle() const { return tiff_.get(); }
+  const TiffHeader& header() const { return header_; }
+
+  [[noreturn]] void fail() const {
+    throw BadImage("the TIFF is damaged or truncated: " +
+                   (stream_.error.empty() ? "it cannot be read" : stream_.error));
+  }
+
+ private:
+  struct Close {
+    void operator()(TIFF* tiff) const { TIFFClose(tiff); }
+  };
+
+  void read_header() {
+    TIFF* tiff = handle();
+    if (TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &header_.width) == 0 ||
+        TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &header_.height) == 0) {
+      throw BadImage("the TIFF does not say how large its image is");
+    }
+    check_dimensions(header_.width, header_.height);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &header_.bits);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &header_.samples);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &header_.planar);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &header_.compression);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &header_.format);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &header_.orientation);
+    if (TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &header_.photometric) == 0) {
+      header_.photometric = header_.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
+    }
+    std::uint16_t extra_count = 0;
+    std::uint16_t* extra = nullptr;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
+    header_.associated_alpha = extra_count > 0 && extra[0] == EXTRASAMPLE_ASSOCALPHA;
+    check_plausible();
+  }
+
+  void check_plausible() const {
+    if (header_.samples == 0 || header_.samples > maximum_samples) {
+      throw BadImage("a TIFF of " + std::to_string(header_.samples) +
+                     " samples a pixel is not read");
+    }
+    if (header_.format != SAMPLEFORMAT_UINT && header_.format != SAMPLEFORMAT_VOID) {
+      throw BadImage("a TIFF of signed or floating-point samples is not read; save it with 8 bits");
+    }
+    const std::uint64_t ratio = largest_ratio_of(header_.compression);
+    if (ratio == 0) return;
+    const std::uint64_t chroma_shared = header_.photometric == PHOTOMETRIC_YCBCR ? 16 : 1;
+    const std::uint64_t need = std::uint64_t{header_.width} * header_.height * header_.samples *
+                               header_.bits / 8 / chroma_shared / ratio;
+    if (stream_.file.size() < need) {
+      throw_truncated(stream_.file.size(), need, header_.width, header_.height);
+    }
+  }
+
+  Stream stream_;
+  std::unique_ptr<TIFF, Close> tiff_;
+  TiffHeader header_;
+};
+
+// After this, YCbCr in JPEG strips reads as RGB.
+bool samples_are_read_here(const TiffFile& file) {
+  const TiffHeader& header = file.header();
+  if (header.bits != 8 && header.bits != 16) return false;
+  switch (header.photometric) {
+    case PHOTOMETRIC_MINISWHITE:
+    case PHOTOMETRIC_MINISBLACK:
+    case PHOTOMETRIC_PALETTE:
+    case PHOTOMETRIC_SEPARATED:
+    case PHOTOMETRIC_RGB:
+      return true;
+    case PHOTOMETRIC_YCBCR:
+      return header.compression == COMPRESSION_JPEG && header.bits == 8 &&
+             TIFFSetField(file.handle(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) != 0;
+    default:
+      return false;
+  }
+}
+
+// How many samples of a pixel decide its colour.
+std::size_t colours_of(const TiffHeader& header) {
+  if (header.is_gray() || header.photometric == PHOTOMETRIC_PALETTE) return 1;
+  return header.photometric == PHOTOMETRIC_SEPARATED || header.associated_alpha ? 4 : 3;
+}
+
+// Refuses the kinds of TIFF that are not read, before any pixel is.
+void check_kind(const TiffFile& file) {
+  const TiffHeader& header = file.header();
+  if (!samples_are_read_here(file)) {
+    std::array<char, 1024> reason{};
+    if (header.photometric == PHOTOMETRIC_CIELAB || header.photometric == PHOTOMETRIC_ICCLAB) {
+      throw BadImage("a TIFF of Lab colours is not read; save it as RGB");
+    }
+    if (TIFFRGBAImageOK(file.handle(), reason.data()) == 0) {
+      throw BadImage("this kind of TIFF is not read: " + std::string(reason.data()));
+    }
+    return;
+  }
+  if (header.samples < colours_of(header)) {
+    throw BadImage("the TIFF has fewer samples a pixel than its colours need");
+  }
+  std::array<std::uint16_t*, 3> map{};
+  if (header.photometric == PHOTOMETRIC_PALETTE &&
+      (header.bits != 8 ||
+       TIFFGetField(file.handle(), TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]) == 0)) {
+    throw BadImage("the TIFF's palette is missing or not of 8 bits");
+  }
+}
+
+// Strips and tiles alike: the image is cut into blocks of one size.
+struct Blocks {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  bool tiled = false;
+  std::size_t bytes = 0;  // of one decoded block, of one plane when the planes are separate
+};
+
+Blocks blocks_of(const TiffFile& file) {
+  Blocks blocks;
+  TIFF* tiff = file.handle();
+  const TiffHeader& header = file.header();
+  blocks.tiled = TIFFIsTiled(tiff) != 0;
+  if (blocks.tiled) {
+    TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &blocks.width);
+    TIFFGetField(tiff, TIFFTAG_TILELENGTH, &blocks.height);
+  } else {
+    blocks.width = header.width;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_ROWSPERSTRIP, &blocks.height);
+    blocks.height = std::min(blocks.height, header.height);
+  }
+  const std::uint64_t pixels = std::uint64_t{blocks.width} * blocks.height;
+  if (pixels == 0 || (blocks.tiled && pixels > largest_tile_pixels)) {
+    throw BadImage("the TIFF's tiles or strips have an impossible size");
+  }
+  const std::size_t samples = header.planar == PLANARCONFIG_SEPARATE ? 1 : header.samples;
+  blocks.bytes = pixels * samples * header.bits / 8;
+  const tmsize_t libtiff_bytes = blocks.tiled ? TIFFTileSize(tiff) : TIFFStripSize(tiff);
+  if (libtiff_bytes < 0 || static_cast<std::size_t>(libtiff_bytes) != blocks.bytes) file.fail();
+  return blocks;
+}
+
+// The colours of 8- and 16-bit samples.
+class SampleReader {
+ public:
+  SampleReader(const TiffFile& file, Gray16 gray16)
+      : file_(file), header_(file.header()), gray16_(gray16), blocks_(blocks_of(file)) {
+    separate_ = header_.planar == PLANARCONFIG_SEPARATE;
+    TIFFGetField(file.handle(), TIFFTAG_COLORMAP, &colour_map_[0], &colour_map_[1],
+                 &colour_map_[2]);
+    planes_.resize(separate_ ? colours_of(header_) : 1);
+    for (auto& plane : planes_) plane.resize(blocks_.bytes);
+  }
+
+  Image read() {
+    Image image = make_image(header_.width, header_.height);
+    for (std::uint32_t y = 0; y < header_.height; y += blocks_.height) {
+      for (std::uint32_t x = 0; x < header_.width; x += blocks_.width) {
+        read_block(x, y);
+        convert_block(x, y, image);
+      }
+    }
+    return image;
+  }
+
+ private:
+  void read_block(std::uint32_t x, std::uint32_t y) {
+    TIFF* tiff = file_.handle();
+    for (std::size_t plane = 0; plane < planes_.size(); ++plane) {
+      const auto sample = static_cast<std::uint16_t>(plane);
+      auto* target = planes_[plane].data();
+      const auto size = static_cast<tmsize_t>(blocks_.bytes);
+      const tmsize_t count =
+          blocks_.tiled
+              ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, x, y, 0, sample), target, size)
+              : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, y, sample), target, size);
+      if (count < 0) file_.fail();
+    }
+  }
+
+  std::uint32_t sample(std::size_t pixel, std::size_t index) const {
+    const auto& plane = planes_[separate_ ? index : 0];
+    const std::size_t at = separate_ ? pixel : pixel * header_.samples + index;
+    if (header_.bits == 8) return plane[at];
+    std::uint16_t value = 0;
+    std::memcpy(&value, &plane[2 * at], 2);
+    return value;
+  }
+
+  std::uint32_t sample8(std::size_t pixel, std::size_t index) const {
+    const std::uint32_t value = sample(pixel, index);
+    return header_.bits == 8 ? value : value >> 8;
+  }
+
+  void convert_block(std::uint32_t left, std::uint32_t top, Image& image) const {
+    const std::uint32_t width = std::min(blocks_.width, header_.width - left);
+    const std::uint32_t height = std::min(blocks_.height, header_.height - top);
+    for (std::size_t y = 0; y < height; ++y) {
+      std::uint8_t* out = &image.rgb[((top + y) * header_.width + left) * 3];
+      for (std::size_t x = 0; x < width; ++x, out += 3) convert(y * blocks_.width + x, out);
+    }
+  }
+
+  void convert(std::size_t pixel, std::uint8_t* out) const {
+    switch (header_.photometric) {
+      case PHOTOMETRIC_MINISWHITE:
+      case PHOTOMETRIC_MINISBLACK: {
+        const std::uint32_t white = header_.bits == 8 ? 255 : 65535;
+        std::uint32_t value = sample(pixel, 0);
+        if (header_.photometric == PHOTOMETRIC_MINISWHITE) value = white - value;
+        if (header_.bits == 16)
+          value = header_.samples == 1 ? gray8_of(value, gray16_) : value >> 8;
+        std::fill_n(out, 3, static_cast<std::uint8_t>(value));
+        return;
+      }
+      case PHOTOMETRIC_PALETTE:
+        for (std::size_t c = 0; c < 3; ++c) {
+          out[c] = static_cast<std::uint8_t>(colour_map_[c][sample(pixel, 0)] >> 8);
+        }
+        return;
+      case PHOTOMETRIC_SEPARATED:
+        for (std::size_t c = 0; c < 3; ++c) {
+          out[c] = light_of_ink(sample8(pixel, c), sample8(pixel, 3));
+        }
+        return;
+      default:
+        convert_rgb(pixel, out);
+    }
+  }
+
+  void convert_rgb(std::size_t pixel, std::uint8_t* out) const {
+    const std::uint32_t alpha = header_.associated_alpha ? sample8(pixel, 3) : 255;
+    for (std::size_t c = 0; c < 3; ++c) {
+      const std::uint32_t value = sample8(pixel, c);
+      out[c] = static_cast<std::uint8_t>(alpha == 0 ? 0 : std::min(value * 255 / alpha, 255U));
+    }
+  }
+
+  const TiffFile& file_;
+  const TiffHeader& header_;
+  Gray16 gray16_;
+  Blocks blocks_;
+  bool separate_ = false;
+  std::array<std::uint16_t*, 3> colour_map_{};
+  std::vector<std::vector<std::uint8_t>> planes_;
+};
+
+Image read_by_libtiff(const TiffFile& file) {
+  TIFF* tiff = file.handle();
+  const TiffHeader& header = file.header();
+  TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);  // turned later, all eight ways
+  Image image = make_image(header.width, header.height);
+  std::vector<std::uint32_t> raster(std::size_t{header.width} * header.height);
+  if (TIFFReadRGBAImageOriented(tiff, header.width, header.height, raster.data(),
+                                ORIENTATION_TOPLEFT, 1) == 0) {
+    file.fail();
+  }
+  std::uint8_t* out = image.rgb.data();
+  for (const std::uint32_t pixel : raster) {
+    *out++ = static_cast<std::uint8_t>(TIFFGetR(pixel));
+    *out++ = static_cast<std::uint8_t>(TIFFGetG(pixel));
+    *out++ = static_cast<std::uint8_t>(TIFFGetB(pixel));
+  }
+  return image;
+}
+
+}  // namespace
+
+ImageInfo inspect_tiff(Bytes bytes) {
+  const TiffFile file(bytes);
+  check_kind(file);
+  const TiffHeader& header = file.header();
+  ImageInfo info{ImageFormat::tiff, header.width, header.height, header.gray16()};
+  if (header.orientation >= 5 && header.orientation <= 8) std::swap(info.width, info.height);
+  return info;
+}
+
+Image decode_tiff(Bytes bytes, Gray16 gray16) {
+  const TiffFile file(bytes);
+  check_kind(file);
+  Image image =
+      samples_are_read_here(file) ? SampleReader(file, gray16).read() : read_by_libtiff(file);
+  return upright(std::move(image), file.header().orientation);
+}
+
+}  // namespace graft::image

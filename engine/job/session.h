@@ -1,0 +1,45 @@
+#pragma once
+// What the steps of a job have in common: the output folder that is this run's alone, and the
+// device with the frozen network on it, made when first asked for.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+#include "engine/backend/backend.h"
+#include "engine/base/file.h"
+#include "engine/base/observer.h"
+#include "engine/config/config.h"
+#include "engine/job/job.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft {
+
+// Creates config.output and holds its lock; then calls the hook.
+class OutputFolder {
+ public:
+  OutputFolder(const Config& config, const JobHooks& hooks);
+
+ private:
+  FolderLock lock_;
+};
+
+class Session {
+ public:
+  // Makes the backend and notes which device it is. `config` and `observer` are borrowed.
+  Session(const Config& config, Observer& observer);
+
+  Backend& backend() { return *backend_; }
+  const Vgg16Weights& weights();  // read once
+  Backbone& backbone();           // made once, for config's image size and batch
+  std::size_t threads() const;    // config.threads, or one per core
+
+ private:
+  const Config& config_;
+  Observer& observer_;
+  std::unique_ptr<Backend> backend_;
+  std::optional<Vgg16Weights> weights_;
+  std::unique_ptr<Backbone> backbone_;
+};
+
+}  // namespace graft

@@ -1,0 +1,97 @@
+#pragma once
+// A distrustful view of an HDF5 file. Paths are walked link by link and only hard links are
+// followed; a dataset is read only when its values stand in this very file, plain or through the
+// two filters that the library has built in (deflate, shuffle); plugins are never loaded. The
+// library's own error printing is off while a file is open, and its reason goes into our sentence.
+// Not for two threads at once: Debian's HDF5 has no locks.
+
+#include <hdf5.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace graft {
+
+// Owns an HDF5 identifier of any kind.
+class Hdf5Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Hdf5Handle() = default;
+  Hdf5Handle(hid_t id, Close close) : id_(id), close_(close) {}
+  ~Hdf5Handle() { reset(); }
+  Hdf5Handle(Hdf5Handle&& other) noexcept
+      : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
+    if (this != &other) {
+      reset();
+      id_ = std::exchange(other.id_, -1);
+      close_ = other.close_;
+    }
+    return *this;
+  }
+  hid_t get() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+
+ private:
+  void reset() {
+    if (id_ >= 0) close_(id_);
+    id_ = -1;
+  }
+  hid_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+// Silences the library's printing to stderr and keeps it from loading plugins; undone with the
+// object.
+class Hdf5Quiet {
+ public:
+  Hdf5Quiet();
+  ~Hdf5Quiet();
+  Hdf5Quiet(const Hdf5Quiet&) = delete;
+  Hdf5Quiet& operator=(const Hdf5Quiet&) = delete;
+
+ private:
+  H5E_auto2_t printer_ = nullptr;
+  void* printer_data_ = nullptr;
+  unsigned plugins_ = 0;
+};
+
+class Hdf5File {
+ public:
+  explicit Hdf5File(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+
+  // `where` is a path from the root, "layers/conv2d/vars"; "" is the root itself. Whatever stands
+  // behind a soft or external link is refused with Error(weights), by every member.
+  bool has_group(const std::string& where) const;
+  bool has_dataset(const std::string& where) const;
+  std::vector<std::string> children(const std::string& where) const;  // hard links, by name
+
+  // An attribute of a group: its strings, or nothing when there is no such attribute.
+  std::optional<std::vector<std::string>> strings(const std::string& where,
+                                                  const std::string& attribute) const;
+
+  std::vector<std::size_t> shape(const std::string& dataset) const;
+  // Checks type, storage and shape before memory is taken.
+  std::vector<float> floats(const std::string& dataset, std::span<const std::size_t> due) const;
+
+ private:
+  Hdf5Handle open(const std::string& where) const;  // empty when there is nothing
+  Hdf5Handle open_group(const std::string& where) const;
+  Hdf5Handle open_dataset(const std::string& where) const;
+  bool has_all_chunks(const std::string& where, hid_t dataset, hid_t settings) const;
+  void check_storage(const std::string& where, hid_t dataset, std::size_t bytes) const;
+
+  std::filesystem::path path_;
+  Hdf5Quiet quiet_;  // before the file, so that closing it is quiet too
+  Hdf5Handle file_;
+};
+
+}  // namespace graft

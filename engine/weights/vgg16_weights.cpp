@@ -1,0 +1,79 @@
+#include "engine/weights/vgg16_weights.h"
+
+#include <algorithm>
+
+#include "engine/weights/convolution_files.h"
+#include "engine/weights/refuse.h"
+#include "engine/weights/safetensors.h"
+#include "engine/weights/safetensors_header.h"
+
+namespace graft {
+namespace {
+
+Digest canonical_digest(const Vgg16Weights& weights) {
+  Digester digester;
+  for (const ConvolutionWeights& layer : weights.layers) {
+    digester.add(std::as_bytes(std::span(layer.kernel)));
+    digester.add(std::as_bytes(std::span(layer.bias)));
+  }
+  return digester.digest();
+}
+
+WeightsFileSummary describe_safetensors_file(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  const SafetensorsHeader header = parse_safetensors_header(path, file.bytes());
+  WeightsFileSummary summary;
+  summary.format = "safetensors";
+  for (const SafetensorsEntry& entry : header.entries) {
+    summary.tensors.push_back({entry.name, entry.shape});
+  }
+  summary.metadata.assign(header.metadata.begin(), header.metadata.end());
+  return summary;
+}
+
+}  // namespace
+
+Vgg16Weights load_vgg16_weights(const std::filesystem::path& path) {
+  ConvolutionFile file = read_convolutions(path, vgg16_layers);
+  Vgg16Weights weights;
+  std::ranges::move(file.convolutions, weights.layers.begin());
+  weights.source = std::move(file.source);
+  weights.digest = canonical_digest(weights);
+  if (!file.stored_digest.empty() && file.stored_digest != weights.digest.hex()) {
+    refuse_weights(
+        path,
+        "its values have the digest {} but it was written with {}: it is damaged; import "
+        "the weights again",
+        weights.digest.hex(), file.stored_digest);
+  }
+  return weights;
+}
+
+void save_vgg16_weights(const std::filesystem::path& path, const Vgg16Weights& weights) {
+  std::vector<TensorView> tensors;
+  for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
+    const auto kernel_shape = hwio_shape(vgg16_layers[i]);
+    tensors.push_back({fmt::format("{}/kernel", vgg16_layers[i].name),
+                       {kernel_shape.begin(), kernel_shape.end()},
+                       weights.layers[i].kernel});
+    tensors.push_back({fmt::format("{}/bias", vgg16_layers[i].name),
+                       {vgg16_layers[i].output_channels},
+                       weights.layers[i].bias});
+  }
+  write_safetensors(path, tensors,
+                    {{"source", weights.source}, {"digest", canonical_digest(weights).hex()}});
+}
+
+WeightsFileSummary describe_weights_file(const std::filesystem::path& path) {
+  switch (weights_format_of(path)) {
+    case WeightsFormat::safetensors:
+      return describe_safetensors_file(path);
+    case WeightsFormat::hdf5:
+      return describe_hdf5_file(path);
+    case WeightsFormat::onnx:
+      break;
+  }
+  return describe_onnx_file(path);
+}
+
+}  // namespace graft

@@ -1,0 +1,75 @@
+#pragma once
+// The 13 convolutions of VGG16 without its top, from any file that people have them in:
+//   .safetensors  written by this program (names block1_conv1/kernel …/bias, HWIO), or with
+//                 torchvision's names (features.0.weight …, OIHW)
+//   .h5           Keras 2 (root attribute layer_names) and Keras 3 (.weights.h5, layers/…/vars/0)
+//   .onnx         initialisers of 13 3×3 convolutions in the order of VGG16, OIHW
+// Source of the architecture: Simonyan and Zisserman 2014, configuration D.
+
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/digest.h"
+
+namespace graft {
+
+struct Vgg16Layer {
+  std::string_view name;  // block1_conv1 … block5_conv3
+  std::size_t input_channels;
+  std::size_t output_channels;
+  bool pool_after;  // a 2×2 max-pool with stride 2 follows
+};
+
+inline constexpr std::size_t vgg16_convolutions = 13;
+inline constexpr std::array<Vgg16Layer, vgg16_convolutions> vgg16_layers = {{
+    {"block1_conv1", 3, 64, false},
+    {"block1_conv2", 64, 64, true},
+    {"block2_conv1", 64, 128, false},
+    {"block2_conv2", 128, 128, true},
+    {"block3_conv1", 128, 256, false},
+    {"block3_conv2", 256, 256, false},
+    {"block3_conv3", 256, 256, true},
+    {"block4_conv1", 256, 512, false},
+    {"block4_conv2", 512, 512, false},
+    {"block4_conv3", 512, 512, true},
+    {"block5_conv1", 512, 512, false},
+    {"block5_conv2", 512, 512, false},
+    {"block5_conv3", 512, 512, true},
+}};
+inline constexpr std::size_t vgg16_parameters = 14'714'688;
+
+struct ConvolutionWeights {
+  std::vector<float> kernel;  // 3 × 3 × input_channels × output_channels (HWIO)
+  std::vector<float> bias;    // output_channels
+};
+
+struct Vgg16Weights {
+  std::array<ConvolutionWeights, vgg16_convolutions> layers;
+  Digest digest;  // of the 14,714,688 values in canonical order: the same for every file format
+  std::string source;  // "Keras 2 HDF5 file vgg16_….h5"
+};
+
+// Reads and checks (names, shapes, finite values). Throws Error(weights) that names the file.
+Vgg16Weights load_vgg16_weights(const std::filesystem::path& path);
+
+// Writes the canonical safetensors file, with the source and the digest in its metadata.
+void save_vgg16_weights(const std::filesystem::path& path, const Vgg16Weights& weights);
+
+struct WeightsFileEntry {
+  std::string name;
+  std::vector<std::size_t> shape;
+};
+struct WeightsFileSummary {
+  std::string format;  // "safetensors", "Keras 2 HDF5", "Keras 3 HDF5", "ONNX"
+  std::vector<WeightsFileEntry> tensors;
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+// What a weights file holds, whether or not it is a VGG16.
+WeightsFileSummary describe_weights_file(const std::filesystem::path& path);
+
+}  // namespace graft

@@ -1,0 +1,104 @@
+#pragma once
+// Walks the fields of one protobuf message in place. Of ONNX we need five messages and a dozen
+// fields; the protobuf library would copy the 60 MB of weights into objects of its own and bring a
+// compiler into the build. Here the file stays mapped, a nested message is a span of it, every
+// length is checked against the enclosing span, and nothing recurses: nesting costs nothing until
+// it is entered. Wire format: https://protobuf.dev/programming-guides/encoding/
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace graft {
+
+// A message that is not well-formed. The caller knows the file and makes the sentence.
+class WireError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class WireReader {
+ public:
+  enum class Type : unsigned { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
+
+  explicit WireReader(std::span<const std::byte> message) : rest_(message) {}
+
+  // Steps to the next field and takes its value; false at the end of the message.
+  bool next() {
+    if (rest_.empty()) return false;
+    const std::uint64_t tag = take_varint();
+    if (tag >> 32U != 0 || tag >> 3U == 0) throw WireError("a field has an impossible number");
+    field_ = static_cast<std::uint32_t>(tag >> 3U);
+    switch (tag & 7U) {
+      case 0:
+        take(Type::varint, take_varint(), {});
+        break;
+      case 1:
+        take(Type::fixed64, 0, take_bytes(8));
+        break;
+      case 2: {
+        const std::uint64_t length = take_varint();
+        take(Type::bytes, 0, take_bytes(length));
+        break;
+      }
+      case 5:
+        take(Type::fixed32, 0, take_bytes(4));
+        break;
+      default:
+        throw WireError("a field has a wire type that is not in use");
+    }
+    return true;
+  }
+
+  std::uint32_t field() const { return field_; }
+  Type type() const { return type_; }
+  bool is(std::uint32_t field, Type type) const { return field_ == field && type_ == type; }
+
+  std::uint64_t varint() const { return varint_; }             // of a varint
+  std::span<const std::byte> bytes() const { return bytes_; }  // of the others
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
+  }
+
+  // For packed numbers: a varint at the start of what is left.
+  bool empty() const { return rest_.empty(); }
+  std::uint64_t take_varint() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (rest_.empty()) throw WireError("it ends within a number");
+      const auto byte = static_cast<std::uint64_t>(rest_.front());
+      rest_ = rest_.subspan(1);
+      if (shift == 63 && byte > 1) break;
+      value |= (byte & 0x7fU) << shift;
+      if (byte < 0x80) return value;
+    }
+    throw WireError("a number has more than 64 bits");
+  }
+
+ private:
+  void take(Type type, std::uint64_t varint, std::span<const std::byte> bytes) {
+    type_ = type;
+    varint_ = varint;
+    bytes_ = bytes;
+  }
+  std::span<const std::byte> take_bytes(std::uint64_t length) {
+    if (length > rest_.size()) {
+      throw WireError("a field of " + std::to_string(length) + " bytes does not fit the " +
+                      std::to_string(rest_.size()) + " that are left");
+    }
+    const auto taken = rest_.first(static_cast<std::size_t>(length));
+    rest_ = rest_.subspan(static_cast<std::size_t>(length));
+    return taken;
+  }
+
+  std::span<const std::byte> rest_;
+  std::uint32_t field_ = 0;
+  Type type_ = Type::varint;
+  std::uint64_t varint_ = 0;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace graft

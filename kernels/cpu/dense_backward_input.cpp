@@ -1,0 +1,82 @@
+// The gradient of a Dense layer with respect to its inputs: dot products of rows of delta with rows
+// of the kernel, four rows of delta for each load of a kernel row.
+
+#include "kernels/cpu/dense_backward_input.h"
+
+#include "kernels/cpu/vector.h"
+
+namespace graft::cpu::GRAFT_ISA {
+
+extern DenseBackwardInput dense_backward_input;
+
+static constexpr std::size_t lanes = 16;
+static constexpr std::size_t vectors = lanes / Vector::width;
+
+static inline float sum_of_lanes(const Vector (&sum)[vectors]) {
+  float lane[lanes];
+  for (std::size_t v = 0; v < vectors; ++v) store(lane + v * Vector::width, sum[v]);
+  for (std::size_t half = lanes / 2; half != 0; half /= 2) {
+    for (std::size_t j = 0; j < half; ++j) lane[j] += lane[j + half];
+  }
+  return lane[0];
+}
+
+template <std::size_t Rows>
+static void dot_rows(const float* delta, std::size_t units, const float* kernel_row,
+                     float* gradient, std::size_t inputs) {
+  Vector sum[Rows][vectors];
+  for (std::size_t r = 0; r < Rows; ++r) {
+    for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = zero();
+  }
+  std::size_t unit = 0;
+  for (; unit + lanes <= units; unit += lanes) {
+    for (std::size_t v = 0; v < vectors; ++v) {
+      const Vector weight = load(kernel_row + unit + v * Vector::width);
+      for (std::size_t r = 0; r < Rows; ++r) {
+        sum[r][v] =
+            multiply_add(load(delta + r * units + unit + v * Vector::width), weight, sum[r][v]);
+      }
+    }
+  }
+  for (std::size_t v = 0; unit < units; ++v, unit += Vector::width) {
+    const std::size_t rest = units - unit < Vector::width ? units - unit : Vector::width;
+    const Vector weight = load_first(kernel_row + unit, rest);
+    for (std::size_t r = 0; r < Rows; ++r) {
+      sum[r][v] = multiply_add(load_first(delta + r * units + unit, rest), weight, sum[r][v]);
+    }
+  }
+  for (std::size_t r = 0; r < Rows; ++r) gradient[r * inputs] = sum_of_lanes(sum[r]);
+}
+
+// One unit: the sum has one term, and the kernel is a vector.
+static void outer_product(const float* delta, std::size_t rows, const float* kernel,
+                          std::size_t first, std::size_t count, std::size_t inputs,
+                          float* gradient) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    const Vector value = broadcast(delta[r]);
+    for (std::size_t k = first; k < first + count; k += Vector::width) {
+      const std::size_t left = first + count - k;
+      const std::size_t here = left < Vector::width ? left : Vector::width;
+      // Added to zero like every other sum, which turns -0 into +0.
+      store_first(gradient + r * inputs + k, here, value * load_first(kernel + k, here) + zero());
+    }
+  }
+}
+
+void dense_backward_input(const float* delta, std::size_t rows, std::size_t units,
+                          const float* kernel, std::size_t first, std::size_t count,
+                          std::size_t inputs, float* gradient) {
+  if (units == 1) return outer_product(delta, rows, kernel, first, count, inputs, gradient);
+  for (std::size_t k = first; k < first + count; ++k) {
+    const float* kernel_row = kernel + k * units;
+    std::size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+      dot_rows<4>(delta + r * units, units, kernel_row, gradient + r * inputs + k, inputs);
+    }
+    for (; r < rows; ++r) {
+      dot_rows<1>(delta + r * units, units, kernel_row, gradient + r * inputs + k, inputs);
+    }
+  }
+}
+
+}  // namespace graft::cpu::GRAFT_ISA

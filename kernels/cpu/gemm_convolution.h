@@ -1,0 +1,53 @@
+#pragma once
+// One layer as a plain matrix product, without Winograd: five times the multiplications at F(6),
+// but each output is the plain sum of its 9·inputs products, with the digits and the NaNs of the
+// loop.
+//
+//   plane ─▶ gather ─▶ A: a row for each output pixel of a strip, its 3×3 window of inputs
+//                      (9·inputs) ─▶ GEMM with the kernel as it is ─▶ bias, ReLU, pool ─▶ plane
+//
+// A strip is a part of one row of outputs (of two, with the pool) that keeps A in the second-level
+// cache; threads take strips. Bytes moved for an output pixel: 36·inputs written and read as A.
+
+#include <cstddef>
+
+#include "kernels/cpu/convolution_shape.h"
+#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace graft::cpu {
+
+class GemmConvolution {
+ public:
+  // Throws std::invalid_argument for a shape that breaks the rules.
+  GemmConvolution(const KernelTable& kernels, const ConvolutionShape& shape);
+
+  const ConvolutionShape& shape() const { return shape_; }
+  std::size_t weights_size() const;                     // floats
+  std::size_t scratch_size(std::size_t threads) const;  // floats
+
+  // kernel: 3 × 3 × inputs × outputs (HWIO) → packed: weights_size() floats.
+  void pack_weights(ThreadPool& threads, const float* kernel, float* packed) const;
+  // weights: packed; bias: outputs floats; scratch: scratch_size(threads.threads()) floats, any
+  // content.
+  void run(ThreadPool& threads, const float* weights, const float* bias, const Planes& planes,
+           float* scratch) const;
+
+ private:
+  // Outputs (after the pool) [first, first + pixels) of a row.
+  struct Strip {
+    std::size_t image, row, first, pixels;
+  };
+  std::size_t depth() const { return 9 * shape_.inputs; }
+  std::size_t padded_outputs() const;
+  std::size_t lines() const { return shape_.pooled ? 2 : 1; }  // squared: windows' pixels
+  std::size_t strips() const;                                  // in a row
+  void gather(const Strip& strip, const float* plane, float* packed) const;
+  void gather_window(std::size_t y, std::size_t x, const float* plane, float* row) const;
+
+  const KernelTable& kernels_;
+  ConvolutionShape shape_;
+  std::size_t strip_pixels_;  // the most
+};
+
+}  // namespace graft::cpu

@@ -1,0 +1,51 @@
+#pragma once
+// A fixed set of threads that run the same function on different pieces of one job. The caller is
+// one of them. Which thread gets which piece never changes what is computed: kernels give the same
+// bytes for any number of threads.
+
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace graft::cpu {
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(std::size_t threads);  // at least 1
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  std::size_t threads() const { return workers_.size() + 1; }
+
+  // Calls piece(i, thread) for i = 0 … pieces-1, each once, with thread in [0, threads()); threads
+  // take the next piece when they are free. Returns when all are done; the first exception is
+  // rethrown. One caller at a time; not reentrant.
+  void parallel_for(std::size_t pieces,
+                    const std::function<void(std::size_t piece, std::size_t thread)>& piece);
+
+ private:
+  void work(std::size_t thread);
+  void take_pieces(std::size_t thread);
+
+  std::vector<std::jthread> workers_;
+  std::mutex mutex_;
+  std::condition_variable start_;
+  std::condition_variable finished_;
+  const std::function<void(std::size_t, std::size_t)>* piece_ = nullptr;
+  std::size_t pieces_ = 0;
+  std::size_t next_ = 0;     // the next piece to take
+  std::size_t running_ = 0;  // threads that still work on this job
+  std::size_t job_ = 0;      // counts jobs, so that a worker sees a new one
+  std::exception_ptr failure_;
+  bool closing_ = false;
+};
+
+// Cores that this process may run on (its affinity mask), at least 1.
+std::size_t available_cores();
+
+}  // namespace graft::cpu

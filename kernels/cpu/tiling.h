@@ -1,0 +1,55 @@
+#pragma once
+// How a plane is cut in Winograd tiles. Along each axis the tiles have two sizes, large and small,
+// so that they fit: 37 = 6 + 6 + 5·5, where tiles of 6 alone would compute 42. The cut depends on
+// the plane alone, never on the batch or on the machine, because it decides how features are
+// rounded.
+
+#include <cstddef>
+
+namespace graft::cpu {
+
+// `large_count` tiles of `large` outputs, then `small_count` of `small`. They cover at least all
+// outputs; only the last may reach past the edge.
+struct AxisTiling {
+  std::size_t large, large_count;
+  std::size_t small, small_count;  // small ≤ large; equal when small_count is 0
+
+  std::size_t count() const;
+  std::size_t covered() const;
+  std::size_t size(std::size_t tile) const;
+  std::size_t begin(std::size_t tile) const;  // the first output of a tile
+};
+
+// The cheapest cut of `outputs` ≥ 1 in tiles of 6, 5, 4 and 2: the least Σ (m + 2), which is what
+// the matrix products cost. With `pooled` all tiles are even, so that no 2×2 window straddles two
+// of them.
+AxisTiling tile_axis(std::size_t outputs, bool pooled);
+
+// The tiles of `images` planes in one row, in an order in which the tiles that take part in any one
+// position stand side by side. Position (i, j) exists in tiles with i < m_y + 2 and j < m_x + 2:
+//
+//     large y, small x │ large y, large x │ small y, large x │ small y, small x
+//     └──────── has large rows ──────────┘                                       i ≥ small_y + 2
+//                      └─────────── has large columns ───────┘                   j ≥ small_x + 2
+//                      └──── has both ────┘
+struct TileRange {
+  std::size_t first = 0, last = 0;  // [first, last)
+  std::size_t count() const;
+};
+struct TilePlace {
+  std::size_t image, row, column;  // row and column count tiles
+};
+class TileOrder {
+ public:
+  TileOrder(const AxisTiling& rows, const AxisTiling& columns, std::size_t images);
+  std::size_t count() const { return small_small_.last; }
+  TilePlace place(std::size_t tile) const;
+  // The tiles of [block.first, block.last) that have position (i, j).
+  TileRange with_position(std::size_t i, std::size_t j, TileRange block) const;
+
+ private:
+  AxisTiling rows_, columns_;
+  TileRange large_small_, large_large_, small_large_, small_small_;  // rows first
+};
+
+}  // namespace graft::cpu

@@ -1,0 +1,267 @@
+#include "kernels/cpu/winograd_convolution.h"
+
+#include <algorithm>
+#include <functional>
+#include <stdexcept>
+
+namespace graft::cpu {
+namespace {
+
+// Scratch areas start a cache line off a round size, so that the same place in neighbouring areas
+// falls in different sets of the caches.
+constexpr std::size_t skew = 16;
+
+std::size_t divide_up(std::size_t value, std::size_t by) {
+  return (value + by - 1) / by;
+}
+
+std::size_t round_up(std::size_t value, std::size_t step) {
+  return divide_up(value, step) * step;
+}
+
+}  // namespace
+
+WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTable& kernels,
+                                   std::size_t threads) {
+  // From 256 channels on, the weights of the 64 positions (16 MiB and more) are the larger part.
+  if (shape.inputs < 256) return {round_up(28, kernels.gemm_rows), 64, false};
+  const std::size_t share = round_up(divide_up(shape.outputs, threads), channel_block);
+  return {round_up(160, kernels.gemm_rows), std::min<std::size_t>(share, 128), true};
+}
+
+// What stays the same during one run.
+struct WinogradConvolution::Job {
+  TileOrder order;
+  Planes planes;
+  const float* weights;
+  const float* bias;
+  const float* zeros;  // one pixel outside the plane
+  float* scratch;
+};
+
+WinogradConvolution::WinogradConvolution(const KernelTable& kernels, const ConvolutionShape& shape,
+                                         const WinogradBlocking& blocking)
+    : kernels_(kernels), shape_(shape), blocking_(blocking) {
+  shape.check();
+  if (blocking.tiles == 0 || blocking.outputs == 0 || blocking.outputs % channel_block != 0) {
+    throw std::invalid_argument("a block has tiles, and channels in blocks of 16");
+  }
+  blocking_.outputs = round_up(blocking.outputs, kernels.gemm_columns);
+  const std::size_t halving = shape.pooled ? 2 : 1;
+  rows_ = tile_axis(shape.output_height() * halving, shape.pooled);
+  columns_ = tile_axis(shape.output_width() * halving, shape.pooled);
+}
+
+std::size_t WinogradConvolution::panels() const {
+  return divide_up(shape_.outputs, kernels_.gemm_columns);
+}
+
+std::size_t WinogradConvolution::weights_size() const {
+  return positions() * panels() * kernels_.gemm_columns * shape_.inputs;
+}
+
+std::size_t WinogradConvolution::transformed_stride() const {
+  return round_up(blocking_.tiles, kernels_.gemm_rows) * shape_.inputs + skew;
+}
+
+std::size_t WinogradConvolution::product_stride() const {
+  return blocking_.tiles * blocking_.outputs + skew;
+}
+
+std::size_t WinogradConvolution::scratch_size(std::size_t threads) const {
+  const std::size_t transformed = positions() * transformed_stride();
+  const std::size_t product = positions() * product_stride();
+  return shape_.inputs + (blocking_.by_channels ? transformed + threads * product
+                                                : threads * (transformed + product));
+}
+
+void WinogradConvolution::pack_weights(ThreadPool& threads, const float* kernel,
+                                       float* packed) const {
+  const auto piece = [&](std::size_t panel, std::size_t) {
+    kernels_.winograd_weights(
+        {shape_.inputs, shape_.outputs, point_rows(), point_columns(), kernel, packed, panel});
+  };
+  threads.parallel_for(panels(), std::cref(piece));
+}
+
+void WinogradConvolution::run(ThreadPool& threads, const float* weights, const float* bias,
+                              const Planes& planes, float* scratch) const {
+  if (planes.images == 0) return;
+  std::fill_n(scratch, shape_.inputs, 0.0F);
+  const Job job{TileOrder(rows_, columns_, planes.images),
+                planes,
+                weights,
+                bias,
+                scratch,
+                scratch + shape_.inputs};
+  if (blocking_.by_channels) {
+    run_by_channels(threads, job);
+  } else {
+    run_by_tiles(threads, job);
+  }
+}
+
+// A block of tiles. Position (i, j) has a row in V and M for each of its tiles that has it; which
+// do, depends only on whether i and j are past the positions of a small tile.
+class WinogradConvolution::Block {
+ public:
+  Block(const WinogradConvolution& layer, const Job& job, TileRange tiles)
+      : tiles_(tiles), rows_(layer.rows_.small + 2), columns_(layer.columns_.small + 2) {
+    for (std::size_t large_rows = 0; large_rows < 2; ++large_rows) {
+      for (std::size_t large_columns = 0; large_columns < 2; ++large_columns) {
+        with_position_[large_rows][large_columns] = job.order.with_position(
+            large_rows != 0 ? rows_ : 0, large_columns != 0 ? columns_ : 0, tiles);
+      }
+    }
+  }
+  TileRange tiles() const { return tiles_; }
+  const TileRange& with_position(std::size_t i, std::size_t j) const {
+    return with_position_[i >= rows_][j >= columns_];
+  }
+
+ private:
+  TileRange tiles_;
+  std::size_t rows_, columns_;
+  TileRange with_position_[2][2];
+};
+
+// Blocks of nearly equal size: a small last one would read all weights for a few tiles.
+std::size_t WinogradConvolution::block_tiles(const Job& job) const {
+  const std::size_t blocks = divide_up(job.order.count(), blocking_.tiles);
+  const std::size_t even = round_up(divide_up(job.order.count(), blocks), kernels_.gemm_rows);
+  return std::min(even, blocking_.tiles);
+}
+
+void WinogradConvolution::run_by_tiles(ThreadPool& threads, const Job& job) const {
+  const std::size_t step = block_tiles(job);
+  const auto piece = [&](std::size_t index, std::size_t thread) {
+    const Block block(*this, job, {index * step, std::min((index + 1) * step, job.order.count())});
+    float* transformed =
+        job.scratch + thread * positions() * (transformed_stride() + product_stride());
+    float* product = transformed + positions() * transformed_stride();
+    transform_input(job, block, block.tiles(), transformed);
+    for (std::size_t output = 0; output < shape_.outputs; output += blocking_.outputs) {
+      multiply(job, block, output, transformed, product);
+      transform_output(job, block, output, product);
+    }
+  };
+  threads.parallel_for(divide_up(job.order.count(), step), std::cref(piece));
+}
+
+void WinogradConvolution::run_by_channels(ThreadPool& threads, const Job& job) const {
+  constexpr std::size_t tiles_in_piece = 4;
+  float* transformed = job.scratch;
+  float* products = job.scratch + positions() * transformed_stride();
+  const std::size_t step = block_tiles(job);
+  for (std::size_t first = 0; first < job.order.count(); first += step) {
+    const TileRange tiles{first, std::min(first + step, job.order.count())};
+    const Block block(*this, job, tiles);
+    const auto transform = [&](std::size_t index, std::size_t) {
+      const std::size_t begin = tiles.first + index * tiles_in_piece;
+      transform_input(job, block, {begin, std::min(begin + tiles_in_piece, tiles.last)},
+                      transformed);
+    };
+    threads.parallel_for(divide_up(tiles.count(), tiles_in_piece), std::cref(transform));
+    const auto multiply_and_transform = [&](std::size_t index, std::size_t thread) {
+      float* product = products + thread * positions() * product_stride();
+      multiply(job, block, index * blocking_.outputs, transformed, product);
+      transform_output(job, block, index * blocking_.outputs, product);
+    };
+    threads.parallel_for(divide_up(shape_.outputs, blocking_.outputs),
+                         std::cref(multiply_and_transform));
+  }
+}
+
+// Transforms `tiles`, a part of `block`, into the packed A of each position.
+void WinogradConvolution::transform_input(const Job& job, const Block& block, TileRange tiles,
+                                          float* transformed) const {
+  WinogradInputTile input{};
+  input.channels = shape_.inputs;
+  input.target_step = kernels_.gemm_rows * channel_block;
+  for (std::size_t tile = tiles.first; tile < tiles.last; ++tile) {
+    const TilePlace place = job.order.place(tile);
+    input.rows = rows_.size(place.row);
+    input.columns = columns_.size(place.column);
+    point_at_pixels(job, place, input);
+    const auto target_row = [&](std::size_t i, std::size_t j) {
+      const std::size_t row = tile - block.with_position(i, j).first;
+      return row / kernels_.gemm_rows * kernels_.gemm_rows * shape_.inputs +
+             row % kernels_.gemm_rows * channel_block;
+    };
+    for (std::size_t i = 0; i < input.rows + 2; ++i) {
+      const std::size_t every = target_row(i, 0);
+      const std::size_t large = target_row(i, columns_.large + 1);
+      for (std::size_t j = 0; j < input.columns + 2; ++j) {
+        input.target[i * winograd_max_points + j] =
+            transformed + (i * point_columns() + j) * transformed_stride() +
+            (j < columns_.small + 2 ? every : large);
+      }
+    }
+    kernels_.winograd_input(input);
+  }
+}
+
+// The tile's window of the plane, which starts one pixel up and left of its outputs.
+void WinogradConvolution::point_at_pixels(const Job& job, const TilePlace& place,
+                                          WinogradInputTile& input) const {
+  const float* plane = job.planes.input + place.image * job.planes.input_stride;
+  const std::size_t top = rows_.begin(place.row), left = columns_.begin(place.column);
+  for (std::size_t i = 0; i < input.rows + 2; ++i) {
+    const std::size_t y = top + i;  // + 1: the numbers stay unsigned
+    const bool inside = y >= 1 && y <= shape_.height;
+    for (std::size_t j = 0; j < input.columns + 2; ++j) {
+      const std::size_t x = left + j;  // + 1
+      input.pixel[i * winograd_max_points + j] =
+          inside && x >= 1 && x <= shape_.width
+              ? plane + ((y - 1) * shape_.width + x - 1) * shape_.inputs
+              : job.zeros;
+    }
+  }
+}
+
+// The GEMMs of all positions, for the block's tiles and the output channels from `output` on.
+void WinogradConvolution::multiply(const Job& job, const Block& block, std::size_t output,
+                                   const float* transformed, float* product) const {
+  const std::size_t padded_outputs = panels() * kernels_.gemm_columns;
+  for (std::size_t i = 0; i < point_rows(); ++i) {
+    for (std::size_t j = 0; j < point_columns(); ++j) {
+      const std::size_t position = i * point_columns() + j;
+      kernels_.gemm({block.with_position(i, j).count(),
+                     std::min(blocking_.outputs, padded_outputs - output), shape_.inputs,
+                     transformed + position * transformed_stride(),
+                     job.weights + (position * padded_outputs + output) * shape_.inputs,
+                     product + position * product_stride(), blocking_.outputs});
+    }
+  }
+}
+
+void WinogradConvolution::transform_output(const Job& job, const Block& block, std::size_t output,
+                                           const float* product) const {
+  const std::size_t halving = shape_.pooled ? 2 : 1;
+  WinogradOutputTile tile{};
+  tile.bias = job.bias + output;
+  tile.channels = std::min(blocking_.outputs, shape_.outputs - output);
+  tile.pooled = shape_.pooled;
+  tile.pixel_stride = shape_.outputs;
+  tile.row_stride = shape_.output_width() * shape_.outputs;
+  for (std::size_t index = block.tiles().first; index < block.tiles().last; ++index) {
+    const TilePlace place = job.order.place(index);
+    tile.rows = rows_.size(place.row);
+    tile.columns = columns_.size(place.column);
+    const std::size_t top = rows_.begin(place.row), left = columns_.begin(place.column);
+    tile.valid_rows = std::min(tile.rows, shape_.output_height() * halving - top);
+    tile.valid_columns = std::min(tile.columns, shape_.output_width() * halving - left);
+    tile.target = job.planes.output + place.image * job.planes.output_stride +
+                  top / halving * tile.row_stride + left / halving * tile.pixel_stride + output;
+    for (std::size_t i = 0; i < tile.rows + 2; ++i) {
+      for (std::size_t j = 0; j < tile.columns + 2; ++j) {
+        const std::size_t row = index - block.with_position(i, j).first;
+        tile.product[i * winograd_max_points + j] =
+            product + (i * point_columns() + j) * product_stride() + row * blocking_.outputs;
+      }
+    }
+    kernels_.winograd_output(tile);
+  }
+}
+
+}  // namespace graft::cpu

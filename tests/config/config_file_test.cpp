@@ -1,0 +1,273 @@
+#include "tools/graft/config_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/base/file.h"
+#include "tests/config/config_support.h"
+#include "tests/support/support.h"
+
+namespace graft::test {
+namespace {
+
+using program::effective_config;
+using program::load_config;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TEST(ConfigFile, TheIssuesExampleMeansThis) {
+  const Config config = parse(R"({
+    "device": "cpu", "seed": 7, "output": "runs/solar", "threads": 2,
+    "data": { "train": "/d/train", "validation": "/d/validation", "validation_split": 0.0,
+              "image_size": [100, 200], "resize": "bicubic", "preprocess": "caffe",
+              "on_bad_image": "skip", "exif_orientation": true, "gray16": "clip" },
+    "backbone": { "name": "vgg16", "weights": "/w.h5", "batch_size": 8 },
+    "features": { "memory_budget_mib": 64 },
+    "head": { "hidden": [64, 32], "dropout": 0.25 },
+    "train": { "epochs": 3, "batch_size": 4,
+               "optimizer": { "type": "rmsprop", "learning_rate": 2e-3, "rho": 0.8,
+                              "epsilon": 1e-8, "epsilon_inside_sqrt": false } } })");
+  EXPECT_EQ(config.device, "cpu");
+  EXPECT_EQ(config.seed, 7U);
+  EXPECT_EQ(config.output, "/work folder/runs/solar");
+  EXPECT_EQ(config.threads, 2U);
+  EXPECT_EQ(config.data.train, "/d/train");
+  EXPECT_EQ(config.data.validation, "/d/validation");
+  EXPECT_EQ(config.data.image_size, (ImageSize{100, 200}));
+  EXPECT_EQ(config.data.resize, Resize::bicubic);
+  EXPECT_EQ(config.data.preprocess, Preprocess::caffe);
+  EXPECT_EQ(config.data.on_bad_image, OnBadImage::skip);
+  EXPECT_TRUE(config.data.exif_orientation);
+  EXPECT_EQ(config.data.gray16, Gray16::clip);
+  EXPECT_EQ(config.backbone.weights, "/w.h5");
+  EXPECT_EQ(config.backbone.batch_size, 8U);
+  EXPECT_EQ(config.features.memory_budget_mib, 64U);
+  EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{64, 32}));
+  EXPECT_EQ(config.head.dropout, 0.25);
+  EXPECT_EQ(config.train.epochs, 3U);
+  EXPECT_EQ(config.train.batch_size, 4U);
+  EXPECT_EQ(config.train.optimizer.learning_rate, 2e-3);
+  EXPECT_EQ(config.train.optimizer.rho, 0.8);
+  EXPECT_EQ(config.train.optimizer.epsilon, 1e-8);
+  EXPECT_FALSE(config.train.optimizer.epsilon_inside_sqrt);
+}
+
+TEST(ConfigFile, WhatIsNotSaidHasItsDefault) {
+  const Config config = parse(minimal_config());
+  EXPECT_EQ(config.output, "/work folder/runs/graft");
+  EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{256}));
+  EXPECT_EQ(config.train.epochs, 20U);
+}
+
+TEST(ConfigFile, RequiredKeysAreAskedFor) {
+  EXPECT_THAT(refusal_of("{}"), StartsWith("c.json: data.train: this key is required: "));
+  EXPECT_THAT(refusal_of(R"({"data": {"train": "/t", "validation": "/v"}})"),
+              StartsWith("c.json: backbone.weights: this key is required: "));
+  EXPECT_THAT(refusal_of(R"({"data": {"train": "/t"}, "backbone": {"weights": "/w"}})"),
+              HasSubstr("data.validation: this folder, or a data.validation_split above 0"));
+}
+
+TEST(ConfigFile, ValidationIsAFolderOrASplitAndNotBoth) {
+  const Config config = parse(
+      R"({"data": {"train": "/t", "validation_split": 0.25}, "backbone": {"weights": "/w"}})");
+  EXPECT_TRUE(config.data.validation.empty());
+  EXPECT_EQ(config.data.validation_split, 0.25);
+  EXPECT_THAT(refusal_of(minimal_config(), {"data.validation_split=0.25"}), HasSubstr("not both"));
+  EXPECT_EQ(parse(minimal_config(), {"data.validation_split=0.25", "data.validation="})
+                .data.validation_split,
+            0.25);
+}
+
+TEST(ConfigFile, UnknownKeysAreRefusedWithTheirLineAndASuggestion) {
+  EXPECT_EQ(refusal_of("{\"data\": {\n\"tran\": \"/t\"}}"),
+            "c.json:2: data.tran: no such key; did you mean \"data.train\"?");
+  EXPECT_EQ(refusal_of(R"({"epochs": 3})"),
+            "c.json:1: epochs: no such key; did you mean \"train.epochs\"?");
+  EXPECT_EQ(refusal_of(R"({"colour_of_the_sky": 3})"),
+            "c.json:1: colour_of_the_sky: no such key; `graft config explain` lists them");
+  EXPECT_THAT(refusal_of("{\"a\\u001b[31m\": 1}"), HasSubstr("a?[31m: no such key"));
+}
+
+TEST(ConfigFile, ADottedKeyIsTaughtToNest) {
+  EXPECT_THAT(refusal_of(R"({"data.train": "/t"})"), HasSubstr("keys nest in a config file"));
+}
+
+TEST(ConfigFile, WrongValuesAreRefusedWithTheirLine) {
+  EXPECT_EQ(refusal_of("{\n\"train\": {\n\"epochs\": \"many\"}}"),
+            "c.json:3: train.epochs: expected an integer from 1 to 100000, found \"many\"");
+  EXPECT_EQ(refusal_of(R"({"train": 5})"), "c.json:1: train: expected an object {…}, found 5");
+  EXPECT_EQ(refusal_of("[1]"), "c.json: the config: expected an object {…}, found [1]");
+  EXPECT_THAT(refusal_of(R"({"train": {"epochs": {"a": 1}}})"), HasSubstr("found an object"));
+}
+
+TEST(ConfigFile, DuplicateKeysAreRefused) {
+  EXPECT_THAT(refusal_of(R"({"seed": 1, "seed": 2})"), HasSubstr("seed: this key stands twice"));
+}
+
+TEST(ConfigFile, AVariableThatIsNotSetIsNamedWithItsKey) {
+  EXPECT_THAT(refusal_of("{\"data\": {\n\"train\": \"${PHOTOS}/t\"}}"),
+              StartsWith("c.json:2: data.train: the environment variable PHOTOS is not set"));
+}
+
+TEST(Set, OverridesAKey) {
+  const Config config = parse(minimal_config(R"(, "train": {"epochs": 9, "batch_size": 3})"),
+                              {"train.epochs=5", "head.hidden=[8, 4]", "device=cpu",
+                               "data.exif_orientation=true", "output=out", "head.dropout=0"});
+  EXPECT_EQ(config.train.epochs, 5U);
+  EXPECT_EQ(config.train.batch_size, 3U);
+  EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{8, 4}));
+  EXPECT_EQ(config.device, "cpu");
+  EXPECT_TRUE(config.data.exif_orientation);
+  EXPECT_EQ(config.output, "/work folder/out");
+  EXPECT_EQ(config.head.dropout, 0.0);
+}
+
+TEST(Set, TheLastOneCounts) {
+  EXPECT_EQ(parse(minimal_config(), {"train.epochs=5", "train.epochs=6"}).train.epochs, 6U);
+}
+
+TEST(Set, GivesWhatTheFileLacks) {
+  EXPECT_EQ(parse("{}", {"data.train=/t", "data.validation=/v", "backbone.weights=~/w.h5"})
+                .backbone.weights,
+            "/home/ada/w.h5");
+}
+
+TEST(Set, MaySetASection) {
+  EXPECT_EQ(parse(minimal_config(), {R"(train={"epochs": 2})"}).train.epochs, 2U);
+  EXPECT_THAT(refusal_of(minimal_config(), {R"(train={"epochs": 2, "epochs": 3})"}),
+              HasSubstr("stands twice"));
+  EXPECT_THAT(refusal_of(minimal_config(), {"train=5"}), HasSubstr("expected an object"));
+}
+
+TEST(Set, APathIsTextWhateverItLooksLike) {
+  EXPECT_EQ(parse(minimal_config(), {"output=2024"}).output, "/work folder/2024");
+  EXPECT_EQ(parse(minimal_config(), {"output=\"quoted\""}).output, "/work folder/quoted");
+  EXPECT_EQ(parse(minimal_config(), {"output=a=b"}).output, "/work folder/a=b");
+  EXPECT_EQ(parse(minimal_config(), {"output=true"}).output, "/work folder/true");
+}
+
+TEST(Set, MistakesNameTheOption) {
+  EXPECT_EQ(refusal_of(minimal_config(), {"train.epochs=0"}),
+            "--set train.epochs=0: train.epochs: expected an integer from 1 to 100000, found 0");
+  EXPECT_EQ(refusal_of(minimal_config(), {"trian.epochs=1"}),
+            "--set trian.epochs=1: trian.epochs: no such key; did you mean \"train.epochs\"?");
+  EXPECT_THAT(refusal_of(minimal_config(), {"train.epochs"}), HasSubstr("write it as key=value"));
+  EXPECT_THAT(refusal_of(minimal_config(), {"=1"}), HasSubstr("a key is needed"));
+  EXPECT_THAT(refusal_of(minimal_config(), {"data.resize=bilinaer"}),
+              HasSubstr("did you mean \"bilinear\"?"));
+  EXPECT_THAT(refusal_of(minimal_config(), {"seed=" + std::string(100000, '[')}),
+              HasSubstr("seed: expected an integer"));
+}
+
+TEST(EffectiveConfig, ReadsBackAsTheSameConfig) {
+  const std::vector<std::string> configs = {
+      minimal_config(),
+      minimal_config(R"(, "seed": 9007199254740992, "train": {"optimizer": {"learning_rate": 0.1,
+                     "epsilon": 1e-300, "rho": 0.30000000000000004}}, "head": {"hidden": []})"),
+      R"({"data": {"train": "caf\u00e9 $${x}/t", "validation_split": 0.1}, "backbone": {"weights": "~/w"}})",
+  };
+  for (const std::string& text : configs) {
+    const std::string once = effective_config(parse(text));
+    EXPECT_EQ(effective_config(parse(once)), once) << once;
+  }
+}
+
+TEST(EffectiveConfig, MeansTheSameFromAnotherFolder) {
+  const std::string text = effective_config(parse(minimal_config(R"(, "output": "runs/a")")));
+  program::Environment elsewhere = environment_of({});
+  elsewhere.working_folder = "/elsewhere";
+  EXPECT_EQ(program::parse_config(text, "c.json", {}, elsewhere).output, "/work folder/runs/a");
+}
+
+TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
+  EXPECT_EQ(effective_config(parse(minimal_config())), R"({
+  "device": "auto",
+  "seed": 1,
+  "output": "/work folder/runs/graft",
+  "threads": 0,
+  "data": {
+    "train": "/t",
+    "validation": "/v",
+    "validation_split": 0.0,
+    "image_size": [
+      150,
+      150
+    ],
+    "resize": "nearest",
+    "preprocess": "rescale",
+    "on_bad_image": "stop",
+    "exif_orientation": false,
+    "gray16": "high_byte"
+  },
+  "backbone": {
+    "name": "vgg16",
+    "weights": "/w",
+    "batch_size": 32
+  },
+  "features": {
+    "memory_budget_mib": 2048
+  },
+  "head": {
+    "hidden": [
+      256
+    ],
+    "dropout": 0.5
+  },
+  "train": {
+    "epochs": 20,
+    "batch_size": 16,
+    "optimizer": {
+      "type": "rmsprop",
+      "learning_rate": 0.001,
+      "rho": 0.9,
+      "epsilon": 1e-07,
+      "epsilon_inside_sqrt": true
+    }
+  }
+}
+)");
+}
+
+TEST(EffectiveConfig, RefusesAPathThatJsonCannotHold) {
+  Config config = parse(minimal_config());
+  config.output = "/\xFF";
+  EXPECT_THAT(refusal([&] { effective_config(config); }), HasSubstr("not valid UTF-8"));
+}
+
+TEST(LoadConfig, ReadsAFile) {
+  const TemporaryFolder folder;
+  write_file_whole(folder / "c.json", "// a comment\n" + minimal_config(R"(, "seed": 3)"));
+  EXPECT_EQ(load_config(folder / "c.json", {}, plain_environment()).seed, 3U);
+}
+
+TEST(LoadConfig, AFileThatIsNotThereIsAWrongArgument) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(refusal([&] { load_config(folder / "none.json", {}, plain_environment()); }),
+              HasSubstr("none.json"));
+}
+
+TEST(LoadConfig, RefusesALargeFileWithoutReadingIt) {
+  const TemporaryFolder folder;
+  File(folder / "large.json", File::Mode::create_or_truncate).truncate(std::uint64_t{1} << 40);
+  EXPECT_THAT(refusal([&] { load_config(folder / "large.json", {}, plain_environment()); }),
+              HasSubstr("large.json"));
+}
+
+TEST(LoadConfig, AnOutputFolderMeansItsConfigWhereverItIsNow) {
+  const TemporaryFolder folder;
+  const Config original = parse(minimal_config(R"(, "seed": 4)"));
+  write_file_whole(folder / "config.json", effective_config(original));
+  const Config config = load_config(folder.path(), {}, plain_environment());
+  EXPECT_EQ(config.seed, 4U);
+  EXPECT_EQ(config.output, folder.path());
+  EXPECT_EQ(config.data.train, original.data.train);
+}
+
+TEST(LoadConfig, AFolderWithoutAConfigIsRefused) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(refusal([&] { load_config(folder.path(), {}, plain_environment()); }),
+              HasSubstr("has no config.json"));
+}
+
+}  // namespace
+}  // namespace graft::test

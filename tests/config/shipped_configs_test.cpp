@@ -1,0 +1,53 @@
+// What lies in configs/ is right, and its page says what the program does.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <vector>
+
+#include "engine/base/file.h"
+#include "tests/config/config_support.h"
+#include "tools/graft/explain.h"
+
+namespace graft::test {
+namespace {
+
+const std::filesystem::path configs = GRAFT_CONFIGS_DIR;
+
+TEST(ShippedConfigs, EachOneChecksOut) {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(configs)) {
+    if (entry.path().extension() != ".json") continue;
+    ++count;
+    EXPECT_NO_THROW(program::load_config(entry.path(), {}, plain_environment())) << entry.path();
+  }
+  EXPECT_GE(count, 2U);
+}
+
+TEST(ShippedConfigs, TheQuickstartIsTheRecipeUnchanged) {
+  const Config config = program::load_config(configs / "solar_cells.json", {}, plain_environment());
+  const Config fallback;
+  EXPECT_EQ(config.data.train, "/home/ada/.cache/graft/solar_cells/train");
+  EXPECT_EQ(config.data.validation, "/home/ada/.cache/graft/solar_cells/validation");
+  EXPECT_EQ(config.backbone.weights, "/home/ada/.cache/graft/vgg16_imagenet.safetensors");
+  EXPECT_EQ(config.output, "/work folder/runs/solar_cells");
+  EXPECT_EQ(config.data.image_size, (ImageSize{150, 150}));
+  EXPECT_EQ(config.data.resize, Resize::nearest);
+  EXPECT_EQ(config.data.preprocess, Preprocess::rescale);
+  EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{256}));
+  EXPECT_EQ(config.head.dropout, 0.5);
+  EXPECT_EQ(config.train.epochs, 20U);
+  EXPECT_EQ(config.train.batch_size, 16U);
+  EXPECT_EQ(config.train.optimizer.learning_rate, 1e-3);
+  EXPECT_EQ(config.train.optimizer.rho, fallback.train.optimizer.rho);
+}
+
+TEST(ShippedConfigs, TheirPageIsWhatTheTableSays) {
+  const std::string page = read_text_file(configs / "README.md", std::uint64_t{1} << 20);
+  EXPECT_TRUE(page == program::explain_as_markdown())
+      << "configs/README.md is not what the program says; run:  graft config explain --markdown > "
+         "configs/README.md";
+}
+
+}  // namespace
+}  // namespace graft::test

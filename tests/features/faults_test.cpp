@@ -1,0 +1,243 @@
+// Kills at every system call that changes a file, and full disks at every one that needs space. The
+// calls are counted by tests/features/system_calls.cpp; the process is forked, so that SIGKILL is
+// real. ENOSPC is given by the counted calls; a limit of the kernel's (RLIMIT_FSIZE, EFBIG) is met
+// too.
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "engine/base/error.h"
+#include "engine/features/features.h"
+#include "engine/features/files_json.h"
+#include "tests/features/small_backend.h"
+#include "tests/features/system_calls.h"
+#include "tests/support/support.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Fault;
+using test::SmallSet;
+using test::TemporaryFolder;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// How an extraction is prepared in a folder of its own, and what is extracted at last.
+struct Scenario {
+  const char* name;
+  std::function<void(SmallSet&)> prepare;  // runs undisturbed
+};
+
+void interrupt(SmallSet& set, std::size_t batches) {
+  set.before_submit = [&set, batches](std::size_t batch) {
+    if (batch + 1 == batches) set.stop.request_stop();
+  };
+  EXPECT_THROW(set.extract(), Error);
+  set.stop = {};
+  set.before_submit = nullptr;
+}
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> all = {
+      {"a first extraction", [](SmallSet&) {}},
+      {"with a bad image",
+       [](SmallSet& set) {
+         set.data.on_bad_image = OnBadImage::skip;
+         test::write_bytes(set.image("c0/1.png"), test::png_with_damaged_pixels(1));
+       }},
+      {"a set replaced by one with other images",
+       [](SmallSet& set) {
+         set.extract();
+         fs::remove(set.image("c0/0.png"));
+         test::write_png(set.image("c1/9.png"), 90);
+         test::write_png(set.image("c0/9.png"), 91);
+       }},
+      {"a set replaced by one with other weights and the same images",
+       [](SmallSet& set) {
+         set.extract();
+         set.weights = {5, 5};
+         set.data.resize = Resize::bilinear;  // so that the rows differ, too
+       }},
+      {"new names for the same rows",
+       [](SmallSet& set) {
+         set.extract();
+         fs::rename(set.image("c1"), set.image("renamed"));
+       }},
+      {"an interrupted one gone on with", [](SmallSet& set) { interrupt(set, 1); }},
+      {"an interrupted one with another plan", [](SmallSet& set) {
+         interrupt(set, 2);
+         test::write_png(set.image("c0/00.png"), 92);
+       }}};
+  return all;
+}
+
+constexpr std::size_t images_a_class = 4;
+
+// Runs the extraction in a child that meets the fault; returns its wait status.
+int extract_in_child(SmallSet& set, Fault fault, std::size_t at) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int code = 0;
+    test::arm_fault(fault, at);
+    try {
+      set.extract();
+    } catch (...) {
+      code = 1;
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return status;
+}
+
+bool was_killed(int status) {
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+bool succeeded(int status) {
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// What a set that opens says: it must be one whole set, the old one or the new one.
+std::string opened_rows(const SmallSet& set) {
+  try {
+    const FeatureSet features = FeatureSet::open(set.features, "train", 0);
+    std::string text;
+    for (const std::string& file : features.files()) text += file + ";";
+    const FeatureView view = features.view();
+    for (std::size_t i = 0; i < view.rows * view.columns; ++i) {
+      text.append(reinterpret_cast<const char*>(view.data + i), sizeof(float));
+    }
+    return text;
+  } catch (const Error&) {
+    return "refused";
+  }
+}
+
+class FaultsTest : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  const Scenario& scenario() const { return scenarios()[GetParam()]; }
+
+  void SetUp() override {
+    const TemporaryFolder folder;
+    SmallSet set(folder.path(), 2, images_a_class);
+    scenario().prepare(set);
+    before_ = opened_rows(set);
+    test::arm_fault(Fault::none, 0);
+    set.extract();
+    calls_ = test::disarm_fault();
+    out_of_order_ = test::writes_out_of_order();
+    expected_ = set.result_bytes();
+    after_ = opened_rows(set);
+    ASSERT_GT(calls_, 10U) << "the system calls are not counted";
+    ASSERT_NE(after_, "refused");
+  }
+
+  void expect_whole(const SmallSet& set) const {
+    EXPECT_EQ(set.result_bytes(), expected_);
+    EXPECT_THAT(set.result_files(),
+                ElementsAre("train.files.json", "train.labels.npy", "train.npy"));
+  }
+
+  std::size_t calls_ = 0, out_of_order_ = 0;
+  std::string before_, after_, expected_;
+};
+
+TEST_P(FaultsTest, KilledAtAnyStepARestartEndsWithTheSameBytes) {
+  for (std::size_t at = 0; at < calls_; ++at) {
+    SCOPED_TRACE(test::numbered("killed at call ", at, std::string(": ") + scenario().name));
+    const TemporaryFolder folder;
+    SmallSet set(folder.path(), 2, images_a_class);
+    scenario().prepare(set);
+    ASSERT_TRUE(was_killed(extract_in_child(set, Fault::kill, at)));
+    const std::string now = opened_rows(set);
+    EXPECT_TRUE(now == before_ || now == after_ || now == "refused") << "a mix of two sets";
+    set.extract();
+    expect_whole(set);
+  }
+}
+
+TEST_P(FaultsTest, NothingSpeaksOfBytesThatAreNotSynced) {
+  EXPECT_EQ(out_of_order_, 0U);
+}
+
+TEST_P(FaultsTest, KilledAgainAndAgainItEndsWithTheSameBytes) {
+  for (const std::size_t steps : {3, 7, 11}) {
+    const TemporaryFolder folder;
+    SmallSet set(folder.path(), 2, images_a_class);
+    scenario().prepare(set);
+    // Each life is longer than the one before, so that the last one ends by itself.
+    std::size_t lives = 0;
+    while (!succeeded(extract_in_child(set, Fault::kill, steps + lives))) ASSERT_LT(++lives, 100U);
+    EXPECT_GT(lives, 0U);
+    set.read();
+    expect_whole(set);
+  }
+}
+
+TEST_P(FaultsTest, AFullDiskIsOneSentenceAndARestartEndsWithTheSameBytes) {
+  for (std::size_t at = 0; at < calls_; ++at) {
+    SCOPED_TRACE(test::numbered("disk full at call ", at, std::string(": ") + scenario().name));
+    const TemporaryFolder folder;
+    SmallSet set(folder.path(), 2, images_a_class);
+    scenario().prepare(set);
+    test::arm_fault(Fault::no_space, at);
+    try {
+      set.extract();  // only renaming and removing may be left to do
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::io);
+      EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
+    }
+    test::disarm_fault();
+    const std::string now = opened_rows(set);
+    EXPECT_TRUE(now == before_ || now == after_ || now == "refused") << "a mix of two sets";
+    set.extract();
+    expect_whole(set);
+  }
+}
+
+std::string scenario_name(const ::testing::TestParamInfo<std::size_t>& info) {
+  std::string name = scenarios()[info.param].name;
+  for (char& letter : name) letter = letter == ' ' ? '_' : letter;
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, FaultsTest, ::testing::Range(std::size_t{0}, std::size_t{7}),
+                         scenario_name);
+
+// The space for all rows is taken first: a full disk is met before the backbone is asked for
+// anything.
+TEST(FullDisk, IsMetBeforeAnyImageIsComputed) {
+  const TemporaryFolder folder;
+  SmallSet set(folder.path(), 2, images_a_class);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{8 * 4096, 8 * 4096};  // eight rows and a header do not fit
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    int code = 9;
+    try {
+      set.extract();
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      const bool named = message.find("train.npy.partial") != std::string::npos &&
+                         message.find("File too large") != std::string::npos;
+      code = error.kind() == ErrorKind::io && named && set.images_computed == 0 ? 0 : 1;
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(succeeded(status)) << status;
+  set.extract();
+  EXPECT_EQ(set.images_computed, 2 * images_a_class);
+}
+
+}  // namespace
+}  // namespace graft

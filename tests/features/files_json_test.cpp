@@ -1,0 +1,131 @@
+// NAME.files.json: what is written is read back, and nothing else is believed.
+
+#include "engine/features/files_json.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "engine/base/error.h"
+#include "engine/features/key.h"
+#include "tests/dataset/image_files.h"
+#include "tests/support/support.h"
+
+namespace graft {
+namespace {
+
+using test::error_of;
+using ::testing::HasSubstr;
+
+FileList example() {
+  FileList list;
+  list.key = feature_key(DataConfig{}, digest_of("weights"), "numerics \"1\"", {4, 4, 512});
+  list.shape = {4, 4, 512};
+  list.classes = {"cats", "the \"other\" \xE7\x8C\xAB"};
+  list.rows = {{"cats/1.png", 0, digest_of("1"), digest_of("r1")},
+               {"cats/back\\slash and\nline.png", 1, digest_of("2"), digest_of("r2")}};
+  list.skipped = {{"cats/0.png", "no image", {}}, {"cats/3.png", "cut off", digest_of("3")}};
+  return list;
+}
+
+TEST(FilesJson, ReadsBackWhatWasWritten) {
+  EXPECT_EQ(parse_file_list(file_list_json(example())), example());
+  FileList bare = example();
+  bare.rows.clear();
+  bare.skipped.clear();
+  EXPECT_EQ(parse_file_list(file_list_json(bare)), bare);
+}
+
+TEST(FilesJson, HasOneRowALine) {
+  const std::string json = file_list_json(example());
+  EXPECT_THAT(json, HasSubstr("\n{\"file\": \"cats/1.png\", \"class\": \"cats\", \"digest\": \"" +
+                              digest_of("1").hex() + "\", \"check\": \"" + digest_of("r1").hex() +
+                              "\"},\n"));
+  EXPECT_THAT(json, HasSubstr("\n{\"file\": \"cats/0.png\", \"reason\": \"no image\"},\n"));
+}
+
+TEST(FilesJson, AReasonWithBytesThatAreNotUtf8IsStillJson) {
+  FileList list = example();
+  list.skipped[0].reason = "chunk \xFF\xFE";
+  EXPECT_EQ(parse_file_list(file_list_json(list)).rows, list.rows);
+}
+
+TEST(FilesJson, EveryTruncationIsRefused) {
+  const std::string json = file_list_json(example());
+  for (std::size_t length = 0; length + 2 < json.size(); ++length) {
+    EXPECT_THROW(parse_file_list(json.substr(0, length)), Error) << length;
+  }
+}
+
+TEST(FilesJson, WrongContentsAreRefused) {
+  const std::string good = file_list_json(example());
+  const std::pair<std::string, std::string> changes[] = {
+      {"\"version\": 1", "\"version\": 2"},
+      {"\"version\": 1", "\"version\": \"1\""},
+      {"[4, 4, 512]", "[4, 512]"},
+      {"[4, 4, 512]", "[4, -4, \"x\"]"},
+      {"\"class\": \"cats\"", "\"class\": \"birds\""},
+      {digest_of("1").hex(), "12"},
+      {digest_of("r2").hex(), std::string(32, 'g')},
+      {"\"rows\"", "\"lines\""},
+      {"\"resize\": \"nearest\"", "\"resize\": 3"}};
+  for (const auto& [from, to] : changes) {
+    std::string bad = good;
+    const std::size_t at = bad.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    bad.replace(at, from.size(), to);
+    EXPECT_THROW(parse_file_list(bad), Error) << to;
+  }
+  for (const char* foreign : {"[]", "null", "3", "{}", "\"text\"", "[[[[[["}) {
+    EXPECT_THROW(parse_file_list(foreign), Error) << foreign;
+  }
+}
+
+TEST(FilesJson, TheErrorNamesTheFile) {
+  const test::TemporaryFolder folder;
+  test::write_text(folder / "train.files.json", "{");
+  EXPECT_THAT(error_of([&] { read_file_list(folder / "train.files.json"); }),
+              HasSubstr("train.files.json"));
+}
+
+TEST(FeatureKey, SaysWhatChanged) {
+  const FeatureKey before = feature_key(DataConfig{}, digest_of("a"), "n", {4, 4, 512});
+  EXPECT_EQ(describe_change(before, before), "");
+  EXPECT_EQ(describe_change(before, feature_key(DataConfig{}, digest_of("b"), "n", {4, 4, 512})),
+            "the weights changed");
+  DataConfig data;
+  data.preprocess = Preprocess::caffe;
+  EXPECT_EQ(describe_change(before, feature_key(data, digest_of("a"), "n", {4, 4, 512})),
+            "preprocess changed from rescale to caffe");
+  data.image_size = {224, 200};
+  EXPECT_EQ(
+      describe_change(before, feature_key(data, digest_of("a"), "n", {7, 6, 512})),
+      "image_size changed from 150x150 to 224x200 and preprocess changed from rescale to caffe");
+}
+
+TEST(FeatureKey, EverySettingThatDecidesARowChangesTheFingerprint) {
+  const auto with = [](const std::function<void(DataConfig&)>& change) {
+    DataConfig data;
+    change(data);
+    return feature_key(data, digest_of("a"), "n", {4, 4, 512}).fingerprint();
+  };
+  std::vector<Digest> fingerprints = {
+      with([](DataConfig&) {}),
+      with([](DataConfig& data) { data.resize = Resize::bilinear; }),
+      with([](DataConfig& data) { data.preprocess = Preprocess::torch; }),
+      with([](DataConfig& data) { data.image_size.height = 151; }),
+      with([](DataConfig& data) { data.image_size.width = 151; }),
+      with([](DataConfig& data) { data.exif_orientation = true; }),
+      with([](DataConfig& data) { data.gray16 = Gray16::clip; }),
+      feature_key(DataConfig{}, digest_of("b"), "n", {4, 4, 512}).fingerprint(),
+      feature_key(DataConfig{}, digest_of("a"), "m", {4, 4, 512}).fingerprint()};
+  const std::size_t all = fingerprints.size();
+  std::sort(fingerprints.begin(), fingerprints.end());
+  fingerprints.erase(std::unique(fingerprints.begin(), fingerprints.end()), fingerprints.end());
+  EXPECT_EQ(fingerprints.size(), all);
+  // Where the files are, and what to do with bad ones, changes no row.
+  EXPECT_EQ(with([](DataConfig& data) { data.train = "elsewhere"; }), with([](DataConfig&) {}));
+}
+
+}  // namespace
+}  // namespace graft

@@ -1,0 +1,311 @@
+#include "engine/features/npy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "engine/base/error.h"
+#include "tests/support/support.h"
+
+namespace graft {
+namespace {
+
+using namespace std::string_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using Shape = std::vector<std::size_t>;
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+// A file that is truncated and written again is flushed by ext4 at once; a new one is not.
+void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+std::string read_bytes(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// A header of version 1 (uint16 length) or above (uint32 length), unpadded.
+std::string header_of(const std::string& dict, char version = 1) {
+  std::string bytes = "\x93NUMPY"s + version + '\0';
+  for (int i = 0; i < (version == 1 ? 2 : 4); ++i) {
+    bytes += static_cast<char>((dict.size() >> (8 * i)) & 0xffU);
+  }
+  return bytes + dict;
+}
+
+// Runs `action`, which must throw Error(data) whose sentence holds `words`.
+template <typename Action>
+void expect_refused(const std::vector<std::string>& words, Action action) {
+  try {
+    action();
+    ADD_FAILURE() << "nothing was refused; expected: " << ::testing::PrintToString(words);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::data) << error.what();
+    for (const std::string& word : words) EXPECT_THAT(error.what(), HasSubstr(word));
+  }
+}
+
+TEST(NpyHeader, IsWhatNumPyWrites) {
+  const std::string header = npy_header("<f4", Shape{2000, 4, 4, 512});
+  EXPECT_EQ(header.substr(0, 10), "\x93NUMPY\x01\x00\x76\x00"s);
+  EXPECT_EQ(header.substr(10, 70),
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2000, 4, 4, 512), }");
+  EXPECT_EQ(header.size(), 128U);
+  EXPECT_EQ(header.back(), '\n');
+}
+
+TEST(NpyHeader, LengthIsDivisibleBy64) {
+  Shape shape;
+  for (std::size_t rank = 0; rank <= 64; ++rank) {
+    const std::string header = npy_header("<f4", shape);
+    EXPECT_EQ(header.size() % 64, 0U);
+    const std::size_t said =
+        static_cast<unsigned char>(header[8]) + 256U * static_cast<unsigned char>(header[9]);
+    EXPECT_EQ(10 + said, header.size());
+    EXPECT_EQ(header.find('\n'), header.size() - 1);
+    const NpyHeader parsed = parse_npy_header(bytes_of(header));
+    EXPECT_EQ(parsed.shape, shape);
+    EXPECT_EQ(parsed.descr, "<f4");
+    EXPECT_EQ(parsed.data_offset, header.size());
+    shape.push_back(rank % 3 == 0 ? 1 : 1234567 % (rank + 7));
+  }
+}
+
+TEST(NpyHeader, TupleOfOneHasAComma) {
+  EXPECT_THAT(npy_header("<u4", Shape{5}), HasSubstr("'shape': (5,), }"));
+  EXPECT_THAT(npy_header("<u4", Shape{}), HasSubstr("'shape': (), }"));
+}
+
+TEST(NpyHeader, WriterRefusesWhatCouldNotBeReadBack) {
+  EXPECT_THROW(npy_header("<f4", Shape(65, 1)), Error);
+  EXPECT_THROW(npy_header("<f4', 'x': '", Shape{1}), Error);
+}
+
+TEST(NpyHeader, VersionsOneTwoAndThreeAreRead) {
+  for (const char version : {'\x01', '\x02', '\x03'}) {
+    const NpyHeader header = parse_npy_header(bytes_of(
+        header_of("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }\n", version)));
+    EXPECT_EQ(header.descr, "<f4");
+    EXPECT_THAT(header.shape, ElementsAre(3, 2));
+    EXPECT_EQ(header.data_offset, (version == 1 ? 10U : 12U) + 60U);
+  }
+}
+
+TEST(NpyHeader, OrderBlanksAndQuotesAreFree) {
+  for (const char* dict : {
+           "{'shape':(3,2),'descr':'<f4','fortran_order':False}",
+           "{\"shape\": (3, 2,), \"fortran_order\": False, \"descr\": \"<f4\"}   \n",
+           " { 'descr' : '<f4' , 'shape' : ( 3 , 2 ) , 'fortran_order' : False , } ",
+       }) {
+    const NpyHeader header = parse_npy_header(bytes_of(header_of(dict)));
+    EXPECT_EQ(header.descr, "<f4") << dict;
+    EXPECT_THAT(header.shape, ElementsAre(3, 2)) << dict;
+  }
+}
+
+TEST(NpyHeader, MalformedOnesAreRefusedWithASentence) {
+  struct Case {
+    std::string bytes;
+    std::vector<std::string> words;
+  };
+  const std::string rest = "'descr': '<f4', 'fortran_order': False";
+  std::string too_long = header_of("{}", 2);
+  too_long[10] = '\x01';  // 65,538 bytes
+  std::string past_end = header_of("{" + rest + ", 'shape': (1,)}");
+  past_end[8] = static_cast<char>(past_end[8] + 1);
+  std::string many = "{" + rest + ", 'shape': (";
+  for (int i = 0; i < 65; ++i) many += "1, ";
+  const Case cases[] = {
+      {"", {"does not begin"}},
+      {"\x93NUMPZ\x01\x00\x10\x00{}"s, {"does not begin"}},
+      {"\x93NUMPY\x01\x00\x10"s, {"ends within"}},
+      {header_of("{" + rest + ", 'shape': (1,)}", 4), {"version is 4.0", "1.0, 2.0 and 3.0"}},
+      {header_of("{" + rest + ", 'shape': (1,)}", 0), {"version is 0.0"}},
+      {"\x93NUMPY\x01\x01"s + std::string(60, ' '), {"version is 1.1"}},
+      {too_long, {"65538", "limit"}},
+      {past_end, {"only", "follow"}},
+      {header_of("  "), {"ends", "'{'"}},
+      {header_of("[1, 2]"), {"'['", "'{'"}},
+      {header_of("{}"), {"lacks"}},
+      {header_of("{" + rest + "}"), {"lacks"}},
+      {header_of("{" + rest + ", 'shape': (1,)"), {"ends", "'}'"}},
+      {header_of("{" + rest + ", 'shape': (1,)} x"), {"after its closing brace"}},
+      {header_of("{" + rest + " 'shape': (1,)}"), {"'}'"}},
+      {header_of("{" + rest + ", 'shape' (1,)}"), {"':'"}},
+      {header_of("{" + rest + ", 'shape': (1,), 'shape': (1,)}"), {"'shape'", "twice"}},
+      {header_of("{" + rest + ", 'shape': (1,), 'colour': 'red'}"), {"unknown key 'colour'"}},
+      {header_of("{" + rest + ", shape: (1,)}"), {"no string"}},
+      {header_of("{" + rest + ", 'shape': [1]}"), {"'['", "'('"}},
+      {header_of("{" + rest + ", 'shape': 1}"), {"'('"}},
+      {header_of("{" + rest + ", 'shape': (1)}"), {"no tuple"}},
+      {header_of("{" + rest + ", 'shape': (1 2)}"), {"','"}},
+      {header_of("{" + rest + ", 'shape': (,)}"), {"unsigned 64-bit"}},
+      {header_of("{" + rest + ", 'shape': (-1,)}"), {"unsigned 64-bit"}},
+      {header_of("{" + rest + ", 'shape': (1.5, 2)}"), {"'.'"}},
+      {header_of("{" + rest + ", 'shape': (18446744073709551616,)}"), {"unsigned 64-bit"}},
+      {header_of("{" + rest + ", 'shape': ((1,), 2)}"), {"unsigned 64-bit"}},
+      {header_of(many + ")}"), {"64 dimensions"}},
+      {header_of("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}"),
+       {"structured"}},
+      {header_of("{'descr': '<f\\x34', 'fortran_order': False, 'shape': (1,)}"), {"character \\"}},
+      {header_of("{'descr': '<f4"), {"does not end"}},
+      {header_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,)}"),
+       {"Fortran order", "ascontiguousarray"}},
+      {header_of("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}"),
+       {"neither True nor False"}},
+  };
+  for (const Case& malformed : cases) {
+    SCOPED_TRACE(malformed.bytes);
+    expect_refused(malformed.words, [&] { parse_npy_header(bytes_of(malformed.bytes)); });
+  }
+}
+
+TEST(NpyFile, FloatsAreReadBack) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values = {1.5F, -0.0F, 1e-42F, 3e38F, 0.0F, 7.0F};
+  write_npy(folder / "x.npy", values, Shape{3, 1, 2});
+  const NpyFile file(folder / "x.npy");
+  EXPECT_THAT(file.header().shape, ElementsAre(3, 1, 2));
+  ASSERT_EQ(file.floats().size(), values.size());
+  EXPECT_EQ(std::memcmp(file.floats().data(), values.data(), 24), 0);
+  EXPECT_EQ(read_bytes(folder / "x.npy"),
+            npy_header("<f4", Shape{3, 1, 2}) +
+                std::string(reinterpret_cast<const char*>(values.data()), 24));
+}
+
+TEST(NpyFile, LabelsAreReadBack) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::uint32_t> labels = {0, 1, 0xffffffffU, 7};
+  write_npy(folder / "y.npy", labels);
+  const NpyFile file(folder / "y.npy");
+  EXPECT_EQ(file.header().descr, "<u4");
+  EXPECT_THAT(file.header().shape, ElementsAre(4));
+  EXPECT_THAT(file.labels(), ::testing::ElementsAreArray(labels));
+}
+
+TEST(NpyFile, NoRowsAreRead) {
+  const test::TemporaryFolder folder;
+  write_npy(folder / "x.npy", {}, Shape{0, 4, 4, 512});
+  EXPECT_TRUE(NpyFile(folder / "x.npy").floats().empty());
+  write_npy(folder / "y.npy", std::span<const std::uint32_t>{});
+  EXPECT_TRUE(NpyFile(folder / "y.npy").labels().empty());
+}
+
+TEST(NpyFile, TheOtherTypeIsRefused) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::uint32_t> labels = {1};
+  write_npy(folder / "y.npy", labels);
+  const NpyFile file(folder / "y.npy");
+  expect_refused({"y.npy", "<u4", "not floats"}, [&] { (void)file.floats(); });
+  const std::vector<float> floats = {1.0F};
+  write_npy(folder / "x.npy", floats, Shape{1});
+  const NpyFile other(folder / "x.npy");
+  expect_refused({"x.npy", "<f4", "labels"}, [&] { (void)other.labels(); });
+}
+
+TEST(NpyFile, HeaderLengthIsHonoured) {
+  const test::TemporaryFolder folder;
+  const std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }";
+  for (const std::size_t blanks : {1U, 5U, 9U, 121U}) {
+    write_bytes(folder / "x.npy", header_of(dict + std::string(blanks, ' ')) + "\x00\x00\x80\x3f"s);
+    EXPECT_THAT(NpyFile(folder / "x.npy").floats(), ElementsAre(1.0F));
+  }
+}
+
+TEST(NpyFile, FilesThatDoNotFitTheirHeaderAreRefusedByName) {
+  struct Case {
+    std::string bytes;
+    std::vector<std::string> words;
+  };
+  const auto with = [](const std::string& descr, const std::string& shape, std::size_t bytes) {
+    std::string dict =
+        "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }";
+    dict.resize(118, ' ');
+    return header_of(dict) + std::string(bytes, '\0');
+  };
+  const Case cases[] = {
+      {"", {"does not begin"}},
+      {with("<f8", "(1,)", 8), {"'<f8'", "astype"}},
+      {with(">f4", "(1,)", 4), {"'>f4'"}},
+      {with("|u1", "(4,)", 4), {"'|u1'"}},
+      {with("<f4", "(2, 3)", 23), {"24 bytes", "23", "truncated"}},
+      {with("<f4", "(2, 3)", 25), {"24 bytes", "25", "too long"}},
+      {with("<f4", "(2, 3)", 0), {"24 bytes", "truncated"}},
+      {with("<f4", "()", 0), {"4 bytes", "truncated"}},
+      {with("<f4", "(4294967296, 4294967296)", 0), {"4294967296", "too large"}},
+      {with("<f4", "(4611686018427387904,)", 0), {"too large"}},
+      {with("<f4", "(1000000, 4, 4, 512)", 4), {"32768000000 bytes", "truncated"}},
+      {header_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}") + "1234",
+       {"no multiple of 4"}},
+  };
+  const test::TemporaryFolder folder;
+  for (const Case& refused : cases) {
+    SCOPED_TRACE(refused.bytes);
+    write_bytes(folder / "x.npy", refused.bytes);
+    std::vector<std::string> words = refused.words;
+    words.push_back((folder / "x.npy").string() + ": ");
+    expect_refused(words, [&] { NpyFile file(folder / "x.npy"); });
+  }
+}
+
+TEST(NpyFile, EveryTruncationIsRefused) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(6, 1.0F);
+  write_npy(folder / "whole.npy", values, Shape{2, 3});
+  const std::string whole = read_bytes(folder / "whole.npy");
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    write_bytes(folder / "x.npy", whole.substr(0, length));
+    expect_refused({"x.npy"}, [&] { NpyFile file(folder / "x.npy"); });
+  }
+}
+
+TEST(NpyFile, FlippedBitsAreReadOrRefused) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(6, 1.0F);
+  write_npy(folder / "whole.npy", values, Shape{2, 3});
+  const std::string whole = read_bytes(folder / "whole.npy");
+  std::mt19937 random(5);
+  int read = 0;
+  int refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::string bytes = whole;
+    const std::size_t at = random() % bytes.size();
+    bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << (random() % 8)));
+    write_bytes(folder / "x.npy", bytes);
+    try {
+      const NpyFile file(folder / "x.npy");
+      const std::size_t count =
+          file.header().descr == "<f4" ? file.floats().size() : file.labels().size();
+      EXPECT_EQ(count, 6U);
+      ++read;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data);
+      ++refused;
+    }
+  }
+  EXPECT_GT(read, 0);
+  EXPECT_GT(refused, 0);
+}
+
+TEST(NpyFile, WriterChecksTheShapeAndLeavesNothingBehind) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(6, 1.0F);
+  EXPECT_THROW(write_npy(folder / "x.npy", values, Shape{2, 4}), Error);
+  EXPECT_THROW(write_npy(folder / "absent" / "x.npy", values, Shape{2, 3}), Error);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+}  // namespace
+}  // namespace graft

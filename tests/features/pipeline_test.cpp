@@ -1,0 +1,299 @@
+// The stages of the pipeline: order, bounds, failures.
+
+#include "engine/features/pipeline.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "engine/base/error.h"
+#include "engine/image/image.h"
+#include "tests/features/small_backend.h"
+#include "tests/support/support.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+using test::error_of;
+using test::small_features;
+using test::SmallBackbone;
+using test::SmallBackend;
+using test::TemporaryFolder;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class PipelineTest : public ::testing::Test {
+ protected:
+  void make_images(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) test::write_png(image(i), static_cast<unsigned>(i));
+    count_ = count;
+  }
+  fs::path image(std::size_t i) const { return folder_ / test::numbered("", i, ".png"); }
+
+  void run(SinkThread thread = SinkThread::own) {
+    PipelineRequest request;
+    request.images = count_;
+    request.path = [this](std::size_t i) { return image(i); };
+    if (check_content_)
+      request.content = [](std::size_t i) {
+        return digest_of(test::png_bytes(static_cast<unsigned>(i)));
+      };
+    request.data.image_size = test::small_image_size;
+    request.shape = vgg16_feature_shape(test::small_image_size);
+    request.batch_size = batch_size_;
+    request.decode_threads = threads_;
+    request.stop_at_bad_image = stop_at_bad_;
+    SmallBackbone backbone(backend_.in_flight > 1);
+    backbone.before_submit = before_submit_;
+    const auto sink = [&](const FeatureBatch& batch) {
+      if (before_sink_) before_sink_();
+      sink_thread_ = std::this_thread::get_id();
+      images_.insert(images_.end(), batch.images.begin(), batch.images.end());
+      for (const BadImageOf& bad : batch.bad) bad_.push_back(bad.image);
+      for (std::size_t row = 0; row < batch.features.rows; ++row) {
+        const float* values = batch.features.row(row);
+        rows_.emplace_back(values, values + batch.features.columns);
+      }
+    };
+    try {
+      run_pipeline(
+          request, backend_, backbone, sink, thread,
+          [&](std::size_t done) { progress_.push_back(done); }, stop_.get_token());
+    } catch (...) {
+      batch_sizes_ = backbone.batch_sizes;
+      throw;
+    }
+    batch_sizes_ = backbone.batch_sizes;
+    most_under_way_ = backbone.most_under_way;
+  }
+
+  std::vector<float> expected_row(std::size_t i) const {
+    const Image decoded = decode_image(test::png_bytes(static_cast<unsigned>(i)), {});
+    std::vector<std::uint8_t> rgb(std::size_t{32} * 64 * 3);
+    resize_image(decoded, Resize::nearest, test::small_image_size, rgb);
+    return small_features(rgb);
+  }
+
+  TemporaryFolder folder_;
+  SmallBackend backend_;
+  std::stop_source stop_;
+  std::size_t count_ = 0, batch_size_ = 4, threads_ = 2;
+  bool check_content_ = false, stop_at_bad_ = false;
+  std::function<void(std::size_t)> before_submit_;
+  std::function<void()> before_sink_;
+  // What came out:
+  std::vector<std::size_t> images_, bad_, progress_, batch_sizes_;
+  std::vector<std::vector<float>> rows_;
+  std::size_t most_under_way_ = 0;
+  std::thread::id sink_thread_;
+};
+
+TEST_F(PipelineTest, EveryImageComesOutInOrderWithItsFeatures) {
+  make_images(10);
+  for (const std::size_t threads : {1, 2, 4}) {
+    for (const std::size_t in_flight : {1, 2, 3}) {
+      images_.clear();
+      rows_.clear();
+      threads_ = threads;
+      backend_.in_flight = in_flight;
+      run();
+      ASSERT_THAT(images_, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+      for (std::size_t i = 0; i < 10; ++i) ASSERT_EQ(rows_[i], expected_row(i)) << i;
+      EXPECT_THAT(batch_sizes_, ElementsAre(4, 4, 2));  // the short last batch is kept
+      EXPECT_EQ(most_under_way_, in_flight);
+    }
+  }
+}
+
+TEST_F(PipelineTest, NoImagesAreNoWork) {
+  run();
+  EXPECT_TRUE(images_.empty());
+  EXPECT_EQ(backend_.buffers, 0U);
+}
+
+TEST_F(PipelineTest, ABatchIsNoLargerThanTheImages) {
+  make_images(2);
+  batch_size_ = 1000;
+  run();
+  EXPECT_THAT(images_, ElementsAre(0, 1));
+  EXPECT_LE(backend_.bytes, pipeline_slots(1) * 2 * (32 * 64 * 3 + 1024 * sizeof(float)));
+}
+
+TEST_F(PipelineTest, MemoryDoesNotGrowWithTheNumberOfImages) {
+  make_images(40);
+  run();
+  EXPECT_EQ(backend_.buffers, 2 * pipeline_slots(1));
+  EXPECT_EQ(backend_.bytes, pipeline_slots(1) * 4 * (32 * 64 * 3 + 1024 * sizeof(float)));
+}
+
+// Decoders have no slot to run ahead into: files beyond the slots can be damaged while the backbone
+// stands still, and the damage is met.
+TEST_F(PipelineTest, ASlowBackboneHoldsTheDecodersBack) {
+  make_images(40);
+  const std::size_t beyond = pipeline_slots(1) * batch_size_;
+  before_submit_ = [&](std::size_t batch) {
+    if (batch > 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // time to run ahead in
+    for (std::size_t i = beyond; i < 40; ++i) test::write_text(image(i), "damaged");
+  };
+  run();
+  EXPECT_EQ(images_.size(), beyond);
+  EXPECT_EQ(bad_.size(), 40 - beyond);
+}
+
+TEST_F(PipelineTest, ASlowSinkHoldsTheBackboneBack) {
+  make_images(40);
+  std::atomic<std::size_t> submitted = 0;
+  std::atomic<std::size_t> sunk = 0;
+  std::size_t most_ahead = 0;
+  before_submit_ = [&](std::size_t) { most_ahead = std::max(most_ahead, ++submitted - sunk); };
+  before_sink_ = [&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ++sunk;
+  };
+  run();
+  EXPECT_LE(most_ahead, pipeline_slots(1));
+}
+
+TEST_F(PipelineTest, BadImagesHaveNoRowAndLeaveNoGap) {
+  make_images(9);
+  for (const std::size_t i : {0, 3, 4, 5, 6, 7}) test::write_text(image(i), "no image");
+  run();  // batch 1 (4 … 7) has no good image at all
+  EXPECT_THAT(images_, ElementsAre(1, 2, 8));
+  EXPECT_THAT(bad_, ElementsAre(0, 3, 4, 5, 6, 7));
+  ASSERT_EQ(rows_.size(), 3U);
+  EXPECT_EQ(rows_[0], expected_row(1));
+  EXPECT_EQ(rows_[2], expected_row(8));
+  EXPECT_THAT(batch_sizes_, ElementsAre(2, 1));
+  EXPECT_THAT(progress_, ElementsAre(4, 8, 9));
+}
+
+TEST_F(PipelineTest, ABadImageThatStopsTheRunIsNamedAndAllBeforeItComeOut) {
+  make_images(12);
+  stop_at_bad_ = true;
+  test::write_bytes(image(6), test::png_with_damaged_pixels(6));
+  test::write_text(image(7), "no image");
+  for (const std::size_t threads : {1, 4}) {
+    images_.clear();
+    threads_ = threads;
+    try {
+      run();
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data);
+      EXPECT_THAT(error.what(), HasSubstr(image(6).string()));
+      EXPECT_THAT(error.what(), HasSubstr("\"skip\""));
+    }
+    EXPECT_THAT(images_, ElementsAre(0, 1, 2, 3, 4, 5));
+  }
+}
+
+TEST_F(PipelineTest, AFileThatChangedOrVanishedSinceItWasReadEndsTheRun) {
+  make_images(8);
+  check_content_ = true;
+  test::write_png(image(5), 77);
+  EXPECT_THAT(error_of([&] { run(); }), HasSubstr("5.png changed while"));
+  EXPECT_THAT(images_, ElementsAre(0, 1, 2, 3, 4));
+  fs::remove(image(2));
+  images_.clear();
+  EXPECT_THAT(error_of([&] { run(); }), HasSubstr("2.png"));
+  EXPECT_THAT(images_, ElementsAre(0, 1));
+}
+
+TEST_F(PipelineTest, WithoutADigestAnUnreadableFileIsABadImage) {
+  make_images(3);
+  fs::remove(image(1));
+  run();
+  EXPECT_THAT(images_, ElementsAre(0, 2));
+  EXPECT_THAT(bad_, ElementsAre(1));
+}
+
+TEST_F(PipelineTest, AFailureOfTheBackboneStopsAllAndKeepsWhatWasDone) {
+  make_images(40);
+  for (const std::size_t in_flight : {1, 2}) {
+    images_.clear();
+    backend_.in_flight = in_flight;
+    before_submit_ = [](std::size_t batch) {
+      if (batch == 3) throw Error(ErrorKind::device, "the device is gone");
+    };
+    EXPECT_EQ(error_of([&] { run(); }), "the device is gone");
+    // What was under way on the device is not waited for; what it had finished is kept, in order.
+    ASSERT_EQ(images_.size(), (3 - (in_flight - 1)) * batch_size_);
+    for (std::size_t i = 0; i < images_.size(); ++i) EXPECT_EQ(images_[i], i);
+  }
+}
+
+TEST_F(PipelineTest, AFailureOfTheSinkStopsAllAndIsTheCause) {
+  make_images(40);
+  for (const SinkThread thread : {SinkThread::own, SinkThread::calling}) {
+    std::size_t sunk = 0;
+    before_sink_ = [&] {
+      if (sunk++ == 2) throw Error(ErrorKind::io, "the disk is full");
+    };
+    images_.clear();
+    EXPECT_EQ(error_of([&] { run(thread); }), "the disk is full");
+    EXPECT_EQ(images_.size(), 2 * batch_size_);
+    EXPECT_LE(batch_sizes_.size(), 2 + pipeline_slots(1) + 1);  // and soon
+  }
+}
+
+TEST_F(PipelineTest, TheSinkRunsOnTheThreadThatWasAskedFor) {
+  make_images(3);
+  run(SinkThread::calling);
+  EXPECT_EQ(sink_thread_, std::this_thread::get_id());
+  run(SinkThread::own);
+  EXPECT_NE(sink_thread_, std::this_thread::get_id());
+}
+
+TEST_F(PipelineTest, AStopFinishesTheBatchUnderWay) {
+  make_images(40);
+  before_submit_ = [&](std::size_t batch) {
+    if (batch == 2) stop_.request_stop();
+  };
+  try {
+    run();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupted);
+  }
+  EXPECT_EQ(images_.size(), 3 * batch_size_);
+  EXPECT_THAT(progress_, ElementsAre(4, 8, 12));
+}
+
+TEST(StreamFeatures, PassesRowsAndBadFilesInOrder) {
+  const TemporaryFolder folder;
+  for (unsigned i = 0; i < 5; ++i) test::write_png(folder / test::numbered("", i, ".png"), i);
+  test::write_text(folder / "2.png", "no image");
+  PredictionRequest request;
+  request.root = folder.path();
+  request.files = {"4.png", "2.png", "0.png", "absent.png", "1.png"};
+  request.data.image_size = test::small_image_size;
+  request.batch_size = 2;
+  request.decode_threads = 2;
+  SmallBackend backend;
+  SmallBackbone backbone(false);
+  std::vector<std::size_t> order, bad;
+  std::vector<std::string> reasons;
+  stream_features(
+      request, backend, backbone,
+      [&](std::span<const std::size_t> files, FeatureView view) {
+        EXPECT_EQ(files.size(), view.rows);
+        EXPECT_EQ(view.columns, 1024U);
+        order.insert(order.end(), files.begin(), files.end());
+      },
+      [&](std::size_t file, const std::string& reason) {
+        bad.push_back(file);
+        reasons.push_back(reason);
+      },
+      {});
+  EXPECT_THAT(order, ElementsAre(0, 2, 4));
+  EXPECT_THAT(bad, ElementsAre(1, 3));
+  EXPECT_FALSE(reasons[0].empty());
+  EXPECT_THAT(reasons[1], HasSubstr("absent.png"));
+}
+
+}  // namespace
+}  // namespace graft

@@ -1,0 +1,135 @@
+#include "tests/features/system_calls.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+namespace graft::test {
+namespace {
+
+std::atomic<bool> armed = false;
+std::atomic<Fault> armed_fault = Fault::none;
+std::atomic<std::size_t> fault_at = 0;
+std::atomic<std::size_t> calls = 0;
+std::atomic<std::size_t> out_of_order = 0;
+std::array<std::atomic<bool>, 1024> unsynced;  // by descriptor
+
+// Called before a write to `descriptor` (-1: a rename).
+void watch_order(int descriptor) {
+  for (int other = 0; other < static_cast<int>(unsynced.size()); ++other) {
+    if (other != descriptor && unsynced[static_cast<std::size_t>(other)]) ++out_of_order;
+  }
+}
+
+void set_unsynced(int descriptor, bool value) {
+  if (descriptor >= 0 && descriptor < static_cast<int>(unsynced.size())) {
+    unsynced[static_cast<std::size_t>(descriptor)] = value;
+  }
+}
+
+// What call number `calls` meets.
+Fault next_fault() {
+  if (!armed) return Fault::none;
+  const std::size_t number = calls++;
+  const Fault fault = armed_fault;
+  if (fault == Fault::kill) return number == fault_at ? fault : Fault::none;
+  if (fault == Fault::no_space) return number >= fault_at ? fault : Fault::none;
+  return Fault::none;
+}
+
+void die() {
+  ::kill(::getpid(), SIGKILL);
+  while (true) ::pause();
+}
+
+bool refuse_space(Fault fault) {
+  if (fault == Fault::kill) die();
+  return fault == Fault::no_space;
+}
+
+int no_space() {
+  errno = ENOSPC;
+  return -1;
+}
+
+}  // namespace
+
+void arm_fault(Fault fault, std::size_t at) {
+  armed_fault = fault;
+  fault_at = at;
+  calls = 0;
+  out_of_order = 0;
+  for (std::atomic<bool>& one : unsynced) one = false;
+  armed = true;
+}
+
+std::size_t disarm_fault() {
+  armed = false;
+  return calls;
+}
+
+std::size_t writes_out_of_order() {
+  return out_of_order;
+}
+
+}  // namespace graft::test
+
+using graft::test::Fault;
+using graft::test::next_fault;
+using graft::test::no_space;
+using graft::test::refuse_space;
+using graft::test::set_unsynced;
+using graft::test::watch_order;
+
+extern "C" {
+
+int fdatasync(int descriptor) {
+  if (refuse_space(next_fault())) return no_space();
+  set_unsynced(descriptor, false);
+  return 0;
+}
+
+int fsync(int descriptor) {
+  if (refuse_space(next_fault())) return no_space();
+  set_unsynced(descriptor, false);
+  return 0;
+}
+
+ssize_t pwrite(int descriptor, const void* bytes, size_t count, off_t offset) {
+  const Fault fault = next_fault();
+  watch_order(descriptor);
+  set_unsynced(descriptor, true);
+  if (fault != Fault::none) ::syscall(SYS_pwrite64, descriptor, bytes, count / 2, offset);
+  if (refuse_space(fault)) return no_space();
+  return ::syscall(SYS_pwrite64, descriptor, bytes, count, offset);
+}
+
+int ftruncate(int descriptor, off_t size) noexcept {
+  if (next_fault() == Fault::kill) refuse_space(Fault::kill);
+  return static_cast<int>(::syscall(SYS_ftruncate, descriptor, size));
+}
+
+int posix_fallocate(int descriptor, off_t offset, off_t size) {
+  if (refuse_space(next_fault())) return ENOSPC;
+  const long result = ::syscall(SYS_fallocate, descriptor, 0, offset, size);
+  return result == 0 ? 0 : errno;
+}
+
+int rename(const char* from, const char* to) noexcept {
+  if (next_fault() == Fault::kill) refuse_space(Fault::kill);
+  watch_order(-1);
+  return static_cast<int>(::syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
+}
+
+int unlink(const char* path) noexcept {
+  if (next_fault() == Fault::kill) refuse_space(Fault::kill);
+  return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+
+}  // extern "C"

@@ -1,0 +1,27 @@
+#pragma once
+// The system calls that change files, counted, so that a test can kill its process or fill the disk
+// at any one of them. The program's own definitions of fdatasync, fsync, pwrite, ftruncate,
+// posix_fallocate, rename and unlink take the place of the C library's. Nothing is really synced:
+// what a killed process leaves behind does not depend on it, and the tests are quick. Instead the
+// order is watched that makes a power cut harmless.
+
+#include <cstddef>
+
+namespace graft::test {
+
+enum class Fault {
+  none,     // count only
+  kill,     // SIGKILL to this process before call number `at`; a write is half done
+  no_space  // from call number `at` on: every call that needs space gets ENOSPC; a write is half
+            // done
+};
+
+void arm_fault(Fault fault, std::size_t at);
+std::size_t disarm_fault();  // how many calls were counted since arm_fault
+
+// How often, since arm_fault, a file was written or renamed while another one had writes that were
+// not synced: a journal must not speak of rows, nor a rename make a file visible, that are not on
+// disk.
+std::size_t writes_out_of_order();
+
+}  // namespace graft::test

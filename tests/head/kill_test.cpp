@@ -1,0 +1,143 @@
+// SIGKILL at every moment of a run, and a restart: the same bytes in the end, nothing torn
+// meanwhile.
+
+#include <gmock/gmock.h>
+
+#include "engine/base/file.h"
+#include "engine/head/trainer.h"
+#include "kill_points.h"
+#include "tests/support/support.h"
+#include "training_support.h"
+
+namespace graft::test {
+namespace {
+
+using ::testing::StartsWith;
+
+Config config_with_seed(std::uint64_t seed) {
+  Config config = small_config();
+  config.seed = seed;
+  return config;
+}
+
+void train(const Config& config, const std::filesystem::path& output) {
+  SmallRun run;
+  run.config = config;
+  run.into(output);
+}
+
+// A child that trains and dies after `operations` file operations, unless it has finished by then.
+Ending train_and_die(const Config& config, const std::filesystem::path& output, long operations) {
+  return in_child([&] {
+    die_after_file_operations(operations);
+    train(config, output);
+  });
+}
+
+// Every file under its final name is whole, and of the run whose final files are `expected`.
+void expect_nothing_torn(const std::filesystem::path& output,
+                         const std::map<std::string, std::string>& expected) {
+  const auto files = files_in(output);
+  const auto present = [&](const char* name) { return files.contains(name); };
+  if (present("history.csv")) {
+    EXPECT_THAT(expected.at("history.csv"), StartsWith(files.at("history.csv")));
+  }
+  if (present("history.json")) {
+    EXPECT_NO_THROW(parse_history_json(files.at("history.json")));
+  }
+  if (present("head_best.safetensors")) {
+    EXPECT_NO_THROW(load_head(output / "head_best.safetensors"));
+  }
+  if (present("head.safetensors")) {
+    EXPECT_EQ(files.at("head.safetensors"), expected.at("head.safetensors"));
+  }
+}
+
+TEST(Kill, BeforeAnyFileOperationAndRestartEndsWithTheSameBytes) {
+  const auto expected = files_of_a_whole_run();
+  long operations = 0;
+  for (;; ++operations) {
+    SCOPED_TRACE("killed after " + std::to_string(operations) + " file operations");
+    const TemporaryFolder folder;
+    if (train_and_die(small_config(), folder.path(), operations) == Ending::finished) break;
+    expect_nothing_torn(folder.path(), expected);
+    train(small_config(), folder.path());
+    ASSERT_EQ(files_in(folder.path()), expected);
+  }
+  // Four epochs write three files each, and head_best at least once, in three operations a file.
+  EXPECT_GT(operations, 4 * 3 * 3 + 3);
+}
+
+TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
+  const auto expected = files_of_a_whole_run();
+  int calls = 0;
+  for (;; ++calls) {
+    SCOPED_TRACE("killed after " + std::to_string(calls) + " calls");
+    const TemporaryFolder folder;
+    const Ending ending = in_child([&] {
+      SmallRun run;
+      int left = calls;
+      run.before = [&](std::string_view) {
+        if (left-- == 0) die();
+      };
+      run.into(folder.path());
+    });
+    if (ending == Ending::finished) break;
+    expect_nothing_torn(folder.path(), expected);
+    SmallRun run;
+    run.into(folder.path());
+    ASSERT_EQ(files_in(folder.path()), expected);
+    // Each epoch makes these calls and three more; what was whole is not trained again.
+    const std::size_t epochs_saved = static_cast<std::size_t>(calls) / (small_batches + 3);
+    EXPECT_EQ(run.observer.advances.size(), (4 - epochs_saved) * small_batches);
+  }
+  EXPECT_EQ(calls, 4 * static_cast<int>(small_batches + 3));
+}
+
+TEST(Kill, OfEveryRestartStillMakesProgress) {
+  const auto expected = files_of_a_whole_run();
+  const TemporaryFolder folder;
+  int kills = 0;
+  while (train_and_die(small_config(), folder.path(), 15) == Ending::killed) {
+    expect_nothing_torn(folder.path(), expected);
+    ASSERT_LT(++kills, 10);
+  }
+  EXPECT_EQ(files_in(folder.path()), expected);
+  EXPECT_GE(kills, 3);
+}
+
+// Run A is stopped half-way; run B starts in the same folder and is killed; then A, or B, goes on.
+// B's head must never pass for A's best.
+TEST(Kill, OfAnotherRunInTheSameFolderMixesNothing) {
+  const Config a = config_with_seed(5);
+  const Config b = config_with_seed(6);
+  const auto files_of_a = files_of_a_whole_run(a);
+  const auto files_of_b = files_of_a_whole_run(b);
+  constexpr long half_way = 26;
+  for (long operations = 0; operations < 24; ++operations) {
+    for (const bool back_to_a : {true, false}) {
+      SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
+      const TemporaryFolder folder;
+      ASSERT_EQ(train_and_die(a, folder.path(), half_way), Ending::killed);
+      ASSERT_EQ(train_and_die(b, folder.path(), operations), Ending::killed);
+      train(back_to_a ? a : b, folder.path());
+      ASSERT_EQ(files_in(folder.path()), back_to_a ? files_of_a : files_of_b);
+    }
+  }
+}
+
+TEST(Kill, OfARunAfterAFinishedOneMixesNothing) {
+  const Config b = config_with_seed(6);
+  const auto expected = files_of_a_whole_run(b);
+  for (long operations = 0; operations < 24; ++operations) {
+    SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
+    const TemporaryFolder folder;
+    train(config_with_seed(5), folder.path());
+    ASSERT_EQ(train_and_die(b, folder.path(), operations), Ending::killed);
+    train(b, folder.path());
+    ASSERT_EQ(files_in(folder.path()), expected);
+  }
+}
+
+}  // namespace
+}  // namespace graft::test

@@ -1,0 +1,287 @@
+// Runs that were stopped, changed or damaged, and started again.
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/head/trainer.h"
+#include "tests/support/support.h"
+#include "training_support.h"
+
+namespace graft::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Key;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+// Asks `run` to stop once it has done that many batches; the sentence that it ends with.
+std::string interrupt(SmallRun& run, const std::filesystem::path& output, std::size_t batches) {
+  run.observer.on_advance = [&](std::size_t done) {
+    if (done >= batches) run.stop.request_stop();
+  };
+  try {
+    run.into(output);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupted) << error.what();
+    return error.what();
+  }
+  return "it was not interrupted";
+}
+
+std::string interrupt(const std::filesystem::path& output, std::size_t batches) {
+  SmallRun run;
+  return interrupt(run, output, batches);
+}
+
+constexpr std::size_t in_epoch_3 = 2 * small_batches + 2;
+
+TEST(Interruption, FinishesTheBatchAndSaysWhereItWillGoOn) {
+  const TemporaryFolder folder;
+  SmallRun run;
+  EXPECT_THAT(interrupt(run, folder.path(), in_epoch_3),
+              AllOf(HasSubstr("in epoch 3 of 4"), HasSubstr("2 of its epochs are saved"),
+                    HasSubstr("from the start of epoch 3")));
+  EXPECT_THAT(run.observer.advances, SizeIs(in_epoch_3));
+  EXPECT_THAT(files_in(folder.path()),
+              ElementsAre(Key("checkpoint.safetensors"), Key("head_best.safetensors"),
+                          Key("history.csv"), Key("history.json")));
+}
+
+TEST(Interruption, InTheFirstEpochSavesNothingAndSaysSo) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(interrupt(folder.path(), 1), HasSubstr("no epoch is saved yet"));
+  EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+TEST(Interruption, AfterTheLastBatchOfAnEpochStillSavesTheEpoch) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(interrupt(folder.path(), small_batches), HasSubstr("1 of its epochs is saved"));
+}
+
+TEST(Interruption, AfterTheLastBatchOfAllIsNone) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(interrupt(folder.path(), 4 * small_batches), "it was not interrupted");
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+}
+
+TEST(Resume, AfterAnyBatchEndsWithTheBytesOfAnUninterruptedRun) {
+  const auto expected = files_of_a_whole_run();
+  for (std::size_t batches = 1; batches < 4 * small_batches; ++batches) {
+    const TemporaryFolder folder;
+    interrupt(folder.path(), batches);
+    SmallRun run;
+    run.into(folder.path());
+    EXPECT_EQ(files_in(folder.path()), expected) << "after batch " << batches;
+    const std::size_t epochs_saved = batches / small_batches;
+    EXPECT_EQ(run.observer.advances.front(), epochs_saved * small_batches + 1);
+  }
+}
+
+TEST(Resume, TellsTheEpochAndTheWholeTotal) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  SmallRun run;
+  run.into(folder.path());
+  EXPECT_THAT(run.observer.notes, Contains(HasSubstr("goes on after epoch 2 of 4")));
+  EXPECT_EQ(run.observer.total, 4 * small_batches);
+  EXPECT_THAT(run.observer.rows, SizeIs(3));  // the header, epochs 3 and 4
+}
+
+TEST(Resume, WithMoreEpochsGoesOnAndEndsAsIfThereHadAlwaysBeenMore) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  SmallRun run;
+  run.config.train.epochs = 7;
+  run.into(folder.path());
+  EXPECT_EQ(run.observer.advances.front(), 2 * small_batches + 1);
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+}
+
+TEST(Resume, WithAsManyEpochsAsAreDoneOnlyFinishes) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  SmallRun run;
+  run.config.train.epochs = 2;
+  run.into(folder.path());
+  EXPECT_THAT(run.observer.advances, IsEmpty());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+}
+
+TEST(Resume, WithFewerEpochsThanAreDoneStartsAnew) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  SmallRun run;
+  run.config.train.epochs = 1;
+  run.into(folder.path());
+  EXPECT_THAT(run.observer.notes, Contains(HasSubstr("it has 2 epochs, train.epochs is 1")));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+}
+
+TEST(Resume, AFinishedRunTrainsAgainFromTheStartAndEndsWithTheSameBytes) {
+  const TemporaryFolder folder;
+  SmallRun first;
+  first.into(folder.path());
+  SmallRun second;
+  second.into(folder.path());
+  EXPECT_THAT(second.observer.advances, SizeIs(4 * small_batches));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+}
+
+// --- another run's checkpoint -------------------------------------------------------------------
+
+struct Change {
+  const char* told;  // in the note
+  std::function<void(SmallRun&)> make;
+};
+
+TEST(Resume, NoOtherRunsCheckpointIsContinued) {
+  const std::vector<Change> changes = {
+      {"training features", [](SmallRun& run) { run.train.fingerprint.low ^= 1U; }},
+      {"validation features", [](SmallRun& run) { run.validation.fingerprint.high ^= 1U; }},
+      {"classes",
+       [](SmallRun& run) { run.train.classes[1] = run.validation.classes[1] = "renamed"; }},
+      {"seed was 5, is 6", [](SmallRun& run) { run.config.seed = 6; }},
+      {"head.hidden was [8], is [9,3]",
+       [](SmallRun& run) {
+         run.config.head.hidden = {9, 3};
+       }},
+      {"head.dropout was 0.25, is 0.5", [](SmallRun& run) { run.config.head.dropout = 0.5; }},
+      {"train.batch_size was 4, is 5", [](SmallRun& run) { run.config.train.batch_size = 5; }},
+      {"train.optimizer.learning_rate was 0.01, is 0.02",
+       [](SmallRun& run) { run.config.train.optimizer.learning_rate = 0.02; }},
+      {"train.optimizer.rho was 0.9, is 0.8",
+       [](SmallRun& run) { run.config.train.optimizer.rho = 0.8; }},
+      {"train.optimizer.epsilon was 1e-07, is 1e-06",
+       [](SmallRun& run) { run.config.train.optimizer.epsilon = 1e-6; }},
+      {"train.optimizer.epsilon_inside_sqrt was true, is false",
+       [](SmallRun& run) { run.config.train.optimizer.epsilon_inside_sqrt = false; }},
+  };
+  for (const Change& change : changes) {
+    SCOPED_TRACE(change.told);
+    const TemporaryFolder folder;
+    const TemporaryFolder fresh_folder;
+    interrupt(folder.path(), in_epoch_3);
+    SmallRun run;
+    SmallRun fresh;
+    change.make(run);
+    change.make(fresh);
+    run.into(folder.path());
+    fresh.into(fresh_folder.path());
+    EXPECT_THAT(run.observer.notes,
+                Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(change.told))));
+    EXPECT_EQ(files_in(folder.path()), files_in(fresh_folder.path()));
+  }
+}
+
+TEST(Resume, TellsEveryPartThatDiffersAndNoOther) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  SmallRun run;
+  run.config.seed = 7;
+  run.config.head.dropout = 0.5;
+  run.into(folder.path());
+  EXPECT_THAT(run.observer.notes,
+              Contains(AllOf(HasSubstr("seed was 5, is 7; head.dropout was 0.25, is 0.5."),
+                             Not(HasSubstr("rho")))));
+}
+
+TEST(Resume, AnOlderRunsFilesStandUntilTheFirstEpochOfTheNewOneIsWhole) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  const auto before = files_in(folder.path());
+  SmallRun other;
+  other.config.seed = 6;
+  interrupt(other, folder.path(), 3);
+  EXPECT_EQ(files_in(folder.path()), before);
+}
+
+TEST(Resume, AFinishedRunsHeadDoesNotOutliveTheFirstEpochOfAnother) {
+  const TemporaryFolder folder;
+  SmallRun first;
+  first.into(folder.path());
+  SmallRun other;
+  other.config.seed = 6;
+  interrupt(other, folder.path(), in_epoch_3);
+  EXPECT_THAT(files_in(folder.path()), Not(Contains(Key("head.safetensors"))));
+}
+
+// --- damage -------------------------------------------------------------------------------------
+
+void damaged(const std::function<void(const std::filesystem::path&)>& damage, const char* told) {
+  SCOPED_TRACE(told);
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  damage(folder.path());
+  SmallRun run;
+  run.into(folder.path());
+  EXPECT_THAT(run.observer.notes,
+              Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(told))));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+}
+
+void flip_last_byte(const std::filesystem::path& path) {
+  std::string bytes = read_text_file(path, 1 << 26);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+TEST(Resume, ADamagedCheckpointIsNotContinued) {
+  const auto checkpoint = [](const std::filesystem::path& output) {
+    return output / "checkpoint.safetensors";
+  };
+  damaged([&](const auto& output) { flip_last_byte(checkpoint(output)); }, "digest");
+  damaged(
+      [&](const auto& output) {
+        std::filesystem::resize_file(checkpoint(output),
+                                     std::filesystem::file_size(checkpoint(output)) - 1);
+      },
+      "checkpoint.safetensors");
+  damaged([&](const auto& output) { std::filesystem::resize_file(checkpoint(output), 0); },
+          "checkpoint.safetensors");
+  damaged([&](const auto& output) { std::ofstream(checkpoint(output)) << "no tensors in here"; },
+          "checkpoint.safetensors");
+  damaged(
+      [&](const auto& output) {
+        std::filesystem::copy_file(output / "head_best.safetensors", checkpoint(output),
+                                   std::filesystem::copy_options::overwrite_existing);
+      },
+      "was unknown");
+}
+
+TEST(Resume, WithoutItsBestHeadARunStartsAnewInsteadOfForgettingIt) {
+  damaged([](const auto& output) { remove_file(output / "head_best.safetensors"); },
+          "head_best.safetensors, is missing");
+  damaged(
+      [](const auto& output) {
+        std::filesystem::resize_file(output / "head_best.safetensors", 100);
+      },
+      "head_best.safetensors");
+  damaged(
+      [](const auto& output) {
+        TrainedHead head = load_head(output / "head_best.safetensors");
+        head.epoch = 9;
+        save_head(output / "head_best.safetensors", head);
+      },
+      "is of another run");
+}
+
+TEST(Resume, HistoryFilesThatWereLostAreWrittenAgain) {
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  const auto before = files_in(folder.path());
+  remove_file(folder / "history.csv");
+  std::ofstream(folder / "history.json") << "{";
+  interrupt(folder.path(), in_epoch_3 + 1);
+  EXPECT_EQ(files_in(folder.path()), before);
+}
+
+}  // namespace
+}  // namespace graft::test

@@ -1,0 +1,295 @@
+#include "tests/image/image_files.h"
+
+#include <tiffio.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdio>  // jpeglib.h uses FILE without including it
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <jpeglib.h>
+
+#include "engine/base/file.h"
+#include "tests/support/support.h"
+
+namespace graft::test {
+
+namespace {
+
+std::byte byte_of(std::uint64_t value) {
+  return static_cast<std::byte>(value & 0xFF);
+}
+
+void append(Bytes& bytes, const Bytes& more) {
+  bytes.insert(bytes.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+Image smooth_image(std::uint32_t width, std::uint32_t height) {
+  Image image{width, height, {}};
+  for (std::uint32_t y = 0; y < height; ++y) {
+    for (std::uint32_t x = 0; x < width; ++x) {
+      image.rgb.push_back(static_cast<std::uint8_t>(20 + 200 * x / width));
+      image.rgb.push_back(static_cast<std::uint8_t>(230 - 200 * y / height));
+      image.rgb.push_back(static_cast<std::uint8_t>(30 + 100 * x / width + 100 * y / height));
+    }
+  }
+  return image;
+}
+
+Image noise_image(std::uint32_t width, std::uint32_t height) {
+  Image image{width, height, {}};
+  for (std::uint32_t y = 0; y < height; ++y) {
+    for (std::uint32_t x = 0; x < width; ++x) {
+      for (std::uint32_t c = 0; c < 3; ++c) {
+        std::uint32_t value = x * 0x9E3779B1U + y * 0x85EBCA77U + c * 0xC2B2AE3DU;
+        value ^= value >> 15;
+        value *= 0x2C1B3C6DU;
+        value ^= value >> 12;
+        image.rgb.push_back(static_cast<std::uint8_t>(value >> 24));
+      }
+    }
+  }
+  return image;
+}
+
+Bytes bytes_of(std::string_view text) {
+  Bytes bytes;
+  for (const char c : text) bytes.push_back(static_cast<std::byte>(c));
+  return bytes;
+}
+
+void append_little_endian(Bytes& bytes, std::uint64_t value, int count) {
+  for (int i = 0; i < count; ++i) bytes.push_back(byte_of(value >> (8 * i)));
+}
+
+void append_big_endian(Bytes& bytes, std::uint64_t value, int count) {
+  for (int i = count - 1; i >= 0; --i) bytes.push_back(byte_of(value >> (8 * i)));
+}
+
+Bytes exif_block(int orientation) {
+  Bytes block = bytes_of("II*");
+  block.push_back(std::byte{0});
+  append_little_endian(block, 8, 4);       // the directory's offset
+  append_little_endian(block, 1, 2);       // one entry:
+  append_little_endian(block, 0x0112, 2);  // orientation,
+  append_little_endian(block, 3, 2);       // of type short,
+  append_little_endian(block, 1, 4);       // one of them
+  append_little_endian(block, static_cast<std::uint64_t>(orientation), 4);
+  append_little_endian(block, 0, 4);  // no further directory
+  return block;
+}
+
+Bytes jpeg_file(const Image& image, const JpegOptions& options) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &buffer, &size);
+  info.image_width = image.width;
+  info.image_height = image.height;
+  info.input_components = options.channels;
+  info.in_color_space = options.channels == 1   ? JCS_GRAYSCALE
+                        : options.channels == 3 ? JCS_RGB
+                                                : JCS_CMYK;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, options.quality, TRUE);
+  info.comp_info[0].h_samp_factor = options.channels == 3 ? options.horizontal_sampling : 1;
+  info.comp_info[0].v_samp_factor = options.channels == 3 ? options.vertical_sampling : 1;
+  info.restart_interval = static_cast<unsigned>(options.restart_interval);
+  if (options.progressive) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  if (options.orientation != 0) {
+    Bytes exif = bytes_of(std::string_view("Exif\0\0", 6));
+    append(exif, exif_block(options.orientation));
+    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()),
+                      static_cast<unsigned>(exif.size()));
+  }
+  std::vector<std::uint8_t> row;
+  for (std::size_t y = 0; y < image.height; ++y) {
+    row.clear();
+    for (std::size_t x = 0; x < image.width; ++x) {
+      const std::uint8_t* pixel = &image.rgb[(y * image.width + x) * 3];
+      row.insert(row.end(), pixel, pixel + std::min(options.channels, 3));
+      if (options.channels == 4) row.push_back(255 - 40);  // Adobe's: 255 is no ink
+    }
+    JSAMPROW rows = row.data();
+    jpeg_write_scanlines(&info, &rows, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const auto* begin = reinterpret_cast<const std::byte*>(buffer);
+  Bytes file(begin, begin + size);
+  std::free(buffer);
+  return file;
+}
+
+Bytes png_signature() {
+  return bytes_of("\x89PNG\r\n\x1A\n");
+}
+
+void append_png_chunk(Bytes& png, std::string_view type, const Bytes& data) {
+  append_big_endian(png, data.size(), 4);
+  const std::size_t start = png.size();
+  append(png, bytes_of(type));
+  append(png, data);
+  append_big_endian(png,
+                    crc32_z(0, reinterpret_cast<const Bytef*>(&png[start]), png.size() - start), 4);
+}
+
+Bytes png_file(std::uint32_t width, std::uint32_t height, const Bytes& rows,
+               const PngOptions& options) {
+  Bytes png = png_signature();
+  Bytes header;
+  append_big_endian(header, width, 4);
+  append_big_endian(header, height, 4);
+  for (const int value : {options.depth, options.colour, 0, 0, options.interlaced ? 1 : 0}) {
+    header.push_back(static_cast<std::byte>(value));
+  }
+  append_png_chunk(png, "IHDR", header);
+  if (options.orientation != 0) append_png_chunk(png, "eXIf", exif_block(options.orientation));
+  if (!options.palette.empty()) append_png_chunk(png, "PLTE", options.palette);
+  if (!options.transparency.empty()) append_png_chunk(png, "tRNS", options.transparency);
+  uLongf size = compressBound(rows.size());
+  Bytes packed(size);
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size,
+           reinterpret_cast<const Bytef*>(rows.data()), rows.size());
+  packed.resize(size);
+  for (std::size_t at = 0; at < packed.size(); at += options.data_chunk_bytes) {
+    const std::size_t end = std::min(at + options.data_chunk_bytes, packed.size());
+    append_png_chunk(png, "IDAT", Bytes(&packed[at], packed.data() + end));
+  }
+  append_png_chunk(png, "IEND", {});
+  return png;
+}
+
+Bytes png_file(const Image& image) {
+  Bytes rows;
+  for (std::size_t i = 0; i < image.rgb.size(); ++i) {
+    if (i % (image.width * 3) == 0) rows.push_back(std::byte{0});
+    rows.push_back(std::byte{image.rgb[i]});
+  }
+  return png_file(image.width, image.height, rows);
+}
+
+Bytes tiff_file(std::uint32_t width, std::uint32_t height, const std::vector<std::uint8_t>& samples,
+                const TiffOptions& options) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder / "image.tif";
+  TIFF* tiff = TIFFOpen(path.c_str(), options.big_endian ? "wb" : "wl");
+  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, width);
+  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, height);
+  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, options.bits);
+  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, options.samples);
+  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, options.photometric);
+  TIFFSetField(tiff, TIFFTAG_COMPRESSION, options.compression);
+  TIFFSetField(tiff, TIFFTAG_ORIENTATION, options.orientation);
+  TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, options.separate_planes ? 2 : 1);
+  const auto extra = static_cast<std::uint16_t>(options.extra_sample);
+  if (options.extra_sample >= 0) TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &extra);
+
+  const std::size_t sample_bytes = static_cast<std::size_t>(options.bits) / 8;
+  const std::size_t channels = options.separate_planes ? 1 : options.samples;
+  const std::size_t planes = options.separate_planes ? options.samples : 1;
+  const std::uint32_t block_width = options.tile == 0 ? width : options.tile;
+  const std::uint32_t block_height = options.tile == 0 ? 7 : options.tile;
+  if (options.tile == 0) {
+    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, block_height);
+  } else {
+    TIFFSetField(tiff, TIFFTAG_TILEWIDTH, block_width);
+    TIFFSetField(tiff, TIFFTAG_TILELENGTH, block_height);
+  }
+  std::uint32_t index = 0;
+  for (std::size_t plane = 0; plane < planes; ++plane) {
+    for (std::uint32_t top = 0; top < height; top += block_height) {
+      for (std::uint32_t left = 0; left < width; left += block_width) {
+        const std::uint32_t rows =
+            options.tile == 0 ? std::min(block_height, height - top) : block_height;
+        std::vector<std::uint8_t> block(std::size_t{block_width} * rows * channels * sample_bytes);
+        for (std::size_t y = 0; y < rows && top + y < height; ++y) {
+          for (std::size_t x = 0; x < block_width && left + x < width; ++x) {
+            const std::size_t pixel = (top + y) * width + left + x;
+            std::memcpy(&block[(y * block_width + x) * channels * sample_bytes],
+                        &samples[(pixel * options.samples + plane) * sample_bytes],
+                        channels * sample_bytes);
+          }
+        }
+        const auto size = static_cast<tmsize_t>(block.size());
+        if (options.tile == 0) {
+          TIFFWriteEncodedStrip(tiff, index++, block.data(), size);
+        } else {
+          TIFFWriteEncodedTile(tiff, index++, block.data(), size);
+        }
+      }
+    }
+  }
+  TIFFClose(tiff);
+  return read_file(path, maximum_image_file_bytes);
+}
+
+Bytes bmp_file(const Image& image) {
+  const std::size_t stride = (image.width * 3 + 3) / 4 * 4;
+  Bytes file = bytes_of("BM");
+  append_little_endian(file, 54 + stride * image.height, 4);
+  append_little_endian(file, 0, 4);
+  append_little_endian(file, 54, 4);  // where the pixels start
+  append_little_endian(file, 40, 4);  // bytes of the header from here on
+  append_little_endian(file, image.width, 4);
+  append_little_endian(file, image.height, 4);
+  append_little_endian(file, 1, 2);
+  append_little_endian(file, 24, 2);
+  file.resize(54);
+  for (std::size_t y = image.height; y-- > 0;) {
+    const std::size_t start = file.size();
+    for (std::size_t x = 0; x < image.width; ++x) {
+      const std::uint8_t* pixel = &image.rgb[(y * image.width + x) * 3];
+      for (std::size_t c = 3; c-- > 0;) file.push_back(std::byte{pixel[c]});
+    }
+    file.resize(start + stride);
+  }
+  return file;
+}
+
+Bytes pnm_file(char kind, std::uint32_t width, std::uint32_t height, int maximum,
+               const std::vector<std::uint8_t>& samples) {
+  std::string header = std::string("P") + kind + "\n# a comment\n" + std::to_string(width) + " " +
+                       std::to_string(height) + "\n";
+  if (kind != '4') header += std::to_string(maximum) + "\n";
+  Bytes file = bytes_of(header);
+  for (const std::uint8_t sample : samples) file.push_back(std::byte{sample});
+  return file;
+}
+
+std::string decode_error(const Bytes& file) {
+  try {
+    decode_image(file, {});
+  } catch (const BadImage& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string inspect_error(const Bytes& file) {
+  try {
+    inspect_image(file);
+  } catch (const BadImage& error) {
+    return error.what();
+  }
+  return "";
+}
+
+int largest_difference(const Image& a, const Image& b) {
+  if (a.width != b.width || a.height != b.height || a.rgb.size() != b.rgb.size()) return 256;
+  int largest = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) {
+    largest = std::max(largest, std::abs(int{a.rgb[i]} - int{b.rgb[i]}));
+  }
+  return largest;
+}
+
+}  // namespace graft::test

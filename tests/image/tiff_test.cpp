@@ -1,0 +1,169 @@
+#include <cstring>
+
+#include "tests/image/image_files.h"
+
+namespace graft::test {
+
+namespace {
+
+constexpr std::uint32_t width = 37;
+constexpr std::uint32_t height = 23;
+constexpr int none = 1;
+constexpr int lzw = 5;
+constexpr int deflate = 8;
+
+std::vector<std::uint8_t> random_bytes(std::size_t count) {
+  std::vector<std::uint8_t> bytes = noise_image(static_cast<std::uint32_t>(count / 3 + 1), 1).rgb;
+  bytes.resize(count);
+  return bytes;
+}
+
+std::uint32_t sample16(const std::vector<std::uint8_t>& samples, std::size_t index) {
+  std::uint16_t value = 0;
+  std::memcpy(&value, &samples[2 * index], 2);
+  return value;
+}
+
+}  // namespace
+
+TEST(Tiff, RgbInStripsTilesAndPlanes) {
+  const Image image = noise_image(width, height);
+  for (const int compression : {none, lzw, deflate}) {
+    for (const std::uint32_t tile : {0U, 16U}) {
+      for (const bool separate : {false, true}) {
+        TiffOptions options;
+        options.compression = compression;
+        options.tile = tile;
+        options.separate_planes = separate;
+        const Image decoded = decode_image(tiff_file(width, height, image.rgb, options), {});
+        EXPECT_EQ(decoded.rgb, image.rgb) << compression << " " << tile << " " << separate;
+      }
+    }
+  }
+}
+
+TEST(Tiff, GrayOfEightBitsWithBlackOrWhiteAtZero) {
+  const std::vector<std::uint8_t> samples = random_bytes(width * height);
+  for (const int photometric : {0, 1}) {
+    TiffOptions options;
+    options.samples = 1;
+    options.photometric = photometric;
+    const Image image = decode_image(tiff_file(width, height, samples, options), {});
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      ASSERT_EQ(image.rgb[3 * i + 1], photometric == 0 ? 255 - samples[i] : samples[i]);
+    }
+  }
+}
+
+TEST(Tiff, SixteenBitsOfEitherByteOrder) {
+  for (const bool big_endian : {false, true}) {
+    const std::vector<std::uint8_t> gray = random_bytes(width * height * 2);
+    TiffOptions options;
+    options.samples = 1;
+    options.bits = 16;
+    options.photometric = 1;
+    options.big_endian = big_endian;
+    const Bytes file = tiff_file(width, height, gray, options);
+    EXPECT_TRUE(inspect_image(file).gray16);
+    const Image high = decode_image(file, {false, Gray16::high_byte});
+    const Image clipped = decode_image(file, {false, Gray16::clip});
+    for (std::size_t i = 0; i < width * height; ++i) {
+      ASSERT_EQ(high.rgb[3 * i], sample16(gray, i) >> 8);
+      ASSERT_EQ(clipped.rgb[3 * i], std::min(sample16(gray, i), 255U));
+    }
+    const std::vector<std::uint8_t> colours = random_bytes(width * height * 6);
+    options.samples = 3;
+    options.photometric = 2;
+    const Image rgb = decode_image(tiff_file(width, height, colours, options), {});
+    for (std::size_t i = 0; i < rgb.rgb.size(); ++i) {
+      ASSERT_EQ(rgb.rgb[i], sample16(colours, i) >> 8);
+    }
+  }
+}
+
+TEST(Tiff, AlphaIsDroppedAndMultipliedColoursAreDivided) {
+  const std::vector<std::uint8_t> samples = random_bytes(width * height * 4);
+  TiffOptions options;
+  options.samples = 4;
+  for (const int extra : {0, 1, 2}) {
+    options.extra_sample = extra;
+    const Image image = decode_image(tiff_file(width, height, samples, options), {});
+    for (std::size_t i = 0; i < image.rgb.size(); ++i) {
+      const int value = samples[i / 3 * 4 + i % 3];
+      const int alpha = samples[i / 3 * 4 + 3];
+      const int divided = alpha == 0 ? 0 : std::min(value * 255 / alpha, 255);
+      ASSERT_EQ(image.rgb[i], extra == 1 ? divided : value);
+    }
+  }
+}
+
+TEST(Tiff, CmykIsInkNotInverted) {
+  TiffOptions options;
+  options.samples = 4;
+  options.photometric = 5;
+  const Image image = decode_image(tiff_file(2, 1, {255, 0, 100, 0, 255, 0, 100, 55}, options), {});
+  EXPECT_EQ(image.rgb, (std::vector<std::uint8_t>{0, 255, 155, 0, 200, 122}));
+}
+
+TEST(Tiff, OrientationAlwaysTurnsIt) {
+  const Image image = noise_image(width, height);
+  const auto pixel = [](const Image& of, std::size_t x, std::size_t y) {
+    const std::uint8_t* at = &of.rgb[(y * of.width + x) * 3];
+    return std::vector<std::uint8_t>(at, at + 3);
+  };
+  // Where the stored pixel (x, y) stands in the upright image.
+  struct Place {
+    std::size_t x, y;
+  };
+  const auto place_of = [](int orientation, std::size_t x, std::size_t y) -> Place {
+    const std::size_t right = width - 1 - x;
+    const std::size_t below = height - 1 - y;
+    switch (orientation) {
+      case 2:
+        return {right, y};
+      case 3:
+        return {right, below};
+      case 4:
+        return {x, below};
+      case 5:
+        return {y, x};
+      case 6:
+        return {below, x};
+      case 7:
+        return {below, right};
+      case 8:
+        return {y, right};
+      default:
+        return {x, y};
+    }
+  };
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    TiffOptions options;
+    options.orientation = orientation;
+    const Bytes file = tiff_file(width, height, image.rgb, options);
+    const Image turned = decode_image(file, {});
+    const ImageInfo info = inspect_image(file);
+    ASSERT_EQ(turned.width, orientation >= 5 ? height : width);
+    EXPECT_EQ(info.width, turned.width);
+    EXPECT_EQ(info.height, turned.height);
+    for (std::size_t y = 0; y < height; ++y) {
+      for (std::size_t x = 0; x < width; ++x) {
+        const Place place = place_of(orientation, x, y);
+        ASSERT_EQ(pixel(turned, place.x, place.y), pixel(image, x, y)) << orientation;
+      }
+    }
+  }
+}
+
+TEST(Tiff, TruncatedAndImpossibleFilesAreRefused) {
+  const Bytes file = tiff_file(width, height, noise_image(width, height).rgb);
+  EXPECT_NE(inspect_error(Bytes(file.begin(), file.begin() + file.size() / 2)), "");
+  EXPECT_NE(decode_error(bytes_of(std::string_view("II*\0\xFF\xFF\xFF\x7F", 8))), "");
+  TiffOptions options;
+  options.samples = 1;
+  options.bits = 32;
+  options.photometric = 1;
+  EXPECT_NE(inspect_error(tiff_file(3, 2, random_bytes(24), options)), "");
+}
+
+}  // namespace graft::test

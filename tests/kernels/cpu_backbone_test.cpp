@@ -1,0 +1,196 @@
+// The whole frozen network on the CPU, through Backend's interface.
+
+#include <algorithm>
+#include <string>
+
+#include "engine/backend/cpu/cpu_backend.h"
+#include "engine/base/error.h"
+#include "tests/kernels/backbone_support.h"
+#include "tests/kernels/isa_test.h"
+#include "tests/reference/convolution.h"
+#include "tests/support/npz.h"
+#include "tests/support/support.h"
+
+namespace graft::test {
+namespace {
+
+using cpu::CpuBackend;
+using cpu::Isa;
+
+const Vgg16Weights& weights() {
+  static const Vgg16Weights made = random_vgg16(7);
+  return made;
+}
+
+struct Photos {
+  ImageSize size;
+  std::size_t count;
+  std::vector<std::uint8_t> rgb;
+  std::size_t image_bytes() const { return std::size_t{size.height} * size.width * 3; }
+};
+
+Photos random_photos(ImageSize size, std::size_t count) {
+  Photos photos{size, count, {}};
+  photos.rgb = random_pixels(count * photos.image_bytes(), 11);
+  return photos;
+}
+
+// All features, in batches of at most `batch_size`.
+std::vector<float> features(CpuBackend& backend, const Vgg16Weights& network, const Photos& photos,
+                            std::size_t batch_size, Preprocess how = Preprocess::rescale) {
+  const auto backbone = backend.make_backbone(network, {photos.size, how, batch_size});
+  const std::size_t values = vgg16_feature_shape(photos.size).count();
+  const HostBuffer images = backend.allocate_host(batch_size * photos.image_bytes());
+  const HostBuffer results = backend.allocate_host(batch_size * values * sizeof(float));
+  std::vector<float> all;
+  for (std::size_t first = 0; first < photos.count; first += batch_size) {
+    const std::size_t count = std::min(batch_size, photos.count - first);
+    const auto from =
+        photos.rgb.begin() + static_cast<std::ptrdiff_t>(first * photos.image_bytes());
+    std::copy_n(from, count * photos.image_bytes(), images.as<std::uint8_t>().begin());
+    backbone->wait(backbone->submit(images.as<const std::uint8_t>(), count, results.as<float>()));
+    const std::span<const float> rows = results.as<float>();
+    all.insert(all.end(), rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count * values));
+  }
+  return all;
+}
+
+std::vector<float> plain_features(const Vgg16Weights& network, const Photos& photos,
+                                  Preprocess how) {
+  std::vector<float> all;
+  for (std::size_t image = 0; image < photos.count; ++image) {
+    const std::span rgb =
+        std::span(photos.rgb).subspan(image * photos.image_bytes(), photos.image_bytes());
+    const std::vector<float> one = reference::rounded(reference::vgg16(
+        network, reference::preprocess(how, photos.size.height, photos.size.width, rgb)));
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  return all;
+}
+
+constexpr double tolerance = 5e-6;  // of the largest feature
+
+class CpuBackbone : public IsaTest {};
+GRAFT_FOR_EACH_ISA(CpuBackbone);
+
+TEST_P(CpuBackbone, IsVgg16InDouble) {
+  CpuBackend backend(2, GetParam());
+  const Photos photos = random_photos({37, 45}, 1);
+  static const std::vector<float> rescaled = plain_features(weights(), photos, Preprocess::rescale);
+  static const std::vector<float> caffe = plain_features(weights(), photos, Preprocess::caffe);
+  EXPECT_TRUE(nearly_equal(features(backend, weights(), photos, 1), rescaled, tolerance));
+  EXPECT_TRUE(
+      nearly_equal(features(backend, weights(), photos, 1, Preprocess::caffe), caffe, tolerance));
+}
+
+TEST_P(CpuBackbone, IsVgg16WithTheRealWeights) {
+  const auto file = vgg16_weights_file();
+  if (!file) GTEST_SKIP() << "needs the VGG16 weights (tools/fetch_weights.sh)";
+  const Vgg16Weights real = load_vgg16_weights(*file);
+  CpuBackend backend(2, GetParam());
+  const Photos photos = random_photos({64, 50}, 1);
+  EXPECT_TRUE(nearly_equal(features(backend, real, photos, 1),
+                           plain_features(real, photos, Preprocess::rescale), tolerance));
+}
+
+TEST_P(CpuBackbone, DoesNotDependOnBatchPositionOrThreads) {
+  const Photos photos = random_photos({50, 67}, 7);
+  CpuBackend backend(1, GetParam());
+  const std::vector<float> expected = features(backend, weights(), photos, 1);
+  // With a tail of 1, no tail, and a batch that is never full.
+  for (const auto& [threads, batch_size] : {std::pair(1U, 7U), {2U, 3U}, {3U, 32U}}) {
+    CpuBackend other(threads, GetParam());
+    EXPECT_TRUE(same_bytes(features(other, weights(), photos, batch_size), expected))
+        << threads << " threads, batches of " << batch_size;
+  }
+}
+
+TEST(CpuBackboneBytes, AreTheSameWithAvx2AndAvx512) {
+  if (!cpu::supports(Isa::avx512)) GTEST_SKIP() << "this processor has no AVX-512";
+  CpuBackend avx2(2, Isa::avx2), avx512(2, Isa::avx512);
+  EXPECT_EQ(avx2.numerics(), avx512.numerics());
+  const Photos photos = random_photos({150, 131}, 2);
+  EXPECT_TRUE(
+      same_bytes(features(avx2, weights(), photos, 2), features(avx512, weights(), photos, 2)));
+}
+
+TEST(CpuBackboneSizes, AreThoseOfFiveHalvings) {
+  CpuBackend backend(2);
+  for (const ImageSize size : {ImageSize{32, 32}, {33, 95}, {512, 64}, {63, 400}}) {
+    const Photos photos = random_photos(size, 1);
+    const FeatureShape shape = vgg16_feature_shape(size);
+    EXPECT_EQ(shape, (FeatureShape{size.height / 32, size.width / 32, 512}));
+    const std::vector<float> values = features(backend, weights(), photos, 1);
+    EXPECT_EQ(values.size(), shape.count());
+    EXPECT_GT(*std::ranges::max_element(values), 0.0F);
+  }
+}
+
+ErrorKind kind_of(const std::function<void()>& action, const std::string& part) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    return error.kind();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return ErrorKind::io;
+}
+
+TEST(CpuBackboneErrors, AreSentences) {
+  CpuBackend backend(1);
+  const auto make = [&](ImageSize size, std::size_t batch_size) {
+    return backend.make_backbone(weights(), {size, Preprocess::rescale, batch_size});
+  };
+  EXPECT_EQ(kind_of([&] { make({31, 150}, 1); }, "at least [32, 32]"), ErrorKind::usage);
+  EXPECT_EQ(kind_of([&] { make({150, 150}, 0); }, "batch_size is 0"), ErrorKind::usage);
+  EXPECT_EQ(kind_of([&] { make({60000, 60000}, 1); }, "smaller data.image_size"), ErrorKind::usage);
+  EXPECT_EQ(kind_of([&] { make({4000000000U, 4000000000U}, 1U << 30U); }, "GiB"), ErrorKind::usage);
+  const auto backbone = make({32, 32}, 2);
+  const HostBuffer images = backend.allocate_host(3 * 32 * 32 * 3);
+  const HostBuffer results = backend.allocate_host(3 * 512 * sizeof(float));
+  for (const std::size_t count : {0U, 3U}) {
+    EXPECT_EQ(
+        kind_of(
+            [&] { backbone->submit(images.as<const std::uint8_t>(), count, results.as<float>()); },
+            "does not fit"),
+        ErrorKind::usage);
+  }
+  EXPECT_EQ(kind_of(
+                [&] {
+                  backbone->submit(images.as<const std::uint8_t>(), 2,
+                                   results.as<float>().first(512));
+                },
+                "too small"),
+            ErrorKind::usage);
+}
+
+TEST(CpuBackend, SaysWhatItIs) {
+  EXPECT_EQ(CpuBackend(3, Isa::portable).description(), "CPU, portable, 3 threads");
+  EXPECT_EQ(CpuBackend(1, Isa::portable).description(), "CPU, portable, 1 thread");
+  EXPECT_NE(CpuBackend(1, Isa::portable).numerics(), "cpu fused fp32 winograd 1");
+  EXPECT_EQ(CpuBackend(1).batches_in_flight(), 1U);
+}
+
+TEST(CpuBackend, GivesHostMemoryOnCacheLines) {
+  CpuBackend backend(1);
+  for (const std::size_t bytes : {0U, 1U, 63U, 4096U, 5'000'001U}) {
+    const HostBuffer buffer = backend.allocate_host(bytes);
+    EXPECT_EQ(buffer.bytes().size(), bytes);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.bytes().data()) % 64, 0U);
+    std::ranges::fill(buffer.bytes(), std::byte{1});
+  }
+}
+
+TEST(MakeBackend, KnowsItsDevices) {
+  EXPECT_EQ(make_backend("cpu", 2)->description().substr(0, 4), "CPU,");
+  EXPECT_EQ(make_backend("auto", 1)->numerics(), make_backend("cpu", 1)->numerics());
+  EXPECT_EQ(kind_of([] { make_backend("cuda", 1); }, "\"cuda\" cannot be used: "),
+            ErrorKind::device);
+  EXPECT_EQ(kind_of([] { make_backend("gpu", 1); }, "There is no device \"gpu\""),
+            ErrorKind::usage);
+  EXPECT_EQ(kind_of([] { make_backend("cpu", 5000); }, "threads is 5000"), ErrorKind::usage);
+}
+
+}  // namespace
+}  // namespace graft::test

@@ -1,0 +1,199 @@
+// Same seed, same bytes: for any number of threads, on AVX2 and AVX-512, whatever the workspace
+// held before. And a training step takes no memory.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "tests/kernels/head_fixture.h"
+#include "tests/support/support.h"
+
+namespace {
+
+std::atomic<std::size_t> allocations = 0;
+
+void* counted(std::size_t size) {
+  ++allocations;
+  void* memory = std::malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  return counted(size);
+}
+void* operator new[](std::size_t size) {
+  return counted(size);
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+namespace graft {
+namespace {
+
+// Large enough that every parallel stage really is shared between threads.
+HeadOptions wide_options(std::size_t classes) {
+  HeadOptions options;
+  options.inputs = 777;
+  options.hidden = {517, 40};
+  options.classes = classes;
+  options.batch_size = 16;
+  return options;
+}
+
+struct Outcome {
+  HeadState state;
+  double loss_sum = 0.0;
+  std::uint64_t correct = 0;
+  std::vector<float> probabilities;
+};
+
+Outcome train(const HeadOptions& options, std::size_t threads, cpu::Isa isa) {
+  cpu::ThreadPool pool(threads);
+  const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(isa));
+  const test::Samples samples = test::random_samples(40, options.inputs, options.classes, 2);
+  head->set_state(test::random_state(options, 3));
+  head->set_training_data(samples.view(), samples.labels);
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    std::vector<std::uint32_t> rows = test::first_rows(step % 3 == 2 ? 7 : 16);
+    for (std::uint32_t& row : rows) row = static_cast<std::uint32_t>((row * 7 + step) % 40);
+    head->train_step(rows, step);
+  }
+  Outcome outcome;
+  const Totals totals = head->take_totals();
+  outcome.loss_sum = totals.loss_sum;
+  outcome.correct = totals.correct;
+  outcome.state = head->state();
+  outcome.probabilities.resize(40 * options.classes);
+  head->predict(samples.view(), outcome.probabilities);
+  return outcome;
+}
+
+void expect_same(const Outcome& actual, const Outcome& expected) {
+  EXPECT_TRUE(test::same_bytes(actual.state, expected.state));
+  EXPECT_EQ(actual.loss_sum, expected.loss_sum);
+  EXPECT_EQ(actual.correct, expected.correct);
+  EXPECT_TRUE(test::same_bytes(actual.probabilities, expected.probabilities));
+}
+
+TEST(CpuHeadBytes, AreTheSameForAnyNumberOfThreads) {
+  for (const cpu::Isa isa : cpu::all_isas) {
+    if (!cpu::supports(isa)) continue;
+    for (const std::size_t classes : {2, 3}) {
+      const Outcome one = train(wide_options(classes), 1, isa);
+      for (const std::size_t threads : {2, 3, 5}) {
+        SCOPED_TRACE(threads);
+        expect_same(train(wide_options(classes), threads, isa), one);
+      }
+    }
+  }
+}
+
+TEST(CpuHeadBytes, AreTheSameOnAvx2AndAvx512) {
+  if (!cpu::supports(cpu::Isa::avx512)) GTEST_SKIP() << "this processor has no AVX-512";
+  for (const std::size_t classes : {2, 3, 20}) {
+    expect_same(train(wide_options(classes), 2, cpu::Isa::avx512),
+                train(wide_options(classes), 2, cpu::Isa::avx2));
+  }
+}
+
+TEST(CpuHeadBytes, PortableIsCloseToAvx2) {
+  if (!cpu::supports(cpu::Isa::avx2)) GTEST_SKIP() << "this processor has no AVX2";
+  const Outcome portable = train(wide_options(3), 2, cpu::Isa::portable);
+  const Outcome avx2 = train(wide_options(3), 2, cpu::Isa::avx2);
+  EXPECT_NEAR(portable.loss_sum, avx2.loss_sum, 1e-5 * avx2.loss_sum);
+  EXPECT_TRUE(test::nearly_equal(portable.probabilities, avx2.probabilities, 1e-4));
+}
+
+TEST(CpuHeadBytes, SeedAndStepChangeThemAndNothingElseDoes) {
+  HeadOptions options = wide_options(2);
+  const Outcome first = train(options, 2, cpu::best_isa());
+  expect_same(train(options, 2, cpu::best_isa()), first);
+  options.seed = 2;
+  EXPECT_FALSE(test::same_bytes(train(options, 2, cpu::best_isa()).state, first.state));
+}
+
+TEST(CpuHeadBytes, AShortBatchIsThatOfASmallerHead) {
+  const test::Samples samples = test::random_samples(5, 777, 2, 8);
+  HeadState states[2];
+  for (const std::size_t batch_size : {16, 5}) {
+    HeadOptions options = wide_options(2);
+    options.batch_size = batch_size;
+    cpu::ThreadPool pool(2);
+    const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
+    head->set_state(test::random_state(options, 9));
+    head->set_training_data(samples.view(), samples.labels);
+    head->train_step(test::first_rows(5), 0);
+    states[batch_size == 5 ? 1 : 0] = head->state();
+  }
+  EXPECT_TRUE(test::same_bytes(states[0], states[1]));
+}
+
+TEST(CpuHeadBytes, ARunThatIsTakenUpFromItsStateEndsTheSame) {
+  const HeadOptions options = wide_options(3);
+  const test::Samples samples = test::random_samples(16, options.inputs, 3, 8);
+  cpu::ThreadPool pool(2);
+  const auto fresh = [&](const HeadState& state) {
+    auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
+    head->set_state(state);
+    head->set_training_data(samples.view(), samples.labels);
+    return head;
+  };
+  const auto whole = fresh(test::random_state(options, 9));
+  for (std::uint64_t step = 0; step < 4; ++step) whole->train_step(test::first_rows(16), step);
+  HeadState state = test::random_state(options, 9);
+  for (std::uint64_t step = 0; step < 4; ++step) {
+    const auto head = fresh(state);
+    head->train_step(test::first_rows(16), step);
+    state = head->state();
+  }
+  EXPECT_TRUE(test::same_bytes(state, whole->state()));
+}
+
+TEST(CpuHeadBytes, OfARowDoNotDependOnItsBlock) {
+  const HeadOptions options = wide_options(3);
+  cpu::ThreadPool pool(2);
+  const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
+  head->set_state(test::random_state(options, 9));
+  const test::Samples samples = test::random_samples(70, options.inputs, 3, 8);
+  std::vector<float> together(70 * 3);
+  head->predict(samples.view(), together);
+  std::vector<float> alone(70 * 3);
+  for (std::size_t row = 0; row < 70; ++row) {
+    head->predict({samples.view().row(row), 1, options.inputs},
+                  std::span(alone).subspan(row * 3, 3));
+  }
+  EXPECT_TRUE(test::same_bytes(together, alone));
+}
+
+TEST(CpuHeadMemory, ATrainingStepAllocatesNothing) {
+  const HeadOptions options = wide_options(2);
+  cpu::ThreadPool pool(3);
+  const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
+  const test::Samples samples = test::random_samples(16, options.inputs, 2, 2);
+  head->set_state(test::random_state(options, 3));
+  head->set_training_data(samples.view(), samples.labels);
+  const std::vector<std::uint32_t> rows = test::first_rows(16);
+  const std::size_t before = allocations;
+  for (std::uint64_t step = 0; step < 5; ++step) head->train_step(rows, step);
+  const std::size_t after = allocations;
+  EXPECT_EQ(after, before);
+  EXPECT_GT(before, 0U);  // the counter counts
+}
+
+}  // namespace
+}  // namespace graft

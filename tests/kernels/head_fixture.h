@@ -1,0 +1,73 @@
+#pragma once
+// Small heads, features and states for the tests of the CPU head.
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "engine/backend/cpu/cpu_head.h"
+#include "tests/kernels/guarded_floats.h"
+
+namespace graft::test {
+
+struct Samples {
+  std::size_t columns = 0;
+  std::vector<float> features;
+  std::vector<std::uint32_t> labels;
+  FeatureView view() const { return {features.data(), labels.size(), columns}; }
+};
+
+inline Samples random_samples(std::size_t rows, std::size_t columns, std::size_t classes,
+                              std::uint32_t seed) {
+  Samples samples = {columns, random_values(rows * columns, seed), {}};
+  std::mt19937 generator(seed + 1);
+  for (std::size_t row = 0; row < rows; ++row) {
+    samples.labels.push_back(static_cast<std::uint32_t>(generator() % classes));
+  }
+  return samples;
+}
+
+inline HeadState random_state(const HeadOptions& options, std::uint32_t seed) {
+  HeadState state;
+  std::size_t inputs = options.inputs;
+  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
+    const std::size_t outputs =
+        layer == options.hidden.size() ? options.outputs() : options.hidden[layer];
+    const float scale = std::sqrt(6.0F / static_cast<float>(inputs + outputs));
+    state.parameters.push_back({inputs, outputs, random_values(inputs * outputs, seed++, scale),
+                                random_values(outputs, seed++, 0.1F)});
+    inputs = outputs;
+  }
+  state.mean_squares = state.parameters;
+  for (DenseParameters& layer : state.mean_squares) {
+    std::ranges::fill(layer.kernel, 0.0F);
+    std::ranges::fill(layer.bias, 0.0F);
+  }
+  return state;
+}
+
+inline std::vector<std::uint32_t> first_rows(std::size_t count) {
+  std::vector<std::uint32_t> rows(count);
+  std::iota(rows.begin(), rows.end(), 0U);
+  return rows;
+}
+
+// Bit for bit: NaN equals itself, and -0 differs from 0.
+inline bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+inline bool same_bytes(const std::vector<DenseParameters>& a,
+                       const std::vector<DenseParameters>& b) {
+  return std::ranges::equal(a, b, [](const DenseParameters& x, const DenseParameters& y) {
+    return same_bytes(x.kernel, y.kernel) && same_bytes(x.bias, y.bias);
+  });
+}
+
+inline bool same_bytes(const HeadState& a, const HeadState& b) {
+  return same_bytes(a.parameters, b.parameters) && same_bytes(a.mean_squares, b.mean_squares);
+}
+
+}  // namespace graft::test

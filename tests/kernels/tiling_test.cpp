@@ -1,0 +1,91 @@
+#include "kernels/cpu/tiling.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <tuple>
+
+namespace graft::cpu {
+namespace {
+
+TEST(TileAxis, CoversEveryOutputOnceAndOnlyTheLastTileReachesOver) {
+  for (std::size_t outputs = 1; outputs <= 300; ++outputs) {
+    const AxisTiling tiling = tile_axis(outputs, false);
+    std::size_t next = 0;
+    for (std::size_t tile = 0; tile < tiling.count(); ++tile) {
+      EXPECT_EQ(tiling.begin(tile), next);
+      EXPECT_LT(next, outputs);
+      next += tiling.size(tile);
+    }
+    EXPECT_EQ(next, tiling.covered());
+    EXPECT_GE(next, outputs);
+  }
+}
+
+TEST(TileAxis, TakesEvenTilesBeforeAPool) {
+  for (std::size_t outputs = 2; outputs <= 300; outputs += 2) {
+    const AxisTiling tiling = tile_axis(outputs, true);
+    EXPECT_EQ(tiling.large % 2, 0U);
+    EXPECT_EQ(tiling.small % 2, 0U);
+    EXPECT_GE(tiling.covered(), outputs);
+  }
+}
+
+TEST(TileAxis, FitsThePlanesOfAPhotoOf150) {
+  const auto sizes = [](std::size_t outputs, bool pooled) {
+    const AxisTiling t = tile_axis(outputs, pooled);
+    return std::tuple(t.large_count, t.large, t.small_count, t.small);
+  };
+  EXPECT_EQ(sizes(150, true), std::tuple(25U, 6U, 0U, 6U));
+  EXPECT_EQ(sizes(75, false), std::tuple(10U, 6U, 3U, 5U));
+  EXPECT_EQ(sizes(74, true), std::tuple(11U, 6U, 2U, 4U));
+  EXPECT_EQ(sizes(37, false), std::tuple(2U, 6U, 5U, 5U));
+  EXPECT_EQ(sizes(36, true), std::tuple(6U, 6U, 0U, 6U));
+  EXPECT_EQ(sizes(18, false), std::tuple(3U, 6U, 0U, 6U));
+  EXPECT_EQ(sizes(9, false), std::tuple(1U, 5U, 1U, 4U));
+  EXPECT_EQ(sizes(8, true), std::tuple(2U, 4U, 0U, 4U));
+}
+
+TEST(TileAxis, RefusesAPlaneWithoutOutputs) {
+  EXPECT_THROW(tile_axis(0, false), std::invalid_argument);
+}
+
+TEST(TileOrder, HasEveryTileOnce) {
+  for (const auto& [height, width] : {std::pair(37, 75), {9, 18}, {1, 5}, {12, 13}}) {
+    const AxisTiling rows = tile_axis(height, false), columns = tile_axis(width, false);
+    const TileOrder order(rows, columns, 3);
+    EXPECT_EQ(order.count(), rows.count() * columns.count() * 3);
+    std::set<std::tuple<std::size_t, std::size_t, std::size_t>> seen;
+    for (std::size_t tile = 0; tile < order.count(); ++tile) {
+      const TilePlace place = order.place(tile);
+      EXPECT_LT(place.image, 3U);
+      EXPECT_LT(place.row, rows.count());
+      EXPECT_LT(place.column, columns.count());
+      seen.insert({place.image, place.row, place.column});
+    }
+    EXPECT_EQ(seen.size(), order.count());
+  }
+}
+
+TEST(TileOrder, KeepsTheTilesOfAPositionSideBySide) {
+  const AxisTiling rows = tile_axis(37, false), columns = tile_axis(75, false);
+  const TileOrder order(rows, columns, 2);
+  for (std::size_t i = 0; i < rows.large + 2; ++i) {
+    for (std::size_t j = 0; j < columns.large + 2; ++j) {
+      for (const TileRange block : {TileRange{0, order.count()}, {0, 1}, {17, 90}, {60, 182}}) {
+        const TileRange range = order.with_position(i, j, block);
+        EXPECT_LE(range.first, range.last);
+        for (std::size_t tile = block.first; tile < block.last; ++tile) {
+          const TilePlace place = order.place(tile);
+          const bool has = i < rows.size(place.row) + 2 && j < columns.size(place.column) + 2;
+          EXPECT_EQ(has, tile >= range.first && tile < range.last) << i << ' ' << j << ' ' << tile;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace graft::cpu

@@ -1,0 +1,195 @@
+// The program from outside: help, version, and one sentence and one exit code for each kind of
+// mistake.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "engine/base/file.h"
+#include "tests/program/child.h"
+#include "tests/program/recipe.h"
+
+namespace graft::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+// One line on standard error, the exit code, nothing on standard output.
+void expect_refusal(const std::vector<std::string>& arguments, int exit_code,
+                    const std::string& part) {
+  const Outcome outcome = graft_program(arguments);
+  SCOPED_TRACE(::testing::PrintToString(arguments));
+  EXPECT_EQ(outcome.exit_code, exit_code);
+  EXPECT_THAT(outcome.out, IsEmpty());
+  EXPECT_THAT(outcome.error, HasSubstr(part));
+  EXPECT_THAT(outcome.error, StartsWith("graft: "));
+  EXPECT_EQ(lines_of(outcome.error).size(), 1U) << outcome.error;
+}
+
+std::string small_config(const TemporaryFolder& folder, const std::string& data,
+                         const std::string& weights) {
+  const std::filesystem::path path = folder / "small.json";
+  write_file_whole(path, R"({"device": "cpu", "data": {"train": ")" + data +
+                             R"(", "validation": ")" + data + R"("}, "backbone": {"weights": ")" +
+                             weights + R"("}, "output": ")" + (folder / "out").string() + R"("})");
+  return path.string();
+}
+
+TEST(Help, TeachesOutputsAndExitCodes) {
+  for (const std::string option : {"--help", "-h"}) {
+    const Outcome outcome = graft_program({option});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_THAT(outcome.error, IsEmpty());
+    for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
+                                   "predict", "weights", "config"})
+      EXPECT_THAT(outcome.out, HasSubstr(part));
+  }
+}
+
+TEST(Help, OfEachCommandHasAnExample) {
+  const std::vector<std::vector<std::string>> commands = {{"run"},
+                                                          {"extract"},
+                                                          {"train"},
+                                                          {"evaluate"},
+                                                          {"predict"},
+                                                          {"weights"},
+                                                          {"weights", "import"},
+                                                          {"weights", "show"},
+                                                          {"config"},
+                                                          {"config", "check"},
+                                                          {"config", "explain"}};
+  for (std::vector<std::string> command : commands) {
+    const std::string name = ::testing::PrintToString(command);
+    command.emplace_back("--help");
+    const Outcome outcome = graft_program(command);
+    EXPECT_EQ(outcome.exit_code, 0) << name;
+    EXPECT_THAT(outcome.out, HasSubstr("Example")) << name;
+    EXPECT_THAT(outcome.out, HasSubstr("graft " + command.front())) << name;
+  }
+}
+
+TEST(Version, SaysWhatIsBuiltAndInUse) {
+  const Outcome outcome = graft_program({"--version"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, StartsWith("graft "));
+  for (const std::string part : {"compiler: ", "CUDA parts: ", "vector unit in use: "})
+    EXPECT_THAT(outcome.out, HasSubstr(part));
+}
+
+TEST(Usage, MistakesAreExitCode2) {
+  expect_refusal({}, 2, "--help");
+  expect_refusal({"rnu", "c.json"}, 2, "rnu: no such command; did you mean \"run\"?");
+  expect_refusal({"quack"}, 2, "there are run, extract");
+  expect_refusal({"--colour"}, 2, "graft --help");
+  expect_refusal({"run"}, 2, "graft run --help");
+  expect_refusal({"run", "c.json", "--colour"}, 2, "graft run --help");
+  expect_refusal({"run", "a.json", "b.json"}, 2, "b.json");
+  expect_refusal({"run", "c.json", "--set"}, 2, "--set");
+  expect_refusal({"predict", "c.json"}, 2, "IMAGES");
+  expect_refusal({"predict", "c.json", "a.png", "--format", "xml"}, 2, "xml");
+  expect_refusal({"weights"}, 2, "graft weights --help");
+  expect_refusal({"weights", "import", "a.h5"}, 2, "--output");
+  expect_refusal({"config", "explain", "train.epoch"}, 2, "did you mean \"train.epochs\"?");
+}
+
+TEST(Usage, AWrongConfigIsExitCode2ForEveryCommand) {
+  const TemporaryFolder folder;
+  write_file_whole(folder / "wrong.json", "{\n\"trian\": {}}");
+  const std::string wrong = (folder / "wrong.json").string();
+  for (const std::string command : {"run", "extract", "train", "evaluate"})
+    expect_refusal({command, wrong}, 2,
+                   "wrong.json:2: trian: no such key; did you mean \"train\"?");
+  expect_refusal({"predict", wrong, "a.png"}, 2, "wrong.json:2: trian");
+  expect_refusal({"config", "check", wrong}, 2, "wrong.json:2: trian");
+  expect_refusal({"run", (folder / "none.json").string()}, 2, "none.json");
+  expect_refusal({"run", folder.path().string()}, 2, "has no config.json");
+}
+
+TEST(Usage, OptionsOverrideAndAreNamedWhenTheyAreWrong) {
+  const TemporaryFolder folder;
+  const std::string config = small_config(folder, "/t", "/w");
+  expect_refusal({"run", "--set", "train.epochs=0", config}, 2,
+                 "--set train.epochs=0: train.epochs");
+  expect_refusal({"run", config, "--device", "gpu"}, 2, "--device: device: expected \"cpu\"");
+  expect_refusal({"run", config, "--threads", "many"}, 2,
+                 "--threads: threads: expected an integer");
+  const Outcome outcome = graft_program({"config", "check", config, "--set", "head.hidden=[7,6]",
+                                         "--threads", "3", "--set", "seed=8", "--output", "o"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.out, HasSubstr("\"threads\": 3"));
+  EXPECT_THAT(outcome.out, HasSubstr("\"seed\": 8"));
+  EXPECT_THAT(outcome.out, HasSubstr((std::filesystem::current_path() / "o").string()));
+}
+
+TEST(ConfigCheck, PrintsTheConfigAndWarnsOfWhatIsNotThere) {
+  const TemporaryFolder folder;
+  const std::string config =
+      small_config(folder, (folder / "none").string(), folder.path().string());
+  const Outcome outcome = graft_program({"config", "check", config});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("\"learning_rate\": 0.001"));
+  EXPECT_THAT(outcome.error, HasSubstr("warning: data.train: there is no"));
+  EXPECT_THAT(outcome.error, ::testing::Not(HasSubstr("backbone.weights")));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out")) << "a check makes nothing";
+}
+
+TEST(ConfigExplain, SaysWhatAKeyMeans) {
+  const Outcome outcome = graft_program({"config", "explain", "data.resize"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("data.resize\n    \"nearest\", \"bilinear\""));
+}
+
+TEST(Data, MistakesAreExitCode3) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "empty");
+  const Outcome none =
+      graft_program({"run", small_config(folder, (folder / "none").string(), "/w")});
+  EXPECT_EQ(none.exit_code, 3);
+  EXPECT_THAT(none.error, HasSubstr((folder / "none").string()));
+  const Outcome empty =
+      graft_program({"run", small_config(folder, (folder / "empty").string(), "/w")});
+  EXPECT_EQ(empty.exit_code, 3);
+  EXPECT_THAT(empty.error, HasSubstr((folder / "empty").string()));
+}
+
+TEST(Weights, MistakesAreExitCode4) {
+  const TemporaryFolder folder;
+  for (const std::string name : {"bad.safetensors", "bad.h5", "bad.onnx", "bad.bin"}) {
+    const std::string file = (folder / name).string();
+    write_file_whole(file, "these are no weights");
+    expect_refusal({"weights", "show", file}, 4, file);
+    expect_refusal({"weights", "import", file, "-o", (folder / "out.safetensors").string()}, 4,
+                   file);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "out.safetensors"));
+}
+
+TEST(Weights, TheFileThatIsMadeMustSayWhatItIs) {
+  const TemporaryFolder folder;
+  expect_refusal({"weights", "import", "a.h5", "-o", (folder / "out.h5").string()}, 2,
+                 ".safetensors");
+}
+
+TEST(Output, AFullDiskUnderTheResultIsExitCode6) {
+  ChildOptions options;
+  options.standard_output = "/dev/full";
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"config", "explain"}, {"--version"}, {"--help"}}) {
+    const Outcome outcome = graft_program(arguments, options);
+    EXPECT_EQ(outcome.exit_code, 6);
+    EXPECT_THAT(outcome.error, HasSubstr("standard output"));
+  }
+}
+
+TEST(Output, AReaderThatHasGoneIsNoError) {
+  ChildOptions options;
+  options.reader_has_gone = true;
+  const Outcome outcome = graft_program({"config", "explain"}, options);
+  EXPECT_THAT(outcome.error, IsEmpty());
+}
+
+}  // namespace
+}  // namespace graft::test

@@ -1,0 +1,132 @@
+// `graft predict` after a run.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/file.h"
+#include "tests/program/recipe.h"
+
+namespace graft::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A finished run, and photos to classify in a folder of another name.
+class Predict : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(recipe_.run("run").exit_code, 0);
+    std::filesystem::create_directories(photos_);
+    write_photo(photos_ / "a, \"b\".png", 1, 160, 110, 60);
+    write_photo(photos_ / "plain.png", 2, 120, 120, 125);
+  }
+
+  Outcome predict(const std::vector<std::string>& more, const ChildOptions& options = {}) const {
+    std::vector<std::string> words = {"predict", recipe_.output("run").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return graft_program(words, options);
+  }
+
+  Recipe recipe_;
+  std::filesystem::path photos_ = recipe_.folder() / "new photos";
+};
+
+TEST_F(Predict, WritesQuotedCsv) {
+  const Outcome outcome =
+      predict({(photos_ / "a, \"b\".png").string(), (photos_ / "plain.png").string()});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  const auto lines = lines_of(outcome.out);
+  ASSERT_EQ(lines.size(), 3U) << outcome.out;
+  EXPECT_EQ(lines[0], "path,label,brown,grey");
+  EXPECT_THAT(lines[1], HasSubstr("a, \"\"b\"\".png\","));
+  EXPECT_EQ(lines[1].front(), '"');
+  EXPECT_THAT(lines[2], StartsWith((photos_ / "plain.png").string() + ","));
+}
+
+TEST_F(Predict, ProbabilitiesSumToOneAndTheLabelHasTheLargest) {
+  const Outcome outcome = predict({"--format", "json", photos_.string()});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  const auto lines = lines_of(outcome.out);
+  ASSERT_EQ(lines.size(), 2U) << outcome.out;
+  for (const std::string& line : lines) {
+    const auto row = nlohmann::json::parse(line);
+    const double brown = row.at("probabilities").at("brown");
+    const double grey = row.at("probabilities").at("grey");
+    EXPECT_NEAR(brown + grey, 1.0, 1e-6);
+    EXPECT_EQ(row.at("label"), grey > brown ? "grey" : "brown") << line;
+  }
+}
+
+TEST_F(Predict, GivesTheSameFromAnyFolderAndForAMovedRun) {
+  ChildOptions elsewhere;
+  elsewhere.folder = photos_;
+  const Outcome absolute = predict({(photos_ / "plain.png").string()});
+  const Outcome relative = predict({"plain.png"}, elsewhere);
+  ASSERT_EQ(relative.exit_code, 0) << relative.error;
+  const auto numbers = [](const std::string& row) { return row.substr(row.find(".png,")); };
+  EXPECT_EQ(numbers(lines_of(relative.out).at(1)), numbers(lines_of(absolute.out).at(1)));
+  EXPECT_THAT(lines_of(relative.out).at(1), StartsWith("plain.png,"));
+
+  std::filesystem::rename(recipe_.output("run"), recipe_.output("moved"));
+  const Outcome moved = graft_program(
+      {"predict", recipe_.output("moved").string(), (photos_ / "plain.png").string()});
+  EXPECT_EQ(moved.exit_code, 0) << moved.error;
+  EXPECT_EQ(moved.out, absolute.out);
+}
+
+TEST_F(Predict, AConfigMeansItsOutputFolder) {
+  const Outcome by_run = predict({photos_.string()});
+  const Outcome by_config = graft_program(recipe_.arguments("predict", "run", {photos_.string()}));
+  EXPECT_EQ(by_config.exit_code, 0) << by_config.error;
+  EXPECT_EQ(by_config.out, by_run.out);
+}
+
+TEST_F(Predict, BadImagesAreNamedAndTheOthersHaveTheirRows) {
+  write_file_whole(photos_ / "broken.png", "no picture");
+  const Outcome outcome = predict({photos_.string()});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(lines_of(outcome.out).size(), 3U) << outcome.out;
+  EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("broken.png")));
+  EXPECT_THAT(outcome.error, HasSubstr("broken.png: "));
+  EXPECT_THAT(lines_of(outcome.error).back(), StartsWith("graft: 1 of 3 images could not be read"));
+}
+
+TEST_F(Predict, AFileThatIsNotThereIsNamed) {
+  const Outcome outcome =
+      predict({(photos_ / "none.png").string(), (photos_ / "plain.png").string()});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.error, HasSubstr("none.png"));
+}
+
+TEST_F(Predict, TheBestEpochMayBeAskedFor) {
+  EXPECT_EQ(predict({"--best", photos_.string()}).exit_code, 0);
+}
+
+TEST_F(Predict, AReaderThatHasGoneEndsItQuietly) {
+  ChildOptions options;
+  options.reader_has_gone = true;
+  const Outcome outcome = predict({"--quiet", photos_.string()}, options);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.error, "");
+}
+
+TEST_F(Predict, AFullDiskUnderTheResultIsExitCode6) {
+  ChildOptions options;
+  options.standard_output = "/dev/full";
+  EXPECT_EQ(predict({photos_.string()}, options).exit_code, 6);
+}
+
+TEST(PredictWithoutARun, SaysWhatToDo) {
+  const Recipe recipe;
+  const Outcome outcome =
+      graft_program(recipe.arguments("predict", "none", {(recipe.folder() / "train").string()}));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.error, HasSubstr("`graft run` or `graft train` makes it"));
+}
+
+}  // namespace
+}  // namespace graft::test

@@ -1,0 +1,54 @@
+#include "tools/graft/predictions.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tools/graft/json_reader.h"
+
+namespace graft::program {
+namespace {
+
+TEST(CsvField, IsQuotedOnlyWhenItMustBe) {
+  EXPECT_EQ(csv_field("cat.0.jpg"), "cat.0.jpg");
+  EXPECT_EQ(csv_field("my photo.jpg"), "my photo.jpg");
+  EXPECT_EQ(csv_field("a,b"), "\"a,b\"");
+  EXPECT_EQ(csv_field("say \"miau\""), "\"say \"\"miau\"\"\"");
+  EXPECT_EQ(csv_field("two\nlines"), "\"two\nlines\"");
+  EXPECT_EQ(csv_field("a\rb"), "\"a\rb\"");
+  EXPECT_EQ(csv_field(" outer "), "\" outer \"");
+  EXPECT_EQ(csv_field(""), "\"\"");
+  EXPECT_EQ(csv_field("caf\xC3\xA9"), "caf\xC3\xA9");
+}
+
+TEST(Csv, HeaderAndRowsHaveTheSameColumns) {
+  EXPECT_EQ(csv_header({"cats", "dogs, big"}), "path,label,cats,\"dogs, big\"\n");
+  EXPECT_EQ(csv_row({"a.jpg", "dogs, big", {0.25F, 0.75F}}), "a.jpg,\"dogs, big\",0.25,0.75\n");
+}
+
+TEST(Csv, NumbersReadBackAsTheSameFloat) {
+  for (const float value : {0.1F, 1.0F / 3.0F, 1e-30F, std::nextafter(1.0F, 0.0F)}) {
+    const std::string row = csv_row({"a", "b", {value}});
+    EXPECT_EQ(std::stof(row.substr(row.rfind(',') + 1)), value) << row;
+  }
+}
+
+TEST(JsonLine, IsOneObjectOnOneLine) {
+  const std::string line = json_line({"cats", "\"dogs\""}, {"a\nb.jpg", "cats", {0.75F, 0.1F}});
+  EXPECT_EQ(line,
+            "{\"path\": \"a\\nb.jpg\", \"label\": \"cats\", \"probabilities\": {\"cats\": 0.75, "
+            "\"\\\"dogs\\\"\": 0.1}}\n");
+  EXPECT_EQ(Json::parse(line)["probabilities"]["cats"], 0.75);
+}
+
+TEST(JsonLine, IsJsonWhateverThePathAndTheNumber) {
+  const std::string line =
+      json_line({"x"}, {"\xFF.jpg", "x", {std::numeric_limits<float>::quiet_NaN()}});
+  const Json value = Json::parse(line);
+  EXPECT_EQ(value["path"], "\xEF\xBF\xBD.jpg");
+  EXPECT_TRUE(value["probabilities"]["x"].is_null());
+}
+
+}  // namespace
+}  // namespace graft::program

@@ -1,0 +1,151 @@
+// The recipe end to end, as a user runs it.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/base/file.h"
+#include "tests/program/recipe.h"
+
+namespace graft::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Run, MakesEverythingAndPrintsTheTable) {
+  const Recipe recipe;
+  const Outcome outcome = recipe.run("a");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  for (const std::string name :
+       {"features/train.npy", "features/validation.npy", "features/train.labels.npy",
+        "features/validation.labels.npy", "features/train.files.json",
+        "features/validation.files.json", "head.safetensors", "head_best.safetensors",
+        "history.json", "history.csv", "config.json", "classes.json", "curves.svg", "run.log",
+        "evaluation.json"})
+    EXPECT_TRUE(std::filesystem::is_regular_file(recipe.output("a") / name)) << name;
+  EXPECT_THAT(outcome.out, HasSubstr("brown"));
+  EXPECT_THAT(outcome.out, HasSubstr("grey"));
+  EXPECT_EQ(lines_of(text_of(recipe.output("a") / "history.csv")).size(), 3U)
+      << "a head, two epochs";
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(recipe.output("a")))
+    EXPECT_NE(entry.path().extension(), ".partial") << entry.path();
+}
+
+TEST(Run, StandardOutputHasTheResultAlone) {
+  const Recipe recipe;
+  const Outcome outcome = recipe.run("a", {"--json", "--quiet"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  const auto evaluation = nlohmann::json::parse(outcome.out);
+  EXPECT_GE(evaluation.at("accuracy").get<double>(), 0.0);
+  EXPECT_EQ(outcome.error, "");
+}
+
+TEST(Run, WritesTheEffectiveConfigThatRunsAgain) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("a", {"--set", "seed=5"}).exit_code, 0);
+  const auto config = nlohmann::json::parse(text_of(recipe.output("a") / "config.json"));
+  EXPECT_EQ(config.at("seed"), 5);
+  EXPECT_EQ(config.at("output"), recipe.output("a").string());
+  ASSERT_EQ(
+      graft_program({"run", recipe.output("a").string(), "--output", recipe.output("b").string()})
+          .exit_code,
+      0);
+  EXPECT_TRUE(same_results(recipe.output("b"), recipe.output("a")));
+}
+
+TEST(Run, ASecondTimeGivesTheSameBytes) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("a").exit_code, 0);
+  ASSERT_EQ(recipe.run("b").exit_code, 0);
+  EXPECT_TRUE(same_results(recipe.output("b"), recipe.output("a")));
+  const auto written = std::filesystem::last_write_time(recipe.output("a") / "features/train.npy");
+  ASSERT_EQ(recipe.run("a").exit_code, 0);
+  EXPECT_TRUE(same_results(recipe.output("a"), recipe.output("b")));
+  EXPECT_EQ(std::filesystem::last_write_time(recipe.output("a") / "features/train.npy"), written)
+      << "the features were there";
+}
+
+TEST(Run, TheSeedMattersAndTheNumberOfThreadsDoesNot) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("a").exit_code, 0);
+  ASSERT_EQ(recipe.run("one", {"--set", "threads=1"}).exit_code, 0);
+  ASSERT_EQ(recipe.run("three", {"--threads", "3"}).exit_code, 0);
+  ASSERT_EQ(recipe.run("seed", {"--set", "seed=2"}).exit_code, 0);
+  EXPECT_TRUE(same_results(recipe.output("one"), recipe.output("a")));
+  EXPECT_TRUE(same_results(recipe.output("three"), recipe.output("a")));
+  EXPECT_NE(text_of(recipe.output("seed") / "head.safetensors"),
+            text_of(recipe.output("a") / "head.safetensors"));
+}
+
+TEST(Run, ItsPartsGiveTheSameBytesAsTheWhole) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("whole").exit_code, 0);
+  for (const std::string command : {"extract", "train"}) {
+    const Outcome outcome = graft_program(recipe.arguments(command, "parts"));
+    ASSERT_EQ(outcome.exit_code, 0) << command << ": " << outcome.error;
+    EXPECT_EQ(outcome.out, "") << command;
+  }
+  EXPECT_TRUE(same_results(recipe.output("parts"), recipe.output("whole")));
+  const Outcome evaluated = graft_program(recipe.arguments("evaluate", "parts"));
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.error;
+  EXPECT_THAT(evaluated.out, HasSubstr("brown"));
+  EXPECT_EQ(text_of(recipe.output("parts") / "evaluation.json"),
+            text_of(recipe.output("whole") / "evaluation.json"));
+  EXPECT_EQ(graft_program(recipe.arguments("evaluate", "parts", {"--best"})).exit_code, 0);
+}
+
+TEST(Run, TrainingWithoutFeaturesSaysWhatToDo) {
+  const Recipe recipe;
+  const Outcome outcome = graft_program(recipe.arguments("train", "none"));
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.error, HasSubstr("extract"));
+}
+
+TEST(Run, WeightsThatAreNoneAreExitCode4) {
+  const Recipe recipe;
+  write_file_whole(recipe.folder() / "bad.safetensors", "no weights");
+  const Outcome outcome = recipe.run(
+      "a", {"--set", "backbone.weights=" + (recipe.folder() / "bad.safetensors").string()});
+  EXPECT_EQ(outcome.exit_code, 4);
+  EXPECT_THAT(outcome.error, HasSubstr("bad.safetensors"));
+}
+
+TEST(Run, AGpuThatIsNotThereIsExitCode5) {
+  if (std::filesystem::exists("/dev/nvidiactl")) GTEST_SKIP() << "this machine has a GPU";
+  const Recipe recipe;
+  const Outcome outcome = recipe.run("a", {"--device", "cuda"});
+  EXPECT_EQ(outcome.exit_code, 5);
+  EXPECT_THAT(lines_of(outcome.error).back(), ::testing::StartsWith("graft: "));
+}
+
+TEST(Run, AnOutputThatCannotBeAFolderIsExitCode6) {
+  const Recipe recipe;
+  write_file_whole(recipe.folder() / "file", "");
+  const Outcome outcome = recipe.run("file/below");
+  EXPECT_EQ(outcome.exit_code, 6);
+  EXPECT_THAT(outcome.error, HasSubstr("file/below"));
+}
+
+TEST(Run, ABrokenPhotoIsNamedOrLeftOut) {
+  const Recipe recipe;
+  write_file_whole(recipe.folder() / "train/grey/broken.png", "no picture");
+  const Outcome stopped = recipe.run("a");
+  EXPECT_EQ(stopped.exit_code, 3);
+  EXPECT_THAT(stopped.error, HasSubstr("broken.png"));
+  const Outcome skipped = recipe.run("a", {"--set", "data.on_bad_image=skip"});
+  ASSERT_EQ(skipped.exit_code, 0) << skipped.error;
+  EXPECT_THAT(skipped.error, HasSubstr("broken.png"));
+}
+
+TEST(Run, KeepsALog) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("a", {"--quiet"}).exit_code, 0);
+  const std::string log = text_of(recipe.output("a") / "run.log");
+  EXPECT_THAT(log, HasSubstr("graft run"));
+  EXPECT_THAT(log, HasSubstr("features/train"));
+  EXPECT_THAT(log, HasSubstr(" done"));
+}
+
+}  // namespace
+}  // namespace graft::test

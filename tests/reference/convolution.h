@@ -1,0 +1,36 @@
+#pragma once
+// Plain loops in double for what the backbone's kernels compute. All layouts are (y, x, channel),
+// the kernels are HWIO.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/config/config.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft::reference {
+
+struct Plane {
+  std::size_t height = 0, width = 0, channels = 0;
+  std::vector<double> values;
+};
+
+// 3×3 convolution with a border of zeros, then bias. kernel: 3 × 3 × channels × bias.size().
+Plane convolution(const Plane& input, std::span<const float> kernel, std::span<const float> bias);
+// max(x, 0), and NaN stays.
+void relu(Plane& plane);
+// The largest of each 2×2 window, NaN if one of the four is; a last odd row or column is dropped.
+Plane max_pool(const Plane& input);
+
+// Keras' preprocess_input, or its rescale: float operations, pixel by pixel.
+Plane preprocess(Preprocess how, std::size_t height, std::size_t width,
+                 std::span<const std::uint8_t> rgb);
+
+// VGG16's last plane.
+Plane vgg16(const Vgg16Weights& weights, Plane image);
+
+std::vector<float> rounded(const Plane& plane);
+
+}  // namespace graft::reference

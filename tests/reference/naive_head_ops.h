@@ -1,0 +1,42 @@
+#pragma once
+// The ops of the head as their definitions say them: plain loops, sums in double. Slow on purpose.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/rmsprop.h"
+#include "kernels/philox.h"
+
+namespace graft::reference {
+
+// rows × units: Σ_k inputs[r][k]·kernel[k][u]. inputs: rows × count, kernel: count × units.
+std::vector<float> dense(std::span<const float> inputs, std::span<const float> kernel,
+                         std::size_t rows, std::size_t count, std::size_t units);
+
+// rows × count: Σ_u delta[r][u]·kernel[k][u].
+std::vector<float> dense_backward_input(std::span<const float> delta, std::span<const float> kernel,
+                                        std::size_t rows, std::size_t count, std::size_t units);
+
+// Whether dropout keeps element `index` of a batch.
+bool is_kept(const RandomStream& stream, double rate, std::uint64_t index);
+std::vector<float> relu_dropout(std::span<const float> values, const RandomStream& stream,
+                                double rate, std::uint64_t first);
+// `before` holds the values before ReLU.
+std::vector<float> relu_dropout_backward(std::span<const float> gradient,
+                                         std::span<const float> before, const RandomStream& stream,
+                                         double rate, std::uint64_t first);
+
+struct Parameters {
+  std::vector<float> values, mean_squares;
+};
+Parameters rmsprop(const Parameters& old, std::span<const double> gradient,
+                   const cpu::Rmsprop& factors);
+Parameters dense_update(const Parameters& old, std::span<const float> inputs,
+                        std::span<const float> delta, std::size_t rows, std::size_t count,
+                        std::size_t units, const cpu::Rmsprop& factors);
+Parameters bias_update(const Parameters& old, std::span<const float> delta, std::size_t rows,
+                       std::size_t units, const cpu::Rmsprop& factors);
+
+}  // namespace graft::reference

@@ -1,0 +1,47 @@
+#pragma once
+// What tests of every room share.
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace graft::test {
+
+// A folder of its own for one test, removed with the object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The folder of reference numbers (environment GRAFT_REFERENCE_DIR, else the build's setting), or
+// nothing on a machine that lacks it.
+std::optional<std::filesystem::path> reference_folder();
+
+// The imported VGG16 weights in the user's cache, or nothing: tools/fetch_weights.sh puts them
+// there.
+std::optional<std::filesystem::path> vgg16_weights_file();
+
+// Counts bytes that differ, with NaN equal to NaN; the way two float arrays are compared: first NaN
+// in the same places, then Inf, then max |a - b| ≤ tolerance · max |b|.
+::testing::AssertionResult nearly_equal(std::span<const float> actual,
+                                        std::span<const float> expected, double tolerance);
+
+}  // namespace graft::test
+
+// Skips the present test, by name and reason, where there are no reference numbers.
+#define GRAFT_REFERENCE_OR_SKIP(variable)                                                     \
+  const auto variable##_folder = ::graft::test::reference_folder();                           \
+  if (!variable##_folder) GTEST_SKIP() << "needs the reference folder (GRAFT_REFERENCE_DIR)"; \
+  const std::filesystem::path& variable = *variable##_folder

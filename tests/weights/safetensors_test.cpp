@@ -1,0 +1,320 @@
+#include "engine/weights/safetensors.h"
+
+#include <bit>
+#include <cstring>
+
+#include "engine/weights/safetensors_header.h"
+#include "tests/support/support.h"
+#include "tests/weights/small_vgg16.h"
+
+namespace graft {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Length bytes, header, and as many bytes of data: 0, 1, 2, … 255, 0, …
+std::string file_of(const std::string& json, std::size_t data_bytes) {
+  const std::uint64_t length = json.size();
+  std::string bytes(8, '\0');
+  std::memcpy(bytes.data(), &length, 8);
+  bytes += json;
+  for (std::size_t i = 0; i < data_bytes; ++i) bytes += static_cast<char>(i);
+  return bytes;
+}
+
+TEST(Safetensors, WhatIsWrittenIsRead) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> a = {1.5F, -2.0F, 0.0F, -0.0F, 1e-42F, 3e38F};
+  const std::vector<float> b = {7.0F};
+  const std::vector<TensorView> tensors = {{"z/kernel", {2, 3}, a},
+                                           {"scalar", {}, b},
+                                           {"empty", {0, 4}, {}},
+                                           {"a \"quoted\" é", {1}, b}};
+  const Metadata metadata = {{"source", "a file"}, {"note", "line\nbreak \"x\""}};
+  write_safetensors(folder / "w.safetensors", tensors, metadata);
+
+  const SafetensorsFile file(folder / "w.safetensors");
+  EXPECT_EQ(file.metadata(), metadata);
+  ASSERT_EQ(file.tensors().size(), tensors.size());
+  for (const TensorView& expected : tensors) {
+    const TensorView& found = file.tensor(expected.name);
+    EXPECT_EQ(found.shape, expected.shape);
+    ASSERT_EQ(found.data.size(), expected.data.size());
+    if (expected.data.empty()) continue;
+    EXPECT_EQ(std::memcmp(found.data.data(), expected.data.data(), expected.data.size_bytes()), 0);
+  }
+}
+
+TEST(Safetensors, HeaderIsPaddedToEightBytesAndTheBytesAreTheSameEachTime) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(10, 1.0F);
+  for (std::size_t length = 1; length <= 9; ++length) {
+    const std::vector<TensorView> tensors = {{std::string(length, 'n'), {10}, values}};
+    write_safetensors(folder / "1", tensors, {{"k", "v"}});
+    write_safetensors(folder / "2", tensors, {{"k", "v"}});
+    const std::string bytes = test::read_bytes(folder / "1");
+    EXPECT_EQ(bytes, test::read_bytes(folder / "2"));
+    std::uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), 8);
+    EXPECT_EQ(header % 8, 0U);
+    EXPECT_EQ(bytes.size(), 8 + header + 40);
+  }
+}
+
+TEST(Safetensors, TensorsStandInTheOrderOfTheirOffsets) {
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder / "f",
+                    file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},)"
+                            R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+                            8));
+  const SafetensorsFile file(folder / "f");
+  ASSERT_EQ(file.tensors().size(), 2U);
+  EXPECT_EQ(file.tensors()[0].name, "b");
+  EXPECT_EQ(file.tensors()[1].name, "a");
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(file.tensors()[0].data[0]), 0x03020100U);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(file.tensors()[1].data[0]), 0x07060504U);
+}
+
+// Older writers do not pad the header, so that the values stand at any byte of the mapped file.
+TEST(Safetensors, ValuesAtAnyByteAreRead) {
+  const test::TemporaryFolder folder;
+  for (std::size_t blanks = 0; blanks < 8; ++blanks) {
+    const std::string json =
+        R"({"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})" + std::string(blanks, ' ');
+    test::write_bytes(folder / "f", file_of(json, 8));
+    const SafetensorsFile file(folder / "f");
+    const TensorView& tensor = file.tensor("t");
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.data.data()) % alignof(float), 0U);
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(tensor.data[1]), 0x07060504U);
+  }
+}
+
+TEST(Safetensors, MovedFileKeepsItsViews) {
+  const test::TemporaryFolder folder;
+  for (const char* padding : {"", " ", "  ", "   "}) {
+    test::write_bytes(
+        folder / "f",
+        file_of(std::string(R"({"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})") + padding,
+                4));
+    SafetensorsFile first(folder / "f");
+    const SafetensorsFile second(std::move(first));
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(second.tensor("t").data[0]), 0x03020100U);
+  }
+}
+
+TEST(Safetensors, FileWithoutTensorsIsRead) {
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder / "f", file_of("{}", 0));
+  EXPECT_TRUE(SafetensorsFile(folder / "f").tensors().empty());
+}
+
+TEST(Safetensors, AbsentTensorIsNamed) {
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder / "f", file_of("{}", 0));
+  const SafetensorsFile file(folder / "f");
+  EXPECT_EQ(file.find("block1_conv1/kernel"), nullptr);
+  test::expect_refused(folder / "f", {"block1_conv1/kernel"},
+                       [&] { (void)file.tensor("block1_conv1/kernel"); });
+}
+
+struct Malformed {
+  std::string what;
+  std::string bytes;
+  std::vector<std::string> words;
+};
+
+std::string one(const std::string& body) {
+  return R"({"t":{)" + body + "}}";
+}
+
+std::vector<Malformed> malformed_files() {
+  const std::string good = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
+  std::string huge_length = file_of("{}", 0);
+  huge_length[7] = '\x7f';
+  std::string over_limit(8, '\0');
+  const std::uint64_t limit_and_one = 100'000'001;
+  std::memcpy(over_limit.data(), &limit_and_one, 8);
+  std::string past_end = file_of("{}", 0);
+  past_end[0] = 3;
+  const std::string deep(100'000, '[');
+  return {
+      {"empty file", "", {"too few"}},
+      {"seven bytes", "1234567", {"too few"}},
+      {"length above the limit", over_limit + "{}", {"100000001", "limit"}},
+      {"length with the highest bits set", huge_length, {"limit"}},
+      {"length past the end", past_end, {"truncated", "3 bytes"}},
+      {"no header", std::string(8, '\0'), {"does not begin with {"}},
+      {"header that is an array", file_of("[]", 0), {"does not begin with {"}},
+      {"header that begins with a blank", file_of(" {}", 0), {"does not begin with {"}},
+      {"broken JSON", file_of(R"({"t":{)", 0), {"well-formed JSON"}},
+      {"garbage after the JSON", file_of("{}x", 0), {"well-formed JSON"}},
+      {"invalid UTF-8", file_of("{\"\xff\":{}}", 0), {"well-formed JSON"}},
+      {"comment", file_of("{/**/}", 0), {"well-formed JSON"}},
+      {"deep nesting of arrays", file_of("{\"t\":" + deep, 0), {"an array"}},
+      {"deep nesting in a shape", file_of(R"({"t":{"shape":)" + deep, 0), {"an array", "shape"}},
+      {"deep nesting of objects", file_of(R"({"t":{"shape":{"a":{)", 0), {"an object", "shape"}},
+      {"duplicate name",
+       file_of("{\"t\":{" + good + "},\"t\":{" + good + "}}", 4),
+       {"\"t\"", "twice"}},
+      {"duplicate key", file_of(one(good + ",\"dtype\":\"F32\""), 4), {"dtype", "twice"}},
+      {"duplicate metadata",
+       file_of(R"({"__metadata__":{"a":"1","a":"2"}})", 0),
+       {"\"a\"", "twice"}},
+      {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", 0), {"twice"}},
+      {"metadata of numbers", file_of(R"({"__metadata__":{"a":1}})", 0), {"metadata", "a number"}},
+      {"metadata that is a string", file_of(R"({"__metadata__":"a"})", 0), {"a string"}},
+      {"tensor that is null", file_of(R"({"t":null})", 0), {"\"t\"", "null"}},
+      {"unknown key", file_of(one(good + ",\"colour\":1"), 4), {"colour"}},
+      {"no dtype", file_of(one(R"("shape":[1],"data_offsets":[0,4])"), 4), {"lacks"}},
+      {"no shape", file_of(one(R"("dtype":"F32","data_offsets":[0,4])"), 4), {"lacks"}},
+      {"no offsets", file_of(one(R"("dtype":"F32","shape":[1])"), 4), {"lacks"}},
+      {"dtype that is a number", file_of(one(R"("dtype":32)"), 4), {"a number", "dtype"}},
+      {"dtype not known",
+       file_of(one(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"), 4),
+       {"F31"}},
+      {"half floats",
+       file_of(one(R"("dtype":"F16","shape":[2],"data_offsets":[0,4])"), 4),
+       {"F16", "only F32", "float32"}},
+      {"double floats",
+       file_of(one(R"("dtype":"F64","shape":[1],"data_offsets":[0,8])"), 8),
+       {"F64", "only F32"}},
+      {"negative dimension",
+       file_of(one(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), 4),
+       {"negative"}},
+      {"fractional dimension",
+       file_of(one(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])"), 4),
+       {"unsigned"}},
+      {"dimension above 64 bits",
+       file_of(one(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4])"), 4),
+       {"unsigned"}},
+      {"product above 64 bits",
+       file_of(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0])"), 0),
+       {"4294967296", "too large"}},
+      {"bytes above 64 bits",
+       file_of(one(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])"), 4),
+       {"too large"}},
+      {"too many dimensions",
+       file_of(one("\"dtype\":\"F32\",\"shape\":[1" +
+                   [] {
+                     std::string more;
+                     for (int i = 0; i < 64; ++i) more += ",1";
+                     return more;
+                   }() +
+                   "],\"data_offsets\":[0,4]"),
+               4),
+       {"64 dimensions"}},
+      {"one offset",
+       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), 4),
+       {"fewer than two"}},
+      {"three offsets",
+       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"), 4),
+       {"more than two"}},
+      {"offsets the wrong way",
+       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), 4),
+       {"before it begins"}},
+      {"shape and offsets at odds",
+       file_of(one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), 8),
+       {"needs 12 bytes", "span 8"}},
+      {"hole at the start",
+       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), 8),
+       {"hole of 4 bytes"}},
+      {"overlap",
+       file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+               R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+               12),
+       {"\"b\"", "overlaps"}},
+      {"data cut short",
+       file_of(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])"), 7),
+       {"truncated"}},
+      {"data too long", file_of(one(good), 9), {"5 bytes", "belong to none"}},
+  };
+}
+
+TEST(Safetensors, MalformedFilesAreRefusedWithASentence) {
+  const test::TemporaryFolder folder;
+  for (const Malformed& malformed : malformed_files()) {
+    SCOPED_TRACE(malformed.what);
+    test::write_bytes(folder / "f", malformed.bytes);
+    test::expect_refused(folder / "f", malformed.words,
+                         [&] { SafetensorsFile file(folder / "f"); });
+  }
+}
+
+TEST(Safetensors, EveryTruncationIsRefused) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(5, 1.0F);
+  write_safetensors(folder / "whole", std::vector<TensorView>{{"t", {5}, values}}, {{"k", "v"}});
+  const std::string whole = test::read_bytes(folder / "whole");
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    SCOPED_TRACE(length);
+    test::write_bytes(folder / "f", whole.substr(0, length));
+    test::expect_refused(folder / "f", {}, [&] { SafetensorsFile file(folder / "f"); });
+  }
+}
+
+TEST(Safetensors, FlippedBitsAreReadOrRefused) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(6, 1.0F);
+  write_safetensors(folder / "whole",
+                    std::vector<TensorView>{{"a", {2, 3}, values}, {"b", {6}, values}},
+                    {{"source", "somewhere"}});
+  const std::string whole = test::read_bytes(folder / "whole");
+  std::mt19937 random(1);
+  std::size_t read = 0;
+  std::size_t refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    test::write_bytes(folder / "f", test::with_flipped_bits(whole, random));
+    try {
+      const SafetensorsFile file(folder / "f");
+      for (const TensorView& tensor : file.tensors()) {
+        for (const float value : tensor.data) read += value == value ? 1 : 0;
+      }
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::weights);
+      ++refused;
+    }
+  }
+  EXPECT_GT(read, 0U);
+  EXPECT_GT(refused, 0U);
+}
+
+ErrorKind kind_of_refusal(const std::filesystem::path& path, std::span<const TensorView> tensors) {
+  try {
+    write_safetensors(path, tensors, {});
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  return ErrorKind{};
+}
+
+TEST(Safetensors, WriterRefusesWhatCouldNotBeReadBack) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(4, 0.0F);
+  const auto path = folder / "w";
+  EXPECT_EQ(kind_of_refusal(path, std::vector<TensorView>{{"t", {4}, values}, {"t", {4}, values}}),
+            ErrorKind::usage);
+  EXPECT_EQ(kind_of_refusal(path, std::vector<TensorView>{{"t", {5}, values}}), ErrorKind::usage);
+  EXPECT_EQ(kind_of_refusal(path, std::vector<TensorView>{{"__metadata__", {4}, values}}),
+            ErrorKind::usage);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Safetensors, FailedWriteLeavesTheOldFileAndNothingElse) {
+  const test::TemporaryFolder folder;
+  const std::vector<float> values(4, 0.0F);
+  const std::vector<TensorView> tensors = {{"t", {4}, values}};
+  EXPECT_EQ(kind_of_refusal(folder / "absent" / "w", tensors), ErrorKind::io);
+  std::filesystem::create_directory(folder / "taken");  // a folder cannot be replaced by a file
+  EXPECT_EQ(kind_of_refusal(folder / "taken", tensors), ErrorKind::io);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(Safetensors, MetadataThatIsNoUtf8IsWrittenReadable) {
+  const test::TemporaryFolder folder;
+  write_safetensors(folder / "w", {}, {{"source", "caf\xe9.onnx"}});
+  EXPECT_EQ(SafetensorsFile(folder / "w").metadata().at("source"), "caf\uFFFD.onnx");
+}
+
+}  // namespace
+}  // namespace graft

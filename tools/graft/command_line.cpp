@@ -1,0 +1,208 @@
+#include "tools/graft/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "tools/graft/commands.h"
+#include "tools/graft/help.h"
+#include "tools/graft/standard_output.h"
+#include "tools/graft/text.h"
+
+namespace graft::program {
+namespace {
+
+using Command = std::function<int(const Request&)>;
+
+// The commands of the program, and the request that parsing fills in.
+class CommandLine {
+ public:
+  CommandLine() {
+    app_.name("graft");
+    app_.require_subcommand(1);
+    app_.footer(std::string(help::program));
+    app_.set_help_flag("-h,--help", "Print this help");
+    app_.add_flag("--version", version_, "Print the version, and what this build and machine have");
+    add_job_commands();
+    add_predict();
+    add_weights();
+    add_config();
+  }
+
+  int run(int argument_count, char** arguments) {
+    refuse_unknown_command(argument_count, arguments);
+    try {
+      app_.parse(argument_count, arguments);
+    } catch (const CLI::CallForHelp&) {
+      return print(app_.help());
+    } catch (const CLI::ParseError& error) {
+      if (version_) return print(version_text());
+      refuse(error);
+    }
+    return command_(request_);
+  }
+
+ private:
+  static int print(const std::string& text) {
+    write_result(text);
+    flush_results();
+    return 0;
+  }
+
+  // CLI11 would say only that a command is needed.
+  void refuse_unknown_command(int argument_count, char** arguments) const {
+    if (argument_count < 2) throw Error(ErrorKind::usage, "say what to do; `graft --help` teaches");
+    const std::string word = arguments[1];
+    std::vector<std::string> names;
+    for (const CLI::App* command : app_.get_subcommands({})) names.push_back(command->get_name());
+    if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return;
+    const auto meant = nearest(word, names);
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: no such command; {}", printable(word, 100),
+                            meant ? fmt::format("did you mean \"{}\"?", *meant)
+                                  : fmt::format("there are {}", fmt::join(names, ", "))));
+  }
+
+  [[noreturn]] void refuse(const CLI::ParseError& error) const {
+    std::string command = "graft";
+    for (const CLI::App* app = &app_; !app->get_subcommands().empty();) {
+      app = app->get_subcommands().front();
+      command += ' ' + app->get_name();
+    }
+    // Some of CLI11's sentences have several lines.
+    std::string sentence = error.what();
+    std::replace(sentence.begin(), sentence.end(), '\n', ' ');
+    throw Error(ErrorKind::usage,
+                fmt::format("{} (see `{} --help`)", printable(sentence, 400), command));
+  }
+
+  CLI::App* add(CLI::App& parent, const std::string& name, const std::string& summary,
+                std::string_view footer, Command command) {
+    CLI::App* added = parent.add_subcommand(name, summary);
+    added->footer(std::string(footer));
+    if (command) added->final_callback([this, command] { command_ = command; });
+    return added;
+  }
+
+  // CONFIG and what overrides it.
+  void add_config_options(CLI::App* command) {
+    command
+        ->add_option("CONFIG", request_.config,
+                     "Config file, or the output folder of an earlier run")
+        ->required();
+    add_setting(command, "--set", "KEY=VALUE", "Override a key of the config; may be repeated",
+                [](const std::string& text) { return parse_setting(text); });
+    for (const char* key : {"device", "threads", "output"}) {
+      const std::string option = fmt::format("--{}", key);
+      add_setting(command, option, "VALUE", fmt::format("Short for --set {}=VALUE", key),
+                  [option, key](const std::string& text) {
+                    return Setting{option, key, text};
+                  });
+    }
+    command->add_flag("-q,--quiet", request_.quiet,
+                      "No progress and no notes: warnings, errors and results");
+  }
+
+  void add_setting(CLI::App* command, const std::string& option, const std::string& type,
+                   const std::string& summary,
+                   const std::function<Setting(const std::string&)>& setting) {
+    command
+        ->add_option_function<std::vector<std::string>>(
+            option,
+            [this, setting](const std::vector<std::string>& values) {
+              for (const std::string& value : values) request_.settings.push_back(setting(value));
+            },
+            summary)
+        ->option_text(type)
+        ->take_all()
+        ->allow_extra_args(false);  // else it would take CONFIG for a second value
+  }
+
+  void add_job_commands() {
+    CLI::App* run = add(app_, "run", "Extract, train, evaluate and report: the whole recipe",
+                        help::run, run_command);
+    add_config_options(run);
+    run->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
+    add_config_options(add(app_, "extract", "Compute the bottleneck features of all images",
+                           help::extract, extract_command));
+    add_config_options(add(app_, "train", "Train the classifier on features that are there",
+                           help::train, train_command));
+    CLI::App* evaluate =
+        add(app_, "evaluate", "Say how good the trained classifier is, and where it errs",
+            help::evaluate, evaluate_command);
+    add_config_options(evaluate);
+    add_best(evaluate);
+    evaluate->add_flag("--json", request_.json, "Print JSON, not a table");
+  }
+
+  void add_best(CLI::App* command) {
+    command->add_flag("--best", request_.best,
+                      "Take the best epoch (head_best.safetensors), not the last");
+  }
+
+  void add_predict() {
+    CLI::App* predict = add(app_, "predict", "Classify images: CSV or JSON on standard output",
+                            help::predict, predict_command);
+    add_config_options(predict);
+    predict->add_option("IMAGES", request_.inputs, "Image files, and folders of them")->required();
+    predict
+        ->add_option_function<std::string>(
+            "--format",
+            [this](const std::string& name) {
+              request_.format = name == "csv" ? PredictionFormat::csv : PredictionFormat::json;
+            },
+            "csv (the default), or json: one object a line")
+        ->check(CLI::IsMember({"csv", "json"}));
+    add_best(predict);
+  }
+
+  void add_weights() {
+    CLI::App* weights = add(app_, "weights", "Import and show files of weights", help::weights, {});
+    weights->require_subcommand(1);
+    CLI::App* import = add(*weights, "import", "Convert VGG16 weights to safetensors, once",
+                           help::weights_import, import_weights_command);
+    import->add_option("FILE", request_.inputs, "A .h5, .onnx or .safetensors file")
+        ->required()
+        ->expected(1);
+    import->add_option("-o,--output", request_.output_file, "The .safetensors file to write")
+        ->required();
+    CLI::App* show = add(*weights, "show", "List what a file of weights holds", help::weights_show,
+                         show_weights_command);
+    show->add_option("FILE", request_.inputs, "A .h5, .onnx or .safetensors file")
+        ->required()
+        ->expected(1);
+  }
+
+  void add_config() {
+    CLI::App* config = add(app_, "config", "Check and explain config files", help::config, {});
+    config->require_subcommand(1);
+    CLI::App* check = add(*config, "check", "Check a config, and print it with every key",
+                          help::config_check, check_config_command);
+    add_config_options(check);
+    CLI::App* explain = add(*config, "explain", "Say what each key of a config means",
+                            help::config_explain, explain_config_command);
+    explain->add_option("KEY", request_.key, "A key or a section; without it, all of them");
+    explain->add_flag("--markdown", request_.markdown, "Print the page configs/README.md");
+  }
+
+  CLI::App app_{
+      "Grafts a new classifier onto a frozen VGG16: folders of photos in, a trained head out."};
+  Request request_;
+  Command command_;
+  bool version_ = false;
+};
+
+}  // namespace
+
+int run_program(int argument_count, char** arguments) {
+  CommandLine command_line;
+  return command_line.run(argument_count, arguments);
+}
+
+}  // namespace graft::program

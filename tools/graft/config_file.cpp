@@ -1,0 +1,210 @@
+#include "tools/graft/config_file.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "tools/graft/json_reader.h"
+#include "tools/graft/schema.h"
+#include "tools/graft/text.h"
+
+namespace graft::program {
+namespace {
+
+[[noreturn]] void refuse(const std::string& where, const std::string& path,
+                         const std::string& sentence) {
+  throw Error(ErrorKind::usage, fmt::format("{}: {}: {}", where, printable(path, 200), sentence));
+}
+
+[[noreturn]] void refuse_unknown(const std::string& where, const std::string& path) {
+  const auto meant = suggestion_for(path);
+  refuse(where, path,
+         meant ? fmt::format("no such key; did you mean \"{}\"?", *meant)
+               : "no such key; `graft config explain` lists them");
+}
+
+// Puts values into a Config. `Where` gives the place of a key for messages.
+template <typename Where>
+class Reader {
+ public:
+  Reader(Config& config, const Environment& environment, Where where)
+      : config_(config), environment_(environment), where_(std::move(where)) {}
+
+  void read(const std::string& path, const Json& value) {
+    if (const Key* key = find_key(path)) {
+      read_key(*key, value);
+    } else if (path.empty() || is_section(path)) {
+      read_section(path, value);
+    } else {
+      refuse_unknown(where_(path), path);
+    }
+  }
+
+ private:
+  void read_section(const std::string& path, const Json& value) {
+    if (!value.is_object())
+      refuse(where_(path), path.empty() ? "the config" : path,
+             fmt::format("expected an object {{…}}, found {}", shown(value)));
+    for (const auto& [name, inner] : value.items()) {
+      const std::string inner_path = path.empty() ? name : path + '.' + name;
+      if (name.find('.') != std::string::npos)
+        refuse(where_(inner_path), inner_path,
+               "keys nest in a config file: {\"data\": {\"train\": …}}, not {\"data.train\": …}");
+      read(inner_path, inner);
+    }
+  }
+
+  void read_key(const Key& key, const Json& value) {
+    if (const auto problem = problem_with(key, value)) refuse(where_(key.path), key.path, *problem);
+    try {
+      key.set(config_, value, environment_);
+    } catch (const Error& error) {
+      refuse(where_(key.path), key.path, error.what());
+    }
+  }
+
+  Config& config_;
+  const Environment& environment_;
+  Where where_;
+};
+
+// 5, [256, 128], "text" or true as JSON; anything else is the text itself. A path named 5 is text
+// too.
+Json value_of(const Setting& setting) {
+  Json value;
+  try {
+    value = read_json(setting.value, setting.option).value;
+  } catch (const Error&) {
+    if (is_section(setting.path)) throw;  // an object was meant
+    return setting.value;
+  }
+  const Key* key = find_key(setting.path);
+  const bool wants_text =
+      key != nullptr && (key->kind == KeyKind::path || key->kind == KeyKind::choice);
+  if (wants_text && !value.is_string()) return setting.value;
+  return value;
+}
+
+void apply(Config& config, std::span<const Setting> settings, const Environment& environment) {
+  for (const Setting& setting : settings) {
+    if (setting.path.empty()) refuse(setting.option, "\"\"", "a key is needed before the =");
+    const auto where = [&](const std::string&) { return setting.option; };
+    Reader reader(config, environment, where);
+    reader.read(setting.path, value_of(setting));
+  }
+}
+
+void check_whole(const Config& config, const std::string& name) {
+  for (const Key& key : schema()) {
+    if (key.required && key.get(config).get<std::string>().empty())
+      refuse(name, key.path, "this key is required: " + key.doc);
+  }
+  const bool folder = !config.data.validation.empty();
+  const bool split = config.data.validation_split > 0.0;
+  if (!folder && !split)
+    refuse(name, "data.validation",
+           "this folder, or a data.validation_split above 0 (0.25, say), is required");
+  if (folder && split)
+    refuse(name, "data.validation_split",
+           "give either data.validation or data.validation_split, not both; "
+           "\"\" and 0 switch them off");
+}
+
+struct Source {
+  std::string text;
+  std::string name;
+};
+
+// The defaults hold relative paths; they mean what the same text in a config would mean.
+Config defaults(const Environment& environment) {
+  Config config;
+  for (const Key& key : schema()) {
+    if (key.kind == KeyKind::path) key.set(config, key.get(config), environment);
+  }
+  return config;
+}
+
+void read_source(Config& config, const Source& source, const Environment& environment) {
+  const JsonDocument document = read_json(source.text, source.name);
+  const auto where = [&](const std::string& path) {
+    const auto line = document.lines.find(path);
+    return line == document.lines.end() ? source.name
+                                        : fmt::format("{}:{}", source.name, line->second);
+  };
+  Reader reader(config, environment, where);
+  reader.read("", document.value);
+}
+
+std::string read_config_text(const std::filesystem::path& file) {
+  try {
+    return read_text_file(file, maximum_config_bytes);
+  } catch (const Error& error) {
+    // A config that is not there is a wrong argument, not a failing disk.
+    throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+Setting parse_setting(const std::string& argument) {
+  const std::size_t equals = argument.find('=');
+  const std::string option = fmt::format("--set {}", printable(argument, 120));
+  if (equals == std::string::npos)
+    throw Error(ErrorKind::usage, option + ": write it as key=value, for example train.epochs=5");
+  return {option, argument.substr(0, equals), argument.substr(equals + 1)};
+}
+
+Config parse_config(std::string_view text, const std::string& name,
+                    std::span<const Setting> settings, const Environment& environment) {
+  Config config = defaults(environment);
+  read_source(config, {std::string(text), name}, environment);
+  apply(config, settings, environment);
+  check_whole(config, name);
+  return config;
+}
+
+Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+                   const Environment& environment) {
+  std::error_code failure;
+  const bool is_run = std::filesystem::is_directory(file_or_run, failure);
+  const std::filesystem::path file = is_run ? file_or_run / "config.json" : file_or_run;
+  if (is_run && !std::filesystem::exists(file, failure))
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: this folder is not the output of a run (it has no config.json); "
+                            "give a config file, or the `output` folder of an earlier run",
+                            printable(file_or_run.string(), 300)));
+  Config config = defaults(environment);
+  const std::string name = printable(file.string(), 300);
+  read_source(config, {read_config_text(file), name}, environment);
+  if (is_run) {
+    const auto text = path_text(file_or_run);
+    config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
+  }
+  apply(config, settings, environment);
+  check_whole(config, name);
+  return config;
+}
+
+std::string effective_config(const Config& config) {
+  Json root = Json::object();
+  for (const Key& key : schema()) {
+    Json* place = &root;
+    std::string_view rest = key.path;
+    for (std::size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
+      place = &(*place)[std::string(rest.substr(0, dot))];
+      rest.remove_prefix(dot + 1);
+    }
+    (*place)[std::string(rest)] = key.get(config);
+  }
+  try {
+    return root.dump(2) + '\n';
+  } catch (const Json::type_error&) {
+    throw Error(ErrorKind::usage,
+                "a path of this run is not valid UTF-8 and cannot stand in config.json; "
+                "rename the folder, or run from another one");
+  }
+}
+
+}  // namespace graft::program

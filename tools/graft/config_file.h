@@ -1,0 +1,39 @@
+#pragma once
+// From a config file and --set options to a checked Config, and from a Config back to a file that
+// has every key. Every complaint is an Error(usage) of one sentence: where, which key, what was
+// expected and what was found.
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/config/config.h"
+#include "tools/graft/paths.h"
+
+namespace graft::program {
+
+// One key given on the command line. Later ones win.
+struct Setting {
+  std::string option;  // for messages: "--set train.epochs=5", "--device"
+  std::string path;    // "train.epochs"
+  std::string value;   // read as JSON when it is, else as a string
+};
+
+// "train.epochs=5". Throws Error(usage) when there is no '='.
+Setting parse_setting(const std::string& argument);
+
+// Numbers whose value is whole count as integers, however they are written: 16, 16.0, 1.6e1.
+Config parse_config(std::string_view text, const std::string& name,
+                    std::span<const Setting> settings, const Environment& environment);
+
+// `file_or_run` is a config file, or the output folder of an earlier run: its config.json then,
+// with that folder as `output` wherever it has been moved to.
+Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+                   const Environment& environment);
+
+// JSON with every key and absolute paths: parse_config() of it gives the same Config from anywhere.
+std::string effective_config(const Config& config);
+
+}  // namespace graft::program

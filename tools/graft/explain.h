@@ -1,0 +1,13 @@
+#pragma once
+// The table of keys as people read it.
+
+#include <string>
+
+namespace graft::program {
+
+// All keys, or one key or section. Throws Error(usage) with a suggestion when there is none such.
+std::string explain_for_terminal(const std::string& key_or_section);
+// configs/README.md.
+std::string explain_as_markdown();
+
+}  // namespace graft::program

@@ -1,0 +1,148 @@
+#pragma once
+// How a run looks: a bar on a terminal, plain lines elsewhere, and all of it in OUTPUT/run.log.
+
+#include <chrono>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/base/observer.h"
+
+namespace graft::program {
+
+// How fast a stage goes, over its last seconds: what was there from an earlier run (a jump at the
+// start) is soon forgotten.
+class Rate {
+ public:
+  using Clock = std::chrono::steady_clock;
+  void start(Clock::time_point now);
+  void add(Clock::time_point now, std::size_t done);
+  double per_second() const;  // 0 while unknown
+
+ private:
+  std::deque<std::pair<Clock::time_point, std::size_t>> samples_;
+};
+
+// "1 h 02 min", "2 min 35 s", "12 s"
+std::string duration_text(double seconds);
+
+struct TerminalStyle {
+  bool is_terminal = false;  // a bar that is redrawn, else a line for about each tenth
+  bool colour = false;
+  bool quiet = false;  // warnings only
+  // What suits the stream: colour only on a terminal, and never with NO_COLOR in the environment.
+  static TerminalStyle of(std::FILE* stream, bool quiet);
+};
+
+class TerminalObserver final : public Observer {
+ public:
+  TerminalObserver(std::FILE* stream, TerminalStyle style) : stream_(stream), style_(style) {}
+  ~TerminalObserver() override { clear_bar(); }
+  TerminalObserver(const TerminalObserver&) = delete;
+  TerminalObserver& operator=(const TerminalObserver&) = delete;
+  TerminalObserver(TerminalObserver&&) = delete;
+  TerminalObserver& operator=(TerminalObserver&&) = delete;
+
+  void begin(std::string_view stage, std::size_t total, std::string_view unit) override;
+  void advance(std::size_t done_in_all) override;
+  void end() override;
+  void note(std::string_view sentence) override;
+  void warn(std::string_view sentence) override;
+  void row(std::string_view line) override;
+
+ private:
+  void line(std::string_view text);
+  void draw_bar();
+  void clear_bar();
+  void plain_progress(Rate::Clock::time_point now);
+  std::string speed() const;  // "12.9 images/s, 2 min 20 s left"
+
+  std::FILE* stream_;
+  TerminalStyle style_;
+  std::string stage_;
+  std::string unit_;
+  std::size_t total_ = 0;
+  std::size_t done_ = 0;
+  Rate rate_;
+  Rate::Clock::time_point started_;
+  Rate::Clock::time_point shown_at_;
+  std::size_t shown_done_ = 0;
+  bool in_stage_ = false;
+  bool bar_drawn_ = false;
+};
+
+// Lines with the time in UTC, added to what the file holds. Until open() they are kept back, so
+// that a run that is refused its folder writes nothing there.
+class LogObserver final : public Observer {
+ public:
+  LogObserver() = default;
+  ~LogObserver() override;
+  LogObserver(const LogObserver&) = delete;
+  LogObserver& operator=(const LogObserver&) = delete;
+  LogObserver(LogObserver&&) = delete;
+  LogObserver& operator=(LogObserver&&) = delete;
+
+  void open(const std::filesystem::path& path);
+  void write(std::string_view kind, std::string_view text);
+  // Why a line could not be written, once; nothing while all is well. A log stops no run.
+  std::optional<std::string> failure() const { return failure_; }
+
+  void begin(std::string_view stage, std::size_t total, std::string_view unit) override;
+  void advance(std::size_t done_in_all) override { done_ = done_in_all; }
+  void end() override;
+  void note(std::string_view sentence) override { write("note", sentence); }
+  void warn(std::string_view sentence) override { write("warning", sentence); }
+  void row(std::string_view line) override { write("row", line); }
+
+ private:
+  void put(const std::string& line);
+
+  std::FILE* file_ = nullptr;
+  std::vector<std::string> kept_back_;
+  std::optional<std::string> failure_;
+  std::string stage_;
+  std::string unit_;
+  std::size_t done_ = 0;
+  std::chrono::steady_clock::time_point started_;
+};
+
+// Tells two observers the same.
+class TeeObserver final : public Observer {
+ public:
+  TeeObserver(Observer& first, Observer& second) : first_(first), second_(second) {}
+  void begin(std::string_view stage, std::size_t total, std::string_view unit) override {
+    first_.begin(stage, total, unit);
+    second_.begin(stage, total, unit);
+  }
+  void advance(std::size_t done_in_all) override {
+    first_.advance(done_in_all);
+    second_.advance(done_in_all);
+  }
+  void end() override {
+    first_.end();
+    second_.end();
+  }
+  void note(std::string_view sentence) override {
+    first_.note(sentence);
+    second_.note(sentence);
+  }
+  void warn(std::string_view sentence) override {
+    first_.warn(sentence);
+    second_.warn(sentence);
+  }
+  void row(std::string_view line) override {
+    first_.row(line);
+    second_.row(line);
+  }
+
+ private:
+  Observer& first_;
+  Observer& second_;
+};
+
+}  // namespace graft::program

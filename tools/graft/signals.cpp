@@ -1,0 +1,59 @@
+#include "tools/graft/signals.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "engine/base/error.h"
+
+namespace graft::program {
+namespace {
+
+constexpr int close_signal = SIGUSR1;  // the destructor's own
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
+}
+
+void say(std::string_view sentence) {
+  // Not through stdio: the main thread may be in the middle of a line. Nothing helps if it fails,
+  // and a standard error that nobody empties must not keep the next signal waiting.
+  pollfd error{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&error, 1, 0) != 1 || (error.revents & POLLOUT) == 0) return;
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, sentence.data(), sentence.size());
+}
+
+}  // namespace
+
+Signals::Signals() {
+  sigemptyset(&waited_for_);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (!is_ignored(signal)) sigaddset(&waited_for_, signal);
+  sigaddset(&waited_for_, close_signal);
+  pthread_sigmask(SIG_BLOCK, &waited_for_, nullptr);
+  // A reader that has gone (`graft predict … | head`) is an error of the write, not the end of a
+  // run.
+  std::signal(SIGPIPE, SIG_IGN);
+  thread_ = std::jthread([this] { wait_for_signals(); });
+}
+
+Signals::~Signals() {
+  pthread_kill(thread_.native_handle(), close_signal);
+  thread_.join();
+}
+
+void Signals::wait_for_signals() {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&waited_for_, &signal) != 0 || signal == close_signal) return;
+    if (stop_.stop_requested()) _exit(static_cast<int>(ErrorKind::interrupted));
+    stop_.request_stop();
+    say("\nstopping after this batch; what is done is saved (once more ends at once)\n");
+  }
+}
+
+}  // namespace graft::program

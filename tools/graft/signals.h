@@ -1,0 +1,33 @@
+#pragma once
+// SIGINT, SIGTERM and SIGHUP ask a run to finish its batch, save and end; a second one ends it at
+// once. They are waited for on a thread of their own, where everything may be called, not in a
+// handler.
+
+#include <csignal>
+#include <stop_token>
+#include <thread>
+
+namespace graft::program {
+
+// Make it before any other thread: threads inherit that the signals are blocked. A signal that was
+// ignored when the program started (nohup, a background job of a script) stays ignored.
+class Signals {
+ public:
+  Signals();
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  Signals(Signals&&) = delete;
+  Signals& operator=(Signals&&) = delete;
+
+  std::stop_token stop_token() const { return stop_.get_token(); }
+
+ private:
+  void wait_for_signals();
+
+  sigset_t waited_for_{};
+  std::stop_source stop_;
+  std::jthread thread_;
+};
+
+}  // namespace graft::program
