@@ -1,7 +1,7 @@
 #pragma once
 // The seam between the engine and the machine that computes. No type of CUDA or of a CPU's vector
-// unit appears here; a backend is one folder, and a new one needs no change outside it but a line in
-// make_backend().
+// unit appears here; a backend is one folder, and a new one needs no change outside it but a line
+// in make_backend().
 //
 // Calls that start device work may return before it is done; what they borrow must stay untouched
 // until the matching wait. One thread drives a Backend and what it made.
@@ -19,8 +19,8 @@
 
 namespace graft {
 
-// Host memory that the device copies from and to at full speed (pinned with CUDA, huge pages on a CPU).
-// Move-only.
+// Host memory that the device copies from and to at full speed (pinned with CUDA, huge pages on a
+// CPU). Move-only.
 class HostBuffer {
  public:
   using Release = std::function<void(std::byte*)>;
@@ -43,7 +43,8 @@ struct FeatureShape {
   std::size_t count() const { return height * width * channels; }
   auto operator<=>(const FeatureShape&) const = default;
 };
-// VGG16's last plane for an image: five floor-halvings, 512 channels. Throws Error(usage) below 32×32.
+// VGG16's last plane for an image: five floor-halvings, 512 channels. Throws Error(usage) below
+// 32×32.
 FeatureShape vgg16_feature_shape(ImageSize image);
 
 struct BackboneOptions {
@@ -58,8 +59,8 @@ class Backbone {
   virtual ~Backbone() = default;
   using Ticket = std::uint64_t;
   // images: count × height × width × 3 bytes, RGB; features: count × FeatureShape::count() floats,
-  // (y, x, channel) order. Both from Backend::allocate_host. 1 ≤ count ≤ batch_size. The features of
-  // an image do not depend on what else is in its batch, nor on the number of threads.
+  // (y, x, channel) order. Both from Backend::allocate_host. 1 ≤ count ≤ batch_size. The features
+  // of an image do not depend on what else is in its batch, nor on the number of threads.
   virtual Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                         std::span<float> features) = 0;
   // Returns when the work of that ticket, and of all before it, is in `features`.
@@ -98,7 +99,7 @@ struct HeadState {
 };
 
 struct Totals {
-  double loss_sum = 0.0;    // Σ over batches of (mean loss of the batch × its size)
+  double loss_sum = 0.0;  // Σ over batches of (mean loss of the batch × its size)
   std::uint64_t correct = 0;
   std::uint64_t count = 0;
   double loss() const { return count == 0 ? 0.0 : loss_sum / static_cast<double>(count); }
@@ -114,10 +115,11 @@ class Head {
   virtual ~Head() = default;
   virtual void set_state(const HeadState& state) = 0;  // throws Error(usage) when shapes differ
   virtual HeadState state() = 0;
-  // The rows that train_step picks from. Borrowed until the next call; labels has features.rows values.
+  // The rows that train_step picks from. Borrowed until the next call; labels has features.rows
+  // values.
   virtual void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) = 0;
-  // One forward, backward and RMSprop update over these rows. `step` counts batches from the start of
-  // training (0, 1, …) and keys the dropout masks. Rows and labels are valid indices.
+  // One forward, backward and RMSprop update over these rows. `step` counts batches from the start
+  // of training (0, 1, …) and keys the dropout masks. Rows and labels are valid indices.
   virtual void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) = 0;
   // What train_step has added up since the last call. Waits for the device.
   virtual Totals take_totals() = 0;
@@ -136,6 +138,8 @@ class Backend {
   virtual HostBuffer allocate_host(std::size_t bytes) = 0;
   // How many batches should be under way at once: 1 where submit() computes before it returns.
   virtual std::size_t batches_in_flight() const = 0;
+  // Threads for the work beside the device's: listing, reading, decoding.
+  virtual std::size_t host_threads() const = 0;
   virtual std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                                   const BackboneOptions& options) = 0;
   virtual std::unique_ptr<Head> make_head(const HeadOptions& options) = 0;

@@ -21,6 +21,11 @@ struct Digest {
   auto operator<=>(const Digest&) const = default;
 };
 
+// For unordered containers.
+struct DigestHash {
+  std::size_t operator()(const Digest& digest) const { return digest.low; }
+};
+
 Digest digest_of(std::span<const std::byte> bytes);
 Digest digest_of(std::string_view text);
 

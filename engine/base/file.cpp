@@ -53,10 +53,6 @@ int flags_of(File::Mode mode) {
   return O_RDONLY;
 }
 
-std::span<const std::byte> as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
 void sync_folder(const std::filesystem::path& folder) {
   const std::filesystem::path name = folder.empty() ? "." : folder;
   const int descriptor = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -131,8 +127,11 @@ void File::truncate(std::uint64_t size) {
 
 void File::reserve(std::uint64_t size) {
   if (size == 0) return;
+  const std::uint64_t before = this->size();
   const int code = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(size));
-  if (code != 0) fail(fmt::format("reserve {} bytes for", size), path_, code);
+  if (code == 0) return;
+  truncate(before);  // what was taken before the disk was full
+  fail(fmt::format("reserve {} bytes for", size), path_, code);
 }
 
 void File::sync_data() {
@@ -142,6 +141,10 @@ void File::sync_data() {
 void File::close() {
   const int descriptor = std::exchange(descriptor_, -1);
   if (descriptor >= 0 && ::close(descriptor) != 0) fail("close", path_, errno);
+}
+
+std::span<const std::byte> as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
@@ -170,6 +173,10 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
+  std::error_code unknown;
+  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
+    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", path.string()));
+  }
   const File file(path, File::Mode::read);
   const std::uint64_t size = file.size();
   if (size > limit) {
@@ -220,7 +227,8 @@ void make_folder(const std::filesystem::path& path) {
 }
 
 void remove_file(const std::filesystem::path& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("remove", path, errno);
+  if (::unlink(path.c_str()) == 0) return sync_folder(path.parent_path());
+  if (errno != ENOENT) fail("remove", path, errno);
 }
 
 FolderLock::FolderLock(const std::filesystem::path& folder)

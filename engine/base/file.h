@@ -31,6 +31,7 @@ class File {
   void append(std::span<const std::byte> bytes);
   void truncate(std::uint64_t size);
   // Takes disk space for [0, size) now, so that a full disk is met before the work, not after it.
+  // Without enough room the file keeps its size and takes nothing.
   void reserve(std::uint64_t size);
   void sync_data();  // fdatasync
   void close();      // reports what a destructor cannot
@@ -60,7 +61,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-// Reads a whole file; refuses one that is larger than `limit` before taking memory.
+std::span<const std::byte> as_bytes(std::string_view text);
+
+// Reads a whole regular file; refuses one that is larger than `limit` before taking memory.
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit);
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
 
@@ -72,7 +75,7 @@ void write_file_whole(const std::filesystem::path& path, std::span<const std::by
 void write_file_whole(const std::filesystem::path& path, std::string_view text);
 // Creates the folder and its parents. An existing one is fine.
 void make_folder(const std::filesystem::path& path);
-void remove_file(const std::filesystem::path& path);  // absent is fine
+void remove_file(const std::filesystem::path& path);  // absent is fine; the folder is synced
 
 // An advisory lock on FOLDER/.lock, held while the object lives and freed by the kernel with the
 // process. A second holder is refused with Error(io) that names the folder and the other process.

@@ -21,6 +21,21 @@ class Observer {
   virtual void row(std::string_view line) = 0;  // a line of a result table (an epoch)
 };
 
+// One stage of an observer's, ended on every way out.
+class Stage {
+ public:
+  Stage(Observer& observer, std::string_view name, std::size_t total, std::string_view unit)
+      : observer_(observer) {
+    observer_.begin(name, total, unit);
+  }
+  ~Stage() { observer_.end(); }
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+ private:
+  Observer& observer_;
+};
+
 class SilentObserver final : public Observer {
  public:
   void begin(std::string_view, std::size_t, std::string_view) override {}

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/dataset/duplicates.h"
 #include "engine/dataset/scan.h"
 #include "engine/dataset/split.h"
-#include "engine/dataset/text.h"
 #include "engine/dataset/verify.h"
 
 namespace graft {

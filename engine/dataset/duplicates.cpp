@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "engine/dataset/text.h"
+#include "engine/base/text.h"
 
 namespace graft {
 

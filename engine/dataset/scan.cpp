@@ -9,8 +9,8 @@
 #include <system_error>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/dataset/dataset.h"
-#include "engine/dataset/text.h"
 
 namespace graft {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
-#include "engine/dataset/text.h"
+#include "engine/base/text.h"
 #include "engine/image/image.h"
 
 namespace graft {
@@ -100,7 +100,7 @@ std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::s
                                        std::size_t threads, Observer& observer,
                                        std::stop_token stop) {
   Verification verification(folder, std::move(stop));
-  observer.begin(stage, verification.size(), "images");
+  const Stage progress(observer, stage, verification.size(), "images");
   {
     std::vector<std::jthread> helpers;
     for (std::size_t i = 1; i < threads; ++i) {
@@ -109,7 +109,6 @@ std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::s
     verification.work([&](std::size_t done) { observer.advance(done); });
   }
   observer.advance(verification.size());
-  observer.end();
   return verification.take_results();
 }
 

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/base/error.h"
-#include "engine/dataset/text.h"
+#include "engine/base/text.h"
 #include "engine/features/commit.h"
 #include "engine/features/features.h"
 #include "engine/features/key.h"
@@ -15,20 +15,6 @@
 
 namespace graft {
 namespace {
-
-// Ends the observer's stage on every way out.
-class Stage {
- public:
-  Stage(Observer& observer, const std::string& name, std::size_t total) : observer_(observer) {
-    observer_.begin(name, total, "images");
-  }
-  ~Stage() { observer_.end(); }
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
-
- private:
-  Observer& observer_;
-};
 
 class Extraction {
  public:
@@ -89,19 +75,21 @@ class Extraction {
   // Whether the stored rows are those of the data set, in its order. Fills list_ when they are.
   bool rows_stand_as_wanted(const StoredSet& stored) {
     FileList list = list_;
+    std::unordered_map<Digest, const std::string*, DigestHash> bad_reasons;
+    if (request_.data.on_bad_image == OnBadImage::skip) {
+      for (const SkippedFile& bad : stored.list.skipped) {
+        if (bad.content) bad_reasons.try_emplace(*bad.content, &bad.reason);
+      }
+    }
     std::size_t row = 0;
     for (const Sample& sample : dataset_.samples) {
       if (row < stored.list.rows.size() && stored.list.rows[row].content == sample.content) {
         list_row(list, sample, stored.list.rows[row++].check);
         continue;
       }
-      const auto bad = std::find_if(
-          stored.list.skipped.begin(), stored.list.skipped.end(),
-          [&](const SkippedFile& skipped) { return skipped.content == sample.content; });
-      if (bad == stored.list.skipped.end() || request_.data.on_bad_image == OnBadImage::stop) {
-        return false;
-      }
-      list_bad(list, sample, bad->reason);
+      const auto bad = bad_reasons.find(sample.content);
+      if (bad == bad_reasons.end()) return false;
+      list_bad(list, sample, *bad->second);
     }
     if (row != stored.list.rows.size()) return false;
     list_ = std::move(list);
@@ -109,6 +97,7 @@ class Extraction {
   }
 
   ExtractionCounts keep_rows(const StoredSet& stored) {
+    warn_of_bad_images();
     if (list_ == stored.list) {
       remove_work_files(paths_);
       note(fmt::format("all {} are up to date", counted(list_.rows.size(), "row", "rows")));
@@ -188,15 +177,19 @@ class Extraction {
       if (plan[i].action == PlannedSample::Action::compute) to_compute.push_back(i);
       if (plan[i].action == PlannedSample::Action::copy) ++counts.reused;
     }
+    // What may refuse the run for want of memory comes before the disk space is taken.
+    const PipelineRequest pipeline = pipeline_request(to_compute);
+    if (!to_compute.empty()) check_pipeline_memory(pipeline, backend_);
+    Backbone* network = to_compute.empty() ? nullptr : &backbone();
     SetWriter writer(dataset_, plan, resumed.entries, open_log(resumed), list_);
     counts.resumed = writer.log().rows();
     note_decision(counts, to_compute.size());
-    Backbone* network = to_compute.empty() ? nullptr : &backbone();
     {
-      const Stage stage(observer_, stage_, dataset_.samples.size());
-      if (network != nullptr) compute(to_compute, *network, writer);
+      const Stage stage(observer_, stage_, dataset_.samples.size(), "images");
+      if (network != nullptr) compute(pipeline, to_compute, *network, writer);
       copy_the_rest(writer);
     }
+    warn_of_bad_images();
     commit(writer.log());
     counts.computed = list_.rows.size() - counts.reused - counts.resumed;
     counts.skipped = list_.skipped.size();
@@ -220,18 +213,25 @@ class Extraction {
     }
   }
 
-  void compute(const std::vector<std::size_t>& samples, Backbone& backbone, SetWriter& writer) {
+  PipelineRequest pipeline_request(const std::vector<std::size_t>& samples) const {
     PipelineRequest pipeline;
     pipeline.images = samples.size();
-    pipeline.path = [&](std::size_t i) {
+    pipeline.path = [this, &samples](std::size_t i) {
       return dataset_.root / dataset_.samples[samples[i]].file;
     };
-    pipeline.content = [&](std::size_t i) { return dataset_.samples[samples[i]].content; };
+    pipeline.content = [this, &samples](std::size_t i) {
+      return dataset_.samples[samples[i]].content;
+    };
     pipeline.data = request_.data;
     pipeline.shape = list_.shape;
     pipeline.batch_size = request_.batch_size;
     pipeline.decode_threads = request_.decode_threads;
     pipeline.stop_at_bad_image = request_.data.on_bad_image == OnBadImage::stop;
+    return pipeline;
+  }
+
+  void compute(const PipelineRequest& pipeline, const std::vector<std::size_t>& samples,
+               Backbone& backbone, SetWriter& writer) {
     observer_.advance(writer.next());
     run_pipeline(
         pipeline, backend_, backbone,
@@ -250,6 +250,21 @@ class Extraction {
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
       }
     }
+  }
+
+  // Those that failed while they were decoded; the others were listed when the folder was read.
+  void warn_of_bad_images() {
+    constexpr std::size_t named_at_most = 20;
+    std::size_t bad = 0;
+    std::string lines;
+    for (const SkippedFile& skipped : list_.skipped) {
+      if (!skipped.content || bad++ >= named_at_most) continue;
+      lines += fmt::format("\n  {}: {}", (dataset_.root / skipped.file).string(), skipped.reason);
+    }
+    if (bad == 0) return;
+    if (bad > named_at_most) lines += fmt::format("\n  and {} more", grouped(bad - named_at_most));
+    observer_.warn(fmt::format("{}: {} could not be decoded and {} left out:{}", stage_,
+                               counted(bad, "image", "images"), bad == 1 ? "is" : "are", lines));
   }
 
   void check_classes_have_rows() const {

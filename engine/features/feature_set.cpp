@@ -45,6 +45,7 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   FeatureSet set;
   set.shape_ = stored.list.shape;
   set.classes_ = stored.list.classes;
+  set.key_ = stored.list.key;
   set.fingerprint_ = fingerprint_of(stored.list);
   for (FileRow& row : stored.list.rows) {
     set.labels_.push_back(row.label);

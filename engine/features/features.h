@@ -23,6 +23,7 @@
 #include "engine/base/observer.h"
 #include "engine/config/config.h"
 #include "engine/dataset/dataset.h"
+#include "engine/features/key.h"
 #include "engine/features/npy.h"
 
 namespace graft {
@@ -36,6 +37,7 @@ class FeatureSet {
   const std::vector<std::string>& files() const { return files_; }  // one a row
   const std::vector<BadFile>& skipped() const { return skipped_; }
   FeatureShape shape() const { return shape_; }
+  const FeatureKey& key() const { return key_; }       // what the rows were computed with
   Digest fingerprint() const { return fingerprint_; }  // of key, contents and labels in row order
 
   // Opens what extract_features wrote. Throws Error(data) that says what is missing or does not
@@ -52,6 +54,7 @@ class FeatureSet {
   std::vector<std::string> files_;
   std::vector<BadFile> skipped_;
   FeatureShape shape_;
+  FeatureKey key_;
   Digest fingerprint_;
 };
 

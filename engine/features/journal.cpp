@@ -122,7 +122,7 @@ void JournalWriter::commit() {
 
 void JournalWriter::append_line(const std::string& json) {
   const std::string line = line_of(json);
-  file_.append({reinterpret_cast<const std::byte*>(line.data()), line.size()});
+  file_.append(as_bytes(line));
   file_.sync_data();
 }
 

@@ -41,6 +41,14 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
   }};
 }
 
+std::string describe_input_change(const FeatureKey& from, const FeatureKey& to) {
+  const auto without_numerics = [](FeatureKey key) {
+    std::erase_if(key.settings, [](const auto& setting) { return setting.first == "numerics"; });
+    return key;
+  };
+  return describe_change(without_numerics(from), without_numerics(to));
+}
+
 std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
   if (from == to) return {};
   std::string changes;

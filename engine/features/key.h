@@ -26,4 +26,7 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
 // the keys are equal.
 std::string describe_change(const FeatureKey& from, const FeatureKey& to);
 
+// The same, leaving out the arithmetic: rows that differ by rounding alone suit the same head.
+std::string describe_input_change(const FeatureKey& from, const FeatureKey& to);
+
 }  // namespace graft

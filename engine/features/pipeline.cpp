@@ -15,25 +15,26 @@
 #include "engine/base/bounded_queue.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/memory.h"
 #include "engine/features/batch_slot.h"
 #include "engine/image/image.h"
 
 namespace graft {
 namespace {
 
-std::vector<std::byte> read_image_file(const std::filesystem::path& path) {
-  // Opening a pipe would wait for ever.
-  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
-    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", path.string()));
-  }
-  return read_file(path, maximum_image_file_bytes);
+std::size_t batches_in_flight(const Backend& backend) {
+  return std::max<std::size_t>(backend.batches_in_flight(), 1);
+}
+
+std::size_t batch_capacity(const PipelineRequest& request) {
+  return std::min(request.batch_size, request.images);
 }
 
 DecodeOutcome decode_into(const PipelineRequest& request, std::size_t index,
                           std::span<std::uint8_t> target) {
-  const std::filesystem::path path = request.path(index);
   try {
-    const std::vector<std::byte> bytes = read_image_file(path);
+    const std::filesystem::path path = request.path(index);
+    const std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
     if (request.content && digest_of(bytes) != request.content(index)) {
       throw Error(ErrorKind::data,
                   fmt::format("{} changed while this run was using it; run again", path.string()));
@@ -59,8 +60,8 @@ class Pipeline {
         backbone_(backbone),
         sink_(sink),
         sink_thread_(sink_thread),
-        batch_(std::min(request.batch_size, request.images)),
-        in_flight_(std::max<std::size_t>(backend.batches_in_flight(), 1)),
+        batch_(batch_capacity(request)),
+        in_flight_(batches_in_flight(backend)),
         free_(pipeline_slots(in_flight_)),
         opened_(pipeline_slots(in_flight_)),
         computed_(pipeline_slots(in_flight_)) {
@@ -113,24 +114,38 @@ class Pipeline {
         opened_.close();
         return std::nullopt;
       }
+      const std::size_t count = std::min(batch_, request_.images - next_image_);
+      (*slot)->open(next_image_, count);
+      opened_.push(*slot);
+      // Nothing throws from here on: a slot that the backbone waits for is handed out.
       filling_ = *slot;
-      filling_count_ = std::min(batch_, request_.images - next_image_);
-      filling_->open(next_image_, filling_count_);
-      next_image_ += filling_count_;
+      filling_count_ = count;
+      next_image_ += count;
       next_position_ = 0;
-      opened_.push(filling_);
     }
     return Task{filling_, next_position_++};
   }
 
   void decode_images() {
-    while (const std::optional<Task> task = next_task()) {
-      DecodeOutcome outcome;
-      if (!stopping_) {
-        outcome = decode_into(request_, task->slot->first() + task->position,
-                              task->slot->pixels(task->position));
+    while (true) {
+      try {
+        const std::optional<Task> task = next_task();
+        if (!task) return;
+        task->slot->set_outcome(task->position, decode(*task));
+      } catch (...) {  // memory ran out for a slot's list; next_task() now ends the decoding
+        fail(std::current_exception());
       }
-      task->slot->set_outcome(task->position, std::move(outcome));
+    }
+  }
+
+  // Never throws: each image of an opened slot gets its outcome.
+  DecodeOutcome decode(const Task& task) const noexcept {
+    try {
+      if (stopping_) return {};
+      return decode_into(request_, task.slot->first() + task.position,
+                         task.slot->pixels(task.position));
+    } catch (...) {  // memory ran out for the reason
+      return {{}, std::current_exception()};
     }
   }
 
@@ -207,11 +222,11 @@ class Pipeline {
     while (const std::optional<BatchSlot*> slot = computed_.pop()) {
       try {
         if (!failed) pass_to_sink(**slot);
+        free_.push(*slot);
       } catch (...) {
         failed = true;
         fail(std::current_exception());
       }
-      free_.push(*slot);
     }
   }
 
@@ -279,11 +294,24 @@ void BatchSlot::close_gaps() {
   }
 }
 
+void check_pipeline_memory(const PipelineRequest& request, const Backend& backend) {
+  const ImageSize size = request.data.image_size;
+  const double image_bytes =
+      3.0 * size.height * size.width + static_cast<double>(request.shape.count()) * sizeof(float);
+  const std::size_t batch = batch_capacity(request);
+  const std::size_t slots = pipeline_slots(batches_in_flight(backend));
+  check_memory(fmt::format("Reading images of {}×{} in {} batches of {} at a time", size.height,
+                           size.width, slots, batch),
+               static_cast<double>(slots) * static_cast<double>(batch) * image_bytes,
+               "choose a smaller backbone.batch_size or data.image_size");
+}
+
 void run_pipeline(const PipelineRequest& request, Backend& backend, Backbone& backbone,
                   const std::function<void(const FeatureBatch&)>& sink, SinkThread sink_thread,
                   const std::function<void(std::size_t)>& progress, std::stop_token stop) {
   if (request.images == 0) return;
   if (request.batch_size == 0) throw Error(ErrorKind::usage, "batch_size must be at least 1");
+  check_pipeline_memory(request, backend);
   Pipeline(request, backend, backbone, sink, sink_thread).run(progress, stop);
 }
 

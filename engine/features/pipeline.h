@@ -52,6 +52,9 @@ constexpr std::size_t pipeline_slots(std::size_t batches_in_flight) {
   return batches_in_flight + 2;
 }
 
+// Throws Error(device) when the machine cannot hold the slots. run_pipeline checks it too.
+void check_pipeline_memory(const PipelineRequest& request, const Backend& backend);
+
 // Passes every image to `sink`, in order, and calls `progress` on the calling thread with the
 // number of images done. Throws the first failure of any stage; all images before a failing one
 // have reached the sink then. On stop: the batches under way reach the sink, then

@@ -35,13 +35,10 @@ class KnownRows {
   bool empty() const { return rows_.empty() && bad_.empty(); }
 
  private:
-  struct Hash {
-    std::size_t operator()(const Digest& digest) const { return digest.low; }
-  };
   std::vector<StoredSet> stored_;
   std::vector<MappedFile> mapped_;
-  std::unordered_map<Digest, Row, Hash> rows_;
-  std::unordered_map<Digest, std::string, Hash> bad_;
+  std::unordered_map<Digest, Row, DigestHash> rows_;
+  std::unordered_map<Digest, std::string, DigestHash> bad_;
 };
 
 struct PlannedSample {

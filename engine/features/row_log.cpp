@@ -1,6 +1,6 @@
 #include "engine/features/row_log.h"
 
-#include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -8,8 +8,11 @@
 namespace graft {
 namespace {
 
-std::span<const std::byte> as_bytes(const std::string& text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+void discard(const std::filesystem::path& rows, const std::filesystem::path& journal) {
+  std::error_code ignored;  // what the caller reports is why the log could not be started
+  std::filesystem::remove(partial_path(journal), ignored);
+  std::filesystem::remove(journal, ignored);
+  std::filesystem::remove(rows, ignored);
 }
 
 }  // namespace
@@ -17,12 +20,17 @@ std::span<const std::byte> as_bytes(const std::string& text) {
 RowLog RowLog::create(const std::filesystem::path& rows, const std::filesystem::path& journal,
                       const RowLayout& layout, const std::string& header, std::size_t reserved_rows,
                       const Digest& plan, const FeatureKey& key) {
-  remove_file(journal);  // it must never speak of the new file's rows
-  File file(rows, File::Mode::create_or_truncate);
-  file.reserve(layout.end_of(reserved_rows));
-  file.write_at(0, as_bytes(header));
-  file.sync_data();
-  return {std::move(file), JournalWriter::create(journal, plan, key), layout};
+  try {
+    remove_file(journal);  // it must never speak of the new file's rows
+    File file(rows, File::Mode::create_or_truncate);
+    file.reserve(layout.end_of(reserved_rows));
+    file.write_at(0, as_bytes(header));
+    file.sync_data();
+    return {std::move(file), JournalWriter::create(journal, plan, key), layout};
+  } catch (...) {
+    discard(rows, journal);
+    throw;
+  }
 }
 
 RowLog RowLog::resume(const std::filesystem::path& rows, const std::filesystem::path& journal,

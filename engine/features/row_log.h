@@ -28,6 +28,7 @@ struct RowLayout {
 class RowLog {
  public:
   // Starts anew: `header` (layout.data_offset bytes), and disk space for `reserved_rows` rows.
+  // When it throws, neither file is there.
   static RowLog create(const std::filesystem::path& rows, const std::filesystem::path& journal,
                        const RowLayout& layout, const std::string& header,
                        std::size_t reserved_rows, const Digest& plan, const FeatureKey& key);

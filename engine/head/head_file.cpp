@@ -37,7 +37,7 @@ Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path,
     refuse(path, fmt::format("its metadata has no \"{}\"", key));
   }
   try {
-    return nlohmann::json::parse(entry->second).template get<Value>();
+    return nlohmann::ordered_json::parse(entry->second).template get<Value>();
   } catch (const nlohmann::json::exception&) {
     refuse(path, fmt::format("\"{}\" in its metadata is not {}", key, expected));
   }
@@ -48,7 +48,8 @@ Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path,
 std::vector<std::size_t> read_sizes(const SafetensorsFile& file, const std::filesystem::path& path,
                                     const char* key, const char* expected) {
   std::vector<std::size_t> sizes;
-  for (const auto& value : read_entry<std::vector<nlohmann::json>>(file, path, key, expected)) {
+  for (const auto& value :
+       read_entry<std::vector<nlohmann::ordered_json>>(file, path, key, expected)) {
     if (!value.is_number_unsigned() || value.get<std::size_t>() == 0) {
       refuse(path, fmt::format("\"{}\" in its metadata is not {}", key, expected));
     }
@@ -75,6 +76,24 @@ FeatureShape read_feature_shape(const SafetensorsFile& file, const std::filesyst
     refuse(path, fmt::format("\"feature_shape\" in its metadata is not {}", expected));
   }
   return {sizes[0], sizes[1], sizes[2]};
+}
+
+std::string key_json(const FeatureKey& key) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : key.settings) json[name] = value;
+  return json.dump();
+}
+
+FeatureKey read_feature_key(const SafetensorsFile& file, const std::filesystem::path& path) {
+  const char* expected = "an object of strings";
+  const auto json = read_entry<nlohmann::ordered_json>(file, path, "feature_key", expected);
+  if (!json.is_object()) refuse(path, fmt::format("\"feature_key\" is not {}", expected));
+  FeatureKey key;
+  for (const auto& [name, value] : json.items()) {
+    if (!value.is_string()) refuse(path, fmt::format("\"feature_key\" is not {}", expected));
+    key.settings.emplace_back(name, value.get<std::string>());
+  }
+  return key;
 }
 
 void check_savable(const std::filesystem::path& path, const TrainedHead& head) {
@@ -113,6 +132,7 @@ void save_head(const std::filesystem::path& path, const TrainedHead& head) {
                        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
        {"hidden", nlohmann::json(hidden_units(head.parameters)).dump()},
        {"feature_shape", nlohmann::json({shape.height, shape.width, shape.channels}).dump()},
+       {"feature_key", key_json(head.key)},
        {"epoch", std::to_string(head.epoch)}});
 }
 
@@ -127,7 +147,8 @@ TrainedHead load_head(const std::filesystem::path& path) {
   TrainedHead head;
   head.classes = read_classes(file, path);
   head.features = read_feature_shape(file, path);
-  const auto epoch = read_entry<nlohmann::json>(file, path, "epoch", "a whole number");
+  head.key = read_feature_key(file, path);
+  const auto epoch = read_entry<nlohmann::ordered_json>(file, path, "epoch", "a whole number");
   if (!epoch.is_number_unsigned()) refuse(path, "\"epoch\" in its metadata is not a whole number");
   head.epoch = epoch.get<std::size_t>();
   HeadOptions options;

@@ -68,6 +68,14 @@ void check_sets(const LabelledFeatures& train, const LabelledFeatures& validatio
         "The training and the validation features have different shapes; extract both again with "
         "one data.image_size.");
   }
+  const std::string change = describe_change(train.key, validation.key);
+  if (!change.empty()) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("The validation features were not computed as the training features were "
+                    "({}); run `graft extract` to make both alike.",
+                    change));
+  }
 }
 
 void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Observer& observer) {

@@ -3,11 +3,12 @@
 //   1. head_best.safetensors   when this epoch is the best so far
 //   2. checkpoint.safetensors  from here on the epoch counts as done
 //   3. history.csv, .json      copies of what the checkpoint knows
-// and after the last one head.safetensors, after which the checkpoint is removed. A kill before
-// step 2 redoes the epoch and writes the same bytes; one after it goes on and writes step 3 again.
-// The history comes from the checkpoint, so the best epoch is known and head_best never gets worse.
-// Before the first epoch of a new run is saved, an older run's checkpoint and head are removed: a
-// checkpoint always lies beside its own head_best.
+// and after the last one head.safetensors. The checkpoint stays: a finished run that is started
+// again has nothing to train, and goes on when there are more epochs. A kill before step 2 redoes
+// the epoch and writes the same bytes; one after it goes on and writes step 3 again. The history
+// comes from the checkpoint, so the best epoch is known and head_best never gets worse. Before the
+// first epoch of a new run is saved, an older run's checkpoint and head are removed: a checkpoint
+// always lies beside its own head_best.
 
 #include "engine/head/trainer.h"
 
@@ -113,20 +114,27 @@ History Training::run() {
   } else {
     run_.state = initial_head_state(options_);
   }
+  if (epochs_done() == config_.train.epochs) {
+    observer_.note(
+        fmt::format("All {} epochs are trained; remove {} or change the seed to train anew.",
+                    epochs_done(), checkpoint_path_.string()));
+    finish();
+    return run_.history;
+  }
   head_->set_state(run_.state);
   head_->set_training_data(train_.features, train_.labels);
 
-  observer_.begin("training", config_.train.epochs * batches_per_epoch_, "batches");
+  const Stage stage(observer_, "training", config_.train.epochs * batches_per_epoch_, "batches");
   observer_.row("epoch      loss  accuracy  val_loss  val_accuracy");
   while (epochs_done() < config_.train.epochs) {
     const Epoch epoch = train_epoch();
     run_.history.push_back(epoch);
+    run_.state = {};  // so that two states are never held at once
     run_.state = head_->state();
     save_epoch();
     tell(epoch);
   }
   finish();
-  observer_.end();
   return run_.history;
 }
 
@@ -210,7 +218,8 @@ void Training::save_as(const std::filesystem::path& path) const {
   save_head(path, {run_.state.parameters,
                    {train_.classes.begin(), train_.classes.end()},
                    train_.shape,
-                   epochs_done()});
+                   epochs_done(),
+                   train_.key});
 }
 
 void Training::tell(const Epoch& epoch) const {
@@ -220,7 +229,6 @@ void Training::tell(const Epoch& epoch) const {
 
 void Training::finish() {
   save_as(head_path_);
-  remove_file(checkpoint_path_);
   const std::size_t best = best_epoch(run_.history);
   observer_.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
                              run_.history[best].val_accuracy, best + 1, best_path_.string()));
@@ -261,7 +269,8 @@ void check_numbers(const TrainConfig& train) {
 }
 
 LabelledFeatures labelled(const FeatureSet& set) {
-  return {set.view(), set.labels(), set.classes(), set.files(), set.shape(), set.fingerprint()};
+  return {set.view(),  set.labels(),      set.classes(), set.files(),
+          set.shape(), set.fingerprint(), set.key()};
 }
 
 }  // namespace

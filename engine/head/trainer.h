@@ -26,18 +26,21 @@ std::vector<std::uint32_t> epoch_order(std::size_t rows, std::uint64_t seed, std
 HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes);
 
 // The trained classifier as a file: tensors dense/kernel, dense/bias, dense_1/kernel …; metadata
-// classes (a JSON array of names), hidden, feature shape, epoch.
+// classes (a JSON array of names), hidden, feature_shape, feature_key (what the features were
+// computed with: an image to classify must be treated alike), epoch.
 struct TrainedHead {
   std::vector<DenseParameters> parameters;
   std::vector<std::string> classes;
   FeatureShape features;
   std::size_t epoch = 0;  // after which it was taken, counted from 1
+  FeatureKey key;
 };
 void save_head(const std::filesystem::path& path, const TrainedHead& head);
 TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weights)
 
 // Writes into `output`: head.safetensors (after the last epoch), head_best.safetensors (see
-// best_epoch), history.json, history.csv, and, while it is under way, checkpoint.safetensors. An
+// best_epoch), history.json, history.csv and checkpoint.safetensors (the state after the last whole
+// epoch). A finished run has nothing to train: its files are written again, with the same bytes. An
 // older run's files stand until the first epoch of the new one is whole. A checkpoint of another
 // run (other features, seed, head or optimizer) is not continued; the reason is noted. One whose
 // only difference is fewer epochs is. On stop: finishes the batch, throws Error(interrupted); the

@@ -10,6 +10,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/observer.h"
 #include "engine/config/config.h"
+#include "engine/features/key.h"
 #include "engine/head/history.h"
 
 namespace graft {
@@ -22,6 +23,7 @@ struct LabelledFeatures {
   std::span<const std::string> files;
   FeatureShape shape;
   Digest fingerprint;
+  FeatureKey key;
 };
 
 // As train_head (trainer.h).

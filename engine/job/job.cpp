@@ -40,7 +40,8 @@ void write_classes(const Config& config, const std::vector<std::string>& classes
 
 void extract(const Config& config, Session& session, Observer& observer,
              const std::stop_token& stop) {
-  const Datasets datasets = read_datasets(config.data, session.threads(), observer, stop);
+  const Datasets datasets =
+      read_datasets(config.data, session.backend().host_threads(), observer, stop);
   make_folder(features_folder(config));
   for (const auto& [name, dataset] :
        {std::pair{"train", &datasets.train}, std::pair{"validation", &datasets.validation}}) {
@@ -50,7 +51,7 @@ void extract(const Config& config, Session& session, Observer& observer,
     request.dataset = dataset;
     request.data = config.data;
     request.batch_size = config.backbone.batch_size;
-    request.decode_threads = session.threads();
+    request.decode_threads = session.backend().host_threads();
     request.weights = session.weights().digest;
     const ExtractionCounts counts = extract_features(
         request, session.backend(), [&]() -> Backbone& { return session.backbone(); }, observer,
@@ -91,14 +92,26 @@ std::unique_ptr<Head> ready_head(const Config& config, Backend& backend,
   return head;
 }
 
-Evaluation evaluate(const Config& config, bool best, Session& session) {
+// A head is right for the features that it was trained on, and for no others.
+void check_key(const std::filesystem::path& head, const FeatureKey& trained, const FeatureKey& now,
+               const std::string& advice) {
+  const std::string change = describe_input_change(trained, now);
+  if (change.empty()) return;
+  throw Error(ErrorKind::usage, fmt::format("{} was trained on other features than these: {}; {}",
+                                            head.string(), change, advice));
+}
+
+Evaluation evaluate(const Config& config, bool best, Session& session,
+                    const std::stop_token& stop) {
   const TrainedHead trained = load_head(head_file(config, best));
   const FeatureSet validation = open_features(config, "validation");
-  if (validation.shape() != trained.features || validation.classes() != trained.classes) {
-    throw Error(ErrorKind::data,
-                fmt::format("{} was trained for other features or classes than {}/validation.npy "
-                            "holds; run `graft train` again",
-                            head_file(config, best).string(), features_folder(config).string()));
+  check_key(head_file(config, best), trained.key, validation.key(), "run `graft train` again");
+  if (validation.classes() != trained.classes) {
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{} was trained for other classes than {}/validation.npy has; run `graft "
+                    "train` again",
+                    head_file(config, best).string(), features_folder(config).string()));
   }
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
   std::vector<float> probabilities(validation.view().rows * trained.classes.size());
@@ -106,6 +119,9 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
   Evaluation evaluation =
       summarise(head->evaluate(validation.view(), validation.labels()), probabilities,
                 validation.labels(), validation.files(), trained.classes);
+  if (stop.stop_requested()) {
+    throw Error(ErrorKind::interrupted, "interrupted; the evaluation was not written");
+  }
   write_file_whole(config.output / (best ? "evaluation_best.json" : "evaluation.json"),
                    evaluation_json(evaluation));
   return evaluation;
@@ -154,11 +170,10 @@ JobResult train_job(const Config& config, const JobHooks& hooks, Observer& obser
   return train(config, session, observer, stop);
 }
 
-Evaluation evaluate_job(const Config& config, bool best, Observer& observer,
-                        [[maybe_unused]] std::stop_token stop) {
+Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, {});
   Session session(config, observer);
-  return evaluate(config, best, session);
+  return evaluate(config, best, session, stop);
 }
 
 JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observer,
@@ -167,7 +182,7 @@ JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observe
   Session session(config, observer);
   extract(config, session, observer, stop);
   JobResult result = train(config, session, observer, stop);
-  result.evaluation = evaluate(config, false, session);
+  result.evaluation = evaluate(config, false, session, stop);
   return result;
 }
 
@@ -186,12 +201,11 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   Config fitted = config;
   fitted.backbone.batch_size = request.batch_size;
   Session session(fitted, observer);
-  request.decode_threads = session.threads();
-  if (vgg16_feature_shape(config.data.image_size) != trained.features) {
-    throw Error(ErrorKind::weights,
-                fmt::format("{} was trained for images of another size than data.image_size says",
-                            head_file(config, best).string()));
-  }
+  request.decode_threads = session.backend().host_threads();
+  check_key(head_file(config, best), trained.key,
+            feature_key(config.data, session.weights().digest, session.backend().numerics(),
+                        vgg16_feature_shape(config.data.image_size)),
+            "use the settings that it was trained with, or run `graft run` again");
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
 
   PredictionReport report;

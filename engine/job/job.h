@@ -1,5 +1,6 @@
 #pragma once
-// The whole recipe, and its parts, on one output folder. Each takes the folder's lock.
+// The whole recipe, and its parts, on one output folder. Each takes the folder's lock, except
+// predict_job, which only reads.
 
 #include <filesystem>
 #include <functional>

@@ -2,11 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <thread>
-
-#include "engine/base/error.h"
-
 namespace graft {
 
 namespace {
@@ -47,11 +42,6 @@ Backbone& Session::backbone() {
     backbone_ = backend_->make_backbone(weights(), options);
   }
   return *backbone_;
-}
-
-std::size_t Session::threads() const {
-  if (config_.threads > 0) return config_.threads;
-  return std::max(1U, std::thread::hardware_concurrency());
 }
 
 }  // namespace graft

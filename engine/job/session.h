@@ -32,7 +32,6 @@ class Session {
   Backend& backend() { return *backend_; }
   const Vgg16Weights& weights();  // read once
   Backbone& backbone();           // made once, for config's image size and batch
-  std::size_t threads() const;    // config.threads, or one per core
 
  private:
   const Config& config_;

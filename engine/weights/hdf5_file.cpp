@@ -62,6 +62,7 @@ std::vector<std::string> read_variable_strings(hid_t attribute, hid_t type, hid_
   std::vector<char*> pointers(count, nullptr);
   if (H5Aread(attribute, memory.get(), pointers.data()) < 0) return {};
   std::vector<std::string> values;
+  values.reserve(count);
   for (const char* pointer : pointers) values.emplace_back(pointer == nullptr ? "" : pointer);
   H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
   return values;

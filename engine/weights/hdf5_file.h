@@ -25,6 +25,8 @@ class Hdf5Handle {
   Hdf5Handle() = default;
   Hdf5Handle(hid_t id, Close close) : id_(id), close_(close) {}
   ~Hdf5Handle() { reset(); }
+  Hdf5Handle(const Hdf5Handle&) = delete;
+  Hdf5Handle& operator=(const Hdf5Handle&) = delete;
   Hdf5Handle(Hdf5Handle&& other) noexcept
       : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
   Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {

@@ -7,12 +7,21 @@
 namespace graft::cpu {
 
 ThreadPool::ThreadPool(std::size_t threads) {
-  for (std::size_t thread = 1; thread < std::max<std::size_t>(threads, 1); ++thread) {
-    workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (std::size_t thread = 1; thread < std::max<std::size_t>(threads, 1); ++thread) {
+      workers_.emplace_back([this, thread] { work(thread); });
+    }
+  } catch (...) {
+    close();  // those that run already would wait for ever
+    throw;
   }
 }
 
 ThreadPool::~ThreadPool() {
+  close();
+}
+
+void ThreadPool::close() noexcept {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;

@@ -15,7 +15,8 @@ namespace graft::cpu {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(std::size_t threads);  // at least 1
+  // At least 1. Throws std::system_error when the system refuses a thread; none is left running.
+  explicit ThreadPool(std::size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -31,8 +32,8 @@ class ThreadPool {
  private:
   void work(std::size_t thread);
   void take_pieces(std::size_t thread);
+  void close() noexcept;  // the workers end
 
-  std::vector<std::jthread> workers_;
   std::mutex mutex_;
   std::condition_variable start_;
   std::condition_variable finished_;
@@ -43,6 +44,7 @@ class ThreadPool {
   std::size_t job_ = 0;      // counts jobs, so that a worker sees a new one
   std::exception_ptr failure_;
   bool closing_ = false;
+  std::vector<std::jthread> workers_;  // last: joined before what they use is gone
 };
 
 // Cores that this process may run on (its affinity mask), at least 1.

@@ -32,11 +32,11 @@ WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTa
 // What stays the same during one run.
 struct WinogradConvolution::Job {
   TileOrder order;
-  Planes planes;
-  const float* weights;
-  const float* bias;
-  const float* zeros;  // one pixel outside the plane
-  float* scratch;
+  Planes planes{};
+  const float* weights = nullptr;
+  const float* bias = nullptr;
+  const float* zeros = nullptr;  // one pixel outside the plane
+  float* scratch = nullptr;
 };
 
 WinogradConvolution::WinogradConvolution(const KernelTable& kernels, const ConvolutionShape& shape,

@@ -74,7 +74,7 @@ class WinogradConvolution {
   const KernelTable& kernels_;
   ConvolutionShape shape_;
   WinogradBlocking blocking_;
-  AxisTiling rows_, columns_;
+  AxisTiling rows_{}, columns_{};
 };
 
 }  // namespace graft::cpu

@@ -2,20 +2,22 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstring>
 #include <fstream>
 
 #include "engine/base/error.h"
+#include "tests/support/forked.h"
 #include "tests/support/support.h"
 
 namespace graft {
 namespace {
 
+using test::die;
+using test::Ending;
+using test::in_child;
+using test::limit_file_size;
 using test::TemporaryFolder;
 using ::testing::HasSubstr;
 
@@ -48,23 +50,16 @@ TEST(WriteFileWhole, KeepsTheOldBytesWhenTheNewOnesDoNotFit) {
   const auto path = folder / "value.txt";
   write_file_whole(path, std::string_view{"old"});
   // A limit on the file's size stands for a full disk: write() fails in the same place.
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{4096, 4096};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+  const Ending ending = in_child([&] {
+    limit_file_size(4096);
     try {
       write_file_whole(path, std::string_view(std::string(100'000, 'x')));
     } catch (const Error& error) {
-      ::_exit(error.kind() == ErrorKind::io ? 6 : 1);
+      return error.kind() == ErrorKind::io ? 6 : 1;
     }
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status));
-  EXPECT_EQ(WEXITSTATUS(status), 6);
+    return 0;
+  });
+  EXPECT_EQ(ending.exit_code, 6);
   EXPECT_EQ(read_text_file(path, 100), "old");
 }
 
@@ -95,6 +90,23 @@ TEST(File, ReserveGivesTheSizeAndKeepsWhatIsThere) {
   EXPECT_EQ(std::memcmp(start, "head", 4), 0);
 }
 
+TEST(File, AReservationThatDoesNotFitLeavesTheFileAsItWas) {
+  const TemporaryFolder folder;
+  const auto path = folder / "rows";
+  write_file_whole(path, std::string_view{"head"});
+  const Ending ending = in_child([&] {
+    limit_file_size(4096);
+    try {
+      File(path, File::Mode::read_write).reserve(100'000);
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::io ? 6 : 1;
+    }
+    return 0;
+  });
+  EXPECT_EQ(ending.exit_code, 6);
+  EXPECT_EQ(read_text_file(path, 100), "head");
+}
+
 TEST(File, AMissingFileIsNamedWithTheReason) {
   const TemporaryFolder folder;
   const std::string sentence =
@@ -108,6 +120,13 @@ TEST(ReadFile, RefusesALargerFileBeforeReadingIt) {
   File file(folder / "large", File::Mode::create_or_truncate);
   file.truncate(std::uint64_t{1} << 40U);  // sparse: takes no space
   EXPECT_THAT(sentence_of([&] { read_file(folder / "large", 1000); }), HasSubstr("at most 1000"));
+}
+
+TEST(ReadFile, RefusesWhatHasNoSizeToBelieve) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(sentence_of([&] { read_file(folder.path(), 1000); }),
+              HasSubstr("not a regular file"));
+  EXPECT_THAT(sentence_of([&] { read_file("/dev/null", 1000); }), HasSubstr("not a regular file"));
 }
 
 TEST(MappedFile, ShowsTheBytesAndAnEmptyFileIsAnEmptySpan) {
@@ -142,15 +161,11 @@ TEST(FolderLock, ASecondHolderIsRefusedWithTheProcessAndServedOnceTheFirstIsGone
 
 TEST(FolderLock, GoesWithAKilledProcess) {
   const TemporaryFolder folder;
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
+  const Ending ending = in_child([&]() -> int {
     const FolderLock held(folder.path());
-    ::raise(SIGKILL);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status));
+    die();
+  });
+  ASSERT_TRUE(ending.killed());
   EXPECT_NO_THROW(FolderLock(folder.path()));
 }
 

@@ -42,12 +42,5 @@ TEST(ReplaceAll, ReplacesEachOccurrenceOnce) {
   EXPECT_EQ(replace_all("", "x", "y"), "");
 }
 
-TEST(WithCommas, GroupsThousands) {
-  EXPECT_EQ(with_commas(0), "0");
-  EXPECT_EQ(with_commas(999), "999");
-  EXPECT_EQ(with_commas(1000), "1,000");
-  EXPECT_EQ(with_commas(14714688), "14,714,688");
-}
-
 }  // namespace
 }  // namespace graft::program

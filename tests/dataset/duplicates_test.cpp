@@ -6,7 +6,9 @@
 
 #include <string>
 
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
+#include "tests/support/image_files.h"
+#include "tests/support/recording_observer.h"
 #include "tests/support/support.h"
 
 namespace graft {

@@ -9,7 +9,7 @@
 
 #include "engine/base/error.h"
 #include "engine/dataset/dataset.h"
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using test::error_of;
 using test::TemporaryFolder;
-using test::write_text;
+using test::write_bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -41,9 +41,9 @@ void expect_data_error(const std::function<void()>& call, const std::string& par
 TEST(Scan, ClassesAreSubFoldersSortedByCodePoint) {
   const TemporaryFolder folder;
   for (const char* name : {"dogs", "Zebras", "cats", "\xC3\xA9tamine", "a b"}) {
-    write_text(folder.path() / name / "x.png", "x");
+    write_bytes(folder.path() / name / "x.png", "x");
   }
-  write_text(folder / "loose.png", "not in a class");
+  write_bytes(folder / "loose.png", "not in a class");
   EXPECT_THAT(class_names(scan_classes(folder.path())),
               ElementsAre("Zebras", "a b", "cats", "dogs", "\xC3\xA9tamine"));
 }
@@ -51,7 +51,7 @@ TEST(Scan, ClassesAreSubFoldersSortedByCodePoint) {
 TEST(Scan, FilesAreSortedByCodePointNotByNumber) {
   const TemporaryFolder folder;
   for (const char* name : {"cat.2.jpg", "cat.10.jpg", "Cat.3.jpg"})
-    write_text(folder / "c" / name, "x");
+    write_bytes(folder / "c" / name, "x");
   EXPECT_THAT(scan_images(folder.path(), "c"),
               ElementsAre("c/Cat.3.jpg", "c/cat.10.jpg", "c/cat.2.jpg"));
 }
@@ -59,7 +59,7 @@ TEST(Scan, FilesAreSortedByCodePointNotByNumber) {
 TEST(Scan, FoldersAreSortedByTheirWholePathThenFiles) {
   const TemporaryFolder folder;
   for (const char* name : {"a/b/1.png", "a-b/2.png", "a/3.png", "z.png", "b/4.png"}) {
-    write_text(folder / "c" / name, "x");
+    write_bytes(folder / "c" / name, "x");
   }
   // '-' sorts before '/', so "a-b" stands between "a" and "a/b".
   EXPECT_THAT(scan_images(folder.path(), "c"),
@@ -70,7 +70,7 @@ TEST(Scan, ExtensionsCountInAnyCase) {
   const TemporaryFolder folder;
   for (const char* name : {"a.PNG", "b.Jpg", "c.jpeg", "d.bmp", "e.ppm", "f.tif", "g.TIFF", "h.gif",
                            "i.txt", "j", "k.png.txt", "l.webp"}) {
-    write_text(folder / "c" / name, "x");
+    write_bytes(folder / "c" / name, "x");
   }
   EXPECT_THAT(
       scan_images(folder.path(), "c"),
@@ -79,16 +79,16 @@ TEST(Scan, ExtensionsCountInAnyCase) {
 
 TEST(Scan, NamesWithSpacesQuotesAndUtf8AreFine) {
   const TemporaryFolder folder;
-  write_text(folder / "my cats" / "the \"old\" one.png", "x");
-  write_text(folder / "my cats" / "\xE7\x8C\xAB.png", "x");
+  write_bytes(folder / "my cats" / "the \"old\" one.png", "x");
+  write_bytes(folder / "my cats" / "\xE7\x8C\xAB.png", "x");
   EXPECT_THAT(scan_images(folder.path(), "my cats"),
               ElementsAre("my cats/the \"old\" one.png", "my cats/\xE7\x8C\xAB.png"));
 }
 
 TEST(Scan, LinksToFilesCountLinksToFoldersInsideAClassDoNot) {
   const TemporaryFolder folder;
-  write_text(folder / "elsewhere" / "deep.png", "x");
-  write_text(folder / "root" / "c" / "real.png", "x");
+  write_bytes(folder / "elsewhere" / "deep.png", "x");
+  write_bytes(folder / "root" / "c" / "real.png", "x");
   fs::create_symlink(folder / "elsewhere" / "deep.png", folder / "root" / "c" / "link.png");
   fs::create_directory_symlink(folder / "elsewhere", folder / "root" / "c" / "folder");
   fs::create_directory_symlink(folder / "root" / "c", folder / "root" / "c" / "loop");
@@ -97,8 +97,8 @@ TEST(Scan, LinksToFilesCountLinksToFoldersInsideAClassDoNot) {
 
 TEST(Scan, AClassFolderMayItselfBeALink) {
   const TemporaryFolder folder;
-  write_text(folder / "elsewhere" / "deep.png", "x");
-  write_text(folder / "root" / "b" / "real.png", "x");
+  write_bytes(folder / "elsewhere" / "deep.png", "x");
+  write_bytes(folder / "root" / "b" / "real.png", "x");
   fs::create_directory_symlink(folder / "elsewhere", folder / "root" / "a");
   const ScannedFolder scanned = scan_classes(folder / "root");
   EXPECT_THAT(class_names(scanned), ElementsAre("a", "b"));
@@ -107,14 +107,14 @@ TEST(Scan, AClassFolderMayItselfBeALink) {
 
 TEST(Scan, AFolderNamedLikeAnImageIsAFolder) {
   const TemporaryFolder folder;
-  write_text(folder / "c" / "x.png" / "y.png", "x");
+  write_bytes(folder / "c" / "x.png" / "y.png", "x");
   EXPECT_THAT(scan_images(folder.path(), "c"), ElementsAre("c/x.png/y.png"));
 }
 
 TEST(Scan, ListsImagesBelowAFolderOfAnyShape) {
   const TemporaryFolder folder;
-  write_text(folder / "1.png", "x");
-  write_text(folder / "sub" / "2.jpg", "x");
+  write_bytes(folder / "1.png", "x");
+  write_bytes(folder / "sub" / "2.jpg", "x");
   EXPECT_THAT(list_images(folder.path()), ElementsAre("1.png", "sub/2.jpg"));
   expect_data_error([&] { list_images(folder / "none"); }, "there is no folder");
 }
@@ -127,14 +127,14 @@ TEST(Scan, MissingFolderIsNamed) {
 
 TEST(Scan, AFileIsNoFolder) {
   const TemporaryFolder folder;
-  write_text(folder / "file", "x");
+  write_bytes(folder / "file", "x");
   expect_data_error([&] { scan_classes(folder / "file"); }, "is not a folder");
 }
 
 TEST(Scan, UnreadableFolderIsNamedWithTheReason) {
   const TemporaryFolder folder;
   fs::permissions(folder.path(), fs::perms::all);
-  write_text(folder / "locked" / "x.png", "x");
+  write_bytes(folder / "locked" / "x.png", "x");
   fs::permissions(folder / "locked", fs::perms::none);
   {
     const test::WithoutPrivileges user;
@@ -147,13 +147,13 @@ TEST(Scan, UnreadableFolderIsNamedWithTheReason) {
 
 TEST(Scan, NoSubFoldersSaysWhatToDo) {
   const TemporaryFolder folder;
-  write_text(folder / "1.png", "x");
+  write_bytes(folder / "1.png", "x");
   expect_data_error([&] { scan_classes(folder.path()); }, "has no sub-folders; put the images");
 }
 
 TEST(Scan, AClassNameThatIsNotUtf8IsRefusedAndShownEscaped) {
   const TemporaryFolder folder;
-  write_text(folder / "caf\xE9" / "1.png", "x");
+  write_bytes(folder / "caf\xE9" / "1.png", "x");
   expect_data_error([&] { scan_classes(folder.path()); }, "caf\\xe9 is not UTF-8");
 }
 

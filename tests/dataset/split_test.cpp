@@ -8,7 +8,9 @@
 #include <string>
 
 #include "engine/base/error.h"
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
+#include "tests/support/image_files.h"
+#include "tests/support/recording_observer.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -129,7 +131,7 @@ TEST(Split, ReadsOneFolderAndKeepsSkippedFilesWithTrain) {
     test::write_png(folder / "all" / (i % 2 == 0 ? "cats" : "dogs") / test::numbered("", i, ".png"),
                     i);
   }
-  test::write_text(folder / "all" / "cats" / "bad.png", "no image");
+  test::write_bytes(folder / "all" / "cats" / "bad.png", "no image");
   DataConfig data;
   data.train = folder / "all";
   data.validation_split = 0.5;

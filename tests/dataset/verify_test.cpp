@@ -9,7 +9,9 @@
 
 #include "engine/base/error.h"
 #include "engine/dataset/dataset.h"
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
+#include "tests/support/image_files.h"
+#include "tests/support/recording_observer.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -22,7 +24,6 @@ using test::RecordingObserver;
 using test::TemporaryFolder;
 using test::write_bytes;
 using test::write_png;
-using test::write_text;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -74,7 +75,7 @@ TEST(ReadDatasets, IsTheSameForAnyNumberOfThreads) {
   for (unsigned i = 0; i < 60; ++i) {
     write_png(folder / "train" / "cats" / test::numbered("", i, "x.png"), 100 + i);
   }
-  write_text(folder / "train" / "cats" / "bad.png", "no image");
+  write_bytes(folder / "train" / "cats" / "bad.png", "no image");
   RecordingObserver observer;
   const Datasets one = read(config_of(folder, OnBadImage::skip), observer, 1);
   for (const std::size_t threads : {2, 5}) {
@@ -92,7 +93,7 @@ TEST(ReadDatasets, IsTheSameForAnyNumberOfThreads) {
 TEST(ReadDatasets, StopNamesBadFilesWithReasonsAndWhatToDo) {
   const TemporaryFolder folder;
   write_small_set(folder);
-  write_text(folder / "train" / "cats" / "note.png", "this is no image");
+  write_bytes(folder / "train" / "cats" / "note.png", "this is no image");
   fs::create_symlink(folder / "nowhere", folder / "validation" / "dogs" / "link.png");
   ASSERT_EQ(::mkfifo((folder / "train" / "dogs" / "pipe.png").c_str(), 0600), 0);
   RecordingObserver observer;
@@ -114,7 +115,7 @@ TEST(ReadDatasets, StopNamesTwentyAndCountsTheRest) {
   const TemporaryFolder folder;
   write_small_set(folder);
   for (unsigned i = 10; i < 33; ++i) {
-    write_text(folder / "train" / "cats" / test::numbered("bad", i, ".png"), "no image");
+    write_bytes(folder / "train" / "cats" / test::numbered("bad", i, ".png"), "no image");
   }
   RecordingObserver observer;
   const std::string message = error_of([&] { read(config_of(folder), observer); });
@@ -126,8 +127,8 @@ TEST(ReadDatasets, StopNamesTwentyAndCountsTheRest) {
 TEST(ReadDatasets, SkipListsBadFilesAndKeepsTheOthers) {
   const TemporaryFolder folder;
   write_small_set(folder);
-  write_text(folder / "train" / "cats" / "0.png", "no image");
-  write_text(folder / "train" / "dogs" / "empty.png", "");
+  write_bytes(folder / "train" / "cats" / "0.png", "no image");
+  write_bytes(folder / "train" / "dogs" / "empty.png", "");
   RecordingObserver observer;
   const Datasets datasets = read(config_of(folder, OnBadImage::skip), observer);
   ASSERT_EQ(datasets.train.skipped.size(), 2U);
@@ -166,8 +167,8 @@ TEST(ReadDatasets, UnreadableFileIsBadWithTheSystemsReason) {
 TEST(ReadDatasets, AClassWithBadFilesOnlyIsAnError) {
   const TemporaryFolder folder;
   write_small_set(folder);
-  write_text(folder / "train" / "cats" / "1.png", "no image");
-  write_text(folder / "train" / "cats" / "2.png", "no image");
+  write_bytes(folder / "train" / "cats" / "1.png", "no image");
+  write_bytes(folder / "train" / "cats" / "2.png", "no image");
   RecordingObserver observer;
   EXPECT_THAT(error_of([&] { read(config_of(folder, OnBadImage::skip), observer); }),
               HasSubstr("no file of the class 'cats'"));

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -19,8 +20,11 @@ using test::error_of;
 using test::SmallSet;
 using test::TemporaryFolder;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 void expect_counts(const ExtractionCounts& counts, std::size_t computed, std::size_t reused,
                    std::size_t resumed, std::size_t skipped) {
@@ -179,10 +183,10 @@ TEST_F(ExtractTest, DamagedOrForeignFilesAreNeverTrusted) {
     file.write_at(offset, {&value, 1});
   };
   const std::pair<std::function<void()>, std::string> damages[] = {
-      {[&] { test::write_text(set_.result("train.files.json"), "{ not json"); },
+      {[&] { test::write_bytes(set_.result("train.files.json"), "{ not json"); },
        "train.files.json"},
-      {[&] { test::write_text(set_.result("train.files.json"), "[1, 2]"); }, "train.files.json"},
-      {[&] { test::write_text(set_.result("train.npy"), "not numpy"); }, "train.npy"},
+      {[&] { test::write_bytes(set_.result("train.files.json"), "[1, 2]"); }, "train.files.json"},
+      {[&] { test::write_bytes(set_.result("train.npy"), "not numpy"); }, "train.npy"},
       {[&] { fs::resize_file(set_.result("train.npy"), 4096); }, "train.npy"},
       {[&] { fs::resize_file(set_.result("train.npy"), 0); }, "train.npy"},
       {[&] { overwrite("train.npy", 128); }, "row 0 is not the one"},
@@ -222,7 +226,7 @@ TEST_F(ExtractTest, ABadImageAtDecodingIsSkippedWithoutAHole) {
   for (const char* file : {"c0/0.png", "c0/4.png", "c1/2.png"}) {
     test::write_bytes(set_.image(file), test::png_with_damaged_pixels(7));
   }
-  test::write_text(set_.image("c0/header.png"), "no image");
+  test::write_bytes(set_.image("c0/header.png"), "no image");
   expect_counts(set_.extract(), 7, 0, 0, 4);
   const FileList list = read_file_list(set_.result("train.files.json"));
   ASSERT_EQ(list.rows.size(), 7U);
@@ -242,6 +246,57 @@ TEST_F(ExtractTest, ABadImageAtDecodingIsSkippedWithoutAHole) {
   expect_counts(set_.extract(), 1, 7, 0, 4);
   EXPECT_EQ(set_.images_computed, 1U);
   EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+}
+
+TEST_F(ExtractTest, ImagesThatFailAtDecodingAreNamedEveryTime) {
+  set_.data.on_bad_image = OnBadImage::skip;
+  for (const char* file : {"c0/0.png", "c1/2.png"}) {
+    test::write_bytes(set_.image(file), test::png_with_damaged_pixels(7));
+  }
+  test::write_bytes(set_.image("c0/header.png"), "no image");
+  const auto expect_named = [&] {
+    ASSERT_EQ(set_.observer.warnings.size(), 1U);
+    const std::string& warning = set_.observer.warnings[0];
+    EXPECT_THAT(warning, StartsWith("features/train: 2 images could not be decoded and are left "
+                                    "out:\n  " +
+                                    set_.image("c0/0.png").string() + ": "));
+    EXPECT_THAT(warning, HasSubstr("\n  " + set_.image("c1/2.png").string() + ": "));
+    EXPECT_THAT(warning, Not(HasSubstr("header.png")));  // named when the folder was read
+  };
+  set_.extract();
+  expect_named();
+  set_.extract();  // all rows are kept
+  expect_named();
+  test::write_png(set_.image("c0/9.png"), 900);
+  set_.extract();  // all but one
+  expect_named();
+}
+
+TEST_F(ExtractTest, NoMoreThanTwentyImagesAreNamed) {
+  set_.data.on_bad_image = OnBadImage::skip;
+  for (unsigned i = 0; i < 25; ++i) {
+    test::write_bytes(set_.image(test::numbered("c0/bad", i, ".png")),
+                      test::png_with_damaged_pixels(i));
+  }
+  set_.extract();
+  ASSERT_EQ(set_.observer.warnings.size(), 1U);
+  const std::string& warning = set_.observer.warnings[0];
+  EXPECT_EQ(std::count(warning.begin(), warning.end(), '\n'), 21);
+  EXPECT_THAT(warning, HasSubstr("25 images could not be decoded"));
+  EXPECT_THAT(warning, EndsWith("\n  and 5 more"));
+}
+
+TEST_F(ExtractTest, ARunThatIsRefusedTakesNoDiskSpace) {
+  set_.read();
+  const auto refuse = []() -> Backbone& { throw Error(ErrorKind::device, "too large"); };
+  EXPECT_EQ(
+      error_of([&] { extract_features(set_.request(), set_.backend, refuse, set_.observer, {}); }),
+      "too large");
+  EXPECT_THAT(set_.result_files(), IsEmpty());
+  set_.data.image_size = {4'000'000'000, 4'000'000'000};
+  EXPECT_THAT(error_of([&] { set_.extract(); }), HasSubstr("GiB of memory"));
+  EXPECT_FALSE(set_.backbone_asked_for);
+  EXPECT_THAT(set_.result_files(), IsEmpty());
 }
 
 TEST_F(ExtractTest, WhatWasSkippedIsAnErrorOnceItMustStop) {
@@ -270,7 +325,7 @@ TEST_F(ExtractTest, NamesWithSpacesAndUtf8AreKept) {
 }
 
 TEST_F(ExtractTest, AnUnwritableFolderIsAnIoError) {
-  test::write_text(set_.features, "a file where the folder should be");
+  test::write_bytes(set_.features, "a file where the folder should be");
   try {
     set_.extract();
     FAIL() << "no error";

@@ -4,11 +4,8 @@
 // too.
 
 #include <gmock/gmock.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/base/error.h"
@@ -16,12 +13,16 @@
 #include "engine/features/files_json.h"
 #include "tests/features/small_backend.h"
 #include "tests/features/system_calls.h"
+#include "tests/support/files.h"
+#include "tests/support/forked.h"
+#include "tests/support/image_files.h"
 #include "tests/support/support.h"
 
 namespace graft {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Ending;
 using test::Fault;
 using test::SmallSet;
 using test::TemporaryFolder;
@@ -79,29 +80,12 @@ const std::vector<Scenario>& scenarios() {
 
 constexpr std::size_t images_a_class = 4;
 
-// Runs the extraction in a child that meets the fault; returns its wait status.
-int extract_in_child(SmallSet& set, Fault fault, std::size_t at) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int code = 0;
+Ending extract_in_child(SmallSet& set, Fault fault, std::size_t at) {
+  return test::in_child([&] {
     test::arm_fault(fault, at);
-    try {
-      set.extract();
-    } catch (...) {
-      code = 1;
-    }
-    ::_exit(code);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return status;
-}
-
-bool was_killed(int status) {
-  return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-}
-bool succeeded(int status) {
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    set.extract();
+    return 0;
+  });
 }
 
 // What a set that opens says: it must be one whole set, the old one or the new one.
@@ -118,6 +102,15 @@ std::string opened_rows(const SmallSet& set) {
   } catch (const Error&) {
     return "refused";
   }
+}
+
+std::uintmax_t largest_file(const SmallSet& set) {
+  std::uintmax_t largest = 0;
+  if (!fs::exists(set.features)) return largest;
+  for (const auto& entry : fs::directory_iterator(set.features)) {
+    largest = std::max(largest, entry.file_size());
+  }
+  return largest;
 }
 
 class FaultsTest : public ::testing::TestWithParam<std::size_t> {
@@ -155,7 +148,7 @@ TEST_P(FaultsTest, KilledAtAnyStepARestartEndsWithTheSameBytes) {
     const TemporaryFolder folder;
     SmallSet set(folder.path(), 2, images_a_class);
     scenario().prepare(set);
-    ASSERT_TRUE(was_killed(extract_in_child(set, Fault::kill, at)));
+    ASSERT_TRUE(extract_in_child(set, Fault::kill, at).killed());
     const std::string now = opened_rows(set);
     EXPECT_TRUE(now == before_ || now == after_ || now == "refused") << "a mix of two sets";
     set.extract();
@@ -174,7 +167,7 @@ TEST_P(FaultsTest, KilledAgainAndAgainItEndsWithTheSameBytes) {
     scenario().prepare(set);
     // Each life is longer than the one before, so that the last one ends by itself.
     std::size_t lives = 0;
-    while (!succeeded(extract_in_child(set, Fault::kill, steps + lives))) ASSERT_LT(++lives, 100U);
+    while (!extract_in_child(set, Fault::kill, steps + lives).succeeded()) ASSERT_LT(++lives, 100U);
     EXPECT_GT(lives, 0U);
     set.read();
     expect_whole(set);
@@ -187,6 +180,7 @@ TEST_P(FaultsTest, AFullDiskIsOneSentenceAndARestartEndsWithTheSameBytes) {
     const TemporaryFolder folder;
     SmallSet set(folder.path(), 2, images_a_class);
     scenario().prepare(set);
+    const std::uintmax_t largest_before = largest_file(set);
     test::arm_fault(Fault::no_space, at);
     try {
       set.extract();  // only renaming and removing may be left to do
@@ -197,6 +191,9 @@ TEST_P(FaultsTest, AFullDiskIsOneSentenceAndARestartEndsWithTheSameBytes) {
     test::disarm_fault();
     const std::string now = opened_rows(set);
     EXPECT_TRUE(now == before_ || now == after_ || now == "refused") << "a mix of two sets";
+    if (set.images_computed == 0 && !fs::exists(set.result("train.journal"))) {
+      EXPECT_LE(largest_file(set), largest_before) << "space that nothing speaks of";
+    }
     set.extract();
     expect_whole(set);
   }
@@ -211,30 +208,25 @@ std::string scenario_name(const ::testing::TestParamInfo<std::size_t>& info) {
 INSTANTIATE_TEST_SUITE_P(Scenarios, FaultsTest, ::testing::Range(std::size_t{0}, std::size_t{7}),
                          scenario_name);
 
-// The space for all rows is taken first: a full disk is met before the backbone is asked for
-// anything.
+// The space for all rows is taken first: a full disk is met before any image is computed, and what
+// was taken of it is given back.
 TEST(FullDisk, IsMetBeforeAnyImageIsComputed) {
   const TemporaryFolder folder;
   SmallSet set(folder.path(), 2, images_a_class);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{8 * 4096, 8 * 4096};  // eight rows and a header do not fit
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    int code = 9;
+  const Ending ending = test::in_child([&] {
+    test::limit_file_size(std::uint64_t{8} * 4096);  // eight rows and a header do not fit
     try {
       set.extract();
     } catch (const Error& error) {
       const std::string message = error.what();
       const bool named = message.find("train.npy.partial") != std::string::npos &&
                          message.find("File too large") != std::string::npos;
-      code = error.kind() == ErrorKind::io && named && set.images_computed == 0 ? 0 : 1;
+      return error.kind() == ErrorKind::io && named && set.images_computed == 0 ? 0 : 1;
     }
-    ::_exit(code);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(succeeded(status)) << status;
+    return 9;
+  });
+  EXPECT_TRUE(ending.succeeded()) << ending.exit_code;
+  EXPECT_TRUE(set.result_files().empty());
   set.extract();
   EXPECT_EQ(set.images_computed, 2 * images_a_class);
 }

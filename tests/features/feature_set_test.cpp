@@ -22,7 +22,7 @@ TEST(FeatureSet, GivesRowsLabelsClassesFilesAndWhatWasLeftOut) {
   const TemporaryFolder folder;
   SmallSet set(folder.path(), 2, 2);
   set.data.on_bad_image = OnBadImage::skip;
-  test::write_text(set.image("c0/bad.png"), "no image");
+  test::write_bytes(set.image("c0/bad.png"), "no image");
   set.extract();
   const FeatureSet features = FeatureSet::open(set.features, "train", 1 << 20);
   EXPECT_THAT(features.labels(), ElementsAre(0, 0, 1, 1));

@@ -8,7 +8,7 @@
 
 #include "engine/base/error.h"
 #include "engine/features/key.h"
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -83,7 +83,7 @@ TEST(FilesJson, WrongContentsAreRefused) {
 
 TEST(FilesJson, TheErrorNamesTheFile) {
   const test::TemporaryFolder folder;
-  test::write_text(folder / "train.files.json", "{");
+  test::write_bytes(folder / "train.files.json", "{");
   EXPECT_THAT(error_of([&] { read_file_list(folder / "train.files.json"); }),
               HasSubstr("train.files.json"));
 }

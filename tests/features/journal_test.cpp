@@ -8,7 +8,7 @@
 
 #include "engine/base/error.h"
 #include "engine/features/row_log.h"
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -54,7 +54,7 @@ TEST(Journal, EveryTruncationKeepsTheWholeLinesBefore) {
   writer.commit();
   const std::string text = read_text_file(folder / "j", 1 << 20);
   for (std::size_t length = 0; length <= text.size(); ++length) {
-    test::write_text(folder / "torn", std::string_view(text).substr(0, length));
+    test::write_bytes(folder / "torn", std::string_view(text).substr(0, length));
     const auto journal = read_journal(folder / "torn");
     ASSERT_EQ(journal.has_value(), length >= start_end) << length;
     if (!journal) continue;
@@ -73,7 +73,7 @@ TEST(Journal, AFlippedByteEndsItThere) {
   writer.append(rows(2, 1));
   std::string text = read_text_file(folder / "j", 1 << 20);
   text[first_end + 50] ^= 1;
-  test::write_text(folder / "j", text);
+  test::write_bytes(folder / "j", text);
   EXPECT_EQ(read_journal(folder / "j")->entries.size(), 1U);
 }
 
@@ -90,12 +90,12 @@ TEST(Journal, AForeignFileIsNoJournal) {
   const test::TemporaryFolder folder;
   EXPECT_FALSE(read_journal(folder / "absent").has_value());
   for (const char* text : {"", "\n", "x\n", "{}\n"}) {
-    test::write_text(folder / "j", text);
+    test::write_bytes(folder / "j", text);
     EXPECT_FALSE(read_journal(folder / "j").has_value()) << text;
   }
   // A whole line of ours, of another program.
   const std::string json = "{\"plan\": 3}";
-  test::write_text(folder / "j", digest_of(json).hex() + " " + json + "\n");
+  test::write_bytes(folder / "j", digest_of(json).hex() + " " + json + "\n");
   EXPECT_FALSE(read_journal(folder / "j").has_value());
 }
 

@@ -10,11 +10,14 @@
 #include <random>
 
 #include "engine/base/error.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft {
 namespace {
 
+using test::read_bytes;
+using test::write_bytes;
 using namespace std::string_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -23,17 +26,6 @@ using Shape = std::vector<std::size_t>;
 
 std::span<const std::byte> bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text));
-}
-
-// A file that is truncated and written again is flushed by ext4 at once; a new one is not.
-void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
-  std::filesystem::remove(path);
-  std::ofstream(path, std::ios::binary) << bytes;
-}
-
-std::string read_bytes(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 // A header of version 1 (uint16 length) or above (uint32 length), unpadded.

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <filesystem>
+#include <optional>
+#include <stdexcept>
 #include <thread>
 
 #include "engine/base/error.h"
@@ -36,13 +38,16 @@ class PipelineTest : public ::testing::Test {
   void run(SinkThread thread = SinkThread::own) {
     PipelineRequest request;
     request.images = count_;
-    request.path = [this](std::size_t i) { return image(i); };
+    request.path = [this](std::size_t i) {
+      if (i == unnamed_) throw std::length_error("no name for an image");
+      return image(i);
+    };
     if (check_content_)
       request.content = [](std::size_t i) {
         return digest_of(test::png_bytes(static_cast<unsigned>(i)));
       };
-    request.data.image_size = test::small_image_size;
-    request.shape = vgg16_feature_shape(test::small_image_size);
+    request.data.image_size = image_size_;
+    request.shape = vgg16_feature_shape(image_size_);
     request.batch_size = batch_size_;
     request.decode_threads = threads_;
     request.stop_at_bad_image = stop_at_bad_;
@@ -82,6 +87,8 @@ class PipelineTest : public ::testing::Test {
   std::stop_source stop_;
   std::size_t count_ = 0, batch_size_ = 4, threads_ = 2;
   bool check_content_ = false, stop_at_bad_ = false;
+  ImageSize image_size_ = test::small_image_size;
+  std::optional<std::size_t> unnamed_;  // the image whose path throws
   std::function<void(std::size_t)> before_submit_;
   std::function<void()> before_sink_;
   // What came out:
@@ -137,7 +144,7 @@ TEST_F(PipelineTest, ASlowBackboneHoldsTheDecodersBack) {
   before_submit_ = [&](std::size_t batch) {
     if (batch > 0) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));  // time to run ahead in
-    for (std::size_t i = beyond; i < 40; ++i) test::write_text(image(i), "damaged");
+    for (std::size_t i = beyond; i < 40; ++i) test::write_bytes(image(i), "damaged");
   };
   run();
   EXPECT_EQ(images_.size(), beyond);
@@ -160,7 +167,7 @@ TEST_F(PipelineTest, ASlowSinkHoldsTheBackboneBack) {
 
 TEST_F(PipelineTest, BadImagesHaveNoRowAndLeaveNoGap) {
   make_images(9);
-  for (const std::size_t i : {0, 3, 4, 5, 6, 7}) test::write_text(image(i), "no image");
+  for (const std::size_t i : {0, 3, 4, 5, 6, 7}) test::write_bytes(image(i), "no image");
   run();  // batch 1 (4 … 7) has no good image at all
   EXPECT_THAT(images_, ElementsAre(1, 2, 8));
   EXPECT_THAT(bad_, ElementsAre(0, 3, 4, 5, 6, 7));
@@ -175,7 +182,7 @@ TEST_F(PipelineTest, ABadImageThatStopsTheRunIsNamedAndAllBeforeItComeOut) {
   make_images(12);
   stop_at_bad_ = true;
   test::write_bytes(image(6), test::png_with_damaged_pixels(6));
-  test::write_text(image(7), "no image");
+  test::write_bytes(image(7), "no image");
   for (const std::size_t threads : {1, 4}) {
     images_.clear();
     threads_ = threads;
@@ -209,6 +216,33 @@ TEST_F(PipelineTest, WithoutADigestAnUnreadableFileIsABadImage) {
   run();
   EXPECT_THAT(images_, ElementsAre(0, 2));
   EXPECT_THAT(bad_, ElementsAre(1));
+}
+
+TEST_F(PipelineTest, AFailureOfADecoderEndsTheRunAtItsImage) {
+  make_images(12);
+  for (const std::size_t threads : {1, 4}) {
+    for (const std::size_t image : {0, 6, 11}) {
+      images_.clear();
+      threads_ = threads;
+      unnamed_ = image;
+      EXPECT_EQ(error_of([&] { run(); }), "no name for an image");
+      EXPECT_EQ(images_.size(), image);
+    }
+  }
+}
+
+TEST_F(PipelineTest, SlotsThatTheMachineCannotHoldAreRefusedBeforeTheyAreTaken) {
+  make_images(2);
+  image_size_ = {4'000'000'000, 4'000'000'000};
+  try {
+    run();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_THAT(error.what(), HasSubstr("in 3 batches of 2 at a time needs"));
+    EXPECT_THAT(error.what(), HasSubstr("backbone.batch_size"));
+  }
+  EXPECT_EQ(backend_.buffers, 0U);
 }
 
 TEST_F(PipelineTest, AFailureOfTheBackboneStopsAllAndKeepsWhatWasDone) {
@@ -266,7 +300,7 @@ TEST_F(PipelineTest, AStopFinishesTheBatchUnderWay) {
 TEST(StreamFeatures, PassesRowsAndBadFilesInOrder) {
   const TemporaryFolder folder;
   for (unsigned i = 0; i < 5; ++i) test::write_png(folder / test::numbered("", i, ".png"), i);
-  test::write_text(folder / "2.png", "no image");
+  test::write_bytes(folder / "2.png", "no image");
   PredictionRequest request;
   request.root = folder.path();
   request.files = {"4.png", "2.png", "0.png", "absent.png", "1.png"};

@@ -163,12 +163,12 @@ TEST_F(ResumeTest, AMissingOrForeignPartialFileIsComputedAgain) {
   expect_whole();
   fs::remove_all(set_.features);
   interrupt_after(2);
-  test::write_text(set_.result("train.npy.partial"), "something else");
+  test::write_bytes(set_.result("train.npy.partial"), "something else");
   EXPECT_EQ(set_.extract().computed, 16U);
   expect_whole();
   fs::remove_all(set_.features);
   interrupt_after(2);
-  test::write_text(set_.result("train.npy.partial"), "something else");
+  test::write_bytes(set_.result("train.npy.partial"), "something else");
   test::write_png(set_.image("c0/0a.png"), 321);  // and another plan
   EXPECT_EQ(set_.extract().computed, 17U);
   expect_whole();

@@ -12,7 +12,9 @@
 
 #include "engine/backend/backend.h"
 #include "engine/features/features.h"
-#include "tests/dataset/image_files.h"
+#include "tests/support/files.h"
+#include "tests/support/image_files.h"
+#include "tests/support/recording_observer.h"
 
 namespace graft::test {
 
@@ -50,6 +52,7 @@ class SmallBackend final : public Backend {
   std::string numerics() const override { return numerics_name; }
   HostBuffer allocate_host(std::size_t bytes) override;
   std::size_t batches_in_flight() const override { return in_flight; }
+  std::size_t host_threads() const override { return 1; }
   std::unique_ptr<Backbone> make_backbone(const Vgg16Weights&, const BackboneOptions&) override;
   std::unique_ptr<Head> make_head(const HeadOptions&) override;
 

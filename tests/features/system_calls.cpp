@@ -1,7 +1,6 @@
 #include "tests/features/system_calls.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +8,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+
+#include "tests/support/forked.h"
 
 namespace graft::test {
 namespace {
@@ -41,11 +42,6 @@ Fault next_fault() {
   if (fault == Fault::kill) return number == fault_at ? fault : Fault::none;
   if (fault == Fault::no_space) return number >= fault_at ? fault : Fault::none;
   return Fault::none;
-}
-
-void die() {
-  ::kill(::getpid(), SIGKILL);
-  while (true) ::pause();
 }
 
 bool refuse_space(Fault fault) {
@@ -116,7 +112,9 @@ int ftruncate(int descriptor, off_t size) noexcept {
 }
 
 int posix_fallocate(int descriptor, off_t offset, off_t size) {
-  if (refuse_space(next_fault())) return ENOSPC;
+  const Fault fault = next_fault();
+  if (fault != Fault::none) ::syscall(SYS_fallocate, descriptor, 0, offset, size / 2);
+  if (refuse_space(fault)) return ENOSPC;
   const long result = ::syscall(SYS_fallocate, descriptor, 0, offset, size);
   return result == 0 ? 0 : errno;
 }

@@ -29,7 +29,7 @@ Config cpu_config() {
 void write_set(const std::filesystem::path& folder, const std::string& name, const SmallSet& set) {
   const FeatureShape shape = set.shape;
   FileList list;
-  list.key = feature_key({}, set.fingerprint, "tests", shape);
+  list.key = feature_key({}, {}, "tests", shape);
   list.shape = shape;
   list.classes = set.classes;
   for (std::size_t row = 0; row < set.labels.size(); ++row) {
@@ -114,6 +114,25 @@ TEST_P(CpuTraining, ResumedOnAnotherNumberOfThreadsEndsWithTheSameBytes) {
   EXPECT_TRUE(std::filesystem::exists(output / "checkpoint.safetensors"));
   train(1, output.path());
   EXPECT_EQ(files_in(output.path()), expected);
+}
+
+// The backend refuses the head before its first state is drawn, which would take 4 TiB.
+TEST(CpuTrainingMemory, IsCheckedBeforeItIsTaken) {
+  const TemporaryFolder output;
+  Config config = cpu_config();
+  config.head.hidden = {std::size_t{1} << 20U, std::size_t{1} << 20U};
+  const SmallSet train = small_train();
+  const SmallSet validation = small_validation();
+  const auto backend = make_backend("cpu", 1);
+  RecordingObserver observer;
+  try {
+    train_on(*backend, train.view(), validation.view(), config, output.path(), observer, {});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_NE(std::string(error.what()).find("head.hidden"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(output.path()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Classes, CpuTraining, ::testing::Values(2, 3));

@@ -19,7 +19,11 @@ TrainedHead small_head() {
   HeadOptions options;
   options.inputs = 6;
   options.hidden = {4};
-  return {initial_head_state(options).parameters, {"Katze \"Käthe\"", "dog\nhouse"}, {1, 2, 3}, 7};
+  return {initial_head_state(options).parameters,
+          {"Katze \"Käthe\"", "dog\nhouse"},
+          {1, 2, 3},
+          7,
+          feature_key({}, {}, "tests", {1, 2, 3})};
 }
 
 TEST(HeadFile, ReadsBackWhatWasSaved) {
@@ -30,6 +34,7 @@ TEST(HeadFile, ReadsBackWhatWasSaved) {
   EXPECT_EQ(head.classes, saved.classes);
   EXPECT_EQ(head.features, saved.features);
   EXPECT_EQ(head.epoch, 7U);
+  EXPECT_EQ(head.key, saved.key);
   ASSERT_EQ(head.parameters.size(), 2U);
   for (std::size_t layer = 0; layer < 2; ++layer) {
     EXPECT_EQ(head.parameters[layer].inputs, saved.parameters[layer].inputs);
@@ -92,6 +97,7 @@ struct Parts {
                        {"classes", R"(["cats","dogs"])"},
                        {"hidden", "[4]"},
                        {"feature_shape", "[1,2,3]"},
+                       {"feature_key", R"({"preprocess":"rescale"})"},
                        {"epoch", "3"}};
 };
 
@@ -151,6 +157,12 @@ TEST_F(HeadFileFault, HiddenLayers) {
   }
   EXPECT_THAT(metadata_fault("hidden", "[5]"), HasSubstr("has the shape [6, 4], expected [6, 5]"));
   EXPECT_THAT(metadata_fault("hidden", "[]"), HasSubstr("4 tensors"));
+}
+
+TEST_F(HeadFileFault, FeatureKey) {
+  for (const char* value : {"", "x", "[]", "3", R"({"preprocess":3})"}) {
+    EXPECT_THAT(metadata_fault("feature_key", value), HasSubstr("\"feature_key\"")) << value;
+  }
 }
 
 TEST_F(HeadFileFault, Epoch) {

@@ -1,11 +1,10 @@
 #include "engine/head/history.h"
 
-#include <clocale>
 #include <limits>
-#include <locale>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "tests/support/comma_locale.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -56,32 +55,10 @@ TEST(History, FilesHoldTheTextsAndReplaceOlderOnes) {
   EXPECT_EQ(read_text_file(folder / "history.json", 1000), history_json(two_epochs));
 }
 
-// A decimal comma in C++'s global locale, and in C's where such a locale is installed.
-class CommaLocale {
- public:
-  CommaLocale() : before_(std::locale::global(std::locale(std::locale::classic(), new Comma))) {
-    std::setlocale(LC_NUMERIC, "de_DE.UTF-8");
-  }
-  ~CommaLocale() {
-    std::setlocale(LC_NUMERIC, "C");
-    std::locale::global(before_);
-  }
-  CommaLocale(const CommaLocale&) = delete;
-  CommaLocale& operator=(const CommaLocale&) = delete;
-
- private:
-  struct Comma : std::numpunct<char> {
-    char do_decimal_point() const override { return ','; }
-    char do_thousands_sep() const override { return '.'; }
-    std::string do_grouping() const override { return "\3"; }
-  };
-  std::locale before_;
-};
-
 TEST(History, DoesNotListenToTheLocale) {
   const std::string csv = history_csv(two_epochs);
   const std::string json = history_json(two_epochs);
-  const CommaLocale comma;
+  const test::CommaLocale comma;
   EXPECT_EQ(history_csv(two_epochs), csv);
   EXPECT_EQ(history_json(two_epochs), json);
   EXPECT_EQ(parse_history_json(json), two_epochs);

@@ -1,14 +1,12 @@
 #include "kill_points.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
-#include <exception>
+
+#include "tests/support/forked.h"
 
 namespace graft::test {
 namespace {
@@ -25,29 +23,6 @@ void before_file_operation() {
 
 void die_after_file_operations(long count) {
   operations_left = count;
-}
-
-void die() {
-  kill(getpid(), SIGKILL);
-  for (;;) pause();
-}
-
-Ending in_child(const std::function<void()>& work) {
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "in the child: %s\n", error.what());
-      _exit(1);
-    }
-    _exit(0);
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return Ending::killed;
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "wait status " << status;
-  return Ending::finished;
 }
 
 }  // namespace graft::test

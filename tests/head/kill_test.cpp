@@ -6,6 +6,7 @@
 #include "engine/base/file.h"
 #include "engine/head/trainer.h"
 #include "kill_points.h"
+#include "tests/support/forked.h"
 #include "tests/support/support.h"
 #include "training_support.h"
 
@@ -26,9 +27,21 @@ void train(const Config& config, const std::filesystem::path& output) {
   run.into(output);
 }
 
-// A child that trains and dies after `operations` file operations, unless it has finished by then.
-Ending train_and_die(const Config& config, const std::filesystem::path& output, long operations) {
-  return in_child([&] {
+// Whether `work` comes to its end in a child before SIGKILL does; any other end fails the test.
+bool finishes(const std::function<void()>& work) {
+  const Ending ending = in_child([&] {
+    work();
+    return 0;
+  });
+  if (ending.killed()) return false;
+  EXPECT_TRUE(ending.succeeded()) << "exit code " << ending.exit_code << ", signal "
+                                  << ending.signal;
+  return true;
+}
+
+// Whether training finishes in a child that dies after `operations` file operations.
+bool finishes_within(long operations, const Config& config, const std::filesystem::path& output) {
+  return finishes([&] {
     die_after_file_operations(operations);
     train(config, output);
   });
@@ -59,7 +72,7 @@ TEST(Kill, BeforeAnyFileOperationAndRestartEndsWithTheSameBytes) {
   for (;; ++operations) {
     SCOPED_TRACE("killed after " + std::to_string(operations) + " file operations");
     const TemporaryFolder folder;
-    if (train_and_die(small_config(), folder.path(), operations) == Ending::finished) break;
+    if (finishes_within(operations, small_config(), folder.path())) break;
     expect_nothing_torn(folder.path(), expected);
     train(small_config(), folder.path());
     ASSERT_EQ(files_in(folder.path()), expected);
@@ -74,7 +87,7 @@ TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
   for (;; ++calls) {
     SCOPED_TRACE("killed after " + std::to_string(calls) + " calls");
     const TemporaryFolder folder;
-    const Ending ending = in_child([&] {
+    const bool finished = finishes([&] {
       SmallRun run;
       int left = calls;
       run.before = [&](std::string_view) {
@@ -82,7 +95,7 @@ TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
       };
       run.into(folder.path());
     });
-    if (ending == Ending::finished) break;
+    if (finished) break;
     expect_nothing_torn(folder.path(), expected);
     SmallRun run;
     run.into(folder.path());
@@ -98,7 +111,7 @@ TEST(Kill, OfEveryRestartStillMakesProgress) {
   const auto expected = files_of_a_whole_run();
   const TemporaryFolder folder;
   int kills = 0;
-  while (train_and_die(small_config(), folder.path(), 15) == Ending::killed) {
+  while (!finishes_within(15, small_config(), folder.path())) {
     expect_nothing_torn(folder.path(), expected);
     ASSERT_LT(++kills, 10);
   }
@@ -118,8 +131,8 @@ TEST(Kill, OfAnotherRunInTheSameFolderMixesNothing) {
     for (const bool back_to_a : {true, false}) {
       SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
       const TemporaryFolder folder;
-      ASSERT_EQ(train_and_die(a, folder.path(), half_way), Ending::killed);
-      ASSERT_EQ(train_and_die(b, folder.path(), operations), Ending::killed);
+      ASSERT_FALSE(finishes_within(half_way, a, folder.path()));
+      ASSERT_FALSE(finishes_within(operations, b, folder.path()));
       train(back_to_a ? a : b, folder.path());
       ASSERT_EQ(files_in(folder.path()), back_to_a ? files_of_a : files_of_b);
     }
@@ -133,7 +146,7 @@ TEST(Kill, OfARunAfterAFinishedOneMixesNothing) {
     SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
     const TemporaryFolder folder;
     train(config_with_seed(5), folder.path());
-    ASSERT_EQ(train_and_die(b, folder.path(), operations), Ending::killed);
+    ASSERT_FALSE(finishes_within(operations, b, folder.path()));
     train(b, folder.path());
     ASSERT_EQ(files_in(folder.path()), expected);
   }

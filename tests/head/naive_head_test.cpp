@@ -1,6 +1,6 @@
 // The head that the other tests lean on, against float64 replays of Keras' two RMSprop forms.
 
-#include "naive_head.h"
+#include "tests/reference/naive_head.h"
 
 #include <numeric>
 
@@ -37,7 +37,7 @@ void replay(const Arrays& arrays, const std::string& loss, const std::string& rm
   options.classes = loss == "binary" ? 2 : 3;
   options.dropout = 0.0;
   options.optimizer.epsilon_inside_sqrt = rmsprop == "keras3";
-  NaiveHead head(options, [](std::string_view) {});
+  reference::NaiveHead head(options);
   head.set_state(
       zeroed({{dense(arrays, loss + "_init", "1"), dense(arrays, loss + "_init", "2")}, {}}));
   head.set_training_data({x.data(), 64, 512}, labels);

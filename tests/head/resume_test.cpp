@@ -105,6 +105,27 @@ TEST(Resume, WithMoreEpochsGoesOnAndEndsAsIfThereHadAlwaysBeenMore) {
   EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
 }
 
+TEST(Resume, AFinishedRunGoesOnWithMoreEpochs) {
+  const TemporaryFolder folder;
+  SmallRun first;
+  first.into(folder.path());
+  SmallRun second;
+  second.config.train.epochs = 6;
+  second.into(folder.path());
+  EXPECT_EQ(second.observer.advances.front(), 4 * small_batches + 1);
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(second.config));
+}
+
+TEST(Resume, AFinishedRunWhoseHeadIsLostWritesItAgain) {
+  const TemporaryFolder folder;
+  SmallRun first;
+  first.into(folder.path());
+  std::filesystem::remove(folder / "head.safetensors");
+  SmallRun second;
+  second.into(folder.path());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+}
+
 TEST(Resume, WithAsManyEpochsAsAreDoneOnlyFinishes) {
   const TemporaryFolder folder;
   interrupt(folder.path(), in_epoch_3);
@@ -125,13 +146,14 @@ TEST(Resume, WithFewerEpochsThanAreDoneStartsAnew) {
   EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
 }
 
-TEST(Resume, AFinishedRunTrainsAgainFromTheStartAndEndsWithTheSameBytes) {
+TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
   const TemporaryFolder folder;
   SmallRun first;
   first.into(folder.path());
   SmallRun second;
   second.into(folder.path());
-  EXPECT_THAT(second.observer.advances, SizeIs(4 * small_batches));
+  EXPECT_THAT(second.observer.advances, IsEmpty());
+  EXPECT_THAT(second.observer.notes, Contains(HasSubstr("All 4 epochs are trained")));
   EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
 }
 

@@ -108,8 +108,8 @@ TEST(Trainer, StepsCountBatchesFromTheStartOfTraining) {
 
 TEST(Trainer, LeavesTheHeadTheBestHeadAndTheHistoryAndNothingElse) {
   EXPECT_THAT(files_of_a_whole_run(),
-              ElementsAre(Key("head.safetensors"), Key("head_best.safetensors"), Key("history.csv"),
-                          Key("history.json")));
+              ElementsAre(Key("checkpoint.safetensors"), Key("head.safetensors"),
+                          Key("head_best.safetensors"), Key("history.csv"), Key("history.json")));
 }
 
 TEST(Trainer, TheSameConfigAndSeedGiveTheSameBytesAndAnotherSeedGivesOthers) {
@@ -215,13 +215,14 @@ TEST(Trainer, TellsProgressInBatches) {
   const TemporaryFolder folder;
   SmallRun run;
   run.into(folder.path());
-  EXPECT_EQ(run.observer.stage, "training");
+  EXPECT_THAT(run.observer.stages, ElementsAre("training"));
   EXPECT_EQ(run.observer.unit, "batches");
   EXPECT_EQ(run.observer.total, 4 * small_batches);
   std::vector<std::size_t> expected(4 * small_batches);
   std::iota(expected.begin(), expected.end(), 1U);
   EXPECT_EQ(run.observer.advances, expected);
-  EXPECT_EQ(run.observer.ends, 1);
+  EXPECT_FALSE(run.observer.in_stage);
+  EXPECT_FALSE(run.observer.misused);
 }
 
 TEST(Trainer, TellsARowForEachEpochUnderAHeader) {
@@ -330,6 +331,8 @@ TEST(Trainer, SetsThatDoNotFitAreRefusedBeforeAnythingIsWritten) {
                 run.validation.shape = {2, 1, 3};
               }),
               HasSubstr("different shapes"));
+  EXPECT_THAT(refused([](SmallRun& run) { run.validation.key.settings[4].second = "caffe"; }),
+              HasSubstr("preprocess changed from rescale to caffe"));
   EXPECT_THAT(refused([](SmallRun& run) { run.train.files.pop_back(); }),
               HasSubstr("does not fit together"));
 }

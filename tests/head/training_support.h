@@ -4,13 +4,17 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "engine/base/observer.h"
+#include "engine/backend/backend.h"
 #include "engine/config/config.h"
 #include "engine/head/training.h"
-#include "naive_head.h"
+#include "tests/reference/naive_head.h"
+#include "tests/support/recording_observer.h"
 
 namespace graft::test {
 
@@ -23,12 +27,18 @@ struct SmallSet {
   std::vector<std::string> files;
   FeatureShape shape;
   Digest fingerprint;
+  FeatureKey key = feature_key({}, {}, "tests", {});
 
   SmallSet(std::size_t rows, std::size_t class_count, std::uint64_t seed,
            FeatureShape features = {1, 2, 3});
   LabelledFeatures view() const {
-    return {
-        {values.data(), labels.size(), shape.count()}, labels, classes, files, shape, fingerprint};
+    return {{values.data(), labels.size(), shape.count()},
+            labels,
+            classes,
+            files,
+            shape,
+            fingerprint,
+            key};
   }
 };
 
@@ -42,31 +52,23 @@ inline SmallSet small_validation(std::size_t classes = 2) {
   return {9, classes, 12};
 }
 
-class RecordingObserver final : public Observer {
+// A backend that has nothing but a head, made by `make`.
+class HeadBackend final : public Backend {
  public:
-  std::string stage;
-  std::size_t total = 0;
-  std::string unit;
-  std::vector<std::size_t> advances;
-  std::vector<std::string> notes;
-  std::vector<std::string> warnings;
-  std::vector<std::string> rows;
-  int ends = 0;
-  std::function<void(std::size_t)> on_advance = [](std::size_t) {};
+  using Make = std::function<std::unique_ptr<Head>(const HeadOptions&)>;
+  explicit HeadBackend(Make make) : make_(std::move(make)) {}
+  std::string description() const override { return "a head for tests"; }
+  std::string numerics() const override { return "tests"; }
+  HostBuffer allocate_host(std::size_t) override { throw std::logic_error("no host memory here"); }
+  std::size_t batches_in_flight() const override { return 1; }
+  std::size_t host_threads() const override { return 1; }
+  std::unique_ptr<Backbone> make_backbone(const Vgg16Weights&, const BackboneOptions&) override {
+    throw std::logic_error("no backbone here");
+  }
+  std::unique_ptr<Head> make_head(const HeadOptions& options) override { return make_(options); }
 
-  void begin(std::string_view s, std::size_t t, std::string_view u) override {
-    stage = s;
-    total = t;
-    unit = u;
-  }
-  void advance(std::size_t done) override {
-    advances.push_back(done);
-    on_advance(done);
-  }
-  void end() override { ++ends; }
-  void note(std::string_view sentence) override { notes.emplace_back(sentence); }
-  void warn(std::string_view sentence) override { warnings.emplace_back(sentence); }
-  void row(std::string_view line) override { rows.emplace_back(line); }
+ private:
+  Make make_;
 };
 
 // One call of the trainer with a NaiveHead.

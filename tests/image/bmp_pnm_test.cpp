@@ -1,4 +1,4 @@
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 
 namespace graft::test {
 

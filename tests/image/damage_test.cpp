@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 
 namespace graft::test {
 

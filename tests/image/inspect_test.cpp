@@ -1,6 +1,6 @@
 // What inspect_image says without reading pixels.
 
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 
 namespace graft::test {
 

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "engine/base/file.h"
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 #include "tests/support/npz.h"
 #include "tests/support/support.h"
 

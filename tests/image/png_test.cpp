@@ -1,6 +1,6 @@
 #include <array>
 
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 
 namespace graft::test {
 

@@ -3,7 +3,7 @@
 
 #include "engine/image/resize_pass.h"
 
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 
 namespace graft::image {
 

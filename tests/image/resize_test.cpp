@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-#include "tests/image/image_files.h"
+#include "tests/image/decode_support.h"
 #include "tests/image/pillow_golden.h"
 
 namespace graft::test {

@@ -1,5 +1,7 @@
 // The whole frozen network on the CPU, through Backend's interface.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string>
 
@@ -8,6 +10,7 @@
 #include "tests/kernels/backbone_support.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/convolution.h"
+#include "tests/support/forked.h"
 #include "tests/support/npz.h"
 #include "tests/support/support.h"
 
@@ -144,8 +147,18 @@ TEST(CpuBackboneErrors, AreSentences) {
   };
   EXPECT_EQ(kind_of([&] { make({31, 150}, 1); }, "at least [32, 32]"), ErrorKind::usage);
   EXPECT_EQ(kind_of([&] { make({150, 150}, 0); }, "batch_size is 0"), ErrorKind::usage);
-  EXPECT_EQ(kind_of([&] { make({60000, 60000}, 1); }, "smaller data.image_size"), ErrorKind::usage);
-  EXPECT_EQ(kind_of([&] { make({4000000000U, 4000000000U}, 1U << 30U); }, "GiB"), ErrorKind::usage);
+  EXPECT_EQ(kind_of(
+                [&] {
+                  make({60000, 60000}, 1);
+                },
+                "smaller data.image_size"),
+            ErrorKind::device);
+  EXPECT_EQ(kind_of(
+                [&] {
+                  make({4000000000U, 4000000000U}, 1U << 30U);
+                },
+                "GiB"),
+            ErrorKind::device);
   const auto backbone = make({32, 32}, 2);
   const HostBuffer images = backend.allocate_host(3 * 32 * 32 * 3);
   const HostBuffer results = backend.allocate_host(3 * 512 * sizeof(float));
@@ -170,6 +183,18 @@ TEST(CpuBackend, SaysWhatItIs) {
   EXPECT_EQ(CpuBackend(1, Isa::portable).description(), "CPU, portable, 1 thread");
   EXPECT_NE(CpuBackend(1, Isa::portable).numerics(), "cpu fused fp32 winograd 1");
   EXPECT_EQ(CpuBackend(1).batches_in_flight(), 1U);
+}
+
+TEST(CpuBackend, SaysThatThreadsCannotBeStarted) {
+  if (const char* why = why_no_memory_limit()) GTEST_SKIP() << why;
+  const Ending ending = in_child([] {
+    alarm(20);
+    limit_more_memory(std::uint64_t{64} << 20U);
+    const ErrorKind kind =
+        kind_of([] { make_backend("cpu", 1000); }, "cannot start 1000 threads: ");
+    return kind == ErrorKind::device && !testing::Test::HasFailure() ? 0 : 1;
+  });
+  EXPECT_TRUE(ending.succeeded()) << "code " << ending.exit_code << ", signal " << ending.signal;
 }
 
 TEST(CpuBackend, GivesHostMemoryOnCacheLines) {

@@ -78,6 +78,25 @@ TEST_F(CpuHead, RefusesOptionsOutOfRange) {
   refused([](HeadOptions& o) { o.optimizer.epsilon = 0.0; }, "epsilon is 0");
 }
 
+TEST_F(CpuHead, RefusesWhatTheMachineCannotHoldBeforeItTakesMemory) {
+  const auto refused = [&](const HeadOptions& options) {
+    try {
+      make(options);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::device);
+      EXPECT_THAT(error.what(), HasSubstr("The head needs"));
+      EXPECT_THAT(error.what(), HasSubstr("head.hidden"));
+    }
+  };
+  HeadOptions wide = small_options();
+  wide.hidden = {std::size_t{1} << 20U, std::size_t{1} << 20U};  // of 16 TiB
+  refused(wide);
+  HeadOptions many_rows = small_options();
+  many_rows.batch_size = std::size_t{1} << 60U;
+  refused(many_rows);
+}
+
 TEST_F(CpuHead, RefusesWorkBeforeItHasParameters) {
   const auto head = make(small_options());
   const test::Samples samples = test::random_samples(4, 20, 2, 1);
@@ -159,7 +178,8 @@ TEST_F(CpuHead, TotalsAddUpAndStartAgain) {
   const auto head = make_with_state(options);
   const test::Samples samples = test::random_samples(10, 20, 2, 1);
   head->set_training_data(samples.view(), samples.labels);
-  reference::NaiveHead naive(options, head->state());
+  reference::NaiveHead naive(options);
+  naive.set_state(head->state());
   head->train_step(test::first_rows(8), 0);
   const Totals first = head->take_totals();
   EXPECT_EQ(first.count, 8U);
@@ -180,7 +200,8 @@ TEST_F(CpuHead, EvaluatesWithoutDropoutInBlocksOfAnySize) {
       const Totals totals = head->evaluate(samples.view(), samples.labels);
       EXPECT_EQ(totals.count, rows);
       if (rows == 0) continue;
-      reference::NaiveHead naive(options, head->state());
+      reference::NaiveHead naive(options);
+      naive.set_state(head->state());
       const double expected = naive.loss(samples.view(), samples.labels, {});
       EXPECT_NEAR(totals.loss(), expected, 1e-6 * expected);
       EXPECT_EQ(head->take_totals().count, 0U);  // evaluation is not training

@@ -1,11 +1,15 @@
 #include "kernels/cpu/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "tests/support/forked.h"
 
 namespace graft::cpu {
 namespace {
@@ -92,6 +96,22 @@ TEST(ThreadPool, AFailureLeavesTheRestOfTheJobUndone) {
                                  }),
                std::runtime_error);
   EXPECT_EQ(done, 3U);
+}
+
+// Those that run already must end, too: the child would else wait for them until its alarm.
+TEST(ThreadPool, AThreadThatCannotStartIsAnErrorAndNoHang) {
+  if (const char* why = test::why_no_memory_limit()) GTEST_SKIP() << why;
+  const test::Ending ending = test::in_child([] {
+    alarm(20);
+    test::limit_more_memory(std::uint64_t{64} << 20U);  // a few stacks
+    try {
+      const ThreadPool pool(1000);
+      return 1;
+    } catch (const std::system_error&) {
+      return ThreadPool(2).threads() == 2 ? 0 : 2;  // what the others took is free again
+    }
+  });
+  EXPECT_TRUE(ending.succeeded()) << "code " << ending.exit_code << ", signal " << ending.signal;
 }
 
 TEST(AvailableCores, IsAtLeastOneAndNoMoreThanTheMachineHas) {

@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "tests/program/recipe.h"
+#include "tests/support/image_files.h"
 
 namespace graft::test {
 namespace {
@@ -45,6 +46,23 @@ TEST_F(Predict, WritesQuotedCsv) {
   EXPECT_THAT(lines[1], HasSubstr("a, \"\"b\"\".png\","));
   EXPECT_EQ(lines[1].front(), '"');
   EXPECT_THAT(lines[2], StartsWith((photos_ / "plain.png").string() + ","));
+}
+
+TEST_F(Predict, RefusesOtherPreprocessingThanTheHeadWasTrainedWith) {
+  const Outcome outcome = predict({"--set", "data.preprocess=caffe", photos_.string()});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(Predict, EvaluationRefusesFeaturesThatTheHeadWasNotTrainedOn) {
+  ASSERT_EQ(
+      graft_program(recipe_.arguments("extract", "run", {"--set", "data.preprocess=caffe"}), {})
+          .exit_code,
+      0);
+  const Outcome outcome = graft_program(recipe_.arguments("evaluate", "run"), {});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from rescale to caffe"));
 }
 
 TEST_F(Predict, ProbabilitiesSumToOneAndTheLabelHasTheLargest) {

@@ -10,9 +10,7 @@
 
 #include "engine/base/file.h"
 #include "engine/weights/vgg16_weights.h"
-
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#include <stb_image_write.h>
+#include "tests/support/image_files.h"
 
 namespace graft::test {
 namespace {
@@ -44,19 +42,6 @@ void write_class(const std::filesystem::path& folder, unsigned count, unsigned s
 }
 
 }  // namespace
-
-void write_photo(const std::filesystem::path& path, unsigned seed, int red, int green, int blue) {
-  constexpr int side = 40;
-  std::minstd_rand generator(seed + 1);
-  std::vector<std::uint8_t> pixels;
-  pixels.reserve(std::size_t{3} * side * side);
-  for (int i = 0; i < side * side; ++i)
-    for (const int colour : {red, green, blue})
-      pixels.push_back(static_cast<std::uint8_t>(
-          std::clamp(colour + static_cast<int>(generator() % 81) - 40, 0, 255)));
-  if (stbi_write_png(path.c_str(), side, side, 3, pixels.data(), side * 3) == 0)
-    throw std::runtime_error("cannot write " + path.string());
-}
 
 Recipe::Recipe() {
   write_class(folder_ / "train/brown", 4, 100, 160, 110, 60);

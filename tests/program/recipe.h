@@ -11,9 +11,6 @@
 
 namespace graft::test {
 
-// A PNG of noise around one colour, the same for the same seed.
-void write_photo(const std::filesystem::path& path, unsigned seed, int red, int green, int blue);
-
 class Recipe {
  public:
   // Four training and two validation photos of each class.

@@ -1,53 +1,235 @@
 #include "tests/reference/naive_head.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "kernels/philox.h"
 
 namespace graft::reference {
+namespace {
 
-NaiveHead::NaiveHead(const HeadOptions& options, const HeadState& state) : options_(options) {
+// RMSprop on one value, rounded to float at the end.
+void rmsprop(double& value, float& mean_square, double gradient, const OptimizerConfig& o) {
+  const double a = o.rho * static_cast<double>(mean_square) + (1.0 - o.rho) * gradient * gradient;
+  const double root = o.epsilon_inside_sqrt ? std::sqrt(a + o.epsilon) : std::sqrt(a) + o.epsilon;
+  mean_square = static_cast<float>(a);
+  value = static_cast<float>(value - o.learning_rate * gradient / root);
+}
+
+// Of a row of logits: the probability of each class.
+std::vector<double> probabilities_of(const std::vector<double>& logits) {
+  if (logits.size() == 1) {
+    const double p = 1.0 / (1.0 + std::exp(-logits[0]));
+    return {1.0 - p, p};
+  }
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> result;
+  double sum = 0.0;
+  for (const double logit : logits) sum += result.emplace_back(std::exp(logit - largest));
+  for (double& value : result) value /= sum;
+  return result;
+}
+
+double cross_entropy(const std::vector<double>& logits, std::uint32_t label) {
+  if (logits.size() == 1) {
+    const double z = logits[0];
+    return std::max(z, 0.0) - z * label + std::log1p(std::exp(-std::abs(z)));
+  }
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0.0;
+  for (const double logit : logits) sum += std::exp(logit - largest);
+  return largest + std::log(sum) - logits[label];
+}
+
+std::uint32_t predicted(const std::vector<double>& logits) {
+  const auto p = probabilities_of(logits);
+  if (logits.size() == 1) return p[1] > 0.5 ? 1 : 0;
+  return static_cast<std::uint32_t>(std::max_element(p.begin(), p.end()) - p.begin());
+}
+
+std::vector<double> row_of(const FeatureView& features, std::size_t index) {
+  return {features.row(index), features.row(index) + features.columns};
+}
+
+}  // namespace
+
+NaiveHead::NaiveHead(HeadOptions options, std::function<void(std::string_view)> before)
+    : options_(std::move(options)), before_(std::move(before)) {}
+
+void NaiveHead::told(std::string_view call) const {
+  if (before_) before_(call);
+}
+
+NaiveHead::Matrix NaiveHead::dense(const Matrix& rows, const Layer& layer) const {
+  const std::size_t units = layer.bias.size();
+  Matrix outputs(rows.size(), layer.bias);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::size_t i = 0; i < rows[row].size(); ++i) {
+      for (std::size_t unit = 0; unit < units; ++unit) {
+        outputs[row][unit] += rows[row][i] * layer.kernel[i * units + unit];
+      }
+    }
+  }
+  return outputs;
+}
+
+void NaiveHead::relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step) {
+  for (std::size_t row = 0; row < values.size(); ++row) {
+    for (std::size_t unit = 0; unit < values[row].size(); ++unit) {
+      double& value = values[row][unit];
+      signs_.push_back(value > 0.0);
+      if (value <= 0.0) value = 0.0;  // NaN stays
+      if (!step) continue;
+      const RandomStream stream{options_.seed, RandomPurpose::dropout,
+                                static_cast<std::uint32_t>(layer), *step};
+      const float u = uniform_from_word(random_word(stream, row * values[row].size() + unit));
+      value = u < options_.dropout ? 0.0 : value * keep_scale();
+    }
+  }
+}
+
+NaiveHead::Activations NaiveHead::forward(Matrix rows, std::optional<std::uint64_t> step) {
+  Activations result;
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    Matrix outputs = dense(rows, layers_[layer]);
+    if (layer + 1 < layers_.size()) relu_dropout(outputs, layer, step);
+    result.inputs.push_back(std::exchange(rows, std::move(outputs)));
+  }
+  result.logits = std::move(rows);
+  return result;
+}
+
+NaiveHead::Matrix NaiveHead::loss_gradient(const Matrix& logits,
+                                           std::span<const std::uint32_t> labels,
+                                           Totals& totals) const {
+  Matrix gradient;
+  for (std::size_t row = 0; row < logits.size(); ++row) {
+    totals.loss_sum += cross_entropy(logits[row], labels[row]);
+    totals.correct += predicted(logits[row]) == labels[row] ? 1 : 0;
+    ++totals.count;
+    auto p = probabilities_of(logits[row]);
+    p[labels[row]] -= 1.0;
+    if (logits[row].size() == 1) p = {p[1]};
+    for (double& value : p) value /= static_cast<double>(logits.size());
+    gradient.push_back(std::move(p));
+  }
+  return gradient;
+}
+
+NaiveHead::Matrix NaiveHead::gradient_of_inputs(const Matrix& gradient, const Matrix& inputs,
+                                                const Layer& layer) const {
+  const std::size_t units = layer.bias.size();
+  Matrix result(inputs.size(), std::vector<double>(inputs.front().size()));
+  for (std::size_t row = 0; row < inputs.size(); ++row) {
+    for (std::size_t i = 0; i < inputs[row].size(); ++i) {
+      for (std::size_t unit = 0; unit < units; ++unit) {
+        result[row][i] += gradient[row][unit] * layer.kernel[i * units + unit];
+      }
+      // An input of 0 was cut by ReLU or dropout; any other was scaled by 1/(1 − rate).
+      result[row][i] *= inputs[row][i] > 0.0 ? keep_scale() : 0.0;
+    }
+  }
+  return result;
+}
+
+void NaiveHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient) {
+  auto& [kernel, bias] = layers_[layer];
+  DenseParameters& squares = mean_squares_[layer];
+  for (std::size_t unit = 0; unit < bias.size(); ++unit) {
+    double of_bias = 0.0;
+    for (const auto& row : gradient) of_bias += row[unit];
+    rmsprop(bias[unit], squares.bias[unit], of_bias, options_.optimizer);
+    for (std::size_t i = 0; i < inputs.front().size(); ++i) {
+      double of_weight = 0.0;
+      for (std::size_t row = 0; row < gradient.size(); ++row) {
+        of_weight += inputs[row][i] * gradient[row][unit];
+      }
+      const std::size_t index = i * bias.size() + unit;
+      rmsprop(kernel[index], squares.kernel[index], of_weight, options_.optimizer);
+    }
+  }
+}
+
+void NaiveHead::backward(const Activations& activations, Matrix gradient) {
+  for (std::size_t layer = layers_.size(); layer-- > 0;) {
+    const Matrix& inputs = activations.inputs[layer];
+    Matrix below = gradient_of_inputs(gradient, inputs, layers_[layer]);
+    update(layer, inputs, gradient);
+    gradient = std::move(below);
+  }
+}
+
+void NaiveHead::set_state(const HeadState& state) {
+  layers_.clear();
   for (const DenseParameters& layer : state.parameters) {
     layers_.push_back(
         {{layer.kernel.begin(), layer.kernel.end()}, {layer.bias.begin(), layer.bias.end()}});
   }
+  mean_squares_ = state.mean_squares;
 }
 
-std::vector<double> NaiveHead::logits(std::span<const float> features, std::size_t row,
-                                      std::optional<std::uint64_t> step) {
-  std::vector<double> values(features.begin(), features.end());
-  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
-    const auto& [kernel, bias] = layers_[layer];
-    std::vector<double> next = bias;
-    for (std::size_t k = 0; k < values.size(); ++k) {
-      for (std::size_t u = 0; u < next.size(); ++u)
-        next[u] += values[k] * kernel[k * next.size() + u];
-    }
-    values = std::move(next);
-    if (layer + 1 == layers_.size()) continue;
-    for (std::size_t u = 0; u < values.size(); ++u) {
-      signs_.push_back(values[u] > 0.0);
-      values[u] = values[u] > 0.0 ? values[u] : 0.0;
-      if (!step) continue;
-      const RandomStream stream = {options_.seed, RandomPurpose::dropout,
-                                   static_cast<std::uint32_t>(layer), *step};
-      const float uniform = uniform_from_word(random_word(stream, row * values.size() + u));
-      values[u] = uniform >= options_.dropout ? values[u] / (1.0 - options_.dropout) : 0.0;
+HeadState NaiveHead::state() {
+  told("state");
+  HeadState state;
+  for (const auto& [kernel, bias] : layers_) {
+    state.parameters.push_back({kernel.size() / bias.size(),
+                                bias.size(),
+                                {kernel.begin(), kernel.end()},
+                                {bias.begin(), bias.end()}});
+  }
+  state.mean_squares = mean_squares_;
+  return state;
+}
+
+void NaiveHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+  features_ = features;
+  labels_ = labels;
+}
+
+void NaiveHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+  told("train_step");
+  Matrix inputs;
+  std::vector<std::uint32_t> labels;
+  for (const std::uint32_t row : rows) {
+    inputs.push_back(row_of(features_, row));
+    labels.push_back(labels_[row]);
+  }
+  const Activations activations = forward(std::move(inputs), step);
+  backward(activations, loss_gradient(activations.logits, labels, totals_));
+}
+
+Totals NaiveHead::take_totals() {
+  told("take_totals");
+  return std::exchange(totals_, {});
+}
+
+Totals NaiveHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
+  told("evaluate");
+  Totals totals;
+  for (std::size_t row = 0; row < features.rows; ++row) {
+    loss_gradient(forward({row_of(features, row)}, {}).logits, labels.subspan(row, 1), totals);
+  }
+  return totals;
+}
+
+void NaiveHead::predict(FeatureView features, std::span<float> probabilities) {
+  for (std::size_t row = 0; row < features.rows; ++row) {
+    const auto p = probabilities_of(forward({row_of(features, row)}, {}).logits[0]);
+    for (std::size_t c = 0; c < p.size(); ++c) {
+      probabilities[row * p.size() + c] = static_cast<float>(p[c]);
     }
   }
-  return values;
 }
 
 double NaiveHead::loss(FeatureView features, std::span<const std::uint32_t> labels,
                        std::optional<std::uint64_t> step) {
+  Matrix rows;
+  for (std::size_t row = 0; row < features.rows; ++row) rows.push_back(row_of(features, row));
+  const Activations activations = forward(std::move(rows), step);
   double sum = 0.0;
   for (std::size_t row = 0; row < features.rows; ++row) {
-    std::vector<double> z = logits({features.row(row), features.columns}, row, step);
-    if (options_.classes == 2) z.insert(z.begin(), 0.0);  // a sigmoid is a softmax of {0, z}
-    double exponentials = 0.0;
-    for (const double value : z) exponentials += std::exp(value);
-    sum += std::log(exponentials) - z[labels[row]];
+    sum += cross_entropy(activations.logits[row], labels[row]);
   }
   return sum / static_cast<double>(features.rows);
 }

@@ -1,30 +1,40 @@
 #pragma once
-// A head in double precision, straight from its definition: the loss of a batch as a function of
-// the parameters. Gradients are taken from it by differences.
+// A head in naive float64 loops, straight from its definition: what the tests of a device's head
+// compare with, and a head for tests of the trainer. The state is rounded to float after each step,
+// as HeadState holds it, so that a resumed run sees the same numbers.
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/backend/backend.h"
 
 namespace graft::reference {
 
-class NaiveHead {
+class NaiveHead final : public Head {
  public:
   struct Layer {
     std::vector<double> kernel, bias;  // inputs × units; units
   };
 
-  NaiveHead(const HeadOptions& options, const HeadState& state);
+  // `before` hears the name of each call before it is carried out.
+  explicit NaiveHead(HeadOptions options, std::function<void(std::string_view)> before = {});
 
+  void set_state(const HeadState& state) override;
+  HeadState state() override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
+  Totals take_totals() override;
+  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void predict(FeatureView features, std::span<float> probabilities) override;
+
+  // For gradients by differences: the parameters, to be moved by less than a float can hold.
   std::vector<Layer>& layers() { return layers_; }
-  // Logits of one row; `step` turns dropout on, and `row` is the row's place in the batch.
-  std::vector<double> logits(std::span<const float> features, std::size_t row,
-                             std::optional<std::uint64_t> step);
-  // Mean loss of a batch.
+  // Mean loss of a batch; `step` turns dropout on.
   double loss(FeatureView features, std::span<const std::uint32_t> labels,
               std::optional<std::uint64_t> step);
   // The sign of every value that met a ReLU since the last call: two losses with different ones lie
@@ -32,9 +42,30 @@ class NaiveHead {
   std::vector<bool> take_signs();
 
  private:
+  using Matrix = std::vector<std::vector<double>>;  // rows of values
+  struct Activations {
+    std::vector<Matrix> inputs;  // of each layer, after ReLU and dropout of the one before
+    Matrix logits;
+  };
+  void told(std::string_view call) const;
+  Activations forward(Matrix rows, std::optional<std::uint64_t> step);
+  Matrix dense(const Matrix& rows, const Layer& layer) const;
+  void relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step);
+  Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels,
+                       Totals& totals) const;
+  void backward(const Activations& activations, Matrix gradient);
+  Matrix gradient_of_inputs(const Matrix& gradient, const Matrix& inputs, const Layer& layer) const;
+  void update(std::size_t layer, const Matrix& inputs, const Matrix& gradient);
+  double keep_scale() const { return 1.0 / (1.0 - options_.dropout); }
+
   HeadOptions options_;
+  std::function<void(std::string_view)> before_;
   std::vector<Layer> layers_;
+  std::vector<DenseParameters> mean_squares_;
   std::vector<bool> signs_;
+  FeatureView features_;
+  std::span<const std::uint32_t> labels_;
+  Totals totals_;
 };
 
 }  // namespace graft::reference

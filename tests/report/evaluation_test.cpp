@@ -1,16 +1,14 @@
 #include <gmock/gmock.h>
 
-#include <clocale>
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <locale>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "engine/base/error.h"
 #include "engine/report/report.h"
-#include "tests/support/support.h"
+#include "tests/support/comma_locale.h"
 
 namespace graft {
 namespace {
@@ -221,35 +219,13 @@ TEST(EvaluationJson, SurvivesFileNamesThatAreNotUtf8) {
   EXPECT_EQ(json.at("mistakes")[0].at("file"), "cats/\uFFFD.jpg");
 }
 
-// A decimal comma in C++'s global locale, and in C's where such a locale is installed.
-class CommaLocale {
- public:
-  CommaLocale() : before_(std::locale::global(std::locale(std::locale::classic(), new Comma))) {
-    std::setlocale(LC_NUMERIC, "de_DE.UTF-8");
-  }
-  ~CommaLocale() {
-    std::setlocale(LC_NUMERIC, "C");
-    std::locale::global(before_);
-  }
-  CommaLocale(const CommaLocale&) = delete;
-  CommaLocale& operator=(const CommaLocale&) = delete;
-
- private:
-  struct Comma : std::numpunct<char> {
-    char do_decimal_point() const override { return ','; }
-    char do_thousands_sep() const override { return '.'; }
-    std::string do_grouping() const override { return "\3"; }
-  };
-  std::locale before_;
-};
-
 TEST(Report, DoesNotListenToTheLocale) {
   const Evaluation evaluation = binary.summary();
   const History history = {{1234.5, 0.5, 0.25, 0.75}, {0.25, 0.625, 0.125, 0.875}};
   const std::string table = evaluation_table(evaluation, 3);
   const std::string json = evaluation_json(evaluation);
   const std::string svg = curves_svg(history, "title");
-  const CommaLocale comma;
+  const test::CommaLocale comma;
   EXPECT_EQ(evaluation_table(evaluation, 3), table);
   EXPECT_EQ(evaluation_json(evaluation), json);
   EXPECT_EQ(curves_svg(history, "title"), svg);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -37,6 +38,17 @@ std::optional<std::filesystem::path> vgg16_weights_file();
 // in the same places, then Inf, then max |a - b| ≤ tolerance · max |b|.
 ::testing::AssertionResult nearly_equal(std::span<const float> actual,
                                         std::span<const float> expected, double tolerance);
+
+// The message of what the call throws; empty when it throws nothing.
+template <typename Call>
+std::string error_of(const Call& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return {};
+}
 
 }  // namespace graft::test
 

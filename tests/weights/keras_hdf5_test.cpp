@@ -1,6 +1,7 @@
 #include <functional>
 
 #include "engine/weights/convolution_files.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 #include "tests/weights/hdf5_writer.h"
 #include "tests/weights/small_vgg16.h"

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/weights/safetensors_header.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 #include "tests/weights/small_vgg16.h"
 

@@ -8,8 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <span>
 #include <string>
@@ -85,18 +83,6 @@ inline void expect_same(const Convolutions& actual, const Convolutions& expected
     EXPECT_EQ(actual[i].kernel, expected[i].kernel) << "kernel of layer " << i;
     EXPECT_EQ(actual[i].bias, expected[i].bias) << "bias of layer " << i;
   }
-}
-
-// A file that is truncated and written again is flushed by ext4 at once; a new one is not.
-inline void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
-  std::filesystem::remove(path);
-  std::ofstream stream(path, std::ios::binary);
-  stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
-inline std::string read_bytes(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 // Runs `action`, which must throw Error(weights) whose sentence begins with the path and holds

@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 
 #include "engine/weights/convolution_files.h"
 #include "engine/weights/safetensors.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 #include "tests/weights/hdf5_writer.h"
 #include "tests/weights/onnx_writer.h"

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/weights/vgg16_weights.h"
 #include "kernels/cpu/isa.h"
 #include "tools/graft/commands.h"
@@ -46,7 +47,7 @@ int import_weights_command(const Request& request) {
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);
   write_result(fmt::format("{}: {} parameters from {}, digest {}\n", output.string(),
-                           with_commas(vgg16_parameters), weights.source, weights.digest.hex()));
+                           grouped(vgg16_parameters), weights.source, weights.digest.hex()));
   flush_results();
   return 0;
 }
@@ -65,7 +66,7 @@ int show_weights_command(const Request& request) {
   for (const WeightsFileEntry& entry : summary.tensors)
     text += fmt::format("  {:<{}}  [{}]\n", printable(entry.name, 200), width,
                         fmt::join(entry.shape, ", "));
-  text += fmt::format("{} tensors, {} values\n", summary.tensors.size(), with_commas(total));
+  text += fmt::format("{} tensors, {} values\n", summary.tensors.size(), grouped(total));
   write_result(text);
   flush_results();
   return 0;

@@ -4,13 +4,14 @@
 
 #include <cmath>
 
+#include "engine/base/text.h"
 #include "tools/graft/json_reader.h"
 
 namespace graft::program {
 namespace {
 
 std::string json_string(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Json(escape_invalid_utf8(text)).dump();
 }
 
 std::string json_number(float value) {

@@ -151,7 +151,8 @@ void add_top_keys(std::vector<Key>& keys) {
   constexpr double two_to_53 = 9007199254740992.0;  // every integer up to here is a double
   keys.push_back(text_choice(
       "device", {"cpu", "cuda", "auto"},
-      "What computes. \"auto\" takes the GPU when there is one, else the CPU, and says which. "
+      "What computes. \"auto\" takes the GPU when there is one that this build can use, else the "
+      "CPU, and says which. "
       "\"cuda\" without a GPU ends with exit code 5.",
       [](auto& c) -> auto& { return c.device; }));
   keys.push_back(integer(

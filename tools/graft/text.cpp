@@ -63,14 +63,4 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   return result;
 }
 
-std::string with_commas(std::uint64_t value) {
-  const std::string digits = std::to_string(value);
-  std::string result;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) result += ',';
-    result += digits[i];
-  }
-  return result;
-}
-
 }  // namespace graft::program

@@ -26,7 +26,4 @@ std::string printable(std::string_view text, std::size_t limit);
 // `from` must not be empty.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
-// 14714688 as "14,714,688".
-std::string with_commas(std::uint64_t value);
-
 }  // namespace graft::program

@@ -1,7 +1,6 @@
 #include "engine/backend/cpu/cpu_backbone.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
@@ -9,6 +8,7 @@
 
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/base/error.h"
+#include "engine/base/memory.h"
 #include "kernels/cpu/preprocess.h"
 #include "kernels/cpu/winograd_convolution.h"
 
@@ -66,22 +66,10 @@ std::size_t group_size(const Stage& stage,
   return (batch_size + groups - 1) / groups;  // 16 images as 4 · 4, not 5 + 5 + 5 + 1
 }
 
-// In bytes.
-double machine_memory() {
-  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
-// Throws when the machine cannot hold so many bytes.
-void check_memory(const BackboneOptions& options, double bytes) {
-  constexpr double gib = 1024.0 * mib;
-  if (bytes <= machine_memory()) return;
-  throw Error(
-      ErrorKind::usage,
-      fmt::format("Images of {}×{} in batches of {} need {:.1f} GiB for the backbone, and this "
-                  "machine has {:.1f} GiB; choose a smaller data.image_size or "
-                  "backbone.batch_size.",
-                  options.image_size.height, options.image_size.width, options.batch_size,
-                  bytes / gib, machine_memory() / gib));
+void check_backbone_memory(const BackboneOptions& options, double bytes) {
+  check_memory(fmt::format("The backbone for images of {}×{} in batches of {}",
+                           options.image_size.height, options.image_size.width, options.batch_size),
+               bytes, "choose a smaller data.image_size or backbone.batch_size");
 }
 
 class CpuBackbone final : public Backbone {
@@ -146,7 +134,7 @@ void check_options(const BackboneOptions& options) {
   const double first_plane = pixels * static_cast<double>(vgg16_layers[0].output_channels);
   const double features =
       static_cast<double>(vgg16_feature_shape(options.image_size).count()) * options.batch_size;
-  check_memory(options, (first_plane + features) * sizeof(float));
+  check_backbone_memory(options, (first_plane + features) * sizeof(float));
 }
 
 CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& options,
@@ -220,7 +208,7 @@ void CpuBackbone::take_memory() {
   bytes += static_cast<double>(groups_[0].images) *
                static_cast<double>(rgb_stride(options_.image_size)) * sizeof(float) +
            static_cast<double>(scratch) * sizeof(float);
-  check_memory(options_, bytes);
+  check_backbone_memory(options_, bytes);
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     Group& group = groups_[stage];
     for (std::size_t turn = 0; turn < 2; ++turn) {

@@ -22,7 +22,7 @@ namespace graft::cpu {
 // change that may round a feature differently must change the number.
 std::string_view backbone_numerics(Isa isa);
 
-// `threads` and `kernels` are borrowed; `weights` only until this returns. Throws Error(usage) for
+// `threads` and `kernels` are borrowed; `weights` only until this returns. Throws Error(device) for
 // a batch that needs more than the machine's memory.
 std::unique_ptr<Backbone> make_cpu_backbone(const Vgg16Weights& weights,
                                             const BackboneOptions& options, ThreadPool& threads,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <new>
+#include <system_error>
 
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_backbone.h"
@@ -30,10 +31,21 @@ std::size_t checked_threads(std::size_t threads) {
   return threads == 0 ? available_cores() : threads;
 }
 
+ThreadPool started_threads(std::size_t threads) {
+  try {
+    return ThreadPool(threads);
+  } catch (const std::system_error& error) {
+    throw Error(ErrorKind::device, fmt::format("cannot start {} threads: {}; lower threads",
+                                               threads, error.code().message()));
+  }
+}
+
 }  // namespace
 
 CpuBackend::CpuBackend(std::size_t threads, Isa isa)
-    : isa_(isa), kernels_(checked_kernels(isa)), threads_(checked_threads(threads)) {}
+    : isa_(isa),
+      kernels_(checked_kernels(isa)),
+      threads_(started_threads(checked_threads(threads))) {}
 
 std::string CpuBackend::description() const {
   return fmt::format("CPU, {}, {} thread{}", name_of(isa_), threads_.threads(),

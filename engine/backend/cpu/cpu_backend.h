@@ -19,6 +19,7 @@ class CpuBackend final : public Backend {
   // Starts on a cache line; in huge pages when it is large and the system gives them.
   HostBuffer allocate_host(std::size_t bytes) override;
   std::size_t batches_in_flight() const override { return 1; }
+  std::size_t host_threads() const override { return threads_.threads(); }
   std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                           const BackboneOptions& options) override;
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;

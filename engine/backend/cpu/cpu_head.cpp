@@ -14,6 +14,10 @@ namespace {
 // Rows that evaluate and predict take at once: the kernel is then read from memory once for all.
 constexpr std::size_t evaluation_rows = 64;
 
+std::size_t most_rows_of(const HeadOptions& options) {
+  return std::max(options.batch_size, evaluation_rows);
+}
+
 class CpuHead final : public Head {
  public:
   CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels);
@@ -57,7 +61,7 @@ Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
 
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
     : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
-  const std::size_t most_rows = std::max(options.batch_size, evaluation_rows);
+  const std::size_t most_rows = most_rows_of(options);
   std::size_t inputs = options.inputs;
   std::size_t workspace = 0;
   layers_.reserve(options.hidden.size() + 1);
@@ -199,6 +203,7 @@ BatchLoss CpuHead::loss(const float* logits, const std::uint32_t* labels, std::s
 std::unique_ptr<Head> make_cpu_head(const HeadOptions& options, ThreadPool& pool,
                                     const KernelTable& kernels) {
   check_options(options);
+  check_head_memory(options, most_rows_of(options));
   return std::make_unique<CpuHead>(options, pool, kernels);
 }
 

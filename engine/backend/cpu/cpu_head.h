@@ -16,7 +16,7 @@
 namespace graft::cpu {
 
 // `pool` and `kernels` are borrowed and outlive the head. Throws Error(usage) on options out of
-// range.
+// range, and Error(device) when the machine cannot hold the head and a HeadState of it.
 std::unique_ptr<Head> make_cpu_head(const HeadOptions& options, ThreadPool& pool,
                                     const KernelTable& kernels);
 

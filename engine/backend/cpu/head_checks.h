@@ -1,5 +1,5 @@
 #pragma once
-// The preconditions of a Head, each as one sentence. All throw Error(usage).
+// The preconditions of a Head, each as one sentence. All but one throw Error(usage).
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,9 @@
 namespace graft::cpu {
 
 void check_options(const HeadOptions& options);
+// The machine can hold the head with workspace for `most_rows` rows, and a HeadState of it beside
+// it. Options are in range. Throws Error(device).
+void check_head_memory(const HeadOptions& options, std::size_t most_rows);
 // `state` has the layers of `options`, each with its shape; mean_squares may be empty.
 void check_shapes(const HeadState& state, const HeadOptions& options);
 void check_has_state(bool has_state);

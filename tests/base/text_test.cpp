@@ -1,4 +1,4 @@
-#include "engine/dataset/text.h"
+#include "engine/base/text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,9 @@
 #pragma once
 // Image files that the tests make themselves, in memory.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,10 +75,13 @@ Bytes bytes_of(std::string_view text);
 void append_little_endian(Bytes& bytes, std::uint64_t value, int count);
 void append_big_endian(Bytes& bytes, std::uint64_t value, int count);
 
-// The sentence of the BadImage that decode_image or inspect_image throws; "" where none does.
-std::string decode_error(const Bytes& file);
-std::string inspect_error(const Bytes& file);
-
-int largest_difference(const Image& a, const Image& b);
+// A PNG of 40 × 36 pixels without a pattern that follow from `seed`: equal seeds give equal bytes.
+Bytes png_bytes(unsigned seed);
+// The same with a good header and damaged pixels: it passes a header check and cannot be decoded.
+Bytes png_with_damaged_pixels(unsigned seed);
+// png_bytes in a file; creates the folders above it too.
+void write_png(const std::filesystem::path& path, unsigned seed);
+// A PNG of 40 × 40 pixels of noise around one colour, the same for the same seed.
+void write_photo(const std::filesystem::path& path, unsigned seed, int red, int green, int blue);
 
 }  // namespace graft::test

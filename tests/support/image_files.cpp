@@ -1,4 +1,4 @@
-#include "tests/image/image_files.h"
+#include "tests/support/image_files.h"
 
 #include <tiffio.h>
 #include <zlib.h>
@@ -8,10 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <random>
 
 #include <jpeglib.h>
 
 #include "engine/base/file.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft::test {
@@ -265,31 +267,34 @@ Bytes pnm_file(char kind, std::uint32_t width, std::uint32_t height, int maximum
   return file;
 }
 
-std::string decode_error(const Bytes& file) {
-  try {
-    decode_image(file, {});
-  } catch (const BadImage& error) {
-    return error.what();
-  }
-  return "";
+Bytes png_bytes(unsigned seed) {
+  std::mt19937 random(seed);
+  Image image{40, 36, std::vector<std::uint8_t>(std::size_t{40} * 36 * 3)};
+  for (std::uint8_t& value : image.rgb) value = static_cast<std::uint8_t>(random());
+  return png_file(image);
 }
 
-std::string inspect_error(const Bytes& file) {
-  try {
-    inspect_image(file);
-  } catch (const BadImage& error) {
-    return error.what();
-  }
-  return "";
+Bytes png_with_damaged_pixels(unsigned seed) {
+  Bytes png = png_bytes(seed);
+  for (std::size_t i = png.size() / 2; i < png.size() / 2 + 8; ++i) png[i] ^= std::byte{0x5A};
+  return png;
 }
 
-int largest_difference(const Image& a, const Image& b) {
-  if (a.width != b.width || a.height != b.height || a.rgb.size() != b.rgb.size()) return 256;
-  int largest = 0;
-  for (std::size_t i = 0; i < a.rgb.size(); ++i) {
-    largest = std::max(largest, std::abs(int{a.rgb[i]} - int{b.rgb[i]}));
+void write_png(const std::filesystem::path& path, unsigned seed) {
+  write_bytes(path, png_bytes(seed));
+}
+
+void write_photo(const std::filesystem::path& path, unsigned seed, int red, int green, int blue) {
+  constexpr std::uint32_t side = 40;
+  std::minstd_rand random(seed + 1);
+  Image image{side, side, {}};
+  for (std::uint32_t i = 0; i < side * side; ++i) {
+    for (const int colour : {red, green, blue}) {
+      const int value = colour + static_cast<int>(random() % 81) - 40;
+      image.rgb.push_back(static_cast<std::uint8_t>(std::clamp(value, 0, 255)));
+    }
   }
-  return largest;
+  write_bytes(path, png_file(image));
 }
 
 }  // namespace graft::test
