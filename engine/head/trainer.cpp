@@ -146,9 +146,11 @@ bool Training::continue_from_checkpoint() {
     reason = fmt::format("it has {} epochs, train.epochs is {}", saved->history.size(),
                          config_.train.epochs);
   } else if (saved && best_head_is_there(*saved, reason)) {
-    observer_.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
-                               saved->history.size(), config_.train.epochs,
-                               checkpoint_path_.string()));
+    if (saved->history.size() < config_.train.epochs) {
+      observer_.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
+                                 saved->history.size(), config_.train.epochs,
+                                 checkpoint_path_.string()));
+    }
     run_ = std::move(*saved);
     return true;
   }
