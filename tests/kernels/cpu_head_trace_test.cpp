@@ -19,6 +19,11 @@ struct Trace {
   cpu::Isa isa;
 };
 
+// How the parameter is printed beside a test's name (else as bytes, padding included).
+void PrintTo(const Trace& trace, std::ostream* out) {
+  *out << trace.loss << (trace.epsilon_inside_sqrt ? " keras3 " : " keras2 ") << name_of(trace.isa);
+}
+
 class CpuHeadTrace : public ::testing::TestWithParam<Trace> {
  protected:
   using Arrays = std::map<std::string, test::NpzArray>;
