@@ -1,0 +1,22 @@
+#pragma once
+// Bias and ReLU on a plane in NHWC order, in place: y = max(y + bias[channel], 0); a NaN stays.
+// Source: what follows each convolution of VGG16, Simonyan and Zisserman 2014.
+//
+// Bytes moved for a value: sizeof(T) read and sizeof(T) written, and 4 read for each channel once.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+
+#include "kernels/cuda/storage.h"
+
+namespace graft::cuda {
+
+//   values  pixels × channels, any alignment
+//   bias    channels
+// T: float, __half, __nv_bfloat16.
+template <typename T>
+void bias_relu(T* values, const float* bias, std::size_t pixels, std::size_t channels,
+               cudaStream_t stream);
+
+}  // namespace graft::cuda

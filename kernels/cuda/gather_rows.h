@@ -1,0 +1,28 @@
+#pragma once
+// The batch of a training step: the rows of the features, and their labels, in the order of the
+// shuffle. out[i][k] = features[rows[i]][k], out_labels[i] = labels[rows[i]].
+//
+// Bytes moved: 4 read and 4 written for a value; 8 read and 4 written for a row.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace graft::cuda {
+
+struct GatherSource {
+  const float* features;        // … × columns
+  const std::uint32_t* labels;  // one for each row of features
+  std::size_t columns;
+};
+
+//   out         count × source.columns; does not overlap the source
+//   out_labels  count
+//   rows        count indices, on the device, each below the number of rows of the source
+// Any alignment. Throws std::length_error for more than 2^26 - 1024 columns: more than a grid
+// holds.
+void gather_rows(float* out, std::uint32_t* out_labels, const GatherSource& source,
+                 const std::uint32_t* rows, std::size_t count, cudaStream_t stream);
+
+}  // namespace graft::cuda

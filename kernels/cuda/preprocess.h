@@ -1,0 +1,31 @@
+#pragma once
+// Pixels, as the decoder leaves them, to the network's input in NHWC order, so that a copy to the
+// device carries one byte for each value and not four. Channel c of a pixel (red, green, blue)
+// becomes tables[c][pixel[source[c]]], rounded to T: the tables of kernels/cpu/preprocess.h, so
+// that float results are the CPU's to the bit. Channels beyond the third, which some convolutions
+// want, become 0.
+//
+// Bytes moved for a pixel: 3 read and channels·sizeof(T) written; the 3072 of the tables once.
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cuda/storage.h"
+
+namespace graft::cuda {
+
+struct DevicePixelTables {
+  const float* values;  // 3 × 256 floats on the device: cpu::PixelTables::value
+  std::uint8_t source[3];
+};
+
+//   out  pixels × channels; does not overlap rgb
+//   rgb  pixels × 3
+// Any alignment. channels: 3, 4 or 8, else std::invalid_argument. T: float, __half, __nv_bfloat16.
+template <typename T>
+void preprocess(T* out, const std::uint8_t* rgb, const DevicePixelTables& tables,
+                std::size_t pixels, std::size_t channels, cudaStream_t stream);
+
+}  // namespace graft::cuda

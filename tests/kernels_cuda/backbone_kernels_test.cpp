@@ -1,0 +1,181 @@
+// preprocess, bias_relu, bias_relu_max_pool, cast_features against their twins, to the bit.
+
+#include <numeric>
+
+#include "kernels/cuda/bias_relu.h"
+#include "kernels/cuda/bias_relu_max_pool.h"
+#include "kernels/cuda/cast_features.h"
+#include "kernels/cuda/preprocess.h"
+#include "tests/kernels_cuda/cuda_test.h"
+#include "tests/reference/naive_plane_ops.h"
+
+namespace graft {
+namespace {
+
+using test::DeviceArray;
+using test::nearly_equal;
+using test::numbers;
+using test::odd_numbers;
+using test::random_numbers;
+using test::rounded;
+using test::stored;
+
+template <typename T>
+class BackboneKernels : public test::CudaStorageTest<T> {
+ protected:
+  static constexpr std::size_t pack = 16 / sizeof(T);
+
+  static void expect_preprocess(const std::vector<std::uint8_t>& rgb,
+                                const cpu::PixelTables& tables, std::size_t channels,
+                                std::size_t offset) {
+    const std::size_t pixels = rgb.size() / 3;
+    const float* first = &tables.value[0][0];
+    const DeviceArray<std::uint8_t> bytes(rgb, offset);
+    const DeviceArray<float> values(std::vector<float>(first, first + 3 * 256), offset % 2);
+    const DeviceArray<T> out(pixels * channels, offset % 3);
+    cuda::preprocess(out.get(), bytes.get(),
+                     {values.get(), {tables.source[0], tables.source[1], tables.source[2]}}, pixels,
+                     channels, nullptr);
+    ASSERT_TRUE(nearly_equal(numbers<T>(out.host()),
+                             rounded<T>(reference::preprocess(rgb, tables, channels)), 0.0))
+        << pixels << " pixels, " << channels << " channels, offset " << offset;
+    ASSERT_TRUE(out.guards_intact());
+  }
+
+  static void expect_bias_relu(std::size_t pixels, std::size_t channels, std::size_t offset,
+                               std::size_t bias_offset) {
+    const std::vector<float> values = rounded<T>(odd_numbers(pixels * channels, 3));
+    const std::vector<float> bias = random_numbers(channels, 4);
+    const DeviceArray<T> data(stored<T>(values), offset);
+    const DeviceArray<float> biases(bias, bias_offset);
+    cuda::bias_relu(data.get(), biases.get(), pixels, channels, nullptr);
+    ASSERT_TRUE(
+        nearly_equal(numbers<T>(data.host()), rounded<T>(reference::bias_relu(values, bias)), 0.0))
+        << pixels << " pixels, " << channels << " channels, offset " << offset;
+    ASSERT_TRUE(data.guards_intact());
+  }
+
+  static void expect_pool(const reference::Plane& plane, std::size_t offset) {
+    const std::vector<float> values = rounded<T>(odd_numbers(plane.count(), 5));
+    const std::vector<float> bias = random_numbers(plane.channels, 6);
+    const DeviceArray<T> in(stored<T>(values), offset);
+    const DeviceArray<float> biases(bias);
+    const DeviceArray<T> out(plane.pooled_count(), offset);
+    cuda::bias_relu_max_pool(out.get(), in.get(), biases.get(),
+                             {plane.images, plane.height, plane.width, plane.channels}, nullptr);
+    ASSERT_TRUE(nearly_equal(numbers<T>(out.host()),
+                             rounded<T>(reference::bias_relu_max_pool(values, bias, plane)), 0.0))
+        << plane.images << " × " << plane.height << " × " << plane.width << " × " << plane.channels
+        << ", offset " << offset;
+    ASSERT_TRUE(out.guards_intact());
+  }
+};
+TYPED_TEST_SUITE(BackboneKernels, test::StorageTypes);
+
+TYPED_TEST(BackboneKernels, PreprocessKnowsEveryByteInEveryChannelAndForm) {
+  std::vector<std::uint8_t> rgb(3 * 256);
+  for (std::size_t i = 0; i < rgb.size(); ++i) {
+    rgb[i] = static_cast<std::uint8_t>(i / 3 + 85 * (i % 3));
+  }
+  for (const auto& tables : {cpu::rescale_tables(), cpu::caffe_tables(), cpu::torch_tables()}) {
+    this->expect_preprocess(rgb, tables, 3, 0);
+  }
+}
+
+TYPED_TEST(BackboneKernels, PreprocessHasRightTailsForEverySizeAndAlignment) {
+  std::vector<std::uint8_t> rgb(3 * 2100);
+  std::iota(rgb.begin(), rgb.end(), std::uint8_t{7});
+  const cpu::PixelTables tables = cpu::caffe_tables();
+  for (const std::size_t pixels : {0, 1, 2, 3, 5, 6, 11, 16, 17, 33, 2047, 2048, 2049, 2100}) {
+    for (const std::size_t channels : {3, 4, 8}) {
+      const std::vector<std::uint8_t> some(rgb.begin(),
+                                           rgb.begin() + static_cast<std::ptrdiff_t>(3 * pixels));
+      for (const std::size_t offset : {0, 1, 5}) {
+        if (pixels > 100 && offset == 5) continue;
+        this->expect_preprocess(some, tables, channels, offset);
+      }
+    }
+  }
+}
+
+TYPED_TEST(BackboneKernels, BiasReluHasRightTailsForEverySizeAndAlignment) {
+  for (std::size_t pixels = 0; pixels <= 2 * this->pack; ++pixels) {
+    this->expect_bias_relu(pixels, 1, pixels % 3, 0);
+    for (const std::size_t channels : {2, 3, 4, 5, 8, 13, 16}) {
+      this->expect_bias_relu(pixels, channels, 0, 0);
+      this->expect_bias_relu(pixels, channels, 1 + pixels % this->pack, 0);
+      this->expect_bias_relu(pixels, channels, 0, 1);
+    }
+  }
+}
+
+TYPED_TEST(BackboneKernels, BiasReluFillsAndCrossesBlocks) {
+  for (const std::size_t pixels : {255, 256, 257}) {
+    this->expect_bias_relu(pixels, this->pack, 0, 0);
+    this->expect_bias_relu(pixels, 2 * this->pack - 1, 1, 0);
+  }
+}
+
+TYPED_TEST(BackboneKernels, PoolDropsOddLinesAndColumns) {
+  for (std::size_t height = 0; height <= 5; ++height) {
+    for (std::size_t width = 0; width <= 5; ++width) {
+      this->expect_pool({2, height, width, 3}, 0);
+      this->expect_pool({1, height, width, 16}, 0);
+    }
+  }
+}
+
+TYPED_TEST(BackboneKernels, PoolHasRightTailsForEveryChannelCountAndAlignment) {
+  for (std::size_t channels = 1; channels <= 2 * this->pack; ++channels) {
+    for (std::size_t offset = 0; offset <= this->pack; ++offset) {
+      this->expect_pool({1, 2, 4, channels}, offset);
+    }
+  }
+}
+
+TYPED_TEST(BackboneKernels, PoolFillsAndCrossesBlocks) {
+  this->expect_pool({1, 3, 2 * 127, this->pack}, 0);
+  this->expect_pool({2, 2, 2 * 128, this->pack}, 0);
+  this->expect_pool({1, 5, 2 * 129 + 1, this->pack}, 0);
+}
+
+// Whichever of the four places it stands in.
+TYPED_TEST(BackboneKernels, ANanAnywhereInAWindowMakesItNan) {
+  for (std::size_t place = 0; place < 4; ++place) {
+    std::vector<float> values(4 * 8, 1.0F);
+    values[place * 8 + 2] = std::numeric_limits<float>::quiet_NaN();
+    const DeviceArray<TypeParam> in(stored<TypeParam>(values));
+    const DeviceArray<float> bias(std::vector<float>(8, -2.0F));
+    const DeviceArray<TypeParam> out(8);
+    cuda::bias_relu_max_pool(out.get(), in.get(), bias.get(), {1, 2, 2, 8}, nullptr);
+    const std::vector<float> pooled = numbers<TypeParam>(out.host());
+    EXPECT_TRUE(std::isnan(pooled[2])) << "place " << place;
+    EXPECT_EQ(pooled[1], 0.0F);
+  }
+}
+
+TYPED_TEST(BackboneKernels, CastIsExactForEverySizeAndAlignment) {
+  for (std::size_t count = 0; count <= 40; ++count) {
+    for (std::size_t offset = 0; offset <= this->pack; ++offset) {
+      const std::vector<float> values = rounded<TypeParam>(odd_numbers(count, 8));
+      const DeviceArray<TypeParam> in(stored<TypeParam>(values), offset);
+      const DeviceArray<float> out(count, offset % 5);
+      cuda::cast_features(out.get(), in.get(), count, nullptr);
+      ASSERT_TRUE(nearly_equal(out.host(), values, 0.0)) << count << ", offset " << offset;
+      ASSERT_TRUE(out.guards_intact());
+    }
+  }
+}
+
+TYPED_TEST(BackboneKernels, CastFillsAndCrossesBlocks) {
+  for (const std::size_t count : {1023, 1024, 1025, 2051}) {
+    const std::vector<float> values = rounded<TypeParam>(odd_numbers(count, 9));
+    const DeviceArray<TypeParam> in(stored<TypeParam>(values));
+    const DeviceArray<float> out(count);
+    cuda::cast_features(out.get(), in.get(), count, nullptr);
+    ASSERT_TRUE(nearly_equal(out.host(), values, 0.0)) << count;
+  }
+}
+
+}  // namespace
+}  // namespace graft

@@ -1,0 +1,188 @@
+// The bytes that a launch moves, as the virtual GPU counts them, against those that the header of
+// its kernel promises: at most 2 % more, and no access of a warp touches more sectors than its
+// bytes need.
+
+#include "kernels/cuda/bias_relu.h"
+#include "kernels/cuda/bias_relu_max_pool.h"
+#include "kernels/cuda/cast_features.h"
+#include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/gather_rows.h"
+#include "kernels/cuda/preprocess.h"
+#include "kernels/cuda/relu_dropout.h"
+#include "kernels/cuda/rmsprop.h"
+#include "tests/kernels_cuda/cuda_test.h"
+
+namespace graft {
+namespace {
+
+using test::DeviceArray;
+
+struct Promise {
+  std::size_t read, written;
+  std::size_t split_sectors = 0;  // that loads may touch beyond what their bytes need
+};
+
+#define GRAFT_NEEDS_VIRTUAL_GPU() \
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU counts sectors"
+
+// `kernel`: a part of the mangled name.
+void expect_moved(const char* kernel, const Promise& promise) {
+  constexpr double slack = 1.02;
+  VgpuCounters counted = {};
+  ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  ASSERT_EQ(GRAFT_VIRTUAL_GPU(vgpu_last_launch)(kernel, &counted), 1) << kernel;
+  const auto read = static_cast<double>(32 * counted.distinct_sectors_read);
+  const auto written = static_cast<double>(32 * counted.distinct_sectors_written);
+  EXPECT_LE(read, slack * static_cast<double>(promise.read)) << kernel;
+  EXPECT_LE(written, slack * static_cast<double>(promise.written)) << kernel;
+  // Less would mean that the launch did not do its work.
+  EXPECT_GE(read, static_cast<double>(promise.read)) << kernel;
+  EXPECT_GE(written, static_cast<double>(promise.written)) << kernel;
+  EXPECT_LE(counted.sectors_loaded, counted.sectors_loaded_minimum + promise.split_sectors)
+      << kernel;
+  EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum) << kernel;
+  // Every sector is stored once, but for a last pack that is not whole: its values go one by one.
+  EXPECT_LE(counted.sectors_stored, counted.distinct_sectors_written + 7) << kernel;
+}
+
+// A thread of a half type needs eight biases, 32 bytes, which it loads as two packs: each touches
+// the sectors of both. They come from the L1 cache, and are no bytes of the memory.
+template <typename T>
+std::size_t split_bias_sectors(std::size_t warps, std::size_t channels) {
+  return sizeof(T) == 4 ? 0 : warps * std::min<std::size_t>(32, channels / 8);
+}
+
+// VGG16 at 150×150, one image: the planes that its five blocks end with.
+struct BlockEnd {
+  std::size_t side, channels;
+  std::size_t count() const { return side * side * channels; }
+};
+constexpr BlockEnd block_ends[] = {{150, 64}, {75, 128}, {37, 256}, {18, 512}, {9, 512}};
+
+template <typename T>
+class Bytes : public test::CudaStorageTest<T> {
+ protected:
+  static std::vector<T> plane(std::size_t count) {
+    return std::vector<T>(count, test::to_storage<T>(0.5F));
+  }
+};
+TYPED_TEST_SUITE(Bytes, test::StorageTypes);
+
+TYPED_TEST(Bytes, OfBiasRelu) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  using T = TypeParam;
+  for (const BlockEnd& end : block_ends) {
+    const DeviceArray<T> values(this->plane(end.count()));
+    const DeviceArray<float> bias(std::vector<float>(end.channels, 0.25F));
+    cuda::bias_relu(values.get(), bias.get(), end.side * end.side, end.channels, nullptr);
+    const std::size_t warps = (end.count() * sizeof(T) / 16 + 31) / 32;
+    expect_moved("16bias_relu_kernel",
+                 {sizeof(T) * end.count() + 4 * end.channels, sizeof(T) * end.count(),
+                  split_bias_sectors<T>(warps, end.channels)});
+  }
+}
+
+TYPED_TEST(Bytes, OfBiasReluMaxPool) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  using T = TypeParam;
+  for (const BlockEnd& end : block_ends) {
+    const std::size_t pooled_side = end.side / 2;
+    const std::size_t outputs = pooled_side * pooled_side * end.channels;
+    const DeviceArray<T> in(this->plane(end.count())), out(outputs);
+    const DeviceArray<float> bias(std::vector<float>(end.channels, 0.25F));
+    cuda::bias_relu_max_pool(out.get(), in.get(), bias.get(), {1, end.side, end.side, end.channels},
+                             nullptr);
+    const std::size_t line_packs = pooled_side * end.channels * sizeof(T) / 16;
+    const std::size_t warps = pooled_side * ((line_packs + 31) / 32);
+    expect_moved("25bias_relu_max_pool_kernel",
+                 {4 * sizeof(T) * outputs + 4 * end.channels, sizeof(T) * outputs,
+                  split_bias_sectors<T>(warps, end.channels)});
+  }
+}
+
+TYPED_TEST(Bytes, OfPreprocess) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  using T = TypeParam;
+  constexpr std::size_t pixels = 150 * 150;
+  const DeviceArray<std::uint8_t> rgb(std::vector<std::uint8_t>(3 * pixels, 99));
+  const DeviceArray<float> tables(std::vector<float>(3 * 256, 0.5F));
+  for (const std::size_t channels : {3, 4, 8}) {
+    const DeviceArray<T> out(pixels * channels);
+    cuda::preprocess(out.get(), rgb.get(), {tables.get(), {0, 1, 2}}, pixels, channels, nullptr);
+    expect_moved("17preprocess_kernel", {3 * pixels + 3072, sizeof(T) * pixels * channels});
+  }
+}
+
+TYPED_TEST(Bytes, OfCastFeatures) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  constexpr std::size_t count = 4 * 4 * 512;
+  const DeviceArray<TypeParam> in(this->plane(count));
+  const DeviceArray<float> out(count);
+  cuda::cast_features(out.get(), in.get(), count, nullptr);
+  expect_moved("20cast_features_kernel", {sizeof(TypeParam) * count, 4 * count});
+}
+
+// The head of the recipe: 8192 features, 256 hidden units, a batch of 16.
+class HeadBytes : public test::CudaTest {
+ protected:
+  static constexpr std::size_t rows = 16, columns = 8192, units = 256;
+};
+
+TEST_F(HeadBytes, OfGatherRows) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const DeviceArray<float> features(std::vector<float>(rows * columns, 1.0F)), out(rows * columns);
+  const DeviceArray<std::uint32_t> labels(std::vector<std::uint32_t>(rows, 1)), out_labels(rows);
+  std::vector<std::uint32_t> order(rows);
+  for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(rows - 1 - i);
+  const DeviceArray<std::uint32_t> indices(order);
+  cuda::gather_rows(out.get(), out_labels.get(), {features.get(), labels.get(), columns},
+                    indices.get(), rows, nullptr);
+  VgpuCounters counted = {};
+  ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+  ASSERT_EQ(GRAFT_VIRTUAL_GPU(vgpu_last_launch)("18gather_rows_kernel", &counted), 1);
+  EXPECT_EQ(32 * counted.distinct_sectors_read, 4 * rows * columns + 8 * rows);
+  EXPECT_EQ(32 * counted.distinct_sectors_written, 4 * rows * columns + 4 * rows);
+  EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
+  EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
+}
+
+TEST_F(HeadBytes, OfReluDropout) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const DeviceArray<float> values(std::vector<float>(rows * units, 1.0F));
+  const DeviceArray<float> gradient(std::vector<float>(rows * units, 1.0F));
+  const DeviceArray<float> bias(std::vector<float>(units, 1.0F));
+  const cuda::Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 2.0F};
+  cuda::relu_dropout(values.get(), bias.get(), rows, units, dropout, nullptr);
+  expect_moved("19relu_dropout_kernel", {4 * rows * units + 4 * units, 4 * rows * units});
+  cuda::relu_dropout_backward(gradient.get(), values.get(), rows * units, 2.0F, nullptr);
+  expect_moved("28relu_dropout_backward_kernel", {8 * rows * units, 4 * rows * units});
+}
+
+TEST_F(HeadBytes, OfColumnSums) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const DeviceArray<float> delta(std::vector<float>(rows * units, 1.0F)), sums(units);
+  cuda::column_sums(sums.get(), delta.get(), rows, units, nullptr);
+  expect_moved("18column_sums_kernel", {4 * rows * units, 4 * units});
+}
+
+TEST_F(HeadBytes, OfRmsprop) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  std::vector<std::unique_ptr<DeviceArray<float>>> arrays;
+  const auto array = [&](std::size_t count) {
+    arrays.push_back(std::make_unique<DeviceArray<float>>(std::vector<float>(count, 0.5F)));
+    return arrays.back()->get();
+  };
+  std::vector<cuda::ParameterTensor> tensors;
+  std::size_t all = 0;
+  for (const std::size_t count : {512 * units, units, units, std::size_t{1}}) {
+    tensors.push_back({array(count), array(count), array(count), count});
+    all += count;
+  }
+  for (const bool inside : {true, false}) {
+    cuda::rmsprop(tensors, {1e-3F, 0.9F, 0.1F, 1e-7F, inside}, nullptr);
+    expect_moved("14rmsprop_kernel", {12 * all, 8 * all});
+  }
+}
+
+}  // namespace
+}  // namespace graft

@@ -1,0 +1,62 @@
+#include "tests/reference/naive_plane_ops.h"
+
+#include <cmath>
+
+namespace graft::reference {
+
+std::vector<float> preprocess(std::span<const std::uint8_t> rgb, const cpu::PixelTables& tables,
+                              std::size_t channels) {
+  std::vector<float> out(rgb.size() / 3 * channels);
+  for (std::size_t pixel = 0; pixel < rgb.size() / 3; ++pixel) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      out[pixel * channels + c] = tables.value[c][rgb[3 * pixel + tables.source[c]]];
+    }
+  }
+  return out;
+}
+
+std::vector<float> bias_relu(std::span<const float> values, std::span<const float> bias) {
+  std::vector<float> out(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float value = values[i] + bias[i % bias.size()];
+    out[i] = value <= 0.0F ? 0.0F : value;
+  }
+  return out;
+}
+
+std::vector<float> bias_relu_max_pool(std::span<const float> values, std::span<const float> bias,
+                                      const Plane& plane) {
+  const std::vector<float> full = bias_relu(values, bias);
+  const auto at = [&](std::size_t image, std::size_t y, std::size_t x, std::size_t c) {
+    return full[((image * plane.height + y) * plane.width + x) * plane.channels + c];
+  };
+  std::vector<float> out;
+  out.reserve(plane.pooled_count());
+  for (std::size_t image = 0; image < plane.images; ++image) {
+    for (std::size_t y = 0; y + 1 < plane.height; y += 2) {
+      for (std::size_t x = 0; x + 1 < plane.width; x += 2) {
+        for (std::size_t c = 0; c < plane.channels; ++c) {
+          float largest = 0.0F;  // no value after ReLU is below
+          for (const std::size_t place : {0U, 1U, 2U, 3U}) {
+            const float value = at(image, y + place / 2, x + place % 2, c);
+            if (std::isnan(value) || value > largest) largest = value;
+            if (std::isnan(value)) break;
+          }
+          out.push_back(largest);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<float> column_sums(std::span<const float> matrix, std::size_t rows,
+                               std::size_t columns) {
+  std::vector<float> sums(columns);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) sums[c] += matrix[r * columns + c];
+  }
+  return sums;
+}
+
+}  // namespace graft::reference

@@ -1,0 +1,34 @@
+#pragma once
+// Makes chosen API calls fail. VGPU_FAIL="cudaMalloc:3:2,cublasSgemm_v2:1:13": the third cudaMalloc
+// returns error 2, the first cublasSgemm_v2 returns 13. A kernel launch is called cudaLaunchKernel.
+// CUDA errors that break a context (700, 702, 710, 714 … 719) stay, as they do on a device.
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace vgpu {
+
+class Faults {
+ public:
+  static Faults& instance();
+  void set(const std::string& text);      // throws std::runtime_error
+  int next(const std::string& function);  // counts the call; its error, or 0
+  std::map<std::string, long> calls();    // since the start, or the last set()
+
+ private:
+  struct Fault {
+    std::string function;
+    long call;
+    int error;
+  };
+  Faults();
+  std::mutex mutex_;
+  std::vector<Fault> faults_;
+  std::map<std::string, long> calls_;
+};
+
+bool is_sticky(int error);
+
+}  // namespace vgpu

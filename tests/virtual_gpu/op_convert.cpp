@@ -1,0 +1,400 @@
+// mov (with packing and unpacking of vectors), cvt between all scalar types, cvta.
+
+#include <cfenv>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "arithmetic.h"
+#include "decoder.h"
+
+namespace vgpu {
+namespace {
+
+// ---- mov ----
+
+template <class T>
+void move(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  T* d = w.reg<T>(i.d);
+  const T* a = w.reg<T>(i.a);
+  each_lane(lanes, [=](int l) { d[l] = a[l]; });
+}
+void move_predicate(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  w.predicate(i.d) = (w.predicate(i.d) & ~lanes) | (w.predicate(i.a) & lanes);
+}
+
+std::uint32_t part(const Instruction& i, unsigned n) {
+  return i.more[n];
+}
+
+// {low, high, …} into one register, and back. Part: the type of an element.
+template <class Whole, class Part>
+void pack(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  constexpr unsigned count = sizeof(Whole) / sizeof(Part);
+  each_lane(lanes, [&](int l) {
+    Whole whole = 0;
+    for (unsigned n = 0; n < count; ++n)
+      whole |= static_cast<Whole>(static_cast<Whole>(w.reg<Part>(part(i, n))[l])
+                                  << (8 * sizeof(Part) * n));
+    w.reg<Whole>(i.d)[l] = whole;
+  });
+}
+template <class Whole, class Part>
+void unpack(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  constexpr unsigned count = sizeof(Whole) / sizeof(Part);
+  each_lane(lanes, [&](int l) {
+    const Whole whole = w.reg<Whole>(i.a)[l];
+    for (unsigned n = 0; n < count; ++n)
+      w.reg<Part>(part(i, n))[l] = static_cast<Part>(whole >> (8 * sizeof(Part) * n));
+  });
+}
+
+Type element_type(std::size_t bytes) {
+  return bytes == 2 ? Type::b16 : (bytes == 4 ? Type::b32 : Type::none);
+}
+
+Handler decode_pack(Decoding& d, Type type, bool packs) {
+  const auto& parts = d.operand(packs ? 1 : 0).parts;
+  const std::size_t bytes = parts.empty() ? 0 : bytes_of(type) / parts.size();
+  if (parts.size() > 4 || parts.size() < 2) return nullptr;
+  for (std::size_t n = 0; n < parts.size(); ++n)
+    d.out.more[n] = packs ? d.source(parts[n], element_type(bytes))
+                          : d.destination(parts[n], element_type(bytes));
+  if (packs)
+    d.out.d = d.destination(0, type);
+  else
+    d.out.a = d.source(1, type);
+  if (bytes_of(type) == 8 && bytes == 4)
+    return packs ? pack<std::uint64_t, std::uint32_t> : unpack<std::uint64_t, std::uint32_t>;
+  if (bytes_of(type) == 8 && bytes == 2)
+    return packs ? pack<std::uint64_t, std::uint16_t> : unpack<std::uint64_t, std::uint16_t>;
+  if (bytes_of(type) == 4 && bytes == 2)
+    return packs ? pack<std::uint32_t, std::uint16_t> : unpack<std::uint32_t, std::uint16_t>;
+  return nullptr;
+}
+
+Handler decode_mov(Decoding& d) {
+  const Type type = d.type();
+  if (d.operand(0).kind == Operand::Kind::vector) return decode_pack(d, type, false);
+  if (d.operand(1).kind == Operand::Kind::vector) return decode_pack(d, type, true);
+  d.plain(type);
+  if (type == Type::pred) return move_predicate;
+  switch (bytes_of(type)) {
+    case 2:
+      return move<std::uint16_t>;
+    case 4:
+      return move<std::uint32_t>;
+    case 8:
+      return move<std::uint64_t>;
+    default:
+      return nullptr;
+  }
+}
+
+// ---- cvt ----
+
+enum class Round : std::uint8_t { nearest, zero, down, up };
+
+// What a source register holds, read as its type; registers may be wider than the type.
+template <class T>
+T read(const std::byte* lane) {
+  T value{};
+  std::memcpy(&value, lane, sizeof value);
+  return value;
+}
+
+template <class T>
+constexpr bool is_16 = std::is_same_v<T, Half> || std::is_same_v<T, Bfloat>;
+template <class T>
+constexpr bool is_real = std::is_floating_point_v<T> || is_16<T>;
+
+double rounded_to_integer(double value, Round round) {
+  switch (round) {
+    case Round::zero:
+      return std::trunc(value);
+    case Round::down:
+      return std::floor(value);
+    case Round::up:
+      return std::ceil(value);
+    default: {
+      const double below = std::floor(value);
+      const double rest = value - below;
+      if (rest != 0.5) return rest < 0.5 ? below : below + 1;
+      return std::fmod(below, 2) == 0 ? below : below + 1;
+    }
+  }
+}
+
+// Out of range goes to the nearest end; NaN to 0, or for 64-bit results to the sign bit alone.
+template <class To>
+To to_integer(double value, Round round) {
+  if (value != value) return sizeof(To) == 8 ? static_cast<To>(std::uint64_t{1} << 63U) : To{0};
+  const double whole = rounded_to_integer(value, round);
+  constexpr auto lowest = std::numeric_limits<To>::min();
+  constexpr auto highest = std::numeric_limits<To>::max();
+  if (whole <= static_cast<double>(lowest)) return lowest;
+  if (whole >= static_cast<double>(highest)) return highest;
+  return static_cast<To>(whole);
+}
+
+int host_mode(Round round) {
+  switch (round) {
+    case Round::zero:
+      return FE_TOWARDZERO;
+    case Round::down:
+      return FE_DOWNWARD;
+    case Round::up:
+      return FE_UPWARD;
+    default:
+      return FE_TONEAREST;
+  }
+}
+
+// float → 16 bits in a given direction: nearest first, then one step where that went the other way.
+template <class To>
+To narrowed(float value, Round round) {
+  To result = from_float<To>(value);
+  if (round == Round::nearest || value != value) return result;
+  const float got = to_float(result);
+  const bool too_high = got > value;
+  const bool too_low = got < value;
+  const bool want_lower = round == Round::down || (round == Round::zero && value > 0);
+  const bool want_higher = round == Round::up || (round == Round::zero && value < 0);
+  const int away = (result.bits & 0x8000U) != 0 ? 1 : -1;  // one step of the bits downwards
+  if (too_high && want_lower) result.bits = static_cast<std::uint16_t>(result.bits + away);
+  if (too_low && want_higher) result.bits = static_cast<std::uint16_t>(result.bits - away);
+  return result;
+}
+
+template <class From>
+auto widened(From value) {
+  if constexpr (is_16<From>)
+    return to_float(value);
+  else
+    return value;
+}
+
+template <class To, class From>
+To converted(From from, Round round, bool to_whole, bool saturate, bool flush) {
+  auto value = widened(from);
+  using Value = decltype(value);
+  if constexpr (std::is_same_v<Value, float>)
+    if (flush) value = flushed(value);
+  if constexpr (std::is_floating_point_v<Value> && std::is_integral_v<To>) {
+    return to_integer<To>(value, round);
+  } else if constexpr (std::is_integral_v<Value> && std::is_integral_v<To>) {
+    if (saturate) {
+      constexpr auto lowest = std::numeric_limits<To>::min();
+      constexpr auto highest = std::numeric_limits<To>::max();
+      if (std::cmp_less(value, lowest)) return lowest;
+      if (std::cmp_greater(value, highest)) return highest;
+    }
+    return static_cast<To>(value);
+  } else {  // to a float
+    if constexpr (std::is_floating_point_v<Value>)
+      if (to_whole)
+        value = static_cast<Value>(std::copysign(rounded_to_integer(value, round), value));
+    if constexpr (is_16<To>) {
+      float narrow = 0;
+      if constexpr (sizeof(Value) == 8 || (std::is_integral_v<Value> && sizeof(Value) > 2))
+        narrow = round_to_odd(static_cast<double>(value));
+      else
+        narrow = static_cast<float>(value);
+      if (saturate) narrow = saturated(narrow);
+      return narrowed<To>(narrow, to_whole ? Round::nearest : round);
+    } else {
+      To result = static_cast<To>(value);  // under the host's rounding mode
+      if constexpr (std::is_same_v<To, float>)
+        if (flush) result = flushed(result);
+      return saturate ? saturated(result) : result;
+    }
+  }
+}
+
+enum : std::uint8_t { kRound = 3, kToWhole = 4, kSaturate = 8, kFlush = 16, kRelu = 32 };
+
+// c: bytes of the source's register; offset: bytes of the destination's.
+template <class To, class From>
+void convert(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  const auto round = static_cast<Round>(i.flags & kRound);
+  const bool to_whole = (i.flags & kToWhole) != 0;
+  const bool saturate = (i.flags & kSaturate) != 0;
+  const bool flush = (i.flags & kFlush) != 0;
+  const std::byte* source = w.reg<std::byte>(i.a);
+  std::byte* destination = w.reg<std::byte>(i.d);
+  const bool host_rounds = round != Round::nearest && !to_whole && std::is_floating_point_v<To>;
+  if (host_rounds) std::fesetround(host_mode(round));
+  for (std::uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
+    const int l = std::countr_zero(rest);
+    const To value = converted<To>(read<From>(source + static_cast<std::size_t>(l) * i.c), round,
+                                   to_whole, saturate, flush);
+    std::byte* d = destination + l * i.offset;
+    if constexpr (std::is_integral_v<To>) {  // extended to the register
+      const auto wide = static_cast<std::int64_t>(value);
+      std::memcpy(d, &wide, static_cast<std::size_t>(i.offset));
+    } else {
+      std::memcpy(d, &value, sizeof value);
+    }
+  }
+  if (host_rounds) std::fesetround(FE_TONEAREST);
+}
+
+template <class To>
+Handler from_type(Type type) {
+  switch (type) {
+    case Type::b8:
+    case Type::u8:
+      return convert<To, std::uint8_t>;
+    case Type::s8:
+      return convert<To, std::int8_t>;
+    case Type::u16:
+      return convert<To, std::uint16_t>;
+    case Type::s16:
+      return convert<To, std::int16_t>;
+    case Type::u32:
+      return convert<To, std::uint32_t>;
+    case Type::s32:
+      return convert<To, std::int32_t>;
+    case Type::u64:
+      return convert<To, std::uint64_t>;
+    case Type::s64:
+      return convert<To, std::int64_t>;
+    case Type::f16:
+      return convert<To, Half>;
+    case Type::bf16:
+      return convert<To, Bfloat>;
+    case Type::f32:
+      return convert<To, float>;
+    case Type::f64:
+      return convert<To, double>;
+    default:
+      return nullptr;
+  }
+}
+
+Handler converter(Type to, Type from) {
+  switch (to) {
+    case Type::u8:
+      return from_type<std::uint8_t>(from);
+    case Type::s8:
+      return from_type<std::int8_t>(from);
+    case Type::u16:
+      return from_type<std::uint16_t>(from);
+    case Type::s16:
+      return from_type<std::int16_t>(from);
+    case Type::u32:
+      return from_type<std::uint32_t>(from);
+    case Type::s32:
+      return from_type<std::int32_t>(from);
+    case Type::u64:
+      return from_type<std::uint64_t>(from);
+    case Type::s64:
+      return from_type<std::int64_t>(from);
+    case Type::f16:
+      return from_type<Half>(from);
+    case Type::bf16:
+      return from_type<Bfloat>(from);
+    case Type::f32:
+      return from_type<float>(from);
+    case Type::f64:
+      return from_type<double>(from);
+    default:
+      return nullptr;
+  }
+}
+
+// cvt.rn.f16x2.f32 d, a, b: a becomes the upper half.
+template <class T>
+void convert_pair(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  const auto round = static_cast<Round>(i.flags & kRound);
+  auto* d = w.reg<Pair<T>>(i.d);
+  const auto* a = w.reg<float>(i.a);
+  const auto* b = w.reg<float>(i.b);
+  const bool relu = (i.flags & kRelu) != 0;
+  each_lane(lanes, [=](int l) {
+    const auto one = [=](float x) {
+      return narrowed<T>(relu ? NanWins<Maximum>{}(x, 0.0F) : x, round);
+    };
+    d[l] = {one(b[l]), one(a[l])};
+  });
+}
+
+Handler decode_cvt(Decoding& d) {
+  Round round = Round::nearest;
+  bool to_whole = false;
+  if (d.take("rni"))
+    to_whole = true;
+  else if (d.take("rzi"))
+    round = Round::zero, to_whole = true;
+  else if (d.take("rmi"))
+    round = Round::down, to_whole = true;
+  else if (d.take("rpi"))
+    round = Round::up, to_whole = true;
+  else if (d.take("rz"))
+    round = Round::zero;
+  else if (d.take("rm"))
+    round = Round::down;
+  else if (d.take("rp"))
+    round = Round::up;
+  else
+    d.take("rn");
+  d.out.flags = static_cast<std::uint8_t>(round);
+  if (to_whole) d.out.flags |= kToWhole;
+  if (d.take("ftz")) d.out.flags |= kFlush;
+  if (d.take("sat")) d.out.flags |= kSaturate;
+  if (d.take("relu")) d.out.flags |= kRelu;
+  const Type to = d.type();
+  const Type from = d.type();
+  if (to == Type::f16x2 || to == Type::bf16x2) {
+    if (from != Type::f32 || (d.out.flags & ~(kRound | kRelu)) != 0) return nullptr;
+    d.out.d = d.destination(0, to);
+    d.out.a = d.source(1, from);
+    d.out.b = d.source(2, from);
+    return to == Type::f16x2 ? convert_pair<Half> : convert_pair<Bfloat>;
+  }
+  if ((d.out.flags & kRelu) != 0) return nullptr;
+  d.out.d = d.any_source(d.operand(0), to);
+  d.out.a = d.any_source(d.operand(1), from);
+  d.out.offset = static_cast<std::int64_t>(d.register_bytes(d.operand(0)));
+  d.out.c = static_cast<std::uint32_t>(d.is_register(1) ? d.register_bytes(d.operand(1))
+                                                        : bytes_of(from));
+  if (static_cast<std::size_t>(d.out.offset) < bytes_of(to) || d.out.c < bytes_of(from))
+    d.fail("a register smaller than its type");
+  return converter(to, from);
+}
+
+// ---- cvta: between generic addresses and those of a state space ----
+
+void add_window(Warp& w, const Instruction& i, std::uint32_t lanes) {
+  auto* d = w.reg<std::uint64_t>(i.d);
+  const auto* a = w.reg<std::uint64_t>(i.a);
+  const auto window = static_cast<std::uint64_t>(i.offset);
+  each_lane(lanes, [=](int l) { d[l] = a[l] + window; });
+}
+
+Handler decode_cvta(Decoding& d) {
+  const bool to = d.take("to");
+  std::uint64_t window = 0;
+  if (d.take("shared"))
+    window = kSharedWindow;
+  else if (d.take("local"))
+    window = kLocalWindow;
+  else if (d.take("param"))
+    window = kParamWindow;
+  else if (!d.take("global") && !d.take("const"))
+    return nullptr;
+  const Type type = d.type();
+  d.plain(type);
+  d.out.offset = static_cast<std::int64_t>(to ? ~window + 1 : window);
+  return bytes_of(type) == 8 ? add_window : nullptr;
+}
+
+constexpr OpcodeRow kOpcodes[] = {{"mov", decode_mov}, {"cvt", decode_cvt}, {"cvta", decode_cvta}};
+
+}  // namespace
+
+std::span<const OpcodeRow> convert_opcodes() {
+  return kOpcodes;
+}
+
+}  // namespace vgpu
