@@ -11,6 +11,7 @@ packages=(
   libexif-dev libjpeg62-turbo-dev libstb-dev libtiff-dev zlib1g-dev
   libhdf5-dev
   libbenchmark-dev libgmock-dev libgtest-dev
+  libzstd-dev                             # the virtual GPU: PTX in a program is compressed
   python3 python3-pip                     # fetching packages of weights and photos
   clang-format clang-tidy shellcheck      # checks of style
 )

@@ -15,6 +15,11 @@ if [ ! -f "$cache/vgg16_imagenet.safetensors" ]; then
     step "without the weights: the tests that need them are skipped, by name"
 fi
 
+# The test that reads the compiled kernels needs these two; without them it is skipped.
+if command -v nvcc >/dev/null && ! { command -v cuobjdump && command -v nvdisasm; } >/dev/null; then
+  "$project/tools/fetch_cuda_tools.sh" || step "without cuobjdump: the test of the SASS is skipped"
+fi
+
 cd "$project"
 for preset in "$@"; do
   step "building $preset (the log is in build/$preset/build.log)"

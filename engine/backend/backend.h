@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -51,6 +52,9 @@ struct BackboneOptions {
   ImageSize image_size;
   Preprocess preprocess = Preprocess::rescale;
   std::size_t batch_size = 32;  // the most images that one submit may bring
+  Precision precision = Precision::fp32;
+  bool autotune = false;
+  std::filesystem::path cache = {};  // folder for what may be made again; empty: none
 };
 
 // The frozen network, ready for batches.
@@ -133,8 +137,12 @@ class Backend {
   virtual ~Backend() = default;
   // For people: "CPU, AVX-512, 2 threads".
   virtual std::string description() const = 0;
-  // Names the arithmetic of the backbone: equal strings promise equal bytes of features.
-  virtual std::string numerics() const = 0;
+  // Names the arithmetic of a backbone with these options: equal strings promise equal bytes of
+  // features. Throws as make_backbone does for options that the device cannot serve.
+  virtual std::string numerics(const BackboneOptions& options) = 0;
+  // For "batch_size": "auto": the largest useful batch that fits the device's free memory now.
+  // options.batch_size is not looked at. Throws Error(device) when not one image fits.
+  virtual std::size_t largest_batch(const BackboneOptions& options) = 0;
   virtual HostBuffer allocate_host(std::size_t bytes) = 0;
   // How many batches should be under way at once: 1 where submit() computes before it returns.
   virtual std::size_t batches_in_flight() const = 0;
@@ -143,10 +151,14 @@ class Backend {
   virtual std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                                   const BackboneOptions& options) = 0;
   virtual std::unique_ptr<Head> make_head(const HeadOptions& options) = 0;
+  // Sentences for the user on what went wrong and stopped nothing, since the last call.
+  virtual std::vector<std::string> take_remarks() { return {}; }
 };
 
-// device: "cpu", "cuda" or "auto". Throws Error(device) with a sentence when a GPU is asked for and
-// there is none; "auto" takes the CPU then. threads 0: one per core this process may run on.
-std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads);
+// device: "cpu", "cuda" (the first GPU), "cuda:N" or "auto". Throws Error(device) with a sentence
+// when a GPU is asked for and there is none; "auto" takes the CPU then, and passes a sentence to
+// `note` that says why. threads 0: one per core this process may run on.
+std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads,
+                                      const std::function<void(const std::string&)>& note = {});
 
 }  // namespace graft

@@ -1,34 +1,57 @@
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/cpu_backend.h"
-#include "engine/backend/cuda_devices.h"
+#include "engine/backend/cuda_module.h"
 #include "engine/base/error.h"
 
 namespace graft {
+namespace {
 
-FeatureShape vgg16_feature_shape(ImageSize image) {
-  constexpr std::uint32_t least = 32;
-  if (image.height < least || image.width < least) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("Images of {}×{} are too small for VGG16, which halves them five times; "
-                    "data.image_size must be at least [32, 32].",
-                    image.height, image.width));
-  }
-  return {image.height / least, image.width / least, vgg16_layers.back().output_channels};
-}
-
-std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads) {
-  if (device == "cpu" || device == "auto") return std::make_unique<cpu::CpuBackend>(threads);
-  if (device == "cuda") {
-    throw Error(ErrorKind::device,
-                fmt::format("\"device\": \"cuda\" cannot be used: {}. Choose \"cpu\" or \"auto\".",
-                            why_no_cuda()));
-  }
+[[noreturn]] void no_such_device(const std::string& device) {
   throw Error(
       ErrorKind::usage,
-      fmt::format("There is no device \"{}\"; choose \"cpu\", \"cuda\" or \"auto\".", device));
+      fmt::format("There is no device \"{}\"; choose \"cpu\", \"cuda\", \"cuda:N\" or \"auto\".",
+                  device));
+}
+
+// "cuda" is 0, "cuda:N" is N.
+int ordinal_of(const std::string& device) {
+  if (device == "cuda") return 0;
+  const std::string prefix = "cuda:";
+  int ordinal = 0;
+  const char* end = device.data() + device.size();
+  if (!device.starts_with(prefix)) no_such_device(device);
+  const auto [stop, failure] = std::from_chars(device.data() + prefix.size(), end, ordinal);
+  if (failure != std::errc{} || stop != end || ordinal < 0) no_such_device(device);
+  return ordinal;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads,
+                                      const std::function<void(const std::string&)>& note) {
+  if (device == "cpu") return std::make_unique<cpu::CpuBackend>(threads);
+  if (device == "auto") {
+    try {
+      return cuda_module().make_backend(0, threads);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::device) throw;
+      if (note) note(fmt::format("\"device\": \"auto\" takes no GPU: {}", error.what()));
+      return std::make_unique<cpu::CpuBackend>(threads);
+    }
+  }
+  const int ordinal = ordinal_of(device);
+  try {
+    return cuda_module().make_backend(ordinal, threads);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::device) throw;
+    throw Error(ErrorKind::device,
+                fmt::format("\"device\": \"{}\" cannot be used: {}. Choose \"cpu\" or \"auto\".",
+                            device, error.what()));
+  }
 }
 
 }  // namespace graft

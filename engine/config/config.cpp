@@ -36,4 +36,18 @@ std::string_view name_of(Gray16 value) {
   return value == Gray16::high_byte ? "high_byte" : "clip";
 }
 
+std::string_view name_of(Precision value) {
+  switch (value) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::fp16:
+      return "fp16";
+    case Precision::bf16:
+      return "bf16";
+  }
+  return "";
+}
+
 }  // namespace graft

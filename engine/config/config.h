@@ -15,11 +15,15 @@ enum class Resize { nearest, bilinear, bicubic, lanczos };
 enum class Preprocess { rescale, caffe, torch };
 enum class OnBadImage { stop, skip };
 enum class Gray16 { high_byte, clip };
+// Of the backbone's arithmetic: what its activations are stored in and its products are rounded to.
+// fp32 never uses TF32.
+enum class Precision { fp32, tf32, fp16, bf16 };
 
 std::string_view name_of(Resize value);
 std::string_view name_of(Preprocess value);
 std::string_view name_of(OnBadImage value);
 std::string_view name_of(Gray16 value);
+std::string_view name_of(Precision value);
 
 struct ImageSize {
   std::uint32_t height = 150;
@@ -38,12 +42,21 @@ struct DataConfig {
   bool exif_orientation = false;  // turn the picture upright as its EXIF tag says; Keras does not
   Gray16 gray16 =
       Gray16::high_byte;  // 16-bit gray to 8: its high byte, or clipped at 255 as Pillow does
+  // Let libjpeg shrink large JPEGs while it decodes them: quicker, and the pixels differ a little.
+  bool fast_decode = false;
 };
 
 struct BackboneConfig {
   std::string name = "vgg16";
   std::filesystem::path weights;
-  std::size_t batch_size = 32;
+  std::size_t batch_size = 32;  // 0 (JSON: "auto"): the largest that the device's memory holds
+  Precision precision = Precision::fp32;
+  bool autotune = false;  // time the candidates for each convolution on the device, once
+};
+
+struct PipelineConfig {
+  // Batches that are under way on the device at once; 0: as many as the device wants.
+  std::size_t depth = 0;
 };
 
 struct FeaturesConfig {
@@ -73,12 +86,14 @@ struct TrainConfig {
 };
 
 struct Config {
-  std::string device = "auto";  // cpu | cuda | auto
+  std::string device = "auto";  // cpu | cuda | cuda:N | auto
   std::uint64_t seed = 1;
   std::filesystem::path output = "runs/graft";
-  std::size_t threads = 0;  // 0: one per core
+  std::size_t threads = 0;      // 0: one per core
+  std::filesystem::path cache;  // what may be made again: plans of convolutions
   DataConfig data;
   BackboneConfig backbone;
+  PipelineConfig pipeline;
   FeaturesConfig features;
   HeadConfig head;
   TrainConfig train;

@@ -28,7 +28,7 @@ class Extraction {
         stage_("features/" + request.name),
         paths_(request.folder, request.name) {
     list_.shape = vgg16_feature_shape(request.data.image_size);
-    list_.key = feature_key(request.data, request.weights, backend.numerics(), list_.shape);
+    list_.key = feature_key(request.data, request.weights, request.numerics, list_.shape);
     list_.classes = dataset_.classes;
     for (const BadFile& bad : dataset_.skipped) list_.skipped.push_back({bad.file, bad.reason, {}});
     layout_ = {header_for(dataset_.samples.size()).size(), list_.shape.count() * sizeof(float)};
@@ -226,6 +226,7 @@ class Extraction {
     pipeline.shape = list_.shape;
     pipeline.batch_size = request_.batch_size;
     pipeline.decode_threads = request_.decode_threads;
+    pipeline.depth = request_.pipeline_depth;
     pipeline.stop_at_bad_image = request_.data.on_bad_image == OnBadImage::stop;
     return pipeline;
   }

@@ -73,7 +73,9 @@ struct ExtractionRequest {
   DataConfig data;
   std::size_t batch_size = 32;
   std::size_t decode_threads = 1;
-  Digest weights;  // Vgg16Weights::digest
+  std::size_t pipeline_depth = 0;  // batches under way at once; 0: as the backend wants
+  Digest weights;                  // Vgg16Weights::digest
+  std::string numerics;            // Backend::numerics of the backbone
 };
 
 // Makes NAME.npy and its companions. Stages: read and decode (decode_threads) → backbone → disk,
@@ -92,6 +94,7 @@ struct PredictionRequest {
   DataConfig data;
   std::size_t batch_size = 32;
   std::size_t decode_threads = 1;
+  std::size_t pipeline_depth = 0;  // batches under way at once; 0: as the backend wants
 };
 void stream_features(
     const PredictionRequest& request, Backend& backend, Backbone& backbone,

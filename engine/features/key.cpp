@@ -16,6 +16,13 @@ const std::string* find_setting(const FeatureKey& key, const std::string& name) 
   return found == key.settings.end() ? nullptr : &found->second;
 }
 
+// With the settings that feature_key leaves out.
+FeatureKey spelled_out(FeatureKey key) {
+  if (find_setting(key, "fast_decode") == nullptr)
+    key.settings.emplace_back("fast_decode", "false");
+  return key;
+}
+
 }  // namespace
 
 Digest FeatureKey::fingerprint() const {
@@ -28,7 +35,7 @@ Digest FeatureKey::fingerprint() const {
 
 FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std::string& numerics,
                        FeatureShape shape) {
-  return {{
+  FeatureKey key{{
       {"format", std::to_string(format_version)},
       {"weights", weights.hex()},
       {"image_size", fmt::format("{}x{}", data.image_size.height, data.image_size.width)},
@@ -39,6 +46,9 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
       {"numerics", numerics},
       {"shape", fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels)},
   }};
+  // Left out when it is false: the keys of features from before there was the setting still hold.
+  if (data.fast_decode) key.settings.emplace_back("fast_decode", "true");
+  return key;
 }
 
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to) {
@@ -52,8 +62,9 @@ std::string describe_input_change(const FeatureKey& from, const FeatureKey& to) 
 std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
   if (from == to) return {};
   std::string changes;
-  for (const auto& [name, value] : to.settings) {
-    const std::string* old = find_setting(from, name);
+  const FeatureKey before = spelled_out(from);
+  for (const auto& [name, value] : spelled_out(to).settings) {
+    const std::string* old = find_setting(before, name);
     if (old != nullptr && *old == value) continue;
     if (name == "shape" && !changes.empty()) continue;  // it follows from the image size
     if (!changes.empty()) changes += " and ";

@@ -22,12 +22,21 @@
 namespace graft {
 namespace {
 
-std::size_t batches_in_flight(const Backend& backend) {
-  return std::max<std::size_t>(backend.batches_in_flight(), 1);
-}
-
 std::size_t batch_capacity(const PipelineRequest& request) {
   return std::min(request.batch_size, request.images);
+}
+
+// No more than there are batches.
+std::size_t batches_in_flight(const PipelineRequest& request, const Backend& backend) {
+  const std::size_t wanted = request.depth > 0 ? request.depth : backend.batches_in_flight();
+  const std::size_t batch = batch_capacity(request);
+  return std::clamp<std::size_t>(wanted, 1, (request.images + batch - 1) / batch);
+}
+
+DecodeOptions decode_options(const DataConfig& data) {
+  DecodeOptions options{data.exif_orientation, data.gray16, {}};
+  if (data.fast_decode) options.shrink_towards = data.image_size;
+  return options;
 }
 
 DecodeOutcome decode_into(const PipelineRequest& request, std::size_t index,
@@ -39,7 +48,7 @@ DecodeOutcome decode_into(const PipelineRequest& request, std::size_t index,
       throw Error(ErrorKind::data,
                   fmt::format("{} changed while this run was using it; run again", path.string()));
     }
-    const Image image = decode_image(bytes, {request.data.exif_orientation, request.data.gray16});
+    const Image image = decode_image(bytes, decode_options(request.data));
     resize_image(image, request.data.resize, request.data.image_size, target);
     return {};
   } catch (const BadImage& bad) {
@@ -61,7 +70,7 @@ class Pipeline {
         sink_(sink),
         sink_thread_(sink_thread),
         batch_(batch_capacity(request)),
-        in_flight_(batches_in_flight(backend)),
+        in_flight_(batches_in_flight(request, backend)),
         free_(pipeline_slots(in_flight_)),
         opened_(pipeline_slots(in_flight_)),
         computed_(pipeline_slots(in_flight_)) {
@@ -299,11 +308,11 @@ void check_pipeline_memory(const PipelineRequest& request, const Backend& backen
   const double image_bytes =
       3.0 * size.height * size.width + static_cast<double>(request.shape.count()) * sizeof(float);
   const std::size_t batch = batch_capacity(request);
-  const std::size_t slots = pipeline_slots(batches_in_flight(backend));
+  const std::size_t slots = pipeline_slots(batches_in_flight(request, backend));
   check_memory(fmt::format("Reading images of {}×{} in {} batches of {} at a time", size.height,
                            size.width, slots, batch),
                static_cast<double>(slots) * static_cast<double>(batch) * image_bytes,
-               "choose a smaller backbone.batch_size or data.image_size");
+               "choose a smaller backbone.batch_size, pipeline.depth or data.image_size");
 }
 
 void run_pipeline(const PipelineRequest& request, Backend& backend, Backbone& backbone,

@@ -30,6 +30,7 @@ struct PipelineRequest {
   FeatureShape shape;
   std::size_t batch_size = 32;
   std::size_t decode_threads = 1;
+  std::size_t depth = 0;           // batches under way at once; 0: Backend::batches_in_flight()
   bool stop_at_bad_image = false;  // else it is passed to the sink
 };
 

@@ -19,6 +19,7 @@ void stream_features(
   pipeline.shape = vgg16_feature_shape(request.data.image_size);
   pipeline.batch_size = request.batch_size;
   pipeline.decode_threads = request.decode_threads;
+  pipeline.depth = request.pipeline_depth;
   const auto sink = [&](const FeatureBatch& done) {
     for (const BadImageOf& one : done.bad) bad(one.image, one.reason);
     if (!done.images.empty()) batch(done.images, done.features);

@@ -3,6 +3,11 @@
 // inventing an end marker, so that libjpeg never pads the picture. Other damage that libjpeg warns
 // of and goes on from is tolerated, as Pillow does. Files that end after the last row without an
 // end marker pass.
+//
+// A shrunk picture (shrink_towards) comes from an inverse DCT of 4, 2 or 1 points a side: nearly
+// the mean of each 2×2, 4×4 or 8×8 pixels. No filter of ours reads only such means, so there is
+// none after which the result is proven the same: "nearest" picks single pixels of the whole
+// picture, the others weigh each. Only a picture that is not shrunk is the same to the byte.
 
 #include <array>
 #include <csetjmp>
@@ -110,9 +115,22 @@ void rgb_of_row(const std::uint8_t* row, J_COLOR_SPACE space, std::size_t width,
   }
 }
 
+// The least of 1, 2, 4 and 8 as n of n/8, the scales of the inverse DCT, at which the picture is
+// still as large as `target`; 8 where it is smaller anyway. libjpeg-turbo has vector code for these
+// four alone: 3, 5, 6 and 7 are slower than decoding the whole picture.
+unsigned scale_towards(const ImageSize& target, const jpeg_decompress_struct& info) {
+  constexpr unsigned whole = DCTSIZE;
+  for (unsigned scale = 1; scale < whole; scale *= 2) {
+    const auto scaled = [&](std::uint64_t side) { return (side * scale + whole - 1) / whole; };
+    if (scaled(info.image_width) >= target.width && scaled(info.image_height) >= target.height)
+      return scale;
+  }
+  return whole;
+}
+
 }  // namespace
 
-Image decode_jpeg(Bytes file) {
+Image decode_jpeg(Bytes file, const std::optional<ImageSize>& shrink_towards) {
   inspect_jpeg(file);
   Decompressor decompressor(file);
   jpeg_decompress_struct& info = decompressor.info();
@@ -120,13 +138,18 @@ Image decode_jpeg(Bytes file) {
   decompressor.call_library([&] { header = jpeg_read_header(&info, TRUE); });
   if (header != JPEG_HEADER_OK)
     throw BadImage("the JPEG is truncated: the file ends in its header");
-  Image image = make_image(info.image_width, info.image_height);
+  if (shrink_towards) {
+    info.scale_num = scale_towards(*shrink_towards, info);
+    info.scale_denom = DCTSIZE;
+  }
+  decompressor.call_library([&] { jpeg_calc_output_dimensions(&info); });
+  Image image = make_image(info.output_width, info.output_height);
   info.out_color_space = info.num_components == 1   ? JCS_GRAYSCALE
                          : info.num_components == 4 ? JCS_CMYK
                                                     : JCS_RGB;
   boolean started = FALSE;
   decompressor.call_library([&] { started = jpeg_start_decompress(&info); });
-  if (started == FALSE) throw_truncated_at(0, image.height);
+  if (started == FALSE) throw_truncated_at(0, info.image_height);
 
   std::vector<std::uint8_t> samples(std::size_t{image.width} * 4);
   decompressor.call_library([&] {
@@ -139,7 +162,9 @@ Image decode_jpeg(Bytes file) {
     }
   });
   if (info.output_scanline < info.output_height) {
-    throw_truncated_at(info.output_scanline, image.height);
+    const std::uint64_t row =
+        std::uint64_t{info.output_scanline} * info.image_height / info.output_height;
+    throw_truncated_at(static_cast<std::uint32_t>(row), info.image_height);
   }
   return image;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -21,7 +22,8 @@ ImageInfo inspect_bmp(Bytes file);
 ImageInfo inspect_pnm(Bytes file);
 ImageInfo inspect_tiff(Bytes file);
 
-Image decode_jpeg(Bytes file);
+// shrink_towards: as in DecodeOptions, in the directions of the stored picture.
+Image decode_jpeg(Bytes file, const std::optional<ImageSize>& shrink_towards);
 Image decode_png(Bytes file, Gray16 gray16);
 Image decode_bmp(Bytes file);
 Image decode_pnm(Bytes file, Gray16 gray16);

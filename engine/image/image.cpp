@@ -135,6 +135,12 @@ Image make_image(std::uint64_t width, std::uint64_t height) {
   return image;
 }
 
+Image decode_upright_jpeg(Bytes file, std::optional<ImageSize> shrink_towards, int orientation) {
+  if (shrink_towards && is_on_its_side(orientation))
+    std::swap(shrink_towards->height, shrink_towards->width);
+  return upright(decode_jpeg(file, shrink_towards), orientation);
+}
+
 void throw_truncated(std::uint64_t have, std::uint64_t need, std::uint64_t width,
                      std::uint64_t height) {
   throw BadImage("the file is truncated: it has " + std::to_string(have) + " bytes and a " +
@@ -161,15 +167,16 @@ ImageInfo inspect_image(std::span<const std::byte> file) {
 }
 
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options) {
-  const auto turned = [&](Image decoded, image::Bytes (*exif_of)(image::Bytes)) {
-    const int orientation = options.exif_orientation ? image::orientation_of(exif_of(file)) : 1;
-    return image::upright(std::move(decoded), orientation);
+  const auto orientation = [&](image::Bytes (*exif_of)(image::Bytes)) {
+    return options.exif_orientation ? image::orientation_of(exif_of(file)) : 1;
   };
   switch (image::require_format(file)) {
     case ImageFormat::jpeg:
-      return turned(image::decode_jpeg(file), image::exif_of_jpeg);
+      return image::decode_upright_jpeg(file, options.shrink_towards,
+                                        orientation(image::exif_of_jpeg));
     case ImageFormat::png:
-      return turned(image::decode_png(file, options.gray16), image::exif_of_png);
+      return image::upright(image::decode_png(file, options.gray16),
+                            orientation(image::exif_of_png));
     case ImageFormat::bmp:
       return image::decode_bmp(file);
     case ImageFormat::pnm:

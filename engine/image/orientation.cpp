@@ -35,7 +35,7 @@ int orientation_of(Bytes exif) {
 
 Image upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
-  const bool transpose = orientation >= 5;
+  const bool transpose = is_on_its_side(orientation);
   // Which stored axis runs backwards as the upright x (or y) grows.
   const bool flip_columns =
       orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;

@@ -43,6 +43,9 @@ void extract(const Config& config, Session& session, Observer& observer,
   const Datasets datasets =
       read_datasets(config.data, session.backend().host_threads(), observer, stop);
   make_folder(features_folder(config));
+  const BackboneOptions& options = session.backbone_options(
+      std::max(datasets.train.samples.size(), datasets.validation.samples.size()));
+  const std::string numerics = session.backend().numerics(options);
   for (const auto& [name, dataset] :
        {std::pair{"train", &datasets.train}, std::pair{"validation", &datasets.validation}}) {
     ExtractionRequest request;
@@ -50,9 +53,11 @@ void extract(const Config& config, Session& session, Observer& observer,
     request.name = name;
     request.dataset = dataset;
     request.data = config.data;
-    request.batch_size = config.backbone.batch_size;
+    request.batch_size = options.batch_size;
     request.decode_threads = session.backend().host_threads();
+    request.pipeline_depth = config.pipeline.depth;
     request.weights = session.weights().digest;
+    request.numerics = numerics;
     const ExtractionCounts counts = extract_features(
         request, session.backend(), [&]() -> Backbone& { return session.backbone(); }, observer,
         stop);
@@ -181,6 +186,7 @@ JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observe
   const OutputFolder folder(config, hooks);
   Session session(config, observer);
   extract(config, session, observer, stop);
+  session.free_backbone();  // the classifier's turn on the device
   JobResult result = train(config, session, observer, stop);
   result.evaluation = evaluate(config, false, session, stop);
   return result;
@@ -195,15 +201,17 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   PredictionRequest request;
   request.files = expand_inputs(inputs);
   request.data = config.data;
-  request.batch_size =
-      std::min(config.backbone.batch_size, std::max<std::size_t>(request.files.size(), 1));
 
   Config fitted = config;
-  fitted.backbone.batch_size = request.batch_size;
+  fitted.backbone.batch_size =
+      std::min(config.backbone.batch_size, std::max<std::size_t>(request.files.size(), 1));
   Session session(fitted, observer);
+  const BackboneOptions& options = session.backbone_options(request.files.size());
+  request.batch_size = options.batch_size;
   request.decode_threads = session.backend().host_threads();
+  request.pipeline_depth = config.pipeline.depth;
   check_key(head_file(config, best), trained.key,
-            feature_key(config.data, session.weights().digest, session.backend().numerics(),
+            feature_key(config.data, session.weights().digest, session.backend().numerics(options),
                         vgg16_feature_shape(config.data.image_size)),
             "use the settings that it was trained with, or run `graft run` again");
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);

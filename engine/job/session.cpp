@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
+#include <stdexcept>
+#include <utility>
+
 namespace graft {
 
 namespace {
@@ -13,13 +18,27 @@ FolderLock locked(const std::filesystem::path& folder) {
 
 }  // namespace
 
+BackboneOptions backbone_options(const Config& config) {
+  BackboneOptions options;
+  options.image_size = config.data.image_size;
+  options.preprocess = config.data.preprocess;
+  options.batch_size = config.backbone.batch_size;
+  options.precision = config.backbone.precision;
+  options.autotune = config.backbone.autotune;
+  options.cache = config.cache;
+  return options;
+}
+
 OutputFolder::OutputFolder(const Config& config, const JobHooks& hooks)
     : lock_(locked(config.output)) {
   if (hooks.folder_locked) hooks.folder_locked();
 }
 
 Session::Session(const Config& config, Observer& observer)
-    : config_(config), observer_(observer), backend_(make_backend(config.device, config.threads)) {
+    : config_(config),
+      observer_(observer),
+      backend_(make_backend(config.device, config.threads,
+                            [&](const std::string& sentence) { observer.note(sentence); })) {
   observer.note(fmt::format("device: {}{}", backend_->description(),
                             config.device == "auto" ? " (chosen by \"auto\")" : ""));
 }
@@ -33,13 +52,24 @@ const Vgg16Weights& Session::weights() {
   return *weights_;
 }
 
+const BackboneOptions& Session::backbone_options(std::size_t images) {
+  if (options_) return *options_;
+  BackboneOptions options = graft::backbone_options(config_);
+  if (config_.backbone.batch_size == 0) {
+    // A power of two, as the backend's answer is: a few images more or less next time do not change
+    // it, and with it what the features are known by.
+    options.batch_size = std::min(backend_->largest_batch(options),
+                                  std::bit_floor(std::max<std::size_t>(images, 1)));
+    observer_.note(fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
+  }
+  return options_.emplace(std::move(options));
+}
+
 Backbone& Session::backbone() {
+  if (!options_) throw std::logic_error("the backbone's options were not asked for");
   if (!backbone_) {
-    BackboneOptions options;
-    options.image_size = config_.data.image_size;
-    options.preprocess = config_.data.preprocess;
-    options.batch_size = config_.backbone.batch_size;
-    backbone_ = backend_->make_backbone(weights(), options);
+    backbone_ = backend_->make_backbone(weights(), *options_);
+    for (const std::string& remark : backend_->take_remarks()) observer_.note(remark);
   }
   return *backbone_;
 }

@@ -15,6 +15,9 @@
 
 namespace graft {
 
+// What the config says of the backbone; batch_size 0 is still to be decided.
+BackboneOptions backbone_options(const Config& config);
+
 // Creates config.output and holds its lock; then calls the hook.
 class OutputFolder {
  public:
@@ -31,13 +34,20 @@ class Session {
 
   Backend& backend() { return *backend_; }
   const Vgg16Weights& weights();  // read once
-  Backbone& backbone();           // made once, for config's image size and batch
+  // How the backbone is to be made for a set of `images` at most. The first call decides "auto",
+  // and notes what it decided.
+  const BackboneOptions& backbone_options(std::size_t images);
+  // Made once, and as the options say that were asked for before.
+  Backbone& backbone();
+  // Gives the memory that it takes on the device back.
+  void free_backbone() { backbone_.reset(); }
 
  private:
   const Config& config_;
   Observer& observer_;
   std::unique_ptr<Backend> backend_;
   std::optional<Vgg16Weights> weights_;
+  std::optional<BackboneOptions> options_;
   std::unique_ptr<Backbone> backbone_;
 };
 

@@ -57,6 +57,33 @@ TEST(ConfigFile, WhatIsNotSaidHasItsDefault) {
   EXPECT_EQ(config.output, "/work folder/runs/graft");
   EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{256}));
   EXPECT_EQ(config.train.epochs, 20U);
+  EXPECT_EQ(config.cache, "/home/ada/.cache/graft");
+}
+
+TEST(ConfigFile, WhatIsSaidOfTheDeviceMeansThis) {
+  const Config config = parse(R"({
+    "device": "cuda:1", "cache": "~/plans", "pipeline": { "depth": 3 },
+    "data": { "train": "/t", "validation": "/v", "fast_decode": true },
+    "backbone": { "weights": "/w", "batch_size": "auto", "precision": "tf32", "autotune": true } })");
+  EXPECT_EQ(config.device, "cuda:1");
+  EXPECT_EQ(config.cache, "/home/ada/plans");
+  EXPECT_EQ(config.pipeline.depth, 3U);
+  EXPECT_TRUE(config.data.fast_decode);
+  EXPECT_EQ(config.backbone.batch_size, 0U);
+  EXPECT_EQ(config.backbone.precision, Precision::tf32);
+  EXPECT_TRUE(config.backbone.autotune);
+}
+
+TEST(ConfigFile, TheCacheIsWhereTheEnvironmentSaysOrNowhere) {
+  const auto cache_in = [](std::map<std::string, std::string> variables, const char* more = "") {
+    return program::parse_config(minimal_config(more), "c.json", {},
+                                 environment_of(std::move(variables)))
+        .cache;
+  };
+  EXPECT_EQ(cache_in({{"GRAFT_CACHE", "/scratch/g"}, {"HOME", "/home/ada"}}), "/scratch/g");
+  EXPECT_EQ(cache_in({{"XDG_CACHE_HOME", "/x"}}), "/x/graft");
+  EXPECT_EQ(cache_in({}), "") << "no home folder is no error: the cache is a convenience";
+  EXPECT_EQ(cache_in({{"HOME", "/home/ada"}}, R"(, "cache": "")"), "");
 }
 
 TEST(ConfigFile, RequiredKeysAreAskedFor) {
@@ -122,6 +149,12 @@ TEST(Set, OverridesAKey) {
   EXPECT_EQ(config.head.dropout, 0.0);
 }
 
+TEST(Set, AutoIsAWordAndANumberIsANumber) {
+  EXPECT_EQ(parse(minimal_config(), {"backbone.batch_size=auto"}).backbone.batch_size, 0U);
+  EXPECT_EQ(parse(minimal_config(), {"backbone.batch_size=64"}).backbone.batch_size, 64U);
+  EXPECT_EQ(parse(minimal_config(), {"device=cuda:1"}).device, "cuda:1");
+}
+
 TEST(Set, TheLastOneCounts) {
   EXPECT_EQ(parse(minimal_config(), {"train.epochs=5", "train.epochs=6"}).train.epochs, 6U);
 }
@@ -162,6 +195,9 @@ TEST(Set, MistakesNameTheOption) {
 TEST(EffectiveConfig, ReadsBackAsTheSameConfig) {
   const std::vector<std::string> configs = {
       minimal_config(),
+      minimal_config(R"(, "device": "cuda:3", "cache": "", "pipeline": {"depth": 2})"),
+      R"({"data": {"train": "/t", "validation": "/v"}, "backbone": {"weights": "/w",
+          "batch_size": "auto", "precision": "fp16", "autotune": true}})",
       minimal_config(R"(, "seed": 9007199254740992, "train": {"optimizer": {"learning_rate": 0.1,
                      "epsilon": 1e-300, "rho": 0.30000000000000004}}, "head": {"hidden": []})"),
       R"({"data": {"train": "caf\u00e9 $${x}/t", "validation_split": 0.1}, "backbone": {"weights": "~/w"}})",
@@ -185,6 +221,7 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
   "seed": 1,
   "output": "/work folder/runs/graft",
   "threads": 0,
+  "cache": "/home/ada/.cache/graft",
   "data": {
     "train": "/t",
     "validation": "/v",
@@ -197,12 +234,18 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
     "preprocess": "rescale",
     "on_bad_image": "stop",
     "exif_orientation": false,
-    "gray16": "high_byte"
+    "gray16": "high_byte",
+    "fast_decode": false
   },
   "backbone": {
     "name": "vgg16",
     "weights": "/w",
-    "batch_size": 32
+    "batch_size": 32,
+    "precision": "fp32",
+    "autotune": false
+  },
+  "pipeline": {
+    "depth": "auto"
   },
   "features": {
     "memory_budget_mib": 2048

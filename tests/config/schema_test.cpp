@@ -28,7 +28,12 @@ struct Row {
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> table = {
-      {"device", R"("auto")", R"("cpu")", {"1", "null", "[]"}, {R"("gpu")", R"("")", R"("CPU")"}},
+      {"device",
+       R"("auto")",
+       R"("cuda:1")",
+       {"1", "null", "[]"},
+       {R"("gpu")", R"("")", R"("CPU")", R"("cuda:")", R"("cuda:-1")", R"("cuda:01")",
+        R"("cuda:256")", R"("cuda:1 ")", R"("cpu:0")", R"("cuda:N")"}},
       {"seed",
        "1",
        "9007199254740992",
@@ -36,6 +41,7 @@ const std::vector<Row>& rows() {
        {"-1", "9007199254740993", "1.5", "1e300"}},
       {"output", R"("runs/graft")", R"("/o")", {"1", "null"}, {R"("")", R"("a\u0000b")"}},
       {"threads", "0", "1024", {R"("all")", "[1]"}, {"-1", "1025", "0.5"}},
+      {"cache", R"("${GRAFT_CACHE}")", R"("/c2")", {"1", "null", "true"}, {}},
       {"data.train", "required", R"("/t2")", {"5", "[]"}, {R"("")"}},
       {"data.validation", R"("")", R"("/v2")", {"false", "{}"}, {}},
       {"data.validation_split", "0.0", "0.0", {R"("0.2")", "null"}, {"-0.01", "1", "1.0", "2"}},
@@ -50,9 +56,17 @@ const std::vector<Row>& rows() {
       {"data.on_bad_image", R"("stop")", R"("skip")", {"true"}, {R"("ignore")"}},
       {"data.exif_orientation", "false", "true", {"1", R"("true")", "null"}, {}},
       {"data.gray16", R"("high_byte")", R"("clip")", {"16"}, {R"("low_byte")"}},
+      {"data.fast_decode", "false", "true", {"1", R"("true")", "null"}, {}},
       {"backbone.name", R"("vgg16")", R"("vgg16")", {"16"}, {R"("vgg19")"}},
       {"backbone.weights", "required", R"("/w2")", {"5", "null"}, {R"("")"}},
-      {"backbone.batch_size", "32", "1024", {R"("32")", "[32]"}, {"0", "1025", "-1", "1.5"}},
+      {"backbone.batch_size",
+       "32",
+       R"("auto")",
+       {R"("32")", "[32]", R"("Auto")", R"("")"},
+       {"0", "1025", "-1", "1.5"}},
+      {"backbone.precision", R"("fp32")", R"("bf16")", {"16", "true"}, {R"("fp8")", R"("FP16")"}},
+      {"backbone.autotune", "false", "true", {"1", R"("auto")", "null"}, {}},
+      {"pipeline.depth", R"("auto")", "16", {R"("2")", "[2]", "null"}, {"-1", "17", "1.5"}},
       {"features.memory_budget_mib", "2048", "0", {R"("2 GiB")"}, {"-1", "1048577"}},
       {"head.hidden",
        "[256]",
@@ -151,6 +165,30 @@ TEST(Schema, NumbersWhoseValueIsWholeAreIntegers) {
     key.set(config, Json::parse(text), plain_environment());
     EXPECT_EQ(config.train.batch_size, 16U) << text;
   }
+}
+
+TEST(Schema, AutoStandsForAnIntegerAndIsZeroInAConfig) {
+  Config config;
+  for (const char* path : {"backbone.batch_size", "pipeline.depth"}) {
+    const Key& key = *find_key(path);
+    key.set(config, 7, plain_environment());
+    EXPECT_EQ(key.get(config), 7) << path;
+    key.set(config, "auto", plain_environment());
+    EXPECT_EQ(key.get(config), "auto") << path;
+  }
+  EXPECT_EQ(config.backbone.batch_size, 0U);
+  EXPECT_EQ(config.pipeline.depth, 0U);
+  EXPECT_EQ(program::problem_with(*find_key("pipeline.depth"), 0), std::nullopt);
+  EXPECT_EQ(program::problem_with(*find_key("backbone.batch_size"), "atuo"),
+            "expected an integer from 1 to 1024, or \"auto\", found \"atuo\"; did you mean "
+            "\"auto\"?");
+}
+
+TEST(Schema, ADeviceMayHaveANumber) {
+  const Key& key = *find_key("device");
+  EXPECT_EQ(program::expectation(key), "\"cpu\", \"cuda\", \"cuda:N\" or \"auto\"");
+  for (const char* device : {"cuda", "cuda:0", "cuda:9", "cuda:255"})
+    EXPECT_EQ(program::problem_with(key, device), std::nullopt) << device;
 }
 
 TEST(Schema, WordsAreSuggestedForAChoice) {

@@ -162,6 +162,8 @@ TEST_F(ExtractTest, AChangedKeyComputesAllAndSaysWhy) {
       {[&] { set_.data.resize = Resize::bilinear; }, "resize changed from nearest to bilinear"},
       {[&] { set_.data.exif_orientation = true; }, "exif_orientation changed from false to true"},
       {[&] { set_.data.gray16 = Gray16::clip; }, "gray16 changed from high_byte to clip"},
+      {[&] { set_.data.fast_decode = true; }, "fast_decode changed from false to true"},
+      {[&] { set_.data.fast_decode = false; }, "fast_decode changed from true to false"},
       {[&] { set_.backend.numerics_name = "other"; }, "numerics changed from small to other"}};
   set_.extract();
   for (const auto& [change, reason] : changes) {
@@ -170,6 +172,21 @@ TEST_F(ExtractTest, AChangedKeyComputesAllAndSaysWhy) {
     EXPECT_EQ(set_.images_computed, 10U);
     EXPECT_THAT(set_.notes, HasSubstr(reason));
   }
+}
+
+// Features that were computed before a setting was there keep their key while it has its default.
+TEST(FeatureKey, HoldsTheseSettingsAndNoOthers) {
+  const auto names_of = [](const DataConfig& data) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : feature_key(data, {1, 2}, "small", {1, 2, 512}).settings)
+      names.push_back(name);
+    return names;
+  };
+  DataConfig data;
+  EXPECT_THAT(names_of(data), ElementsAre("format", "weights", "image_size", "resize", "preprocess",
+                                          "exif_orientation", "gray16", "numerics", "shape"));
+  data.fast_decode = true;
+  EXPECT_EQ(names_of(data).back(), "fast_decode");
 }
 
 TEST_F(ExtractTest, DamagedOrForeignFilesAreNeverTrusted) {

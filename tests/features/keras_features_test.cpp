@@ -29,9 +29,11 @@ TEST(KerasFeatures, ThirtyTwoPhotosAreWithin1e4) {
   ASSERT_EQ(expected.size(), request.files.size() * columns);
 
   const auto backend = make_backend("cpu", 0);
-  const auto backbone = backend->make_backbone(
-      load_vgg16_weights(*weights_file),
-      {request.data.image_size, request.data.preprocess, request.batch_size});
+  BackboneOptions options;
+  options.image_size = request.data.image_size;
+  options.preprocess = request.data.preprocess;
+  options.batch_size = request.batch_size;
+  const auto backbone = backend->make_backbone(load_vgg16_weights(*weights_file), options);
   std::size_t rows = 0;
   double largest_difference = 0.0;
   stream_features(

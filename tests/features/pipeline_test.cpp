@@ -50,9 +50,12 @@ class PipelineTest : public ::testing::Test {
     request.shape = vgg16_feature_shape(image_size_);
     request.batch_size = batch_size_;
     request.decode_threads = threads_;
+    request.depth = depth_;
+    request.data.fast_decode = fast_decode_;
     request.stop_at_bad_image = stop_at_bad_;
     SmallBackbone backbone(backend_.in_flight > 1);
     backbone.before_submit = before_submit_;
+    backbone.before_compute = before_compute_;
     const auto sink = [&](const FeatureBatch& batch) {
       if (before_sink_) before_sink_();
       sink_thread_ = std::this_thread::get_id();
@@ -86,10 +89,11 @@ class PipelineTest : public ::testing::Test {
   SmallBackend backend_;
   std::stop_source stop_;
   std::size_t count_ = 0, batch_size_ = 4, threads_ = 2;
-  bool check_content_ = false, stop_at_bad_ = false;
+  std::size_t depth_ = 0;
+  bool check_content_ = false, stop_at_bad_ = false, fast_decode_ = false;
   ImageSize image_size_ = test::small_image_size;
   std::optional<std::size_t> unnamed_;  // the image whose path throws
-  std::function<void(std::size_t)> before_submit_;
+  std::function<void(std::size_t)> before_submit_, before_compute_;
   std::function<void()> before_sink_;
   // What came out:
   std::vector<std::size_t> images_, bad_, progress_, batch_sizes_;
@@ -112,6 +116,38 @@ TEST_F(PipelineTest, EveryImageComesOutInOrderWithItsFeatures) {
       EXPECT_THAT(batch_sizes_, ElementsAre(4, 4, 2));  // the short last batch is kept
       EXPECT_EQ(most_under_way_, in_flight);
     }
+  }
+}
+
+TEST_F(PipelineTest, TheDepthIsWhatWasAskedForAndNoMoreThanThereAreBatches) {
+  make_images(10);
+  backend_.in_flight = 2;  // what the device wants, and a device that works later
+  for (const auto& [depth, under_way] : {std::pair{0U, 2U}, {1U, 1U}, {3U, 3U}, {16U, 3U}}) {
+    depth_ = depth;
+    images_.clear();
+    backend_.buffers = 0;
+    run();
+    EXPECT_EQ(most_under_way_, under_way) << depth;
+    EXPECT_EQ(backend_.buffers, 2 * pipeline_slots(under_way)) << depth;
+    EXPECT_THAT(images_, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)) << depth;
+  }
+}
+
+TEST_F(PipelineTest, FastDecodeShrinksLargeJpegs) {
+  make_images(1);
+  const auto file = test::jpeg_file(test::noise_image(300, 200));
+  test::write_bytes(image(0), {reinterpret_cast<const char*>(file.data()), file.size()});
+  for (const bool fast : {false, true}) {
+    fast_decode_ = fast;
+    rows_.clear();
+    run();
+    DecodeOptions options;
+    if (fast) options.shrink_towards = test::small_image_size;
+    const Image decoded = decode_image(file, options);
+    EXPECT_EQ(decoded.width, fast ? 75U : 300U);
+    std::vector<std::uint8_t> rgb(std::size_t{32} * 64 * 3);
+    resize_image(decoded, Resize::nearest, test::small_image_size, rgb);
+    EXPECT_EQ(rows_.at(0), small_features(rgb));
   }
 }
 
@@ -257,6 +293,31 @@ TEST_F(PipelineTest, AFailureOfTheBackboneStopsAllAndKeepsWhatWasDone) {
     // What was under way on the device is not waited for; what it had finished is kept, in order.
     ASSERT_EQ(images_.size(), (3 - (in_flight - 1)) * batch_size_);
     for (std::size_t i = 0; i < images_.size(); ++i) EXPECT_EQ(images_[i], i);
+  }
+}
+
+TEST_F(PipelineTest, AFailureWhileTheDeviceWorksIsTheCauseAndKeepsWhatWasDoneBefore) {
+  make_images(40);
+  for (const std::size_t in_flight : {2, 3}) {
+    for (const std::size_t failing : {0, 3, 9}) {
+      images_.clear();
+      rows_.clear();
+      backend_.in_flight = in_flight;
+      std::size_t failures = 0;  // what is lost stays lost: each later call fails, too
+      before_compute_ = [&](std::size_t batch) {
+        if (batch == failing)
+          throw Error(ErrorKind::device, ++failures == 1 ? "the GPU is lost" : "it is still lost");
+      };
+      try {
+        run();
+        FAIL() << "no error";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::device);
+        EXPECT_STREQ(error.what(), "the GPU is lost");
+      }
+      ASSERT_EQ(images_.size(), failing * batch_size_);
+      for (std::size_t i = 0; i < images_.size(); ++i) ASSERT_EQ(rows_[i], expected_row(i)) << i;
+    }
   }
 }
 

@@ -87,6 +87,30 @@ TEST_F(ResumeTest, GoesOnAfterAFailureOfTheBackbone) {
   expect_whole();
 }
 
+TEST_F(ResumeTest, GoesOnAfterAFailureOfTheDeviceInTheMiddleOfItsWork) {
+  for (const std::size_t in_flight : {2, 3}) {
+    for (const std::size_t failing : {1, 3, 5}) {  // of six batches of three, the last has one
+      fs::remove_all(set_.features);
+      set_.backend.in_flight = in_flight;
+      set_.before_compute = [&](std::size_t batch) {
+        if (batch == failing) throw Error(ErrorKind::device, "the GPU's work is lost");
+      };
+      try {
+        set_.extract();
+        FAIL() << "no error";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::device);
+        EXPECT_STREQ(error.what(), "the GPU's work is lost");
+      }
+      set_.before_compute = nullptr;
+      const ExtractionCounts counts = set_.extract();
+      EXPECT_EQ(counts.resumed, 3 * failing);
+      EXPECT_EQ(counts.computed, 16 - 3 * failing);
+      expect_whole();
+    }
+  }
+}
+
 TEST_F(ResumeTest, AnInterruptedSetCannotBeOpened) {
   interrupt_after(2);
   EXPECT_THAT(test::error_of([&] { FeatureSet::open(set_.features, "train", 0); }),

@@ -48,7 +48,10 @@ Backbone::Ticket SmallBackbone::submit(std::span<const std::uint8_t> images, std
 }
 
 void SmallBackbone::wait(Ticket ticket) {
-  for (; done_ < ticket; ++done_) compute(submitted_.at(done_));
+  for (; done_ < ticket; ++done_) {
+    if (before_compute) before_compute(done_);
+    compute(submitted_.at(done_));
+  }
 }
 
 void SmallBackbone::compute(const Batch& batch) {
@@ -102,6 +105,7 @@ ExtractionRequest SmallSet::request() const {
   request.batch_size = batch_size;
   request.decode_threads = decode_threads;
   request.weights = weights;
+  request.numerics = backend.numerics_name;
   return request;
 }
 
@@ -109,6 +113,7 @@ ExtractionCounts SmallSet::extract() {
   read();
   SmallBackbone backbone(backend.in_flight > 1);
   backbone.before_submit = before_submit;
+  backbone.before_compute = before_compute;
   backbone_asked_for = false;
   observer = {};
   struct Keep {  // also when the extraction throws

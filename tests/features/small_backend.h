@@ -32,7 +32,8 @@ class SmallBackbone final : public Backbone {
   std::size_t images_computed = 0;
   std::vector<std::size_t> batch_sizes;
   std::size_t most_under_way = 0;
-  std::function<void(std::size_t batch)> before_submit;  // may throw, wait, or stop the run
+  std::function<void(std::size_t batch)> before_submit;   // may throw, wait, or stop the run
+  std::function<void(std::size_t batch)> before_compute;  // the same, where the work is done
 
  private:
   struct Batch {
@@ -49,7 +50,8 @@ class SmallBackbone final : public Backbone {
 class SmallBackend final : public Backend {
  public:
   std::string description() const override { return "a small backend"; }
-  std::string numerics() const override { return numerics_name; }
+  std::string numerics(const BackboneOptions&) override { return numerics_name; }
+  std::size_t largest_batch(const BackboneOptions&) override { return 4; }
   HostBuffer allocate_host(std::size_t bytes) override;
   std::size_t batches_in_flight() const override { return in_flight; }
   std::size_t host_threads() const override { return 1; }
@@ -92,7 +94,7 @@ class SmallSet {
   SmallBackend backend;
   RecordingObserver observer;
   std::stop_source stop;
-  std::function<void(std::size_t batch)> before_submit;
+  std::function<void(std::size_t batch)> before_submit, before_compute;
   // Of the last extract():
   Dataset dataset;
   std::size_t images_computed = 0;

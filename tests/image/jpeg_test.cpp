@@ -71,6 +71,113 @@ TEST(Jpeg, KeepsASmoothPicture) {
   }
 }
 
+TEST(ShrunkJpeg, IsTheSmallestHalvingThatIsLargeEnoughInBothDirections) {
+  struct Case {
+    std::uint32_t width, height;
+    ImageSize target;  // height, width
+    std::uint32_t shrunk_width, shrunk_height;
+  };
+  const Case cases[] = {
+      {256, 128, {32, 32}, 64, 32},   // a quarter: an eighth has 16 rows
+      {256, 128, {16, 32}, 32, 16},   // an eighth
+      {256, 128, {1, 1}, 32, 16},     // never less than an eighth
+      {256, 128, {33, 32}, 128, 64},  // one row too many for a quarter
+      {256, 128, {32, 65}, 128, 64},  // one column too many
+      {256, 128, {65, 129}, 256, 128}, {256, 128, {500, 500}, 256, 128},
+      {253, 121, {16, 32}, 32, 16},  // sizes are rounded up
+      {253, 121, {31, 64}, 64, 31},
+  };
+  for (const Case& one : cases) {
+    DecodeOptions options;
+    options.shrink_towards = one.target;
+    const Image shrunk = decode_image(jpeg_file(smooth_image(one.width, one.height)), options);
+    EXPECT_EQ(shrunk.width, one.shrunk_width) << one.target.height << "," << one.target.width;
+    EXPECT_EQ(shrunk.height, one.shrunk_height) << one.target.height << "," << one.target.width;
+    EXPECT_EQ(shrunk.rgb.size(), std::size_t{3} * shrunk.width * shrunk.height);
+  }
+}
+
+TEST(ShrunkJpeg, HasTheMeansOfTheWholePicturesPixels) {
+  for (const int channels : {1, 3, 4}) {
+    for (const bool progressive : {false, true}) {
+      JpegOptions jpeg;
+      jpeg.quality = 98;
+      jpeg.channels = channels;
+      jpeg.progressive = progressive;
+      const Bytes file = jpeg_file(smooth_image(160, 96), jpeg);
+      const Image whole = decode_image(file, {});
+      for (const std::uint32_t step : {2U, 4U, 8U}) {
+        DecodeOptions options;
+        options.shrink_towards = ImageSize{96 / step, 160 / step};
+        const Image shrunk = decode_image(file, options);
+        ASSERT_EQ(shrunk.width, 160 / step);
+        int largest = 0;
+        for (std::size_t i = 0; i < shrunk.rgb.size(); ++i) {
+          const std::size_t pixel = i / 3;
+          const std::size_t x = pixel % shrunk.width * step;
+          const std::size_t y = pixel / shrunk.width * step;
+          int sum = 0;
+          for (std::size_t row = y; row < y + step; ++row)
+            for (std::size_t column = x; column < x + step; ++column)
+              sum += whole.rgb[(row * whole.width + column) * 3 + i % 3];
+          const int mean = sum / static_cast<int>(step * step);
+          largest = std::max(largest, std::abs(mean - int{shrunk.rgb[i]}));
+        }
+        EXPECT_LE(largest, 6) << channels << progressive << step;
+      }
+    }
+  }
+}
+
+TEST(ShrunkJpeg, IsTheWholePictureToTheByteWhereItIsNotMuchLarger) {
+  for (const auto& [h, v] : {std::pair{1, 1}, {2, 2}}) {
+    JpegOptions jpeg;
+    jpeg.horizontal_sampling = h;
+    jpeg.vertical_sampling = v;
+    const Bytes file = jpeg_file(noise_image(99, 61), jpeg);
+    DecodeOptions options;
+    options.shrink_towards = ImageSize{32, 32};
+    EXPECT_EQ(decode_image(file, options).rgb, decode_image(file, {}).rgb);
+  }
+}
+
+TEST(ShrunkJpeg, IsLargeEnoughOnceItIsUpright) {
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    JpegOptions jpeg;
+    jpeg.orientation = orientation;
+    DecodeOptions options{true, Gray16::high_byte, ImageSize{64, 16}};
+    const Image shrunk = decode_image(jpeg_file(smooth_image(256, 64), jpeg), options);
+    const bool on_its_side = orientation >= 5;  // 256 rows and 64 columns: a quarter will do
+    EXPECT_EQ(shrunk.height, 64U) << orientation;
+    EXPECT_EQ(shrunk.width, on_its_side ? 16U : 256U) << orientation;
+  }
+}
+
+TEST(ShrunkJpeg, IsRefusedWhereTheFileIsTruncated) {
+  for (const bool progressive : {false, true}) {
+    JpegOptions jpeg;
+    jpeg.progressive = progressive;
+    Bytes file = jpeg_file(noise_image(128, 128), jpeg);
+    file.resize(file.size() * 3 / 4);
+    DecodeOptions options;
+    options.shrink_towards = ImageSize{32, 32};
+    try {
+      decode_image(file, options);
+      ADD_FAILURE() << "no error";
+    } catch (const BadImage& bad) {
+      EXPECT_NE(std::string(bad.what()).find("of 128"), std::string::npos) << bad.what();
+    }
+  }
+}
+
+TEST(ShrunkJpeg, OtherFormatsComeWhole) {
+  DecodeOptions options;
+  options.shrink_towards = ImageSize{32, 32};
+  const Image image = noise_image(256, 256);
+  EXPECT_EQ(decode_image(png_file(image), options).rgb, image.rgb);
+  EXPECT_EQ(decode_image(bmp_file(image), options).rgb, image.rgb);
+}
+
 TEST(Jpeg, GrayIsTheSameInAllChannels) {
   const Image image = smooth_image(40, 30);
   JpegOptions options;

@@ -111,7 +111,7 @@ TEST_P(CpuBackbone, DoesNotDependOnBatchPositionOrThreads) {
 TEST(CpuBackboneBytes, AreTheSameWithAvx2AndAvx512) {
   if (!cpu::supports(Isa::avx512)) GTEST_SKIP() << "this processor has no AVX-512";
   CpuBackend avx2(2, Isa::avx2), avx512(2, Isa::avx512);
-  EXPECT_EQ(avx2.numerics(), avx512.numerics());
+  EXPECT_EQ(avx2.numerics({}), avx512.numerics({}));
   const Photos photos = random_photos({150, 131}, 2);
   EXPECT_TRUE(
       same_bytes(features(avx2, weights(), photos, 2), features(avx512, weights(), photos, 2)));
@@ -181,7 +181,7 @@ TEST(CpuBackboneErrors, AreSentences) {
 TEST(CpuBackend, SaysWhatItIs) {
   EXPECT_EQ(CpuBackend(3, Isa::portable).description(), "CPU, portable, 3 threads");
   EXPECT_EQ(CpuBackend(1, Isa::portable).description(), "CPU, portable, 1 thread");
-  EXPECT_NE(CpuBackend(1, Isa::portable).numerics(), "cpu fused fp32 winograd 1");
+  EXPECT_NE(CpuBackend(1, Isa::portable).numerics({}), "cpu fused fp32 winograd 1");
   EXPECT_EQ(CpuBackend(1).batches_in_flight(), 1U);
 }
 
@@ -209,7 +209,7 @@ TEST(CpuBackend, GivesHostMemoryOnCacheLines) {
 
 TEST(MakeBackend, KnowsItsDevices) {
   EXPECT_EQ(make_backend("cpu", 2)->description().substr(0, 4), "CPU,");
-  EXPECT_EQ(make_backend("auto", 1)->numerics(), make_backend("cpu", 1)->numerics());
+  EXPECT_EQ(make_backend("auto", 1)->numerics({}), make_backend("cpu", 1)->numerics({}));
   EXPECT_EQ(kind_of([] { make_backend("cuda", 1); }, "\"cuda\" cannot be used: "),
             ErrorKind::device);
   EXPECT_EQ(kind_of([] { make_backend("gpu", 1); }, "There is no device \"gpu\""),

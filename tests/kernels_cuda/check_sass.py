@@ -4,8 +4,8 @@
     check_sass.py --table sass_table.json OBJECT...            compare; exit 0, 1 (differs) or 77 (no tool)
     check_sass.py --table sass_table.json --update OBJECT...   write what the objects have into the table
 
-Needs cuobjdump, and nvdisasm for the 128-bit accesses: from the CUDA toolkit, or from PyPI's
-nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm. An architecture of the table that the objects lack is
+Needs cuobjdump, and nvdisasm for the 128-bit accesses: from the CUDA toolkit, from where
+tools/fetch_cuda_tools.sh puts them, or from PyPI's nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm. An architecture of the table that the objects lack is
 left out; one that the table lacks, or a kernel, is an error.
 """
 
@@ -27,6 +27,7 @@ PROMISED = {
     "bias_relu_max_pool_kernel": "LS",
     "cast_features_kernel": "S",
     "column_sums_kernel": "",
+    "compiled_code_kernel": "",
     "gather_rows_kernel": "LS",
     "preprocess_kernel": "LS",
     "relu_dropout_backward_kernel": "LS",
@@ -170,7 +171,10 @@ def differences(rows, table):
 
 
 def find_tool(name):
-    folders = [os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin")]
+    xdg_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = os.environ.get("GRAFT_CACHE") or os.path.join(xdg_cache, "graft")
+    folders = [os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin"),
+               os.path.join(cache, "cuda_tools")]
     site = sysconfig.get_paths()["purelib"]
     for package in ("cu13", "cuda_cuobjdump", "cuda_nvdisasm"):
         folders.append(os.path.join(site, "nvidia", package, "bin"))

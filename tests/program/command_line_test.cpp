@@ -44,23 +44,17 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "weights", "config"})
+                                   "predict", "plan", "weights", "config"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
   }
 }
 
 TEST(Help, OfEachCommandHasAnExample) {
-  const std::vector<std::vector<std::string>> commands = {{"run"},
-                                                          {"extract"},
-                                                          {"train"},
-                                                          {"evaluate"},
-                                                          {"predict"},
-                                                          {"weights"},
-                                                          {"weights", "import"},
-                                                          {"weights", "show"},
-                                                          {"config"},
-                                                          {"config", "check"},
-                                                          {"config", "explain"}};
+  const std::vector<std::vector<std::string>> commands = {
+      {"run"},      {"extract"},           {"train"},
+      {"evaluate"}, {"predict"},           {"plan"},
+      {"weights"},  {"weights", "import"}, {"weights", "show"},
+      {"config"},   {"config", "check"},   {"config", "explain"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     command.emplace_back("--help");

@@ -66,6 +66,35 @@ TEST(Run, ASecondTimeGivesTheSameBytes) {
       << "the features were there";
 }
 
+TEST(Run, AutoSaysWhatItTook) {
+  const Recipe recipe;
+  const Outcome outcome = recipe.run(
+      "auto",
+      {"--device", "auto", "--set", "backbone.batch_size=auto", "--set", "pipeline.depth=2"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
+  // Eight images to train with: a batch is no larger.
+  EXPECT_THAT(outcome.error, HasSubstr("batch size: 8 (chosen by \"auto\")"));
+  EXPECT_THAT(outcome.error, HasSubstr("(chosen by \"auto\")"));
+  if (outcome.error.find("device: CPU") != std::string::npos) {
+    EXPECT_THAT(outcome.error, HasSubstr("\"device\": \"auto\" takes no GPU: "));
+    ASSERT_EQ(recipe.run("cpu").exit_code, 0);
+    EXPECT_TRUE(same_results(recipe.output("auto"), recipe.output("cpu")));
+  }
+}
+
+TEST(Run, FastDecodeIsRecordedAndAskedForAgain) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("a", {"--set", "data.fast_decode=true"}).exit_code, 0);
+  EXPECT_THAT(text_of(recipe.output("a") / "features/train.files.json"),
+              HasSubstr("\"fast_decode\": \"true\""));
+  const std::string photo = (recipe.folder() / "train/grey/photo 0.png").string();
+  EXPECT_EQ(graft_program({"predict", recipe.output("a").string(), photo}).exit_code, 0);
+  const Outcome other = graft_program(
+      {"predict", recipe.output("a").string(), photo, "--set", "data.fast_decode=false"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.error, HasSubstr("fast_decode changed from true to false"));
+}
+
 TEST(Run, TheSeedMattersAndTheNumberOfThreadsDoesNot) {
   const Recipe recipe;
   ASSERT_EQ(recipe.run("a").exit_code, 0);

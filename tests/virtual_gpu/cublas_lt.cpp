@@ -186,9 +186,12 @@ void run(const Matmul& g) {
 
 }  // namespace
 
+#define VGPU_LT_FAULT(name)                                        \
+  if (const int error = Faults::instance().next(name); error != 0) \
+  return static_cast<cublasStatus_t>(error)
+
 VGPU_EXPORT cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
-  if (const int error = Faults::instance().next("cublasLtCreate"); error != 0)
-    return static_cast<cublasStatus_t>(error);
+  VGPU_LT_FAULT("cublasLtCreate");
   return create(handle, {});
 }
 VGPU_EXPORT cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
@@ -198,6 +201,7 @@ VGPU_EXPORT cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 VGPU_EXPORT cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* d,
                                                     cublasComputeType_t compute,
                                                     cudaDataType_t scale) {
+  VGPU_LT_FAULT("cublasLtMatmulDescCreate");
   if (scale != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
   Attributes a;
   a.set(CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, &compute, sizeof compute);
@@ -210,6 +214,7 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d) {
 VGPU_EXPORT cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t d,
                                                           cublasLtMatmulDescAttributes_t name,
                                                           const void* data, std::size_t bytes) {
+  VGPU_LT_FAULT("cublasLtMatmulDescSetAttribute");
   attributes_of(d).set(name, data, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -223,6 +228,7 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmulDescGetAttribute(cublasLtMatmulDesc_t d
 VGPU_EXPORT cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* l, cudaDataType type,
                                                       std::uint64_t rows, std::uint64_t columns,
                                                       std::int64_t ld) {
+  VGPU_LT_FAULT("cublasLtMatrixLayoutCreate");
   Attributes a;
   a.set(CUBLASLT_MATRIX_LAYOUT_TYPE, &type, sizeof type);
   a.set(CUBLASLT_MATRIX_LAYOUT_ROWS, &rows, sizeof rows);
@@ -241,6 +247,7 @@ VGPU_EXPORT cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout
 }
 
 VGPU_EXPORT cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* p) {
+  VGPU_LT_FAULT("cublasLtMatmulPreferenceCreate");
   return create(p, {});
 }
 VGPU_EXPORT cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p) {
@@ -249,6 +256,7 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPrefere
 VGPU_EXPORT cublasStatus_t cublasLtMatmulPreferenceSetAttribute(
     cublasLtMatmulPreference_t p, cublasLtMatmulPreferenceAttributes_t name, const void* data,
     std::size_t bytes) {
+  VGPU_LT_FAULT("cublasLtMatmulPreferenceSetAttribute");
   attributes_of(p).set(name, data, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -257,8 +265,7 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
     cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
     cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatmulPreference_t, int wanted,
     cublasLtMatmulHeuristicResult_t results[], int* count) {
-  if (const int error = Faults::instance().next("cublasLtMatmulAlgoGetHeuristic"); error != 0)
-    return static_cast<cublasStatus_t>(error);
+  VGPU_LT_FAULT("cublasLtMatmulAlgoGetHeuristic");
   *count = std::min(wanted, 1);
   if (wanted > 0) {
     results[0] = {};
@@ -275,8 +282,7 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t
                                           const void* c, cublasLtMatrixLayout_t lc, void* d,
                                           cublasLtMatrixLayout_t ld, const cublasLtMatmulAlgo_t*,
                                           void*, std::size_t, cudaStream_t stream) {
-  if (const int error = Faults::instance().next(kWho); error != 0)
-    return static_cast<cublasStatus_t>(error);
+  VGPU_LT_FAULT(kWho);
   const Attributes& desc = attributes_of(description);
   const auto transposed = [&](int name) { return desc.get(name, CUBLAS_OP_N) != CUBLAS_OP_N; };
   const Layout layout_a = layout_from(attributes_of(la));

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -38,7 +40,7 @@ struct VariantPack {
   void* workspace = nullptr;
 };
 
-std::mutex g_mutex;  // of the four below; they are never destroyed
+std::mutex g_mutex;  // of the sets and the map below; they are never destroyed
 std::set<Handle*>& handles() {
   static auto* set = new std::set<Handle*>;
   return *set;
@@ -52,10 +54,23 @@ std::set<cudnnBackendDescriptor_t>& descriptors() {
   static auto* set = new std::set<cudnnBackendDescriptor_t>;
   return *set;
 }
+// Those that the program has given a description of a device, which need not be this one.
+std::set<cudnnBackendDescriptor_t>& described() {
+  static auto* set = new std::set<cudnnBackendDescriptor_t>;
+  return *set;
+}
+
+// cuDNN itself: behind this library in the order of loading or, where the program has loaded it
+// with dlopen for some library alone, by its name.
+void* symbol(const char* name) {
+  if (void* found = dlsym(RTLD_NEXT, name)) return found;
+  void* library = dlopen("libcudnn.so.9", RTLD_LAZY | RTLD_NOLOAD);
+  return library == nullptr ? nullptr : dlsym(library, name);
+}
 
 template <class F>
 F* real(F*, const char* name) {
-  auto* function = reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
+  auto* function = reinterpret_cast<F*>(symbol(name));
   if (function == nullptr) {
     std::fprintf(stderr, "vgpu: the program uses %s but has not loaded libcudnn\n", name);
     std::abort();
@@ -108,6 +123,10 @@ struct Tensor {
   bool is_virtual = false, is_by_value = false;
   void* pointer = nullptr;
 
+  bool is_dense() const {  // in the order n, h, w, c without gaps
+    const std::int64_t c = dims[1];
+    return strides == std::vector<std::int64_t>{c * dims[2] * dims[3], 1, c * dims[3], c};
+  }
   std::int64_t count() const { return dims[0] * dims[1] * dims[2] * dims[3]; }
   std::size_t span() const {  // bytes from the first to the last element
     std::int64_t last = 0;
@@ -148,6 +167,10 @@ Values load(const Tensor& t) {
   Values values(static_cast<std::size_t>(t.count()));
   const void* data =
       t.is_by_value ? t.pointer : device_read("cudnnBackendExecute", t.pointer, t.span());
+  if (t.type == Number::f32 && t.is_dense()) {
+    std::memcpy(values.data(), data, t.span());
+    return values;
+  }
   each_element(t, [&](std::int64_t index, std::int64_t offset) {
     values[static_cast<std::size_t>(index)] = load_number(t.type, data, offset);
   });
@@ -156,6 +179,10 @@ Values load(const Tensor& t) {
 
 void store(const Tensor& t, const Values& values) {
   void* data = device_write("cudnnBackendExecute", t.pointer, t.span());
+  if (t.type == Number::f32 && t.is_dense()) {
+    std::memcpy(data, values.data(), t.span());
+    return;
+  }
   each_element(t, [&](std::int64_t index, std::int64_t offset) {
     store_number(t.type, data, offset, values[static_cast<std::size_t>(index)]);
   });
@@ -186,27 +213,41 @@ float relu(float v, float lower, float slope, float upper) {
   return v <= lower ? lower + slope * (v - lower) : std::min(v, upper);
 }
 
-std::function<float(float, float)> pointwise_function(const json& node) {
+// y[n] = f(x[n], b[n · step]) along a pixel's channels.
+using RowFunction = std::function<void(std::int64_t count, const float* x, const float* b,
+                                       std::int64_t step, float* y)>;
+template <class F>
+RowFunction over_row(F f) {
+  return [f](std::int64_t count, const float* x, const float* b, std::int64_t step, float* y) {
+    for (std::int64_t n = 0; n < count; ++n) y[n] = f(x[n], b[n * step]);
+  };
+}
+
+RowFunction pointwise_function(const json& node) {
   const std::string mode = node.at("pointwiseMode");
   const float a = node.value("alpha1", 1.0F);
   const float b = node.value("alpha2", 1.0F);
-  if (mode == "CUDNN_POINTWISE_ADD") return [=](float x, float y) { return a * x + b * y; };
-  if (mode == "CUDNN_POINTWISE_SUB") return [=](float x, float y) { return a * x - b * y; };
-  if (mode == "CUDNN_POINTWISE_MUL") return [=](float x, float y) { return a * x * b * y; };
+  if (mode == "CUDNN_POINTWISE_ADD")
+    return over_row([=](float x, float y) { return a * x + b * y; });
+  if (mode == "CUDNN_POINTWISE_SUB")
+    return over_row([=](float x, float y) { return a * x - b * y; });
+  if (mode == "CUDNN_POINTWISE_MUL")
+    return over_row([=](float x, float y) { return a * x * b * y; });
   if (mode == "CUDNN_POINTWISE_MAX")
-    return [=](float x, float y) { return std::fmax(a * x, b * y); };
+    return over_row([=](float x, float y) { return std::fmax(a * x, b * y); });
   if (mode == "CUDNN_POINTWISE_MIN")
-    return [=](float x, float y) { return std::fmin(a * x, b * y); };
-  if (mode == "CUDNN_POINTWISE_IDENTITY") return [=](float x, float) { return a * x; };
-  if (mode == "CUDNN_POINTWISE_TANH_FWD") return [](float x, float) { return std::tanh(x); };
+    return over_row([=](float x, float y) { return std::fmin(a * x, b * y); });
+  if (mode == "CUDNN_POINTWISE_IDENTITY") return over_row([=](float x, float) { return a * x; });
+  if (mode == "CUDNN_POINTWISE_TANH_FWD")
+    return over_row([](float x, float) { return std::tanh(x); });
   if (mode == "CUDNN_POINTWISE_SIGMOID_FWD")
-    return [](float x, float) { return 1 / (1 + std::exp(-x)); };
+    return over_row([](float x, float) { return 1 / (1 + std::exp(-x)); });
   if (mode == "CUDNN_POINTWISE_RELU_FWD") {
     const auto lower = static_cast<float>(node.value("lowerClip", 0.0));
     const auto slope = static_cast<float>(node.value("lowerClipSlope", 0.0));
     const double upper = node.value("upperClip", 1.7976931348623157e308);
     const float bound = upper > 3.4e38 ? HUGE_VALF : static_cast<float>(upper);
-    return [=](float x, float) { return relu(x, lower, slope, bound); };
+    return over_row([=](float x, float) { return relu(x, lower, slope, bound); });
   }
   throw std::runtime_error("pointwise mode " + mode);
 }
@@ -215,25 +256,24 @@ std::function<float(float, float)> pointwise_function(const json& node) {
 Values pointwise(const json& node, const Tensor& x, const Values& xs, const Tensor* b,
                  const Values* bs) {
   const auto function = pointwise_function(node);
+  const float nothing = 0;
   Values ys(xs.size());
   const std::int64_t c = x.dims[1];
   const std::int64_t h = x.dims[2];
   const std::int64_t w = x.dims[3];
   in_parallel(x.dims[0] * h * w, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t pixel = first; pixel < last; ++pixel)
-      for (std::int64_t channel = 0; channel < c; ++channel) {
-        const auto at = static_cast<std::size_t>(pixel * c + channel);
-        float other = 0;
-        if (b != nullptr) {
-          const std::int64_t image = b->dims[0] == 1 ? 0 : pixel / (h * w);
-          const std::int64_t row = b->dims[2] == 1 ? 0 : pixel / w % h;
-          const std::int64_t column = b->dims[3] == 1 ? 0 : pixel % w;
-          const std::int64_t k = b->dims[1] == 1 ? 0 : channel;
-          other = (*bs)[static_cast<std::size_t>(
-              ((image * b->dims[2] + row) * b->dims[3] + column) * b->dims[1] + k)];
-        }
-        ys[at] = function(xs[at], other);
+    for (std::int64_t pixel = first; pixel < last; ++pixel) {
+      const float* other = &nothing;
+      std::int64_t step = 0;
+      if (b != nullptr) {
+        const std::int64_t image = b->dims[0] == 1 ? 0 : pixel / (h * w);
+        const std::int64_t row = b->dims[2] == 1 ? 0 : pixel / w % h;
+        const std::int64_t column = b->dims[3] == 1 ? 0 : pixel % w;
+        other = bs->data() + ((image * b->dims[2] + row) * b->dims[3] + column) * b->dims[1];
+        step = b->dims[1] == 1 ? 0 : 1;
       }
+      function(c, xs.data() + pixel * c, other, step, ys.data() + pixel * c);
+    }
   });
   return ys;
 }
@@ -373,6 +413,11 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t desc
   if (const int error = fault("cudnnBackendSetAttribute"); error != 0)
     return static_cast<cudnnStatus_t>(error);
   if (type == CUDNN_TYPE_HANDLE) return CUDNN_STATUS_SUCCESS;  // the device is given at finalize
+  if (name == CUDNN_ATTR_ENGINEHEUR_DEVICEPROP || name == CUDNN_ATTR_ENGINE_DEVICEPROP ||
+      name == CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP) {
+    const std::scoped_lock lock(g_mutex);
+    described().insert(descriptor);
+  }
   if (name == CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS || name == CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS ||
       name == CUDNN_ATTR_VARIANT_PACK_WORKSPACE) {
     const std::scoped_lock lock(g_mutex);
@@ -392,6 +437,12 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t desc
 VGPU_EXPORT cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descriptor) {
   if (const int error = fault("cudnnBackendFinalize"); error != 0)
     return static_cast<cudnnStatus_t>(error);
+  bool has_device = false;
+  {
+    const std::scoped_lock lock(g_mutex);
+    has_device = described().count(descriptor) != 0;
+  }
+  if (has_device) return REAL(cudnnBackendFinalize)(descriptor);
   cudnnBackendDescriptor_t properties = device_properties();
   // Each kind of descriptor takes its own and refuses the others.
   for (const auto name : {CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_ATTR_ENGINE_DEVICEPROP,
@@ -427,6 +478,7 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendDestroyDescriptor(cudnnBackendDescriptor_t
     const std::scoped_lock lock(g_mutex);
     variant_packs().erase(descriptor);
     descriptors().erase(descriptor);
+    described().erase(descriptor);
   }
   return REAL(cudnnBackendDestroyDescriptor)(descriptor);
 }

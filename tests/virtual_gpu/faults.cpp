@@ -31,8 +31,11 @@ void Faults::set(const std::string& text) {
     const std::size_t first = second == 0 ? second : one.rfind(':', second - 1);
     if (second == std::string::npos || first == std::string::npos)
       throw std::runtime_error("'" + one + "' is not function:call:error");
-    faults.push_back({one.substr(0, first), std::stol(one.substr(first + 1)),
-                      std::stoi(one.substr(second + 1))});
+    const Fault fault = {one.substr(0, first), std::stol(one.substr(first + 1)),
+                         std::stoi(one.substr(second + 1))};
+    if (fault.error == 0 && !fault.function.starts_with("cuda"))
+      throw std::runtime_error("'" + one + "': only a call of the runtime can be left out");
+    faults.push_back(fault);
   }
   const std::scoped_lock lock(mutex_);
   faults_ = std::move(faults);
@@ -43,7 +46,8 @@ int Faults::next(const std::string& function) {
   const std::scoped_lock lock(mutex_);
   const long call = ++calls_[function];
   for (const Fault& fault : faults_)
-    if (fault.function == function && fault.call == call) return fault.error;
+    if (fault.function == function && fault.call == call)
+      return fault.error == 0 ? kLeftOut : fault.error;
   return 0;
 }
 

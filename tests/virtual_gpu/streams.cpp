@@ -191,13 +191,18 @@ Stream* Scheduler::needed_by(Stream& stream, int depth) {
 }
 
 Stream* Scheduler::choose(Stream* wanted) {
-  Stream* needed = wanted != nullptr ? needed_by(*wanted, 0) : nullptr;
+  const bool runs_ahead = seed_ != 0 && seed_ % 2 == 0;
+  Stream* needed = wanted != nullptr && !runs_ahead ? needed_by(*wanted, 0) : nullptr;
   if (needed != nullptr && (seed_ == 0 || random(2) == 0)) return needed;
   std::vector<Stream*> eligible;
   for (const auto& stream : streams_)
     if (is_eligible(*stream)) eligible.push_back(stream.get());
   if (eligible.empty()) return nullptr;
-  return eligible[seed_ == 0 ? 0 : random(eligible.size())];
+  if (seed_ == 0) return eligible.front();
+  const bool stays = std::find(eligible.begin(), eligible.end(), ahead_) != eligible.end();
+  if (runs_ahead && stays && random(16) != 0) return ahead_;
+  ahead_ = eligible[random(eligible.size())];
+  return ahead_;
 }
 
 void Scheduler::run_first(Stream& stream) {

@@ -2,7 +2,9 @@
 // Streams, events and captured graphs. Work that a program enqueues waits in its stream's queue and
 // runs only when somebody waits for something, in any order that the streams and events allow: seed
 // 0 runs no more than what is waited for, other seeds run other streams' work in between, and
-// sometimes some of it as soon as it is enqueued.
+// sometimes some of it as soon as it is enqueued. Odd seeds mix the streams' operations; even ones
+// let one stream run as far ahead as it can, so that a wait is missed that many operations separate
+// from what it guards.
 
 #include <chrono>
 #include <condition_variable>
@@ -128,6 +130,7 @@ class Scheduler {
   std::vector<std::weak_ptr<Capture>> captures_;
   std::uint64_t next_number_ = 0;
   std::uint64_t seed_ = 0, random_state_ = 0;
+  Stream* ahead_ = nullptr;  // chosen last; may be gone
   int sticky_ = 0, async_error_ = 0;
 };
 

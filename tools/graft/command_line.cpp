@@ -31,6 +31,7 @@ class CommandLine {
     app_.add_flag("--version", version_, "Print the version, and what this build and machine have");
     add_job_commands();
     add_predict();
+    add_plan();
     add_weights();
     add_config();
   }
@@ -160,6 +161,20 @@ class CommandLine {
             "csv (the default), or json: one object a line")
         ->check(CLI::IsMember({"csv", "json"}));
     add_best(predict);
+  }
+
+  void add_plan() {
+    CLI::App* plan = add(app_, "plan", "Say what a GPU would do with a config, without one",
+                         help::plan, plan_command);
+    add_config_options(plan);
+    plan->add_option("--gpu", request_.gpu, "A GPU by name, such as \"RTX 4090\"")
+        ->option_text("NAME");
+    plan->add_option("--arch", request_.architecture,
+                     "An architecture, such as sm_90: a usual GPU of it")
+        ->option_text("sm_NN");
+    plan->add_option("--memory", request_.memory, "Device memory to count with: 24GiB, 8192MiB")
+        ->option_text("SIZE");
+    plan->add_flag("--json", request_.json, "Print JSON, not a table");
   }
 
   void add_weights() {

@@ -24,6 +24,7 @@ struct Request {
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
   std::string key;
+  std::string gpu, architecture, memory;  // of `plan`: "RTX 4090", "sm_89", "24GiB"
 };
 
 // Each returns the exit code when nothing was thrown.
@@ -32,6 +33,7 @@ int extract_command(const Request& request);
 int train_command(const Request& request);
 int evaluate_command(const Request& request);
 int predict_command(const Request& request);
+int plan_command(const Request& request);
 int import_weights_command(const Request& request);
 int show_weights_command(const Request& request);
 int check_config_command(const Request& request);

@@ -121,7 +121,12 @@ struct Source {
 Config defaults(const Environment& environment) {
   Config config;
   for (const Key& key : schema()) {
-    if (key.kind == KeyKind::path) key.set(config, key.get(config), environment);
+    if (key.kind != KeyKind::path) continue;
+    try {
+      key.set(config, key.fallback.empty() ? key.get(config) : Json(key.fallback), environment);
+    } catch (const Error&) {  // without a home folder there is no cache
+      if (key.fallback.empty()) throw;
+    }
   }
   return config;
 }

@@ -66,6 +66,18 @@ JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object 
 An image that cannot be read is named on standard error and has no line; the others have theirs, and
 the exit code is 3.)";
 
+inline constexpr std::string_view plan = R"(Examples:
+  graft plan configs/solar_cells.json --gpu "RTX 4090"
+  graft plan configs/solar_cells.json --arch sm_80 --memory 16GiB --set backbone.precision=fp16 --json
+
+Builds cuDNN's real plans for the 13 convolutions at the config's image size, batch and precision, for a
+GPU that need not be there, and prints for each: its FLOP, the bytes that it and the kernels after it
+move, its workspace, the time that the GPU's data sheet allows at best, and cuDNN's engine. Then the
+device memory that it takes, and the largest batch that fits. The times are bounds, not measurements.
+Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights. What it says of an
+architecture (--arch) it says of: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM
+sm_90, B200 sm_100, RTX 5090 sm_120.)";
+
 inline constexpr std::string_view weights = R"(Example:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors)";
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -10,279 +11,6 @@
 
 namespace graft::program {
 namespace {
-
-// Each of these makes one kind of key. `member` picks the value out of a Config, const or not.
-
-template <typename Member>
-Key text_choice(std::string path, std::vector<std::string> choices, std::string doc,
-                Member member) {
-  Key key;
-  key.path = std::move(path);
-  key.kind = KeyKind::choice;
-  key.choices = std::move(choices);
-  key.doc = std::move(doc);
-  key.get = [member](const Config& config) { return Json(member(config)); };
-  key.set = [member](Config& config, const Json& value, const Environment&) {
-    member(config) = value.get<std::string>();
-  };
-  return key;
-}
-
-template <typename Value, typename Member>
-Key enum_choice(std::string path, std::vector<Value> values, std::string doc, Member member) {
-  Key key;
-  key.path = std::move(path);
-  key.kind = KeyKind::choice;
-  for (const Value value : values) key.choices.emplace_back(name_of(value));
-  key.doc = std::move(doc);
-  key.get = [member](const Config& config) { return Json(std::string(name_of(member(config)))); };
-  key.set = [member, values](Config& config, const Json& chosen, const Environment&) {
-    const auto& name = chosen.get_ref<const std::string&>();
-    member(config) = *std::find_if(values.begin(), values.end(),
-                                   [&](Value value) { return name_of(value) == name; });
-  };
-  return key;
-}
-
-template <typename Member>
-Key boolean(std::string path, std::string doc, Member member) {
-  Key key;
-  key.path = std::move(path);
-  key.kind = KeyKind::boolean;
-  key.doc = std::move(doc);
-  key.get = [member](const Config& config) { return Json(member(config)); };
-  key.set = [member](Config& config, const Json& value, const Environment&) {
-    member(config) = value.get<bool>();
-  };
-  return key;
-}
-
-struct Range {
-  double lowest, highest;
-  bool lowest_included = true, highest_included = true;
-};
-
-Key in_range(std::string path, KeyKind kind, const Range& range, std::string doc) {
-  Key key;
-  key.path = std::move(path);
-  key.kind = kind;
-  key.doc = std::move(doc);
-  key.lowest = range.lowest;
-  key.highest = range.highest;
-  key.lowest_included = range.lowest_included;
-  key.highest_included = range.highest_included;
-  return key;
-}
-
-template <typename Member>
-Key integer(std::string path, const Range& range, std::string doc, Member member) {
-  Key key = in_range(std::move(path), KeyKind::integer, range, std::move(doc));
-  key.get = [member](const Config& config) { return Json(member(config)); };
-  key.set = [member](Config& config, const Json& value, const Environment&) {
-    member(config) = value.get<std::uint64_t>();
-  };
-  return key;
-}
-
-template <typename Member>
-Key number(std::string path, const Range& range, std::string doc, Member member) {
-  Key key = in_range(std::move(path), KeyKind::number, range, std::move(doc));
-  key.get = [member](const Config& config) { return Json(member(config)); };
-  key.set = [member](Config& config, const Json& value, const Environment&) {
-    member(config) = value.get<double>();
-  };
-  return key;
-}
-
-template <typename Member>
-Key path_of(std::string path, std::string doc, Member member) {
-  Key key;
-  key.path = std::move(path);
-  key.kind = KeyKind::path;
-  key.doc = std::move(doc);
-  key.get = [member](const Config& config) { return Json(path_text(member(config))); };
-  key.set = [member](Config& config, const Json& value, const Environment& environment) {
-    const auto& text = value.get_ref<const std::string&>();
-    member(config) = text.empty() ? std::filesystem::path() : expand_path(text, environment);
-  };
-  return key;
-}
-
-template <typename Member>
-Key image_size(std::string path, const Range& range, std::string doc, Member member) {
-  Key key = in_range(std::move(path), KeyKind::size, range, std::move(doc));
-  key.get = [member](const Config& config) {
-    return Json::array({member(config).height, member(config).width});
-  };
-  key.set = [member](Config& config, const Json& value, const Environment&) {
-    member(config) = {value[0].get<std::uint32_t>(), value[1].get<std::uint32_t>()};
-  };
-  return key;
-}
-
-template <typename Member>
-Key integers(std::string path, std::size_t most, const Range& range, std::string doc,
-             Member member) {
-  Key key = in_range(std::move(path), KeyKind::integers, range, std::move(doc));
-  key.most = most;
-  key.get = [member](const Config& config) {
-    Json array = Json::array();
-    for (const std::size_t value : member(config)) array.push_back(value);
-    return array;
-  };
-  key.set = [member](Config& config, const Json& value, const Environment&) {
-    member(config).clear();
-    for (const Json& element : value) member(config).push_back(element.get<std::size_t>());
-  };
-  return key;
-}
-
-Key required(Key key) {
-  key.required = true;
-  return key;
-}
-
-Key may_be_empty(Key key) {
-  key.may_be_empty = true;
-  return key;
-}
-
-void add_top_keys(std::vector<Key>& keys) {
-  constexpr double two_to_53 = 9007199254740992.0;  // every integer up to here is a double
-  keys.push_back(text_choice(
-      "device", {"cpu", "cuda", "auto"},
-      "What computes. \"auto\" takes the GPU when there is one that this build can use, else the "
-      "CPU, and says which. "
-      "\"cuda\" without a GPU ends with exit code 5.",
-      [](auto& c) -> auto& { return c.device; }));
-  keys.push_back(integer(
-      "seed", {0, two_to_53},
-      "Where all randomness comes from: the first weights, the order of the rows, "
-      "dropout. The same config and seed give the same bytes.",
-      [](auto& c) -> auto& { return c.seed; }));
-  keys.push_back(path_of(
-      "output",
-      "The folder for everything that is made; created when it is not there. One "
-      "run at a time may use it.",
-      [](auto& c) -> auto& { return c.output; }));
-  keys.push_back(integer(
-      "threads", {0, 1024},
-      "Threads of the CPU. 0: one for each core that the process may run on. The "
-      "results do not depend on it.",
-      [](auto& c) -> auto& { return c.threads; }));
-}
-
-void add_data_keys(std::vector<Key>& keys) {
-  keys.push_back(required(path_of(
-      "data.train",
-      "The folder of the training images: one sub-folder for each class, named after it. Classes "
-      "are numbered in the order of their names.",
-      [](auto& c) -> auto& { return c.data.train; })));
-  keys.push_back(may_be_empty(path_of(
-      "data.validation",
-      "The folder of the validation images, with the same sub-folders. Exactly one of this and "
-      "`data.validation_split` must be given.",
-      [](auto& c) -> auto& { return c.data.validation; })));
-  keys.push_back(number(
-      "data.validation_split", {0.0, 1.0, true, false},
-      "The share of `data.train` to keep for validation when there is no folder of its own. A file "
-      "stays on its side when others are added or removed; each class gives its share.",
-      [](auto& c) -> auto& { return c.data.validation_split; }));
-  keys.push_back(image_size(
-      "data.image_size", {32, 4096},
-      "The [height, width] that every image is resized to, in pixels, without keeping its "
-      "proportions (as Keras does).",
-      [](auto& c) -> auto& { return c.data.image_size; }));
-  keys.push_back(enum_choice<Resize>(
-      "data.resize", {Resize::nearest, Resize::bilinear, Resize::bicubic, Resize::lanczos},
-      "The filter of the resizing, the same to the pixel as Pillow's. \"nearest\" is the default "
-      "of "
-      "Keras' ImageDataGenerator.",
-      [](auto& c) -> auto& { return c.data.resize; }));
-  keys.push_back(enum_choice<Preprocess>(
-      "data.preprocess", {Preprocess::rescale, Preprocess::caffe, Preprocess::torch},
-      "What happens to the pixels before the network. \"rescale\": divided by 255. \"caffe\": BGR, "
-      "minus ImageNet's mean (what VGG16 was trained with). \"torch\": divided by 255, then "
-      "ImageNet's mean and deviation for each channel.",
-      [](auto& c) -> auto& { return c.data.preprocess; }));
-  keys.push_back(enum_choice<OnBadImage>(
-      "data.on_bad_image", {OnBadImage::stop, OnBadImage::skip},
-      "What to do with a file that is no whole image. \"stop\": end with exit code 3 and name it, "
-      "before the long work where the header shows it. \"skip\": leave it out and list it.",
-      [](auto& c) -> auto& { return c.data.on_bad_image; }));
-  keys.push_back(boolean(
-      "data.exif_orientation",
-      "Whether to turn photos upright as their EXIF tag says. Keras does not.",
-      [](auto& c) -> auto& { return c.data.exif_orientation; }));
-  keys.push_back(enum_choice<Gray16>(
-      "data.gray16", {Gray16::high_byte, Gray16::clip},
-      "How 16-bit gray becomes 8-bit. \"high_byte\" keeps the picture; \"clip\" cuts at 255 as "
-      "Pillow does, which leaves most such pictures white.",
-      [](auto& c) -> auto& { return c.data.gray16; }));
-}
-
-void add_backbone_keys(std::vector<Key>& keys) {
-  keys.push_back(text_choice(
-      "backbone.name", {"vgg16"}, "The frozen network. Its last plane is the features.",
-      [](auto& c) -> auto& { return c.backbone.name; }));
-  keys.push_back(required(path_of(
-      "backbone.weights",
-      "The file of its weights: .safetensors, Keras .h5 or .onnx. `graft weights import` makes a "
-      ".safetensors of the others, which is read at once.",
-      [](auto& c) -> auto& { return c.backbone.weights; })));
-  keys.push_back(integer(
-      "backbone.batch_size", {1, 1024},
-      "Images that go through the backbone together. More takes more memory; the "
-      "features do not depend on it.",
-      [](auto& c) -> auto& { return c.backbone.batch_size; }));
-  keys.push_back(integer(
-      "features.memory_budget_mib", {0, 1048576},
-      "Features up to this size (MiB) are held in memory for training; larger "
-      "ones are read from the file as they are needed.",
-      [](auto& c) -> auto& { return c.features.memory_budget_mib; }));
-}
-
-void add_head_keys(std::vector<Key>& keys) {
-  keys.push_back(integers(
-      "head.hidden", 8, {1, 65536},
-      "Units of each hidden layer (dense, ReLU, dropout) of the classifier, "
-      "first to last. []: none, a linear classifier.",
-      [](auto& c) -> auto& { return c.head.hidden; }));
-  keys.push_back(number(
-      "head.dropout", {0.0, 1.0, true, false},
-      "The share of each hidden layer's values that is set to 0 at a training step.",
-      [](auto& c) -> auto& { return c.head.dropout; }));
-}
-
-void add_train_keys(std::vector<Key>& keys) {
-  keys.push_back(integer(
-      "train.epochs", {1, 100000}, "How often training goes through all the training images.",
-      [](auto& c) -> auto& { return c.train.epochs; }));
-  keys.push_back(integer(
-      "train.batch_size", {1, 65536},
-      "Images of one training step. The last batch of an epoch may be smaller; "
-      "none is dropped.",
-      [](auto& c) -> auto& { return c.train.batch_size; }));
-  keys.push_back(text_choice(
-      "train.optimizer.type", {"rmsprop"}, "The rule by which a step changes the weights.",
-      [](auto& c) -> auto& { return c.train.optimizer.type; }));
-  keys.push_back(number(
-      "train.optimizer.learning_rate", {0.0, 10.0, false, true}, "How far a step goes.",
-      [](auto& c) -> auto& { return c.train.optimizer.learning_rate; }));
-  keys.push_back(number(
-      "train.optimizer.rho", {0.0, 1.0, true, false},
-      "How slowly the running mean of the squared gradient forgets.",
-      [](auto& c) -> auto& { return c.train.optimizer.rho; }));
-  keys.push_back(number(
-      "train.optimizer.epsilon", {0.0, 1.0, false, true},
-      "Keeps the division by the mean square's root finite.",
-      [](auto& c) -> auto& { return c.train.optimizer.epsilon; }));
-  keys.push_back(boolean(
-      "train.optimizer.epsilon_inside_sqrt",
-      "true: g / sqrt(a + epsilon), as Keras 3; false: g / (sqrt(a) + epsilon), "
-      "as Keras 2.",
-      [](auto& c) -> auto& { return c.train.optimizer.epsilon_inside_sqrt; }));
-}
 
 bool is_whole(const Json& value) {
   if (value.is_number_integer()) return true;  // signed and unsigned
@@ -306,15 +34,30 @@ bool all_allowed_integers(const Key& key, const Json& value) {
                      [&](const Json& element) { return is_allowed_integer(key, element); });
 }
 
+// "cuda:1" for key.numbered "cuda". A number is written in one way only: not "cuda:01".
+bool is_numbered_choice(const Key& key, std::string_view text) {
+  const std::string prefix = key.numbered + ':';
+  if (key.numbered.empty() || !text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  unsigned number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failure == std::errc{} && end == text.data() + text.size() && in_range(key, number) &&
+         text == std::to_string(number);
+}
+
+bool is_choice(const Key& key, const std::string& text) {
+  return std::find(key.choices.begin(), key.choices.end(), text) != key.choices.end() ||
+         is_numbered_choice(key, text);
+}
+
 bool fits(const Key& key, const Json& value) {
   switch (key.kind) {
     case KeyKind::choice:
-      return value.is_string() && std::find(key.choices.begin(), key.choices.end(),
-                                            value.get<std::string>()) != key.choices.end();
+      return value.is_string() && is_choice(key, value.get_ref<const std::string&>());
     case KeyKind::boolean:
       return value.is_boolean();
     case KeyKind::integer:
-      return is_allowed_integer(key, value);
+      return is_allowed_integer(key, value) || (!key.automatic.empty() && value == key.automatic);
     case KeyKind::number:
       return value.is_number() && in_range(key, value.get<double>());
     case KeyKind::path:
@@ -326,6 +69,16 @@ bool fits(const Key& key, const Json& value) {
       return value.is_array() && value.size() <= key.most && all_allowed_integers(key, value);
   }
   return false;
+}
+
+// What a message lists: the choices, with "cuda:N" behind "cuda".
+std::vector<std::string> listed_choices(const Key& key) {
+  std::vector<std::string> listed;
+  for (const std::string& choice : key.choices) {
+    listed.push_back(choice);
+    if (choice == key.numbered) listed.push_back(choice + ":N");
+  }
+  return listed;
 }
 
 std::string quoted_list(const std::vector<std::string>& words) {
@@ -346,19 +99,6 @@ std::string Key::section() const {
 
 std::string Key::name() const {
   return path.substr(path.rfind('.') + 1);
-}
-
-const std::vector<Key>& schema() {
-  static const std::vector<Key> keys = [] {
-    std::vector<Key> table;
-    add_top_keys(table);
-    add_data_keys(table);
-    add_backbone_keys(table);
-    add_head_keys(table);
-    add_train_keys(table);
-    return table;
-  }();
-  return keys;
 }
 
 const Key* find_key(std::string_view path) {
@@ -387,11 +127,12 @@ std::string expectation(const Key& key) {
   const std::string range = fmt::format("from {:.0f} to {:.0f}", key.lowest, key.highest);
   switch (key.kind) {
     case KeyKind::choice:
-      return quoted_list(key.choices);
+      return quoted_list(listed_choices(key));
     case KeyKind::boolean:
       return "true or false";
     case KeyKind::integer:
-      return "an integer " + range;
+      return "an integer " + range +
+             (key.automatic.empty() ? "" : fmt::format(", or \"{}\"", key.automatic));
     case KeyKind::number:
       return fmt::format("a number {} {:g} {} {:g}", key.lowest_included ? "from" : "above",
                          key.lowest, key.highest_included ? "up to" : "to below", key.highest);
@@ -406,7 +147,8 @@ std::string expectation(const Key& key) {
 }
 
 std::string default_text(const Key& key) {
-  return key.required ? "required" : key.get(Config{}).dump();
+  if (key.required) return "required";
+  return (key.fallback.empty() ? key.get(Config{}) : Json(key.fallback)).dump();
 }
 
 std::string shown(const Json& value) {
@@ -417,8 +159,10 @@ std::string shown(const Json& value) {
 std::optional<std::string> problem_with(const Key& key, const Json& value) {
   if (fits(key, value)) return std::nullopt;
   std::string problem = fmt::format("expected {}, found {}", expectation(key), shown(value));
-  if (key.kind == KeyKind::choice && value.is_string()) {
-    if (const auto meant = nearest(value.get<std::string>(), key.choices))
+  std::vector<std::string> words = key.choices;
+  if (!key.automatic.empty()) words.push_back(key.automatic);
+  if (value.is_string()) {
+    if (const auto meant = nearest(value.get<std::string>(), words))
       problem += fmt::format("; did you mean \"{}\"?", *meant);
   }
   return problem;

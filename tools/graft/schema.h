@@ -37,7 +37,11 @@ struct Key {
   bool lowest_included = true;
   bool highest_included = true;
   std::size_t most = 0;
+  std::string numbered;       // a choice: "cuda" allows "cuda:N" too, N from lowest to highest
+  std::string automatic;      // an integer: this word may stand for it, and is 0 in a Config
   bool may_be_empty = false;  // a path: "" means none
+  // A path: its default, when that depends on the environment and so cannot stand in a Config.
+  std::string fallback;
 
   std::function<Json(const Config&)> get;
   // The value has passed problem_with(). Throws Error(usage) for a path that cannot be expanded.

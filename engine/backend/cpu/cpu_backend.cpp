@@ -31,6 +31,13 @@ std::size_t checked_threads(std::size_t threads) {
   return threads == 0 ? available_cores() : threads;
 }
 
+void check_precision(const BackboneOptions& options) {
+  if (options.precision == Precision::fp32) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("backbone.precision \"{}\" needs a GPU; on a CPU choose \"fp32\".",
+                          name_of(options.precision)));
+}
+
 ThreadPool started_threads(std::size_t threads) {
   try {
     return ThreadPool(threads);
@@ -52,8 +59,14 @@ std::string CpuBackend::description() const {
                      threads_.threads() == 1 ? "" : "s");
 }
 
-std::string CpuBackend::numerics() const {
+std::string CpuBackend::numerics(const BackboneOptions& options) {
+  check_precision(options);
   return std::string(backbone_numerics(isa_));
+}
+
+std::size_t CpuBackend::largest_batch(const BackboneOptions& options) {
+  check_precision(options);
+  return BackboneConfig().batch_size;
 }
 
 HostBuffer CpuBackend::allocate_host(std::size_t bytes) {
@@ -65,6 +78,7 @@ HostBuffer CpuBackend::allocate_host(std::size_t bytes) {
 
 std::unique_ptr<Backbone> CpuBackend::make_backbone(const Vgg16Weights& weights,
                                                     const BackboneOptions& options) {
+  check_precision(options);
   return make_cpu_backbone(weights, options, threads_, kernels_);
 }
 

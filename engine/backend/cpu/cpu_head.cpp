@@ -1,11 +1,14 @@
 #include "engine/backend/cpu/cpu_head.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "engine/backend/cpu/dense_layer.h"
-#include "engine/backend/cpu/head_checks.h"
+#include "engine/backend/head_checks.h"
+#include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
+#include "kernels/cpu/dense_forward.h"
 
 namespace graft::cpu {
 
@@ -16,6 +19,26 @@ constexpr std::size_t evaluation_rows = 64;
 
 std::size_t most_rows_of(const HeadOptions& options) {
   return std::max(options.batch_size, evaluation_rows);
+}
+
+// The machine can hold the head with workspace for `most_rows` rows, and a HeadState of it beside
+// it.
+void check_head_memory(const HeadOptions& options, std::size_t most_rows) {
+  const auto rows = static_cast<double>(most_rows);
+  double floats = 0.0;
+  double workspace = 0.0;
+  auto inputs = static_cast<double>(options.inputs);
+  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
+    const bool last = layer == options.hidden.size();
+    const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
+    floats += 4.0 * (inputs + 1.0) * units;   // parameters and mean squares, here and there
+    floats += rows * (inputs + 2.0 * units);  // packed inputs; outputs and their gradient
+    workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
+    inputs = units;
+  }
+  check_memory("The head", (floats + workspace) * sizeof(float),
+               "choose smaller layers (head.hidden), a smaller train.batch_size or "
+               "data.image_size");
 }
 
 class CpuHead final : public Head {

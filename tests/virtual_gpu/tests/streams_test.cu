@@ -68,6 +68,36 @@ TEST_F(StreamOrder, AMissingEventShows) {
   EXPECT_LT(right_results([] { return producer_consumer(false); }), kSeeds);
 }
 
+// One stream reads what the other overwrites only many operations later.
+bool overwritten_late(bool waits) {
+  const Streams s;
+  const DeviceArray<int> a(std::vector<int>(kCount, 3)), b(std::vector<int>(kCount, 0));
+  const DeviceArray<int> unrelated(std::vector<int>(kCount, 0));
+  add<<<1, kCount, 0, s.second>>>(b.get(), a.get(), 1);
+  CHECKED(cudaEventRecord(s.event, s.second));
+  for (int n = 0; n < 12; ++n) fill<<<1, kCount, 0, s.first>>>(unrelated.get(), n);
+  if (waits) CHECKED(cudaStreamWaitEvent(s.first, s.event, 0));
+  fill<<<1, kCount, 0, s.first>>>(a.get(), 9);
+  CHECKED(cudaStreamSynchronize(s.second));
+  CHECKED(cudaStreamSynchronize(s.first));
+  return b.host()[17] == 4;
+}
+TEST_F(StreamOrder, AMissingEventShowsFarAheadToo) {
+  EXPECT_EQ(right_results([] { return overwritten_late(true); }), kSeeds);
+  EXPECT_LT(right_results([] { return overwritten_late(false); }), kSeeds);
+}
+
+TEST_F(StreamOrder, ACallCanBeLeftOut) {
+  const auto without = [](const char* call) {
+    VGPU(vgpu_set_faults)(call);
+    const bool right = producer_consumer(true);
+    VGPU(vgpu_set_faults)("");
+    return right;
+  };
+  EXPECT_LT(right_results([&] { return without("cudaStreamWaitEvent:1:0"); }), kSeeds);
+  EXPECT_EQ(right_results([&] { return without("cudaStreamWaitEvent:2:0"); }), kSeeds);
+}
+
 bool reads_back(bool waits) {
   const Streams s;
   int* pinned = nullptr;

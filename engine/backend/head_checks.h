@@ -1,5 +1,6 @@
 #pragma once
-// The preconditions of a Head, each as one sentence. All but one throw Error(usage).
+// The preconditions of a Head, the same for every backend, each as one sentence that is thrown as
+// Error(usage).
 
 #include <cstddef>
 #include <cstdint>
@@ -7,12 +8,9 @@
 
 #include "engine/backend/backend.h"
 
-namespace graft::cpu {
+namespace graft {
 
 void check_options(const HeadOptions& options);
-// The machine can hold the head with workspace for `most_rows` rows, and a HeadState of it beside
-// it. Options are in range. Throws Error(device).
-void check_head_memory(const HeadOptions& options, std::size_t most_rows);
 // `state` has the layers of `options`, each with its shape; mean_squares may be empty.
 void check_shapes(const HeadState& state, const HeadOptions& options);
 void check_has_state(bool has_state);
@@ -25,4 +23,4 @@ void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::s
                  std::size_t batch_size);
 void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes);
 
-}  // namespace graft::cpu
+}  // namespace graft

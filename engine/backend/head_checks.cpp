@@ -1,4 +1,4 @@
-#include "engine/backend/cpu/head_checks.h"
+#include "engine/backend/head_checks.h"
 
 #include <fmt/format.h>
 
@@ -8,10 +8,8 @@
 #include <utility>
 
 #include "engine/base/error.h"
-#include "engine/base/memory.h"
-#include "kernels/cpu/dense_forward.h"
 
-namespace graft::cpu {
+namespace graft {
 
 namespace {
 
@@ -88,24 +86,6 @@ void check_options(const HeadOptions& options) {
   check_optimizer(options.optimizer);
 }
 
-void check_head_memory(const HeadOptions& options, std::size_t most_rows) {
-  const auto rows = static_cast<double>(most_rows);
-  double floats = 0.0;
-  double workspace = 0.0;
-  auto inputs = static_cast<double>(options.inputs);
-  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
-    const bool last = layer == options.hidden.size();
-    const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
-    floats += 4.0 * (inputs + 1.0) * units;   // parameters and mean squares, here and there
-    floats += rows * (inputs + 2.0 * units);  // packed inputs; outputs and their gradient
-    workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
-    inputs = units;
-  }
-  check_memory("The head", (floats + workspace) * sizeof(float),
-               "choose smaller layers (head.hidden), a smaller train.batch_size or "
-               "data.image_size");
-}
-
 void check_shapes(const HeadState& state, const HeadOptions& options) {
   check_layers(state.parameters, options, "parameters");
   if (!state.mean_squares.empty()) check_layers(state.mean_squares, options, "mean squares");
@@ -155,4 +135,4 @@ void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes
           classes, rows * classes, size);
 }
 
-}  // namespace graft::cpu
+}  // namespace graft

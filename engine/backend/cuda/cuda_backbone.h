@@ -1,0 +1,38 @@
+#pragma once
+// VGG16's thirteen convolutions on a GPU, by cuDNN, with kernels/cuda between them. All memory is
+// taken, all plans are chosen and all work is written down as CUDA graphs when the object is made;
+// a batch allocates nothing. How the memory is cut: backbone_memory.h; how batches overlap:
+// stream_order.h.
+//
+// A batch of fewer images than batch_size runs through the same graph: the rows behind it hold
+// images of an earlier batch, or zeros, and their features are not copied out. That an image's
+// features do not depend on its place or company follows from the convolutions, whose sums never
+// cross images.
+//
+// fp16 holds numbers up to 65504. With ImageNet's weights the largest activation of 24 photos is
+// 178 (rescale), 372 (torch) and 16,767 (caffe), all in block3_conv3; of white noise and
+// chessboards 19,909. Other weights may go beyond: features that are not finite are refused in
+// fp16.
+
+#include <functional>
+#include <memory>
+
+#include "engine/backend/backend.h"
+#include "engine/backend/cuda/backbone_plans.h"
+#include "engine/backend/cuda/device.h"
+
+namespace graft::cuda {
+
+// `device` is borrowed and outlives the backbone; `weights` only until this returns. The plans are
+// for `options`. `fitting_batch` says which batch size would fit, 0 for none, when this one does
+// not. Throws Error(device) for a batch that does not fit the GPU's free memory.
+std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,
+                                             const BackboneOptions& options, BackbonePlans plans,
+                                             const std::function<std::size_t()>& fitting_batch);
+
+// Throws Error(device): `wanted` bytes are not to be had. fitting_batch: the batch size that would
+// fit, 0 for none. Throws Failure when the free memory cannot be asked for.
+[[noreturn]] void refuse_memory(const Device& device, const BackboneOptions& options,
+                                std::size_t wanted, std::size_t fitting_batch);
+
+}  // namespace graft::cuda

@@ -1,0 +1,110 @@
+#include "engine/backend/cuda/cuda_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "engine/backend/cuda/backbone_memory.h"
+#include "engine/backend/cuda/cuda_backbone.h"
+#include "engine/backend/cuda/cuda_head.h"
+#include "engine/backend/cuda/resources.h"
+#include "kernels/cpu/thread_pool.h"
+
+namespace graft::cuda {
+namespace {
+
+constexpr std::size_t most_useful_batch = 1024;
+
+// What is left of the GPU's memory for all that BackboneMemory does not count.
+std::size_t reserve_of(const Device::Memory& memory) {
+  return memory.total / 16;
+}
+
+// Raised when our own kernels may round a feature differently.
+constexpr int kernels_version = 1;
+
+}  // namespace
+
+CudaBackend::CudaBackend(int ordinal, std::size_t threads)
+    : device_(ordinal),
+      cudnn_(device_.run("the start of cuDNN", [] { return CudnnDevice::current(); })),
+      threads_(threads == 0 ? cpu::available_cores() : threads) {}
+
+std::string CudaBackend::description() const {
+  return fmt::format("{}, cuDNN {}", device_.description(), cudnn_version());
+}
+
+std::string CudaBackend::numerics(const BackboneOptions& options) {
+  return fmt::format("cuda {} {}, {} (sm_{}), cuDNN {}, batch {}, engines {}",
+                     name_of(options.precision), kernels_version, device_.name(),
+                     device_.compute_capability(), cudnn_version(), options.batch_size,
+                     plans(options).digest());
+}
+
+BackbonePlans CudaBackend::plans(const BackboneOptions& options) {
+  backbone_memory(options, 0);  // throws for options that no device serves
+  PlanCache& cache = caches_.try_emplace(options.cache, options.cache).first->second;
+  return device_.run("The choice of convolutions",
+                     [&] { return choose_backbone_plans(cudnn_, options, cache); });
+}
+
+bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
+  if (backbone_memory(options, 0).total() > free) return false;  // plans take time
+  return backbone_memory(options, plans(options).workspace_bytes()).total() <= free;
+}
+
+// Times nothing where a plan by heuristics shows that the batch does not fit.
+std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
+  const Device::Memory memory =
+      device_.run("The largest batch", [&] { return device_.memory_now(); });
+  const std::size_t free = memory.free - std::min(memory.free, reserve_of(memory));
+  const bool autotune = options.autotune;
+  for (std::size_t batch = most_useful_batch; batch != 0; batch /= 2) {
+    options.batch_size = batch;
+    options.autotune = false;
+    if (!fits(options, free)) continue;
+    options.autotune = autotune;
+    if (!autotune || fits(options, free)) return batch;
+  }
+  return 0;
+}
+
+std::size_t CudaBackend::largest_batch(const BackboneOptions& options) {
+  const std::size_t batch = fitting_batch(options);
+  if (batch != 0) return batch;
+  BackboneOptions one = options;
+  one.batch_size = 1;
+  const std::size_t wanted = backbone_memory(one, plans(one).workspace_bytes()).total();
+  device_.run("The largest batch",
+              [&] { refuse_memory(device_, one, wanted + reserve_of(device_.memory_now()), 0); });
+  return 0;  // not reached
+}
+
+HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
+  return device_.run("The pinned memory for images and features", [&]() -> HostBuffer {
+    PinnedBuffer memory(bytes);
+    return {memory.release(), bytes, [](std::byte* data) { ignore(cudaFreeHost(data)); }};
+  });
+}
+
+std::unique_ptr<Backbone> CudaBackend::make_backbone(const Vgg16Weights& weights,
+                                                     const BackboneOptions& options) {
+  return make_cuda_backbone(device_, weights, options, plans(options),
+                            [&] { return fitting_batch(options); });
+}
+
+std::unique_ptr<Head> CudaBackend::make_head(const HeadOptions& options) {
+  return make_cuda_head(options, device_);
+}
+
+std::vector<std::string> CudaBackend::take_remarks() {
+  std::vector<std::string> remarks;
+  for (auto& [folder, cache] : caches_) {
+    std::ranges::move(cache.take_remarks(), std::back_inserter(remarks));
+  }
+  return remarks;
+}
+
+}  // namespace graft::cuda

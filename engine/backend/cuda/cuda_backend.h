@@ -1,0 +1,49 @@
+#pragma once
+// The Backend that computes on a GPU, with the host's threads for the work beside it.
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "engine/backend/backend.h"
+#include "engine/backend/cuda/backbone_plans.h"
+#include "engine/backend/cuda/device.h"
+
+namespace graft::cuda {
+
+class CudaBackend final : public Backend {
+ public:
+  // threads 0: one per core that this process may run on. Throws Error(device): see Device, and
+  // for a cuDNN or cuBLAS that does not start.
+  CudaBackend(int ordinal, std::size_t threads);
+
+  std::string description() const override;
+  // Precision, GPU, cuDNN's version, batch size and a digest of the engines that were chosen.
+  // Chooses the plans, which may take seconds, and longer with autotune; make_backbone then finds
+  // them.
+  std::string numerics(const BackboneOptions& options) override;
+  // A power of two, at most 1024. A sixteenth of the GPU's memory is left for what is not counted:
+  // the code of kernels, the handles' memory, the head.
+  std::size_t largest_batch(const BackboneOptions& options) override;
+  // Pinned. Throws Error(device) when the system gives no more.
+  HostBuffer allocate_host(std::size_t bytes) override;
+  // One is copied in, one computed, one copied out.
+  std::size_t batches_in_flight() const override { return 3; }
+  std::size_t host_threads() const override { return threads_; }
+  std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
+                                          const BackboneOptions& options) override;
+  std::unique_ptr<Head> make_head(const HeadOptions& options) override;
+  std::vector<std::string> take_remarks() override;  // on the cache of plans
+
+ private:
+  BackbonePlans plans(const BackboneOptions& options);
+  bool fits(const BackboneOptions& options, std::size_t free);
+  std::size_t fitting_batch(BackboneOptions options);  // 0: none
+
+  Device device_;
+  CudnnDevice cudnn_;
+  std::size_t threads_;
+  std::map<std::filesystem::path, PlanCache> caches_;  // by BackboneOptions::cache
+};
+
+}  // namespace graft::cuda

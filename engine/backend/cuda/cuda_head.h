@@ -1,0 +1,40 @@
+#pragma once
+// The head on a GPU: cuBLASLt for the products (dense_products.h), kernels/cuda for all else. In
+// fp32, and deterministic: the same steps leave the same bytes on the same GPU and libraries, with
+// resident and with streamed rows. The dropout masks are the CPU's.
+//
+// Every precondition of Head is checked and is Error(usage) when broken; a GPU that fails is
+// Error(device). Beyond what Head promises:
+//   set_state          accepts no mean_squares at all as all zero
+//   set_training_data  copies the rows to the device when they fit (training_rows.h)
+//   train_step         returns before it is done and waits for nothing but its own ring of 64
+//                      batches' row numbers (3 batches when rows stream). Losses are added up on
+//                      the device until take_totals. 13 calls into a stream for one hidden layer:
+//                      an epoch is a loop without a wait, which a CUDA graph would shorten on the
+//                      host only, and which the changing step and rows would make it patch each
+//                      time. Memory is taken only the first time that a batch has a new size.
+//   evaluate, predict  copy their rows to the device in chunks each time: what lies behind a
+//                      FeatureView may have changed since the last call. 4·columns bytes for a row,
+//                      copied by the host and over the bus, while the chunk before is computed.
+//
+// Bytes that a step moves, beside features and outputs, for a parameter: forward 4, input gradient
+// 4 (not the first layer), its own gradient 4, RMSprop 20. Device memory: 12 bytes for a parameter;
+// 3 chunks of about 8 MiB; 32 MiB for cuBLASLt.
+
+#include <cstddef>
+#include <limits>
+#include <memory>
+
+#include "engine/backend/backend.h"
+#include "engine/backend/cuda/device.h"
+
+namespace graft::cuda {
+
+// `device` is borrowed and outlives the head. most_resident_bytes: training rows that take more
+// stream even where they would fit. Throws Error(usage) on options out of range, and Error(device)
+// when GPU or machine cannot hold the head.
+std::unique_ptr<Head> make_cuda_head(
+    const HeadOptions& options, Device& device,
+    std::size_t most_resident_bytes = std::numeric_limits<std::size_t>::max());
+
+}  // namespace graft::cuda

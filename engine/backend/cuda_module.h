@@ -1,0 +1,76 @@
+#pragma once
+// The CUDA backend is a library of its own, libgraft_cuda.so beside the program, and is loaded when
+// somebody asks for it: the same program starts on machines that have no CUDA, and one that lacks
+// cuDNN gets a sentence instead of the loader's refusal. No type of CUDA appears here.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/backend/backend.h"
+
+namespace graft {
+
+// A GPU as cuDNN must know it to build plans for one that is not there.
+struct GpuProperties {
+  std::string name;            // "A100"
+  int compute_capability = 0;  // 80 for sm_80
+  int multiprocessors = 0;
+  std::size_t shared_memory_per_block = 0;  // bytes, with opt-in
+  int blocks_per_multiprocessor = 0;
+  int threads_per_multiprocessor = 0;
+  std::size_t l2_cache = 0;  // bytes
+  std::size_t memory = 0;    // bytes
+  int clock_khz = 0;
+  int memory_clock_khz = 0;
+};
+
+// A convolution of the network with what follows it, as it would run.
+struct PlannedLayer {
+  std::string name;                // block1_conv1
+  std::string engine;              // cuDNN's, with its knobs
+  std::vector<std::string> notes;  // "tensor core", "Winograd", …
+  bool fused_bias_relu = false;    // in the convolution; else by kernels/cuda/bias_relu
+  std::size_t workspace_bytes = 0;
+  double convolution_flop = 0.0;   // 2 × multiplications
+  double convolution_bytes = 0.0;  // planes and weights, each once
+  double epilogue_bytes = 0.0;     // of the kernels after it: bias, ReLU, pool
+};
+
+// The device memory of a backbone, all of it.
+struct BackboneMemory {
+  std::size_t activation_bytes = 0;  // of one of the two planes that take turns
+  std::size_t workspace_bytes = 0;
+  std::size_t weight_bytes = 0;
+  std::size_t image_bytes = 0;    // uint8 batches under way
+  std::size_t feature_bytes = 0;  // float batches under way
+  std::size_t total() const {
+    return 2 * activation_bytes + workspace_bytes + weight_bytes + image_bytes + feature_bytes;
+  }
+};
+
+struct BackbonePlan {
+  std::vector<PlannedLayer> layers;
+  BackboneMemory memory;
+  std::string cudnn_version;
+};
+
+// What the library offers. Functions throw Error.
+class CudaModule {
+ public:
+  virtual ~CudaModule() = default;
+  // ordinal: among the devices that CUDA_VISIBLE_DEVICES leaves. Throws Error(device): no driver,
+  // one too old, no such device, an architecture that was not compiled.
+  virtual std::unique_ptr<Backend> make_backend(int ordinal, std::size_t threads) const = 0;
+  // cuDNN's real plans for a GPU that need not be there. Needs no driver.
+  virtual BackbonePlan plan_backbone(const GpuProperties& gpu,
+                                     const BackboneOptions& options) const = 0;
+};
+
+// Loads the library on first use; it stays loaded. Throws Error(device) with the reason when it
+// cannot be loaded: built without CUDA, or a library of CUDA's is missing.
+const CudaModule& cuda_module();
+
+}  // namespace graft

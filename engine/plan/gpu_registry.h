@@ -1,0 +1,38 @@
+#pragma once
+// GPUs by name, with what their data sheets promise: so that one can be chosen before it is rented.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/backend/cuda_module.h"
+#include "engine/config/config.h"
+
+namespace graft {
+
+struct Gpu {
+  GpuProperties properties;
+  double bandwidth = 0.0;  // of the device memory, bytes a second
+  // FLOP a second at the boost clock, dense (no sparsity), summed in FP32; 0: it has no such
+  // arithmetic. fp32 is that of the CUDA cores, the others that of the tensor cores.
+  double fp32 = 0.0, tf32 = 0.0, fp16 = 0.0, bf16 = 0.0;
+  std::string source;  // the document that bandwidth and peaks are from
+};
+
+// In the order of architectures, then of size.
+const std::vector<Gpu>& gpu_registry();
+
+// By name, however it is spelled: "rtx4090" and "NVIDIA GeForce RTX 4090" are "RTX 4090". Null when
+// there is none.
+const Gpu* find_gpu(std::string_view name);
+// The names that begin with `name` or hold it, spelled as find_gpu allows: "a100" gives both.
+std::vector<std::string> gpu_names_like(std::string_view name);
+std::vector<std::string> gpu_names();
+
+// The GPU that stands for an architecture, 80 for sm_80. Null when the registry has none of it.
+const Gpu* representative_gpu(int compute_capability);
+std::vector<int> gpu_architectures();  // ascending
+
+double peak_flop_per_second(const Gpu& gpu, Precision precision);
+
+}  // namespace graft

@@ -1,0 +1,63 @@
+#include "engine/plan/roofline.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+namespace graft {
+namespace {
+
+// Of the sum's multiplications, those that an engine with these notes makes at least.
+double share_of_multiplications(const std::vector<std::string>& notes) {
+  constexpr double tiles_of_6 = 36.0 / (9.0 * 4.0 * 4.0);
+  constexpr double tiles_of_13 = 169.0 / (9.0 * 11.0 * 11.0);
+  double share = 1.0;
+  for (std::string note : notes) {
+    std::transform(note.begin(), note.end(), note.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (note.find("winograd") == std::string::npos) continue;
+    const bool large = note.find("13x13") != std::string::npos;
+    share = std::min(share, large ? tiles_of_13 : tiles_of_6);
+  }
+  return share;
+}
+
+}  // namespace
+
+double LayerBound::seconds() const {
+  return std::max(arithmetic, memory) + epilogue;
+}
+
+Limiter LayerBound::limiter() const {
+  const double at_the_memory = epilogue + (memory >= arithmetic ? memory : 0.0);
+  return 2.0 * at_the_memory >= seconds() ? Limiter::memory : Limiter::arithmetic;
+}
+
+LayerBound layer_bound(const PlannedLayer& layer, const Roofline& roofline) {
+  LayerBound bound;
+  bound.arithmetic =
+      share_of_multiplications(layer.notes) * layer.convolution_flop / roofline.flop_per_second;
+  bound.memory = layer.convolution_bytes / roofline.bytes_per_second;
+  bound.epilogue = layer.epilogue_bytes / roofline.bytes_per_second;
+  return bound;
+}
+
+Limiter BackboneBound::limiter() const {
+  return 2.0 * memory_seconds >= seconds ? Limiter::memory : Limiter::arithmetic;
+}
+
+BackboneBound backbone_bound(const BackbonePlan& plan, const Roofline& roofline) {
+  BackboneBound total;
+  for (const PlannedLayer& layer : plan.layers) {
+    const LayerBound bound = layer_bound(layer, roofline);
+    total.layers.push_back(bound);
+    total.flop += layer.convolution_flop;
+    total.bytes += layer.convolution_bytes + layer.epilogue_bytes;
+    total.seconds += bound.seconds();
+    total.memory_seconds +=
+        bound.epilogue + (bound.memory >= bound.arithmetic ? bound.memory : 0.0);
+  }
+  return total;
+}
+
+}  // namespace graft

@@ -1,0 +1,239 @@
+// Order and failure: the same bytes in whatever legal order the streams run, and each call of the
+// CUDA runtime and of cuBLASLt failing once.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/error.h"
+#include "tests/backend_cuda/cuda_head_test.h"
+#include "tests/support/support.h"
+
+namespace graft {
+namespace {
+
+using ::testing::HasSubstr;
+
+HeadOptions options(std::size_t classes = 3) {
+  HeadOptions options;
+  options.inputs = 24;
+  options.hidden = {16, 8};
+  options.classes = classes;
+  options.batch_size = 4;
+  return options;
+}
+
+class CudaHeadOrder : public test::CudaHeadTest {
+ protected:
+  struct Result {
+    HeadState state;
+    Totals trained, evaluated;
+    std::vector<float> probabilities;
+  };
+  // More steps than any ring has slots, training rows that change half-way.
+  Result run(bool resident) {
+    const test::Samples first = test::random_samples(150, 24, 3, 1);
+    const test::Samples second = test::random_samples(130, 24, 3, 2);
+    Result result;
+    const auto head = make_cuda(options(), resident);
+    head->set_state(test::random_state(options(), 1));
+    std::uint64_t step = 0;
+    for (const test::Samples* samples : {&first, &second}) {
+      head->set_training_data(samples->view(), samples->labels);
+      for (const auto& rows : test::shuffled_batches(samples->labels.size(), 4, 3)) {
+        head->train_step(rows, step++);
+      }
+    }
+    result.probabilities.resize(first.labels.size() * 3);
+    head->predict(first.view(), result.probabilities);
+    result.evaluated = head->evaluate(second.view(), second.labels);
+    result.trained = head->take_totals();
+    result.state = head->state();
+    return result;
+  }
+};
+
+TEST_F(CudaHeadOrder, TheBytesAreTheSameInEveryOrderResidentAndStreamed) {
+  const bool is_virtual = test::on_virtual_gpu();
+  const Result expected = run(true);
+  EXPECT_EQ(expected.trained.count, 280U);
+  for (const std::uint64_t seed : {0, 1, 2, 3}) {
+    if (is_virtual) GRAFT_VIRTUAL_GPU(vgpu_set_seed)(seed);
+    for (const bool resident : {true, false}) {
+      const Result result = run(resident);
+      EXPECT_TRUE(test::same_bytes(result.state, expected.state)) << "seed " << seed;
+      EXPECT_TRUE(test::same_bytes(result.probabilities, expected.probabilities));
+      EXPECT_EQ(result.trained.loss_sum, expected.trained.loss_sum);
+      EXPECT_EQ(result.evaluated.loss_sum, expected.evaluated.loss_sum);
+      EXPECT_EQ(result.evaluated.correct, expected.evaluated.correct);
+    }
+  }
+  if (is_virtual) GRAFT_VIRTUAL_GPU(vgpu_set_seed)(0);
+}
+
+// ---- Failures ----
+
+class CudaHeadFaults : public test::CudaHeadTest {
+ protected:
+  void SetUp() override {
+    if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU fails on demand";
+    test::CudaHeadTest::SetUp();
+  }
+
+  struct Stage {
+    std::unique_ptr<Head> head;
+    test::Samples samples = test::random_samples(10, 24, 3, 1);
+    std::vector<float> probabilities = std::vector<float>(30);
+  };
+  struct Action {
+    const char* name;
+    void (*act)(CudaHeadFaults&, Stage&);
+    bool resident = true;
+  };
+
+  Stage prepared(const Action& action) {
+    Stage stage;
+    if (std::string(action.name) == "make") return stage;
+    stage.head = make_cuda(options(), action.resident);
+    stage.head->set_state(test::random_state(options(), 1));
+    stage.head->set_training_data(stage.samples.view(), stage.samples.labels);
+    stage.head->train_step(test::first_rows(4), 0);
+    stage.head->take_totals();
+    return stage;
+  }
+
+  static void faults(const std::string& text) { GRAFT_VIRTUAL_GPU(vgpu_set_faults)(text.c_str()); }
+
+  // How often each function was called since faults().
+  static std::map<std::string, long> calls() {
+    const test::TemporaryFolder folder;
+    const auto path = folder / "report.json";
+    EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_write_report)(path.c_str()), 0);
+    std::ifstream file(path);
+    return nlohmann::json::parse(file).at("calls").get<std::map<std::string, long>>();
+  }
+
+  // What gives back is not made to fail: a destructor has nobody to tell.
+  static bool gives_back(const std::string& function) {
+    return function.find("Destroy") != std::string::npos ||
+           function.find("Free") != std::string::npos;
+  }
+
+  // Error(device) that names the call, and nothing left behind.
+  void expect_failure(const Action& action, const std::string& function, long call, int code) {
+    const std::string fault = function + ":" + std::to_string(call) + ":" + std::to_string(code);
+    Stage stage = prepared(action);
+    faults(fault);
+    try {
+      action.act(*this, stage);
+      ADD_FAILURE() << action.name << " goes on in spite of " << fault;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::device) << action.name << ", " << fault;
+      EXPECT_THAT(error.what(), HasSubstr(" failed with ")) << action.name << ", " << fault;
+    }
+    faults("");
+    stage.head.reset();
+    EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0) << action.name << ", " << fault;
+  }
+
+  static const std::vector<Action>& actions() {
+    static const auto step = [](CudaHeadFaults&, Stage& stage) {
+      stage.head->train_step(test::first_rows(4), 1);
+      stage.head->take_totals();
+    };
+    static const std::vector<Action> all = {
+        {"make", [](CudaHeadFaults& test, Stage& s) { s.head = test.make_cuda(options()); }},
+        {"set_state",
+         [](CudaHeadFaults&, Stage& s) { s.head->set_state(test::random_state(options(), 2)); }},
+        {"state", [](CudaHeadFaults&, Stage& s) { s.head->state(); }},
+        {"set_training_data",
+         [](CudaHeadFaults&, Stage& s) {
+           s.head->set_training_data(s.samples.view(), s.samples.labels);
+         }},
+        {"resident step", step},
+        {"streamed step", step, false},
+        {"evaluate",
+         [](CudaHeadFaults&, Stage& s) { s.head->evaluate(s.samples.view(), s.samples.labels); }},
+        {"predict",
+         [](CudaHeadFaults&, Stage& s) { s.head->predict(s.samples.view(), s.probabilities); }}};
+    return all;
+  }
+};
+
+TEST_F(CudaHeadFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind) {
+  for (const Action& action : actions()) {
+    Stage stage = prepared(action);
+    faults("");
+    action.act(*this, stage);
+    const std::map<std::string, long> counted = calls();
+    stage.head.reset();
+    EXPECT_GE(counted.size(), 3U) << action.name;
+    for (const auto& [function, count] : counted) {
+      if (gives_back(function)) continue;
+      const int code = function.starts_with("cublas") ? 13 : 801;
+      for (long call = 1; call <= count; ++call) {
+        // Of many like calls the first and the last few.
+        if (call > 4 && call + 4 <= count) continue;
+        expect_failure(action, function, call, code);
+      }
+    }
+  }
+}
+
+TEST_F(CudaHeadFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
+  Stage stage = prepared({"resident step", nullptr});
+  faults("cudaLaunchKernel:2:719");
+  const std::string first = test::error_of([&] { stage.head->train_step(test::first_rows(4), 1); });
+  faults("");
+  EXPECT_THAT(first, HasSubstr("A training step failed: launch of "));
+  EXPECT_THAT(first, HasSubstr("cudaErrorLaunchFailure (719)"));
+  EXPECT_EQ(test::error_of([&] { stage.head->state(); }), first);
+  EXPECT_EQ(test::error_of([&] { stage.head->take_totals(); }), first);
+  GRAFT_VIRTUAL_GPU(vgpu_revive)();
+  stage.head.reset();
+  EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0);
+}
+
+TEST_F(CudaHeadFaults, MemoryThatIsRefusedIsASentenceWithSizes) {
+  for (const char* fault : {"cudaMalloc:1:2", "cudaMalloc:5:2", "cudaHostAlloc:2:2"}) {
+    faults(fault);
+    EXPECT_THAT(test::error_of([&] { make_cuda(options()); }),
+                ::testing::MatchesRegex("The head needs .* GiB of memory on the GPU, and .* are "
+                                        "free; .* smaller train.batch_size or data.image_size\\."));
+    faults("");
+    EXPECT_NO_THROW(make_cuda(options()));
+    EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0) << fault;
+  }
+}
+
+TEST_F(CudaHeadFaults, AnAlgorithmThatIsNotPedanticServesWhereThereIsNoOther) {
+  faults("cublasLtMatmulAlgoGetHeuristic:1:15");
+  EXPECT_NO_THROW(make_cuda(options()));
+  faults("cublasLtMatmulAlgoGetHeuristic:1:15,cublasLtMatmulAlgoGetHeuristic:2:15");
+  EXPECT_THAT(test::error_of([&] { make_cuda(options()); }),
+              HasSubstr("CUBLAS_STATUS_NOT_SUPPORTED"));
+  faults("");
+}
+
+// The host is ahead of the GPU until it asks for a result.
+TEST_F(CudaHeadFaults, AnEpochOfStepsWaitsForNothing) {
+  Stage stage = prepared({"resident step", nullptr});
+  faults("");
+  for (std::uint64_t step = 1; step < 30; ++step) {
+    stage.head->train_step(test::first_rows(4), step);
+  }
+  const std::map<std::string, long> counted = calls();
+  EXPECT_EQ(counted.count("cudaStreamSynchronize"), 0U);
+  EXPECT_EQ(counted.count("cudaDeviceSynchronize"), 0U);
+  EXPECT_EQ(counted.count("cudaMalloc"), 0U);
+  EXPECT_EQ(counted.count("cudaHostAlloc"), 0U);
+  EXPECT_EQ(counted.at("cudaEventSynchronize"), 29);  // of its own ring, on slots long done
+  EXPECT_EQ(counted.at("cublasLtMatmul"), 29 * 8);
+  // Gather, 2 × (ReLU and dropout, backward), loss (2 for softmax), 3 column sums, RMSprop.
+  EXPECT_EQ(counted.at("cudaLaunchKernel"), 29 * 11);
+}
+
+}  // namespace
+}  // namespace graft

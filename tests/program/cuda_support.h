@@ -1,0 +1,28 @@
+#pragma once
+// The program on the virtual GPU, as a child process. The library is given to the child alone.
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/program/child.h"
+
+namespace graft::test {
+
+// What the virtual GPU wrote about a run.
+struct VirtualGpuReport {
+  std::map<std::string, long> calls;  // function → how often
+  std::vector<std::string> errors;    // "kind: text": bad accesses, unwritten memory, leaks …
+};
+
+struct CudaOutcome {
+  Outcome outcome;
+  VirtualGpuReport report;
+};
+
+// settings: VGPU_… variables beside those that choose the device.
+CudaOutcome run_on_virtual_gpu(const std::vector<std::string>& arguments,
+                               const std::map<std::string, std::string>& settings = {});
+
+}  // namespace graft::test

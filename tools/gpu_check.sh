@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# For a machine with an NVIDIA GPU: builds, runs all that needs the GPU, and writes one report.
+#   tools/gpu_check.sh            tests with label gpu, compute-sanitizer's four tools, a run on real
+#                                 photos, benchmarks, a profile; about half an hour
+#   tools/gpu_check.sh --virtual  the same on the virtual GPU, as far as that goes: tests, and every
+#                                 benchmark once without a time
+# The report is build/gpu_check.txt. Ends with 1 when something failed, with 5 when there is no GPU.
+. "$(dirname "$0")/common.sh"
+
+report=$project/build/gpu_check.txt
+build=$project/build/release
+virtual=false
+case ${1:-} in
+  --virtual) virtual=true ;;
+  '') ;;
+  *) stop "unknown option $1; the only one is --virtual" ;;
+esac
+
+"$project/tools/install_deps.sh"
+step "building (the log is in build/release/build.log)"
+build_preset release
+[ -x "$build/bench/bench_cuda" ] ||
+  stop "this build has no CUDA parts; install the CUDA toolkit 13 and cuDNN 9, and run this again"
+
+# on_gpu COMMAND...: on the machine's own GPU, or on the virtual one. Only the command sees that one.
+on_gpu() {
+  if "$virtual"; then
+    LD_PRELOAD=$build/tests/virtual_gpu/libvgpu.so VGPU_ARCH=sm_90 VGPU_EXIT=0 "$@"
+  else
+    "$@"
+  fi
+}
+
+mkdir -p "$(dirname "$report")"
+if ! device=$(on_gpu "$build/bench/bench_cuda" --benchmark_list_tests 2>&1); then
+  printf '%s: no GPU: %s\n' "$(basename "$0")" "$device" >&2
+  exit 5
+fi
+
+failed=()
+missing=()
+# section TITLE COMMAND...: into the report: the command, all it says, and its exit code.
+section() {
+  local title=$1 code=0
+  shift
+  step "$title"
+  printf '\n== %s\n$ %s\n' "$title" "$*" >>"$report"
+  "$@" >>"$report" 2>&1 || code=$?
+  printf -- '-- exit code %d\n' "$code" >>"$report"
+  [ "$code" -eq 0 ] || failed+=("$title")
+}
+# without TOOL PACKAGE: notes what was left out, and where it comes from.
+without() {
+  missing+=("$1 (package $2)")
+  printf '\n== %s is not installed; it comes with %s\n' "$1" "$2" >>"$report"
+}
+
+cd "$project"
+printf 'graft gpu_check, %s\n%s\ncommit %s%s\n' "$(date -u +%Y-%m-%dT%H:%MZ)" "${device%%$'\n'*}" \
+  "$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+  "$(git diff --quiet HEAD 2>/dev/null || echo ', with changes')" >"$report"
+if "$virtual"; then echo 'virtual GPU: no times' >>"$report"; fi
+if command -v nvidia-smi >/dev/null; then section "driver" nvidia-smi; fi
+
+if "$virtual"; then
+  section "tests on the virtual GPU" ctest --test-dir "$build" --output-on-failure \
+    --parallel "$(nproc)" -L '^(virtual_gpu|kernels_cuda|backend_cuda)$'
+else
+  section "tests with label gpu" ctest --test-dir "$build" --output-on-failure -L '^gpu$'
+  if command -v compute-sanitizer >/dev/null; then
+    for tool in memcheck racecheck initcheck synccheck; do
+      for program in kernels_cuda backend_cuda; do
+        section "compute-sanitizer $tool, $program" compute-sanitizer --tool "$tool" --error-exitcode 99 \
+          "$build/tests/$program/test_$program"
+      done
+    done
+  else
+    without compute-sanitizer cuda-sanitizer-13-0
+  fi
+  section "weights" "$project/tools/fetch_weights.sh"
+  section "photos" "$project/tools/fetch_solar_cells.sh"
+  rm -rf build/gpu_check_run
+  section "a run on the GPU" "$build/graft" run configs/solar_cells.json \
+    --set device=cuda --set output=build/gpu_check_run
+fi
+
+section "benchmarks" on_gpu "$build/bench/bench_cuda" --benchmark_repetitions=3 \
+  --benchmark_report_aggregates_only=true
+
+if ! "$virtual"; then
+  if command -v nsys >/dev/null; then
+    section "nsys" nsys profile --force-overwrite true --stats true --trace cuda,cublas,cudnn \
+      --output build/gpu_check_nsys "$build/bench/bench_cuda" --benchmark_filter=vgg16/fp16
+  else
+    without nsys cuda-nsight-systems-13-0
+  fi
+  if command -v ncu >/dev/null; then
+    section "ncu" ncu --section SpeedOfLight --section MemoryWorkloadAnalysis --launch-count 40 \
+      "$build/bench/bench_cuda" --benchmark_filter='relu|preprocess|cast|rmsprop' --benchmark_min_time=0.01
+  else
+    without ncu cuda-nsight-compute-13-0
+  fi
+fi
+
+{
+  printf '\n== result\n%d failed' "${#failed[@]}"
+  [ ${#failed[@]} -eq 0 ] || printf ': %s' "$(IFS=';' && echo "${failed[*]}")"
+  [ ${#missing[@]} -eq 0 ] || printf '\nleft out: %s' "$(IFS=';' && echo "${missing[*]}")"
+  echo
+} >>"$report"
+step "the report is build/gpu_check.txt"
+[ ${#failed[@]} -eq 0 ] || stop "${#failed[@]} failed: ${failed[*]}; see the report"
