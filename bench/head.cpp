@@ -24,7 +24,6 @@ namespace {
 
 using cpu::AlignedFloats;
 using cpu::Isa;
-using cpu::KernelTable;
 
 constexpr std::size_t inputs = 8192;
 constexpr std::size_t units = 256;

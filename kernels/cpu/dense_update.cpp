@@ -14,11 +14,11 @@ static constexpr std::size_t tile_inputs = Vector::width == 16 ? 8 : 4;
 static constexpr std::size_t tile_vectors = 2;
 
 struct Update {
+  RmspropVectors rmsprop;  // first: whole vectors
   const float* inputs;
   const float* delta;
   std::size_t rows;
   std::size_t units;
-  RmspropVectors rmsprop;
   float* kernel;
   float* mean_square;
 };
@@ -110,7 +110,7 @@ static void update_range(const Update& update, std::size_t input, std::size_t co
 
 void dense_update(const float* inputs, const float* delta, std::size_t rows, std::size_t count,
                   std::size_t units, const Rmsprop& rmsprop, float* kernel, float* mean_square) {
-  const Update update = {inputs, delta, rows, units, broadcast(rmsprop), kernel, mean_square};
+  const Update update = {broadcast(rmsprop), inputs, delta, rows, units, kernel, mean_square};
   if (rmsprop.epsilon_inside_sqrt) {
     update_range<true, tile_inputs>(update, 0, count);
   } else {

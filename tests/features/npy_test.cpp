@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -171,7 +171,8 @@ TEST(NpyFile, FloatsAreReadBack) {
   const NpyFile file(folder / "x.npy");
   EXPECT_THAT(file.header().shape, ElementsAre(3, 1, 2));
   ASSERT_EQ(file.floats().size(), values.size());
-  EXPECT_EQ(std::memcmp(file.floats().data(), values.data(), 24), 0);
+  EXPECT_TRUE(std::ranges::equal(std::as_bytes(file.floats()), std::as_bytes(std::span(values))))
+      << "the bits, of -0 too";
   EXPECT_EQ(read_bytes(folder / "x.npy"),
             npy_header("<f4", Shape{3, 1, 2}) +
                 std::string(reinterpret_cast<const char*>(values.data()), 24));

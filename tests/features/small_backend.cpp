@@ -116,14 +116,12 @@ ExtractionCounts SmallSet::extract() {
   backbone.before_compute = before_compute;
   backbone_asked_for = false;
   observer = {};
-  struct Keep {  // also when the extraction throws
-    SmallSet& set;
-    SmallBackbone& from;
-    ~Keep() {
-      set.images_computed = from.images_computed;
-      set.notes = set.observer.all_notes();
-    }
-  } keep{*this, backbone};
+  const auto keep = [&](void*) {
+    images_computed = backbone.images_computed;
+    notes = observer.all_notes();
+  };
+  // Also when the extraction throws.
+  const std::unique_ptr<void, decltype(keep)> at_the_end(this, keep);
   const auto ask = [&]() -> Backbone& {
     backbone_asked_for = true;
     return backbone;

@@ -314,7 +314,7 @@ TEST(Trainer, SetsThatDoNotFitAreRefusedBeforeAnythingIsWritten) {
   const auto refused = [&](const std::function<void(SmallRun&)>& spoil) {
     SmallRun run;
     spoil(run);
-    const std::string sentence = error_of(ErrorKind::data, [&] { run.into(folder / "output"); });
+    std::string sentence = error_of(ErrorKind::data, [&] { run.into(folder / "output"); });
     EXPECT_FALSE(std::filesystem::exists(folder / "output"));
     return sentence;
   };

@@ -9,6 +9,7 @@ namespace graft::test {
 SmallSet::SmallSet(std::size_t rows, std::size_t class_count, std::uint64_t seed,
                    FeatureShape features)
     : shape(features) {
+  if (class_count == 0) throw std::invalid_argument("a set has at least one class");
   for (std::size_t c = 0; c < class_count; ++c) classes.push_back("class " + std::to_string(c));
   for (std::size_t row = 0; row < rows; ++row) {
     const RandomStream stream{seed, RandomPurpose::shuffle, 0, row};

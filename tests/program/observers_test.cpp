@@ -44,7 +44,7 @@ TEST(Rate, IsUnknownAtTheStartAndRightAfterwards) {
   Rate rate;
   rate.start(start);
   EXPECT_EQ(rate.per_second(), 0.0);
-  for (int i = 1; i <= 10; ++i) rate.add(start + seconds(i), static_cast<std::size_t>(5 * i));
+  for (int i = 1; i <= 10; ++i) rate.add(start + seconds(i), 5 * static_cast<std::size_t>(i));
   EXPECT_DOUBLE_EQ(rate.per_second(), 5.0);
 }
 
@@ -54,7 +54,7 @@ TEST(Rate, ForgetsWhatWasThereFromAnEarlierRun) {
   rate.start(start);
   rate.add(start + milliseconds(1), 1000);
   for (int i = 1; i <= 60; ++i)
-    rate.add(start + seconds(i), static_cast<std::size_t>(1000 + 2 * i));
+    rate.add(start + seconds(i), 1000 + 2 * static_cast<std::size_t>(i));
   EXPECT_DOUBLE_EQ(rate.per_second(), 2.0);
 }
 

@@ -70,6 +70,7 @@ TEST(Summarise, PutsTheSurestMistakeFirstAndEqualOnesInTheOrderOfTheFiles) {
   predictions.files.emplace_back("dogs/f.jpg");
   const auto mistakes = predictions.summary().mistakes;
   std::vector<std::string> files;
+  files.reserve(mistakes.size());
   for (const auto& mistake : mistakes) files.push_back(mistake.file);
   EXPECT_THAT(files, ElementsAre("cats/d.jpg", "dogs/e.jpg", "dogs/f.jpg", "cats/c.jpg"));
   EXPECT_EQ(mistakes[0].label, 0U);

@@ -52,8 +52,9 @@ std::string error_of(const Call& call) {
 
 }  // namespace graft::test
 
-// Skips the present test, by name and reason, where there are no reference numbers.
+// Skips the present test, by name and reason, where there are no reference numbers. (NOLINT: a name
+// that is declared takes no parentheses.)
 #define GRAFT_REFERENCE_OR_SKIP(variable)                                                     \
   const auto variable##_folder = ::graft::test::reference_folder();                           \
   if (!variable##_folder) GTEST_SKIP() << "needs the reference folder (GRAFT_REFERENCE_DIR)"; \
-  const std::filesystem::path& variable = *variable##_folder
+  const std::filesystem::path& variable = *variable##_folder  // NOLINT(bugprone-macro-parentheses)

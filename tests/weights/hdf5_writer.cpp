@@ -67,6 +67,7 @@ void Hdf5Writer::names(const std::string& where, const std::string& attribute,
       checked(H5Acreate2(object, attribute.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT));
   if (variable_length) {
     std::vector<const char*> pointers;
+    pointers.reserve(values.size());
     for (const std::string& value : values) pointers.push_back(value.c_str());
     checked(H5Awrite(created, type, pointers.data()));
   } else {

@@ -11,9 +11,6 @@
 namespace graft {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
 // Length bytes, header, and as many bytes of data: 0, 1, 2, … 255, 0, …
 std::string file_of(const std::string& json, std::size_t data_bytes) {
   const std::uint64_t length = json.size();

@@ -141,7 +141,7 @@ TEST(WeightsFormat, FilesThatPeopleTryGetAdvice) {
       {"version https://git-lfs.github.com/spec/v1\n", {"git lfs pull"}},
       {"<!DOCTYPE html>", {"web page"}},
       {"\x89PNG\r\n\x1a\n", {"no weights file"}},
-      {"\x93NUMPY\x01\x00", {"no weights file"}},
+      {"\x93NUMPY\x01\x00"s, {"no weights file"}},
       {"x", {"no weights file"}},
   };
   const test::TemporaryFolder folder;

@@ -84,7 +84,7 @@ class CommandLine {
   }
 
   CLI::App* add(CLI::App& parent, const std::string& name, const std::string& summary,
-                std::string_view footer, Command command) {
+                std::string_view footer, const Command& command) {
     CLI::App* added = parent.add_subcommand(name, summary);
     added->footer(std::string(footer));
     if (command) added->final_callback([this, command] { command_ = command; });

@@ -17,6 +17,7 @@ inline constexpr std::uint64_t maximum_config_bytes = std::uint64_t{1} << 20;
 inline constexpr std::size_t maximum_json_depth = 16;
 inline constexpr std::size_t maximum_json_members = 1000;  // of one object or array
 
+// NOLINTNEXTLINE(bugprone-exception-escape): it takes the library's move for one that may throw
 struct JsonDocument {
   Json value;
   std::map<std::string, std::size_t> lines;  // "data.image_size" → the line where the key stands
