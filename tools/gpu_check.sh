@@ -16,7 +16,8 @@ case ${1:-} in
   *) stop "unknown option $1; the only one is --virtual" ;;
 esac
 
-"$project/tools/install_deps.sh"
+"$project/tools/install_deps.sh" ||
+  step "not every package of Debian's is there; if the build lacks one, it says which"
 step "building (the log is in build/release/build.log)"
 build_preset release
 [ -x "$build/bench/bench_cuda" ] ||
@@ -25,7 +26,7 @@ build_preset release
 # on_gpu COMMAND...: on the machine's own GPU, or on the virtual one. Only the command sees that one.
 on_gpu() {
   if "$virtual"; then
-    LD_PRELOAD=$build/tests/virtual_gpu/libvgpu.so VGPU_ARCH=sm_90 VGPU_EXIT=0 "$@"
+    LD_PRELOAD=$build/tests/virtual_gpu/libvgpu.so VGPU_ARCH=sm_90 "$@"
   else
     "$@"
   fi
@@ -63,15 +64,17 @@ if "$virtual"; then echo 'virtual GPU: no times' >>"$report"; fi
 if command -v nvidia-smi >/dev/null; then section "driver" nvidia-smi; fi
 
 if "$virtual"; then
-  section "tests on the virtual GPU" ctest --test-dir "$build" --output-on-failure \
+  section "tests on the virtual GPU" ctest --test-dir "$build" --no-tests=error --output-on-failure \
     --parallel "$(nproc)" -L '^(virtual_gpu|kernels_cuda|backend_cuda)$'
 else
-  section "tests with label gpu" ctest --test-dir "$build" --output-on-failure -L '^gpu$'
+  section "tests with label gpu" ctest --test-dir "$build" --no-tests=error \
+    --output-on-failure -L '^gpu$'
   if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck initcheck synccheck; do
-      for program in kernels_cuda backend_cuda; do
-        section "compute-sanitizer $tool, $program" compute-sanitizer --tool "$tool" --error-exitcode 99 \
-          "$build/tests/$program/test_$program"
+      for program in kernels_cuda/test_kernels_cuda backend_cuda/test_cuda_backbone \
+                     backend_cuda/test_cuda_head backend_cuda/test_cudnn; do
+        section "compute-sanitizer $tool, ${program#*/}" compute-sanitizer --tool "$tool" \
+          --error-exitcode 99 "$build/tests/$program"
       done
     done
   else
@@ -84,10 +87,11 @@ else
     --set device=cuda --set output=build/gpu_check_run
 fi
 
-section "benchmarks" on_gpu "$build/bench/bench_cuda" --benchmark_repetitions=3 \
-  --benchmark_report_aggregates_only=true
-
-if ! "$virtual"; then
+if "$virtual"; then
+  section "benchmarks, each once" on_gpu "$build/bench/bench_cuda"
+else
+  section "benchmarks" "$build/bench/bench_cuda" --benchmark_repetitions=3 \
+    --benchmark_report_aggregates_only=true
   if command -v nsys >/dev/null; then
     section "nsys" nsys profile --force-overwrite true --stats true --trace cuda,cublas,cudnn \
       --output build/gpu_check_nsys "$build/bench/bench_cuda" --benchmark_filter=vgg16/fp16

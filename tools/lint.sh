@@ -36,7 +36,9 @@ known '*.h' '*.cpp' '*.cu' | xargs -0 clang-format --dry-run -Werror || clean=fa
 known 'tools/*.sh' .ci/run | xargs -0 shellcheck || clean=false
 
 # A file with several compile commands (a kernel's source, one an Isa) is checked with each.
-compiled=$(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" | sort -u)
+# CUDA sources are left to nvcc's warnings: Debian 12's clang is older than CUDA 13.
+compiled=$(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" |
+  grep -v '\.cu$' | sort -u)
 count=$(wc -l <<<"$compiled")
 # shellcheck disable=SC2016  # the inner shell expands it
 tr '\n' '\0' <<<"$compiled" |

@@ -15,10 +15,13 @@ const CudaModule& load() {
   // Found beside the program, by its run path. Never closed: what it made may live to the end.
   void* library = dlopen("libgraft_cuda.so", RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
+    const std::string reason = dlerror();
+    const bool is_ours = reason.starts_with("libgraft_cuda.so: cannot open");
     throw Error(ErrorKind::device,
-                fmt::format("the CUDA backend cannot be loaded ({}); install that library, of CUDA "
-                            "13 or of cuDNN 9, or name its folder in LD_LIBRARY_PATH",
-                            dlerror()));
+                fmt::format("the CUDA backend cannot be loaded ({}); {}", reason,
+                            is_ours ? "keep that library beside the program"
+                                    : "install that library, of CUDA 13 or of cuDNN 9, or name its "
+                                      "folder in LD_LIBRARY_PATH"));
   }
   const auto entry =
       reinterpret_cast<const CudaModule* (*)()>(dlsym(library, "graft_cuda_module_1"));

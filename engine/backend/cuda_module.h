@@ -51,6 +51,15 @@ struct BackboneMemory {
   }
 };
 
+// Whether "batch_size": "auto" may take this batch: beyond 2^31 values in the largest plane, that
+// of the first block, engines of cuDNN's are at the end of what they were made for.
+inline bool plane_is_usual(const BackboneOptions& options) {
+  constexpr double channels = 64.0;
+  return static_cast<double>(options.batch_size) * options.image_size.height *
+             options.image_size.width * channels <
+         2147483648.0;
+}
+
 struct BackbonePlan {
   std::vector<PlannedLayer> layers;
   BackboneMemory memory;

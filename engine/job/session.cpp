@@ -58,8 +58,8 @@ const BackboneOptions& Session::backbone_options(std::size_t images) {
   if (config_.backbone.batch_size == 0) {
     // A power of two, as the backend's answer is: a few images more or less next time do not change
     // it, and with it what the features are known by.
-    options.batch_size = std::min(backend_->largest_batch(options),
-                                  std::bit_floor(std::max<std::size_t>(images, 1)));
+    options.batch_size = std::bit_floor(std::max<std::size_t>(images, 1));
+    options.batch_size = std::min(options.batch_size, backend_->largest_batch(options));
     observer_.note(fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
   }
   return options_.emplace(std::move(options));

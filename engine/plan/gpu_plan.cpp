@@ -10,8 +10,6 @@
 namespace graft {
 namespace {
 
-constexpr std::size_t most_useful_batch = 1024;
-
 class Planner {
  public:
   Planner(const CudaModule& module, const Gpu& gpu, BackboneOptions options, std::size_t usable)
@@ -39,7 +37,8 @@ class Planner {
 
   std::size_t largest_batch() {
     for (std::size_t batch = most_useful_batch; batch > 0; batch /= 2) {
-      if (fits(batch)) return batch;
+      options_.batch_size = batch;
+      if (plane_is_usual(options_) && fits(batch)) return batch;
     }
     return 0;
   }

@@ -10,13 +10,16 @@
 
 namespace graft {
 
+// The backend's own rule: larger ones keep no GPU busier.
+inline constexpr std::size_t most_useful_batch = 1024;
+
 struct GpuPlan {
   Gpu gpu;
   std::size_t memory = 0;   // bytes, the GPU's or what was said instead
   std::size_t usable = 0;   // of it, for the backbone
   BackboneOptions options;  // with the batch that was planned
   bool fits = false;
-  std::size_t largest_batch = 0;  // of the powers of two up to 1024; 0: not one image fits
+  std::size_t largest_batch = 0;  // a power of two up to the most useful; 0: none fits
   BackbonePlan plan;
   BackboneBound bound;
   double images_per_second() const;  // at most

@@ -8,8 +8,8 @@
 namespace graft {
 namespace {
 
-// What all GPUs of one architecture have in common. Source: CUDA C++ Programming Guide, "Technical
-// Specifications per Compute Capability".
+// What all GPUs of one architecture have in common. Source: CUDA Programming Guide, "Compute
+// Capabilities", and the same in NVIDIA/cccl, libcudacxx/include/cuda/__device/arch_traits.h.
 struct Architecture {
   int compute_capability;
   int shared_kib;  // of a block, with opt-in
@@ -29,7 +29,7 @@ struct Row {
   int multiprocessors;
   int clock_mhz, memory_clock_mhz;
   double l2_mib;
-  double memory_gib;
+  int memory_mib;
   double bandwidth;               // GB/s
   double fp32, tf32, fp16, bf16;  // TFLOP/s
   std::string_view source;
@@ -40,39 +40,46 @@ constexpr std::string_view ada = "NVIDIA Ada GPU Architecture whitepaper, v2";
 constexpr std::string_view a100 = "NVIDIA A100 Tensor Core GPU data sheet";
 constexpr std::string_view h100 =
     "NVIDIA H100 Tensor Core GPU data sheet and architecture whitepaper";
-// GeForce cards without a table of their own in a whitepaper: the clocks and the memory are the
-// product page's, the peaks those of its SMs at that clock.
-constexpr std::string_view geforce = "NVIDIA's GeForce product page, at its boost clock";
 
-// The H100's and H200's tensor cores run at a lower clock than the CUDA cores; the peaks know it.
-// A data sheet names no cache of a B200: that is what the device says of itself.
+// Of clocks, caches and memory: openxla/xla, xla/backends/gpu/target_config/specs (A100, RTX A6000,
+// H100, B200), and outputs of deviceQuery, nvidia-smi and PyTorch in public repositories. They
+// differ from what is often read in two caches: of an RTX 3060 2.25 of the die's 3 MiB are on, and
+// an H200 has 60 MiB, where an H100 has 50. Not found were such outputs for the RTX 4070 (all is
+// from its source), the memory of the RTX 4060 Ti with 8 GB (nominal), and the caches and memory
+// clocks of A30 and RTX 4080 (from their sources).
+// The tensor cores of H100, H200 and B200 run at a lower clock than the CUDA cores; the peaks know
+// it. For an H100 PCIe the data sheet rounds the bandwidth to 2 TB/s: this is bus × clock.
 constexpr std::array rows = {
-    Row{"T4", 75, 40, 1590, 5001, 4, 16, 320, 8.1, 0, 65, 0, "NVIDIA T4 data sheet"},
-    Row{"A30", 80, 56, 1440, 1215, 24, 24, 933, 10.3, 82, 165, 165,
-        "NVIDIA A30 Tensor Core GPU data sheet"},
-    Row{"A100 40GB", 80, 108, 1410, 1215, 40, 40, 1555, 19.5, 156, 312, 312, a100},
-    Row{"A100 80GB PCIe", 80, 108, 1410, 1512, 40, 80, 1935, 19.5, 156, 312, 312, a100},
-    Row{"A100 80GB", 80, 108, 1410, 1593, 40, 80, 2039, 19.5, 156, 312, 312, a100},
-    Row{"RTX 3060", 86, 28, 1777, 7501, 3, 12, 360, 12.7, 12.7, 25.5, 25.5, geforce},
-    Row{"RTX 3080", 86, 68, 1710, 9501, 5, 10, 760, 29.8, 29.8, 59.5, 59.5, ga102},
-    Row{"RTX 3090", 86, 82, 1695, 9751, 6, 24, 936, 35.6, 35.6, 71, 71, ga102},
-    Row{"A10", 86, 72, 1695, 6251, 6, 24, 600, 31.2, 62.5, 125, 125,
+    Row{"T4", 75, 40, 1590, 5001, 4, 15110, 320, 8.1, 0, 65, 0, "NVIDIA T4 data sheet"},
+    Row{"A30", 80, 56, 1440, 1215, 24, 24062, 933, 10.3, 82.6, 165, 165,
+        "sysrqmts.com, NVIDIA A30 PCIe; tensor peaks: the A100's rates at its clock"},
+    Row{"A100 40GB", 80, 108, 1410, 1215, 40, 40339, 1555, 19.5, 156, 312, 312, a100},
+    Row{"A100 80GB PCIe", 80, 108, 1410, 1512, 40, 81038, 1935, 19.5, 156, 312, 312, a100},
+    Row{"A100 80GB", 80, 108, 1410, 1593, 40, 81157, 2039, 19.5, 156, 312, 312, a100},
+    Row{"RTX 3060", 86, 28, 1777, 7501, 2.25, 12044, 360, 12.7, 12.7, 25.5, 25.5,
+        "sysrqmts.com, GeForce RTX 3060; tensor peaks: the RTX 3090's rates at its clock"},
+    Row{"RTX 3080", 86, 68, 1710, 9501, 5, 9987, 760, 29.8, 29.8, 59.5, 59.5, ga102},
+    Row{"RTX 3090", 86, 82, 1695, 9751, 6, 24238, 936, 35.6, 35.6, 71, 71, ga102},
+    Row{"A10", 86, 72, 1695, 6251, 6, 22516, 600, 31.2, 62.5, 125, 125,
         "NVIDIA A10 Tensor Core GPU data sheet"},
-    Row{"A40", 86, 84, 1740, 7251, 6, 48, 696, 37.4, 74.8, 149.7, 149.7, "NVIDIA A40 data sheet"},
-    Row{"RTX A6000", 86, 84, 1800, 8001, 6, 48, 768, 38.7, 77.4, 154.8, 154.8, ga102},
-    Row{"RTX 4060 Ti", 89, 34, 2535, 9001, 32, 8, 288, 22.1, 22.1, 44.1, 44.1, geforce},
-    Row{"RTX 4070", 89, 46, 2475, 10501, 36, 12, 504, 29.1, 29.1, 58.3, 58.3, geforce},
-    Row{"RTX 4080", 89, 76, 2505, 11201, 64, 16, 717, 48.7, 48.7, 97.5, 97.5, ada},
-    Row{"RTX 4090", 89, 128, 2520, 10501, 72, 24, 1008, 82.6, 82.6, 165.2, 165.2, ada},
-    Row{"L4", 89, 58, 2040, 6251, 48, 24, 300, 30.3, 60, 121, 121, "NVIDIA L4 data sheet"},
-    Row{"L40S", 89, 142, 2520, 9001, 96, 48, 864, 91.6, 183, 362, 362, "NVIDIA L40S data sheet"},
-    Row{"H100 PCIe", 90, 114, 1755, 1593, 50, 80, 2039, 51.2, 378, 756, 756, h100},
-    Row{"H100 SXM", 90, 132, 1980, 2619, 50, 80, 3350, 66.9, 494.7, 989.4, 989.4, h100},
-    Row{"H200", 90, 132, 1980, 3201, 50, 141, 4800, 66.9, 494.7, 989.4, 989.4,
-        "NVIDIA H200 Tensor Core GPU data sheet"},
-    Row{"B200", 100, 148, 1965, 3996, 126, 180, 7700, 75, 1125, 2250, 2250,
-        "NVIDIA HGX B200 data sheet, an eighth of it"},
-    Row{"RTX 5090", 120, 170, 2407, 14001, 96, 32, 1792, 104.8, 104.8, 209.5, 209.5,
+    Row{"A40", 86, 84, 1740, 7251, 6, 45403, 696, 37.4, 74.8, 149.7, 149.7,
+        "NVIDIA A40 data sheet"},
+    Row{"RTX A6000", 86, 84, 1800, 8001, 6, 48676, 768, 38.7, 77.4, 154.8, 154.8, ga102},
+    Row{"RTX 4060 Ti", 89, 34, 2535, 9001, 32, 8192, 288, 22.1, 22.1, 44.1, 44.1,
+        "thefpsreview.com, GeForce RTX 4060 Ti; peaks: the RTX 4090's rates at its clock"},
+    Row{"RTX 4070", 89, 46, 2475, 10501, 36, 12288, 504, 29.1, 29.1, 58.3, 58.3,
+        "club386.com, GeForce RTX 4070; tensor peaks: the RTX 4090's rates at its clock"},
+    Row{"RTX 4080", 89, 76, 2505, 11201, 64, 16049, 717, 48.7, 48.7, 97.5, 97.5, ada},
+    Row{"RTX 4090", 89, 128, 2520, 10501, 72, 24081, 1008, 82.6, 82.6, 165.2, 165.2, ada},
+    Row{"L4", 89, 58, 2040, 6251, 48, 22518, 300, 30.3, 60, 121, 121, "NVIDIA L4 data sheet"},
+    Row{"L40S", 89, 142, 2520, 9001, 96, 45373, 864, 91.6, 183, 362, 362, "NVIDIA L40S data sheet"},
+    Row{"H100 PCIe", 90, 114, 1755, 1593, 50, 81007, 2039, 51.2, 378, 756, 756, h100},
+    Row{"H100 SXM", 90, 132, 1980, 2619, 50, 81007, 3350, 66.9, 494.7, 989.4, 989.4, h100},
+    Row{"H200", 90, 132, 1980, 3201, 60, 143156, 4800, 66.9, 494.7, 989.4, 989.4,
+        "NVIDIA H200 Tensor Core GPU data sheet; peaks as the H100's whitepaper has them"},
+    Row{"B200", 100, 148, 1965, 3996, 126.5, 182642, 7700, 75, 1100, 2250, 2250,
+        "NVIDIA Blackwell data sheet, one GPU of HGX B200"},
+    Row{"RTX 5090", 120, 170, 2407, 14001, 96, 32101, 1792, 104.8, 104.8, 209.5, 209.5,
         "NVIDIA RTX Blackwell GPU Architecture whitepaper"},
 };
 
@@ -80,7 +87,7 @@ Gpu gpu_of(const Row& row) {
   const Architecture& architecture = *std::find_if(
       architectures.begin(), architectures.end(),
       [&](const Architecture& one) { return one.compute_capability == row.compute_capability; });
-  constexpr double kib = 1024.0;
+  constexpr std::size_t mib = std::size_t{1} << 20U;
   Gpu gpu;
   GpuProperties& properties = gpu.properties;
   properties.name = row.name;
@@ -89,8 +96,8 @@ Gpu gpu_of(const Row& row) {
   properties.shared_memory_per_block = std::size_t{1024} * architecture.shared_kib;
   properties.blocks_per_multiprocessor = architecture.blocks;
   properties.threads_per_multiprocessor = architecture.threads;
-  properties.l2_cache = static_cast<std::size_t>(row.l2_mib * kib * kib);
-  properties.memory = static_cast<std::size_t>(row.memory_gib * kib * kib * kib);
+  properties.l2_cache = static_cast<std::size_t>(row.l2_mib * mib);
+  properties.memory = mib * row.memory_mib;
   properties.clock_khz = row.clock_mhz * 1000;
   properties.memory_clock_khz = row.memory_clock_mhz * 1000;
   gpu.bandwidth = row.bandwidth * 1e9;

@@ -1,5 +1,16 @@
 #pragma once
-// GPUs by name, with what their data sheets promise: so that one can be chosen before it is rented.
+// GPUs by name, with what their makers promise: so that one can be chosen before it is rented.
+//
+// Nominal are bandwidth and peaks: what the source of a row states, at the boost clock and without
+// sparsity; no program reaches them. The rest is what a device says of itself to CUDA: its
+// multiprocessors, clocks, L2 cache, and memory, which is less than its name promises (ECC is on
+// where that is the default).
+//
+// Every row was checked once against public copies of its source and public device queries. The
+// data sheets themselves were not opened: read were tables that quote them, and each peak was
+// compared with multiprocessors × clock × rate of the architecture. Where no table states a peak,
+// it is that product, and the source says so. tests/plan/gpu_registry_test.cpp repeats the
+// comparison.
 
 #include <string>
 #include <string_view>
@@ -16,7 +27,7 @@ struct Gpu {
   // FLOP a second at the boost clock, dense (no sparsity), summed in FP32; 0: it has no such
   // arithmetic. fp32 is that of the CUDA cores, the others that of the tensor cores.
   double fp32 = 0.0, tf32 = 0.0, fp16 = 0.0, bf16 = 0.0;
-  std::string source;  // the document that bandwidth and peaks are from
+  std::string source;  // what states bandwidth and peaks
 };
 
 // In the order of architectures, then of size.

@@ -30,7 +30,8 @@ struct LayerBound {
 // Winograd's algorithm multiplies less often than the sum itself (Lavin, Gray 2016): with tiles of
 // t×t, t²/(9·(t − 2)²) of the times. With "Winograd" among a layer's notes the arithmetic counts as
 // that of tiles of 13 where the notes say so, and else of 6, a quarter: the least that the smaller
-// tiles can need, so that the bound holds.
+// tiles can need, so that the bound holds. With "FFT" no arithmetic is counted: how much it takes
+// depends on tiles that cuDNN does not name.
 LayerBound layer_bound(const PlannedLayer& layer, const Roofline& roofline);
 
 struct BackboneBound {

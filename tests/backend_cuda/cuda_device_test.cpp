@@ -107,10 +107,12 @@ TEST_F(CudaDevice, SaysWhatItIs) {
 
 // ---- Memory ----
 
-void make_backbone(std::size_t batch_size) {
+void make_backbone(std::size_t batch_size, bool autotune = false) {
   say([&] {
     cuda::CudaBackend backend(0, 1);
-    backend.make_backbone(some_weights(), small_images(batch_size));
+    BackboneOptions options = small_images(batch_size);
+    options.autotune = autotune;
+    backend.make_backbone(some_weights(), options);
   });
 }
 
@@ -127,17 +129,26 @@ TEST_F(CudaDevice, ABatchThatDoesNotFitSaysWhichWould) {
               "memory\\.$");
 }
 
+// Timing the plans takes memory before the backbone does.
+TEST_F(CudaDevice, ABatchThatCannotBeTimedSaysWhichWouldFit) {
+  setenv("VGPU_MEMORY", "96MiB", 1);
+  EXPECT_EXIT(make_backbone(512, true), ::testing::ExitedWithCode(refused_),
+              "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the "
+              "GPU's memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
+              "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
+}
+
 TEST_F(CudaDevice, MemoryThatAnotherProgramTookInBetweenIsTheSameSentence) {
   setenv("VGPU_FAIL", "cudaMalloc:2:2", 1);
   EXPECT_EXIT(make_backbone(1), ::testing::ExitedWithCode(refused_),
-              "^The backbone for images of 32×32 in batches of 1 needs .* are free; choose "
-              "backbone\\.batch_size 1024 or \"auto\"\\.$");
+              "^The backbone for images of 32×32 in batches of 1 needs .* are free; not one image "
+              "fits: choose a smaller data\\.image_size, or free the GPU's memory\\.$");
 }
 
 void run_largest() {
   say([] {
     cuda::CudaBackend backend(0, 1);
-    BackboneOptions options = small_images(1);
+    BackboneOptions options = small_images(0);
     options.batch_size = backend.largest_batch(options);
     const auto backbone = backend.make_backbone(some_weights(), options);
     const test::Batch batch(backend, options, options.batch_size, 1);
@@ -146,7 +157,7 @@ void run_largest() {
   });
 }
 void largest_of_nothing() {
-  say([] { cuda::CudaBackend(0, 1).largest_batch(small_images(1)); });
+  say([] { cuda::CudaBackend(0, 1).largest_batch(small_images(0)); });
 }
 
 TEST_F(CudaDevice, TheLargestBatchFitsAndRuns) {

@@ -196,6 +196,20 @@ TEST_F(CudaHeadFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
   EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0);
 }
 
+// cuBLAS has a CUDA runtime of its own: what it met is not the last error of ours.
+TEST_F(CudaHeadFaults, ALibraryThatFailsOnALostDeviceNamesWhatTheDeviceSays) {
+  Stage stage = prepared({"resident step", nullptr});
+  faults("cublasLtMatmul:1:13,cudaDeviceSynchronize:1:700");
+  const std::string first = test::error_of([&] { stage.head->train_step(test::first_rows(4), 1); });
+  faults("");
+  EXPECT_THAT(first, HasSubstr("CUBLAS_STATUS_EXECUTION_FAILED"));
+  EXPECT_THAT(first, HasSubstr(", after cudaErrorIllegalAddress (700): "));
+  EXPECT_THAT(first, HasSubstr("the work on the GPU is lost"));
+  EXPECT_EQ(test::error_of([&] { stage.head->take_totals(); }), first);
+  GRAFT_VIRTUAL_GPU(vgpu_revive)();
+  stage.head.reset();
+}
+
 TEST_F(CudaHeadFaults, MemoryThatIsRefusedIsASentenceWithSizes) {
   for (const char* fault : {"cudaMalloc:1:2", "cudaMalloc:5:2", "cudaHostAlloc:2:2"}) {
     faults(fault);

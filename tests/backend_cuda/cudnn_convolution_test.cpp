@@ -51,6 +51,27 @@ TEST(CudnnPlans, OfHalfTypesNeitherTransformNorSumInHalf) {
   }
 }
 
+// Stream-K, which the heuristics put first here, would round an image's values by its place.
+TEST(CudnnPlans, CutNoSumByAnImagesPlaceInTheBatch) {
+  const auto device = CudnnDevice::described(test::described_gpu(100));
+  for (const bool bias_relu : {false, true}) {
+    const ConvolutionProblem problem = {256, 9, 9, 512, 512, Precision::fp16, bias_relu};
+    const auto plans = candidates(device, problem);
+    ASSERT_FALSE(plans.empty());
+    std::string text;
+    for (const ConvolutionPlan& plan : plans) {
+      EXPECT_EQ(plan.engine().find("STREAM_K 1"), std::string::npos) << plan.engine();
+      if (plan.engine().find("STREAM_K 0") != std::string::npos) text = plan.serialised();
+    }
+    const std::string knob = "\"CUDNN_KNOB_TYPE_STREAM_K\":";
+    const std::size_t at = text.find(knob);
+    ASSERT_NE(at, std::string::npos);
+    text[at + knob.size()] = '1';
+    EXPECT_EQ(error_of([&] { ConvolutionPlan::deserialised(device, problem, text); }),
+              "its sums depend on an image's place in the batch");
+  }
+}
+
 TEST(CudnnPlans, CandidatesAreDistinctAndBeginWithTheFirst) {
   const auto device = CudnnDevice::described(test::described_gpu(80));
   const ConvolutionProblem problem = {32, 37, 37, 256, 256, Precision::fp16, true};
@@ -228,6 +249,23 @@ TEST_F(CudnnRun, IsCapturedInAGraph) {
     stream.wait();
     EXPECT_TRUE(test::nearly_equal(y.host(), data.expected(), 2e-6));
   }
+}
+
+// An engine whose code cannot be compiled costs that candidate only.
+TEST_F(CudnnRun, AnEngineThatDoesNotCompileMakesRoomForTheNext) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU fails on demand";
+  const auto problem = test::small_problem(Precision::fp16, true);
+  const auto device = CudnnDevice::current();
+  const std::string first = first_candidate(device, problem).at(0).engine();
+  int others = 0;
+  for (int call = 1; call < 40; ++call) {
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)(fmt::format("cudnnBackendFinalize:{}:4001", call).c_str());
+    for (const ConvolutionPlan& plan : first_candidate(device, problem)) {
+      if (plan.engine() != first) ++others;
+    }
+  }
+  GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
+  EXPECT_GE(others, 1);
 }
 
 // Each call of cuDNN fails once. Nothing may stay behind.

@@ -20,6 +20,8 @@ inline GpuProperties described_gpu(int compute_capability) {
       return {"T4", 75, 40, 65536, 16, 1024, 4 * mib, 16 * 1024 * mib, 1590000, 5001000};
     case 80:
       return {"A100", 80, 108, 166912, 32, 2048, 40 * mib, 40 * 1024 * mib, 1410000, 1215000};
+    case 100:
+      return {"B200", 100, 148, 232448, 32, 2048, 126 * mib, 180 * 1024 * mib, 1965000, 3996000};
     default:
       return {"H100", 90, 132, 232448, 32, 2048, 50 * mib, 80 * 1024 * mib, 1980000, 2619000};
   }

@@ -37,7 +37,9 @@ TEST_P(BackbonePlans, AreThereForEveryLayer) {
     const PlannedLayer& layer = plan.layers[n];
     EXPECT_EQ(layer.name, vgg16_layers[n].name);
     EXPECT_EQ(layer.engine.find("engine "), 0U);
-    EXPECT_EQ(layer.fused_bias_relu, !vgg16_layers[n].pool_after) << layer.name;
+    // In fp16 only where the engine is noted to keep a NaN, and those that come first are not.
+    const bool fused = !vgg16_layers[n].pool_after && precision != Precision::fp16;
+    EXPECT_EQ(layer.fused_bias_relu, fused) << layer.name;
     EXPECT_EQ(layer.epilogue_bytes > 0.0, !layer.fused_bias_relu) << layer.name;
     if (precision == Precision::fp32) {
       EXPECT_EQ(std::ranges::count(layer.notes, "tensor core"), 0) << layer.name;

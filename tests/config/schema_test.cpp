@@ -186,7 +186,8 @@ TEST(Schema, AutoStandsForAnIntegerAndIsZeroInAConfig) {
 
 TEST(Schema, ADeviceMayHaveANumber) {
   const Key& key = *find_key("device");
-  EXPECT_EQ(program::expectation(key), "\"cpu\", \"cuda\", \"cuda:N\" or \"auto\"");
+  EXPECT_EQ(program::expectation(key),
+            "\"cpu\", \"cuda\", \"cuda:N\" or \"auto\", N from 0 to 255");
   for (const char* device : {"cuda", "cuda:0", "cuda:9", "cuda:255"})
     EXPECT_EQ(program::problem_with(key, device), std::nullopt) << device;
 }

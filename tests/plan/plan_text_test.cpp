@@ -53,7 +53,8 @@ TEST(PlanText, HasALineForEachLayerAndOneForAll) {
 TEST(PlanText, SaysThatItIsABoundAndNoMeasurement) {
   const std::string text = plan_text(known_plan(10, eighty_gib));
   EXPECT_THAT(text, HasSubstr("at most 144913 images/s, limited by arithmetic"));
-  EXPECT_THAT(text, HasSubstr("bounds from data sheets, not measurements"));
+  EXPECT_THAT(text, HasSubstr("bounds from nominal figures, not measurements"));
+  EXPECT_THAT(text, HasSubstr("stays in the L2 cache"));
 }
 
 TEST(PlanText, HasTheMemoryByPartAndTheLargestBatch) {
@@ -65,9 +66,14 @@ TEST(PlanText, HasTheMemoryByPartAndTheLargestBatch) {
                               "  features under way          10.0\n"
                               "  in all                     220.0\n"));
   EXPECT_THAT(text, HasSubstr("75.0 GiB of 80.0 GiB may be used"));
-  EXPECT_THAT(text, HasSubstr("it fits\nthe largest batch that fits: 1024\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("it fits\nthe largest batch that fits, of the powers of two up to 1024: 1024\n"));
   const std::string small = plan_text(known_plan(100, std::size_t{1} << 30U));
-  EXPECT_THAT(small, HasSubstr("it does NOT fit\nthe largest batch that fits: 64\n"));
+  EXPECT_THAT(
+      small,
+      HasSubstr(
+          "it does NOT fit\nthe largest batch that fits, of the powers of two up to 1024: 64\n"));
   EXPECT_THAT(plan_text(known_plan(1, 1000)), HasSubstr("not one image fits\n"));
 }
 

@@ -48,6 +48,14 @@ TEST(Roofline, WinogradMultipliesAQuarterOrLess) {
   EXPECT_DOUBLE_EQ(layer_bound(layer, round_numbers).arithmetic, 8.0 * 169.0 / 1089.0);
 }
 
+TEST(Roofline, OfAnFftOnlyTheBytesAreABound) {
+  PlannedLayer layer = layer_of(800.0, 30.0, 10.0);
+  layer.notes = {"FFT"};
+  EXPECT_EQ(layer_bound(layer, round_numbers).arithmetic, 0.0);
+  EXPECT_DOUBLE_EQ(layer_bound(layer, round_numbers).seconds(), 3.0 + 1.0);
+  EXPECT_EQ(layer_bound(layer, round_numbers).limiter(), Limiter::memory);
+}
+
 TEST(Roofline, ABackboneIsTheSumOfItsLayers) {
   BackbonePlan plan;
   plan.layers = {layer_of(800.0, 30.0, 20.0), layer_of(200.0, 30.0), layer_of(100.0, 5.0)};

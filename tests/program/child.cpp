@@ -73,7 +73,7 @@ Child::Child(const std::vector<std::string>& arguments, const ChildOptions& opti
                                                            : options.standard_output);
   }
   const int error = open_for_writing(folder_ / "error");
-  std::vector<std::string> words = {GRAFT_PROGRAM};
+  std::vector<std::string> words = {options.program.string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);

@@ -20,6 +20,7 @@ struct Outcome {
 };
 
 struct ChildOptions {
+  std::filesystem::path program = GRAFT_PROGRAM;
   std::filesystem::path folder;                    // where it starts; empty: where the test is
   std::map<std::string, std::string> environment;  // added to the test's
   std::filesystem::path standard_output;           // empty: kept for Outcome::out

@@ -56,6 +56,7 @@ TEST_F(Plan, MistakesAreExitCode2) {
   expect_refusal({"--gpu", "a100"}, 2, "\"A100 40GB\" or \"A100 80GB PCIe\" or");
   expect_refusal({"--arch", "sm_70"}, 2, "there are sm_75, sm_80");
   expect_refusal({"--gpu", "L4", "--memory", "many"}, 2, "24GiB");
+  expect_refusal({"--gpu", "L4", "--memory", ""}, 2, "24GiB");
   expect_refusal({"--gpu", "L4", "--set", "backbone.precision=fp8"}, 2, "\"bf16\"");
 }
 

@@ -54,7 +54,7 @@ Recipe::Recipe() {
   else
     save_vgg16_weights(weights, random_weights());
   write_file_whole(config(), fmt::format(R"({{
-  "device": "cpu",
+  "device": "cpu", "cache": "",
   "data": {{ "train": "{0}/train", "validation": "{0}/validation", "image_size": [48, 32] }},
   "backbone": {{ "weights": "{1}", "batch_size": 3 }},
   "head": {{ "hidden": [16] }},

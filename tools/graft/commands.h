@@ -3,6 +3,7 @@
 // output, everything else to standard error. Errors are thrown; main() makes exit codes of them.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct Request {
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
   std::string key;
-  std::string gpu, architecture, memory;  // of `plan`: "RTX 4090", "sm_89", "24GiB"
+  std::string gpu, architecture;      // of `plan`: "RTX 4090", "sm_89"
+  std::optional<std::string> memory;  // of `plan`: "24GiB"
 };
 
 // Each returns the exit code when nothing was thrown.

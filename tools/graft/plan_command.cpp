@@ -29,8 +29,7 @@ const CudaModule& needed_cuda_module() {
 int plan_command(const Request& request) {
   const Config config = load_config(request.config, request.settings, process_environment());
   const Gpu& gpu = chosen_gpu(request.gpu, request.architecture);
-  const std::size_t memory =
-      request.memory.empty() ? gpu.properties.memory : parse_memory(request.memory);
+  const std::size_t memory = request.memory ? parse_memory(*request.memory) : gpu.properties.memory;
   BackboneOptions options = backbone_options(config);
   options.autotune = false;  // there is nothing to time
   options.cache.clear();     // a plan for a GPU that is not here serves no run

@@ -16,8 +16,10 @@ namespace graft::program {
 namespace {
 
 constexpr std::string_view disclaimer =
-    "These times are bounds from data sheets, not measurements: no GPU was used, a real one is "
-    "slower.\n";
+    "These times are bounds from nominal figures, not measurements: no GPU was used, a real one is "
+    "slower.\nEach plane counts as read from and written to the device memory; one that stays in "
+    "the "
+    "L2 cache, as of a\nsmall batch, may cost less.\n";
 
 std::string_view name_of(Limiter limiter) {
   return limiter == Limiter::memory ? "memory" : "arithmetic";
@@ -96,7 +98,8 @@ std::string memory_text(const GpuPlan& plan) {
                   gib(plan.usable), gib(plan.memory), plan.fits ? "it fits" : "it does NOT fit");
   text += plan.largest_batch == 0
               ? "not one image fits\n"
-              : fmt::format("the largest batch that fits: {}\n", plan.largest_batch);
+              : fmt::format("the largest batch that fits, of the powers of two up to {}: {}\n",
+                            most_useful_batch, plan.largest_batch);
   return text;
 }
 
@@ -158,7 +161,7 @@ std::string plan_json(const GpuPlan& plan) {
   const BackboneMemory& memory = plan.plan.memory;
   Json json;
   json["version"] = plan_json_version;
-  json["note"] = "bounds from data sheets, not measurements";
+  json["note"] = "bounds from nominal figures, not measurements";
   json["gpu"] = gpu_json(plan);
   json["cudnn"] = plan.plan.cudnn_version;
   json["image_size"] = {options.image_size.height, options.image_size.width};

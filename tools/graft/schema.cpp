@@ -127,7 +127,7 @@ std::string expectation(const Key& key) {
   const std::string range = fmt::format("from {:.0f} to {:.0f}", key.lowest, key.highest);
   switch (key.kind) {
     case KeyKind::choice:
-      return quoted_list(listed_choices(key));
+      return quoted_list(listed_choices(key)) + (key.numbered.empty() ? "" : ", N " + range);
     case KeyKind::boolean:
       return "true or false";
     case KeyKind::integer:

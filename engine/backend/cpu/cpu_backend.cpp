@@ -66,7 +66,8 @@ std::string CpuBackend::numerics(const BackboneOptions& options) {
 
 std::size_t CpuBackend::largest_batch(const BackboneOptions& options) {
   check_precision(options);
-  return BackboneConfig().batch_size;
+  const std::size_t usual = BackboneConfig().batch_size;
+  return options.batch_size == 0 ? usual : std::min(usual, options.batch_size);
 }
 
 HostBuffer CpuBackend::allocate_host(std::size_t bytes) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 
+#include "engine/backend/cuda/errors.h"
 #include "engine/backend/cuda/resources.h"
 #include "engine/backend/cuda/storage_type.h"
 #include "engine/base/error.h"
@@ -31,9 +32,19 @@ ConvolutionProblem unfused(ConvolutionProblem problem) {
   return problem;
 }
 
+// In fp16 a sum may overflow, and the difference of two such is a NaN. The backbone refuses what is
+// not finite, and must see it: a ReLU that makes a NaN 0 would hide it. kernels/cuda/bias_relu
+// keeps it; an engine that fuses the ReLU does where cuDNN says so.
+bool keeps_nan(const ConvolutionPlan& plan) {
+  if (plan.problem().precision != Precision::fp16 || !plan.problem().bias_relu) return true;
+  return std::ranges::find(plan.notes(), "strict NaN propagation") != plan.notes().end();
+}
+
 ConvolutionPlan by_heuristics(const CudnnDevice& device, const ConvolutionProblem& problem) {
   auto plans = first_candidate(device, problem);
-  if (plans.empty() && problem.bias_relu) plans = first_candidate(device, unfused(problem));
+  if (problem.bias_relu && (plans.empty() || !keeps_nan(plans.front()))) {
+    plans = first_candidate(device, unfused(problem));
+  }
   if (plans.empty()) no_plan(device, problem);
   return std::move(plans.front());
 }
@@ -60,10 +71,15 @@ class Stopwatch {
         y_(pixels_ * layer.output_channels * storage_bytes(layer.precision)) {}
 
   // The median of the plan's times in milliseconds; the first time where that is above `limit`;
-  // nothing where its workspace does not fit.
+  // nothing where its workspace does not fit or cuDNN refuses to run it after all.
   std::optional<float> time(const ConvolutionPlan& plan, float limit) {
     if (!take_workspace(plan.workspace_bytes())) return std::nullopt;
-    enqueue(plan);  // loads the kernels
+    try {
+      enqueue(plan);  // loads the kernels
+    } catch (const LibraryFailure&) {
+      stream_.wait();  // throws where it is the device that failed
+      return std::nullopt;
+    }
     std::array<float, timed_runs> times{};
     for (std::size_t run = 0; run < timed_runs; ++run) {
       times[run] = once(plan);
@@ -120,6 +136,7 @@ ConvolutionPlan by_time(const CudnnDevice& device, const ConvolutionProblem& pro
   if (problem.bias_relu) {
     auto more = candidates(device, unfused(problem));
     std::move(more.begin(), more.end(), std::back_inserter(plans));
+    std::erase_if(plans, [](const ConvolutionPlan& plan) { return !keeps_nan(plan); });
   }
   if (plans.empty()) no_plan(device, problem);
   Stopwatch stopwatch(problem);
@@ -134,8 +151,8 @@ ConvolutionPlan by_time(const CudnnDevice& device, const ConvolutionProblem& pro
   }
   if (best == std::numeric_limits<float>::infinity()) {
     throw Error(ErrorKind::device,
-                fmt::format("no plan for a convolution of {} fits the GPU's free memory: choose a "
-                            "smaller backbone.batch_size",
+                fmt::format("no plan for a convolution of {} runs in the GPU's free memory: choose "
+                            "a smaller backbone.batch_size",
                             text_of(problem)));
   }
   return std::move(plans[winner]);

@@ -14,9 +14,10 @@ namespace graft::cuda {
 // it does. Otherwise kernels/cuda/bias_relu (or bias_relu_max_pool) comes after the plan.
 //
 // By heuristics: a plan with bias and ReLU where cuDNN has one, since it saves reading and writing
-// y once more, 2·sizeof(T) bytes a value; else the convolution alone.
-// With autotune, on a device that can run: the fastest of all plans of both ways, where the time of
-// the second way counts bias_relu as well. A winner that the cache holds is taken untimed.
+// y once more, 2·sizeof(T) bytes a value; else the convolution alone. In fp16 only where the engine
+// is noted to keep a NaN, so that an overflow is seen. With autotune, on a device that can run: the
+// fastest of all plans of both ways, where the time of the second way counts bias_relu as well. A
+// winner that the cache holds is taken untimed.
 //
 // Throws Error(device) when cuDNN has no plan either way.
 std::shared_ptr<const ConvolutionPlan> choose_plan(const CudnnDevice& device,

@@ -5,9 +5,9 @@
 // stream_order.h.
 //
 // A batch of fewer images than batch_size runs through the same graph: the rows behind it hold
-// images of an earlier batch, or zeros, and their features are not copied out. That an image's
-// features do not depend on its place or company follows from the convolutions, whose sums never
-// cross images.
+// images of an earlier batch, or zeros, and their features are not copied out. An image's features
+// do not depend on its place or company: a convolution's sums never cross images, and engines that
+// cut them by the place in the batch are not taken (candidates() in cudnn_convolution.h).
 //
 // fp16 holds numbers up to 65504. With ImageNet's weights the largest activation of 24 photos is
 // 178 (rescale), 372 (torch) and 16,767 (caffe), all in block3_conv3; of white noise and

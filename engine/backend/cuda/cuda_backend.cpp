@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <utility>
 
@@ -46,11 +47,27 @@ std::string CudaBackend::numerics(const BackboneOptions& options) {
 BackbonePlans CudaBackend::plans(const BackboneOptions& options) {
   backbone_memory(options, 0);  // throws for options that no device serves
   PlanCache& cache = caches_.try_emplace(options.cache, options.cache).first->second;
-  return device_.run("The choice of convolutions",
-                     [&] { return choose_backbone_plans(cudnn_, options, cache); });
+  return device_.run("The choice of convolutions", [&] {
+    try {
+      return choose_backbone_plans(cudnn_, options, cache);
+    } catch (const Failure& failure) {
+      if (failure.code() != cudaErrorMemoryAllocation) throw;
+    }
+    cudaGetLastError();  // answered
+    refuse_timing(options);
+  });
+}
+
+// Autotune had no memory for the planes of a layer: the sizes that the backbone would need.
+void CudaBackend::refuse_timing(const BackboneOptions& options) {
+  BackboneOptions untimed = options;
+  untimed.autotune = false;
+  const std::size_t wanted = backbone_memory(untimed, plans(untimed).workspace_bytes()).total();
+  refuse_memory(device_, options, wanted, smaller_batch(untimed));
 }
 
 bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
+  if (!plane_is_usual(options)) return false;
   if (backbone_memory(options, 0).total() > free) return false;  // plans take time
   return backbone_memory(options, plans(options).workspace_bytes()).total() <= free;
 }
@@ -61,7 +78,9 @@ std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
       device_.run("The largest batch", [&] { return device_.memory_now(); });
   const std::size_t free = memory.free - std::min(memory.free, reserve_of(memory));
   const bool autotune = options.autotune;
-  for (std::size_t batch = most_useful_batch; batch != 0; batch /= 2) {
+  const std::size_t most = options.batch_size == 0 ? most_useful_batch : options.batch_size;
+  for (std::size_t batch = std::bit_floor(std::min(most, most_useful_batch)); batch != 0;
+       batch /= 2) {
     options.batch_size = batch;
     options.autotune = false;
     if (!fits(options, free)) continue;
@@ -69,6 +88,11 @@ std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
     if (!autotune || fits(options, free)) return batch;
   }
   return 0;
+}
+
+std::size_t CudaBackend::smaller_batch(BackboneOptions options) {
+  if (--options.batch_size == 0) return 0;
+  return fitting_batch(options);
 }
 
 std::size_t CudaBackend::largest_batch(const BackboneOptions& options) {
@@ -92,7 +116,7 @@ HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CudaBackend::make_backbone(const Vgg16Weights& weights,
                                                      const BackboneOptions& options) {
   return make_cuda_backbone(device_, weights, options, plans(options),
-                            [&] { return fitting_batch(options); });
+                            [&] { return smaller_batch(options); });
 }
 
 std::unique_ptr<Head> CudaBackend::make_head(const HeadOptions& options) {

@@ -22,8 +22,8 @@ class CudaBackend final : public Backend {
   // Chooses the plans, which may take seconds, and longer with autotune; make_backbone then finds
   // them.
   std::string numerics(const BackboneOptions& options) override;
-  // A power of two, at most 1024. A sixteenth of the GPU's memory is left for what is not counted:
-  // the code of kernels, the handles' memory, the head.
+  // A power of two, at most 1024 and at most options.batch_size. A sixteenth of the GPU's memory is
+  // left for what is not counted: the code of kernels, the handles' memory, the head.
   std::size_t largest_batch(const BackboneOptions& options) override;
   // Pinned. Throws Error(device) when the system gives no more.
   HostBuffer allocate_host(std::size_t bytes) override;
@@ -37,8 +37,10 @@ class CudaBackend final : public Backend {
 
  private:
   BackbonePlans plans(const BackboneOptions& options);
+  [[noreturn]] void refuse_timing(const BackboneOptions& options);
   bool fits(const BackboneOptions& options, std::size_t free);
   std::size_t fitting_batch(BackboneOptions options);  // 0: none
+  std::size_t smaller_batch(BackboneOptions options);  // than what did not fit; 0: none
 
   Device device_;
   CudnnDevice cudnn_;

@@ -15,7 +15,9 @@
 //                      time. Memory is taken only the first time that a batch has a new size.
 //   evaluate, predict  copy their rows to the device in chunks each time: what lies behind a
 //                      FeatureView may have changed since the last call. 4·columns bytes for a row,
-//                      copied by the host and over the bus, while the chunk before is computed.
+//                      copied by the host and over the bus; with evaluate while the chunk before is
+//                      computed (predict waits for each chunk's probabilities, which go to memory
+//                      that is not pinned).
 //
 // Bytes that a step moves, beside features and outputs, for a parameter: forward 4, input gradient
 // 4 (not the first layer), its own gradient 4, RMSprop 20. Device memory: 12 bytes for a parameter;

@@ -108,6 +108,12 @@ std::string engine_text(const json& plan) {
   return text;
 }
 
+// Stream-K cuts the sums where a processor's share of the tiles of the whole batch ends, so that
+// the rounding of an image's values depends on its place in the batch.
+bool sums_by_place(const json& plan) {
+  return plan.at("engine").at("knobChoices").value("CUDNN_KNOB_TYPE_STREAM_K", 0) != 0;
+}
+
 std::string text_in(const Descriptor& plan) {
   constexpr auto name = CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION;
   const std::int64_t room = plan.read(name, CUDNN_TYPE_CHAR, 0, nullptr);
@@ -137,13 +143,18 @@ Descriptor begun_plan(const CudnnDevice::State& device) {
   return plan;
 }
 
+// cuDNN's answer that it has no such thing, or that an engine cannot be made of what is there.
+bool is_no_plan(int code) {
+  return is_not_supported(code) || code == CUDNN_STATUS_INTERNAL_ERROR_COMPILATION_FAILED;
+}
+
 // Runs `work`; nothing when cuDNN has no such thing. Errors go on.
 template <typename Work>
 auto if_supported(const Work& work) -> std::optional<decltype(work())> {
   try {
     return work();
   } catch (const LibraryFailure& failure) {
-    if (!is_not_supported(failure.code())) throw;
+    if (!is_no_plan(failure.code())) throw;
     return std::nullopt;
   }
 }
@@ -180,11 +191,13 @@ std::optional<ConvolutionPlan> plan_for(const std::shared_ptr<CudnnDevice::State
   config.read(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &to_fill);
   const Notes notes = numerical_notes(engine);
   if (!keeps_promises(problem.precision, notes)) return std::nullopt;
-  return if_supported([&] {
-    Descriptor plan = begun_plan(*device);
-    plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
-    return finished(device, problem, std::move(plan), notes);
+  auto plan = if_supported([&] {
+    Descriptor built = begun_plan(*device);
+    built.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
+    return finished(device, problem, std::move(built), notes);
   });
+  if (plan && sums_by_place(parsed(plan->serialised()))) return std::nullopt;
+  return plan;
 }
 
 void check_precision(const CudnnDevice& device, Precision precision) {
@@ -311,6 +324,9 @@ ConvolutionPlan ConvolutionPlan::deserialised(const CudnnDevice& device,
     const Notes notes = numerical_notes(engine);
     if (!keeps_promises(problem.precision, notes)) {
       throw Error(ErrorKind::data, "its engine does not keep the precision");
+    }
+    if (sums_by_place(description)) {
+      throw Error(ErrorKind::data, "its sums depend on an image's place in the batch");
     }
     if (tensors_in(description) != tensors_of(problem)) {
       throw Error(ErrorKind::data, "it is a plan for another convolution");

@@ -90,7 +90,7 @@ class ConvolutionPlan {
   ~ConvolutionPlan();
 
   // Reads what serialised() gave. Throws when it was made for another problem, device, driver or
-  // cuDNN, or is of an engine that the problem's precision does not allow.
+  // cuDNN, or is of an engine that candidates() leaves out.
   static ConvolutionPlan deserialised(const CudnnDevice& device, const ConvolutionProblem& problem,
                                       const std::string& text);
   std::string serialised() const;
@@ -118,8 +118,9 @@ class ConvolutionPlan {
 
 // Every plan that cuDNN has for this problem and that keeps its promises, best first: by the
 // heuristics that know the device ("mode A"), then the fallback engines, each once. Left out are
-// engines that are not deterministic, those that the precision does not allow, and those whose plan
-// cannot be built. May be empty. Throws Error(device) for a precision that the device does not have
+// engines that are not deterministic, those whose sums depend on an image's place in the batch
+// (stream-K), those that the precision does not allow, and those whose plan cannot be built. May be
+// empty. Throws Error(device) for a precision that the device does not have
 // (bf16 and tf32 below sm_80).
 std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,
                                         const ConvolutionProblem& problem);

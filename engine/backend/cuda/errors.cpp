@@ -91,14 +91,17 @@ void FirstCause::rethrow_if_kept() const {
 }
 
 void rethrow_as_device_error(FirstCause& first_cause, std::string_view task) {
-  // A library that fails on a device that is lost says so in its own words, and the runtime knows
-  // the cause. An error that is not sticky is taken back here: the next launch is not to blame.
-  const cudaError_t last = cudaGetLastError();
+  // An error that is not sticky is taken back here: the next launch is not to blame.
+  cudaError_t last = cudaGetLastError();
   try {
     throw;
   } catch (const Failure& failure) {
     fail(first_cause, task, failure.code(), failure.what());
   } catch (const LibraryFailure& failure) {
+    // A library that fails on a device that is lost says so in its own words. It brings a CUDA
+    // runtime of its own, so that the last error here knows nothing of it: the device is asked.
+    if (!is_sticky(last)) last = cudaDeviceSynchronize();
+    if (last != cudaSuccess) cudaGetLastError();
     if (!is_sticky(last)) fail(first_cause, task, cudaSuccess, failure.what());
     fail(first_cause, task, last,
          fmt::format("{}, after {} ({}): {}", failure.what(), cudaGetErrorName(last),

@@ -88,14 +88,16 @@ class Stream {
   std::unique_ptr<std::remove_pointer_t<cudaStream_t>, Destroy> stream_;
 };
 
-// A point in a stream. One that was never recorded counts as reached.
+// A point in a stream. One that was never recorded counts as reached. A host that waits for one
+// without timing sleeps: the processor is for decoding.
 class Event {
  public:
   enum class Timing { off, on };
   explicit Event(Timing timing = Timing::off) {
     cudaEvent_t event = nullptr;
     GRAFT_CUDA_CHECK(cudaEventCreateWithFlags(
-        &event, timing == Timing::on ? cudaEventDefault : cudaEventDisableTiming));
+        &event,
+        timing == Timing::on ? cudaEventDefault : cudaEventDisableTiming | cudaEventBlockingSync));
     event_.reset(event);
   }
   cudaEvent_t get() const { return event_.get(); }
