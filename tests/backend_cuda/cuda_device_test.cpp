@@ -34,6 +34,7 @@ class CudaDevice : public ::testing::Test {
   void SetUp() override {
     if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU can be another machine";
     GTEST_FLAG_SET(death_test_style, "threadsafe");
+    setenv("VGPU_ARCH", "sm_90", 0);  // how much workspace a batch needs depends on it
   }
   void TearDown() override {
     for (const char* name :
