@@ -7,7 +7,8 @@ target_compile_options(graft_options INTERFACE
 if(GRAFT_SANITIZE)
   target_compile_options(graft_options INTERFACE
     -fsanitize=${GRAFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
-  target_link_options(graft_options INTERFACE -fsanitize=${GRAFT_SANITIZE})
+  # A sanitizer calls dlopen in the program's place, where only the older kind of run path counts.
+  target_link_options(graft_options INTERFACE -fsanitize=${GRAFT_SANITIZE} LINKER:--disable-new-dtags)
 endif()
 
 # graft_room(NAME SOURCES file... DEPENDS target... PRIVATE target...): one room of the engine, as a

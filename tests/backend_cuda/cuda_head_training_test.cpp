@@ -163,13 +163,12 @@ TEST_F(CudaHeadEpoch, AgreesAtTheSizeOfTheRecipe) {
 
 // Five epochs of the trace of Keras, loss by loss.
 class CudaHeadTrace : public test::CudaHeadTest,
-                      public ::testing::WithParamInterface<std::tuple<const char*, bool>> {};
+                      public ::testing::WithParamInterface<std::tuple<std::string, bool>> {};
 
 TEST_P(CudaHeadTrace, LossOfEveryBatchAndFinalParametersAreThoseOfKeras) {
   GRAFT_REFERENCE_OR_SKIP(reference);
   const auto arrays = test::read_npz(reference / "reference" / "head_trace.npz");
-  const auto [loss_name, inside] = GetParam();
-  const std::string loss = loss_name;
+  const auto& [loss, inside] = GetParam();
   const std::string form = inside ? "_keras3" : "_keras2";
   const auto state_of = [&](const std::string& prefix) {
     HeadState state;
@@ -211,8 +210,13 @@ TEST_P(CudaHeadTrace, LossOfEveryBatchAndFinalParametersAreThoseOfKeras) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachForm, CudaHeadTrace,
-                         ::testing::Combine(::testing::Values("binary", "softmax"),
-                                            ::testing::Bool()));
+                         ::testing::Combine(::testing::Values(std::string("binary"),
+                                                              std::string("softmax")),
+                                            ::testing::Bool()),
+                         [](const auto& test) {
+                           return std::get<0>(test.param) +
+                                  (std::get<1>(test.param) ? "_keras3" : "_keras2");
+                         });
 
 }  // namespace
 }  // namespace graft
