@@ -141,7 +141,8 @@ class Backend {
   // features. Throws as make_backbone does for options that the device cannot serve.
   virtual std::string numerics(const BackboneOptions& options) = 0;
   // For "batch_size": "auto": the largest useful batch that fits the device's free memory now.
-  // options.batch_size is the most that it may be, 0: no limit. Throws Error(device) when not one image fits.
+  // options.batch_size is the most that it may be, 0: no limit. Throws Error(device) when not one
+  // image fits.
   virtual std::size_t largest_batch(const BackboneOptions& options) = 0;
   virtual HostBuffer allocate_host(std::size_t bytes) = 0;
   // How many batches should be under way at once: 1 where submit() computes before it returns.

@@ -51,7 +51,16 @@ struct BackboneMemory {
   }
 };
 
-// Whether "batch_size": "auto" may take this batch: beyond 2^31 values in the largest plane, that
+// "batch_size": "auto" is a power of two up to this: larger ones keep no GPU busier.
+inline constexpr std::size_t most_useful_batch = 1024;
+
+// What "auto" leaves of a GPU's memory, in bytes, for what BackboneMemory does not count: the code
+// of kernels, the handles' memory, the head.
+inline std::size_t reserved_memory(std::size_t memory) {
+  return memory / 16;
+}
+
+// Whether "auto" may take this batch: beyond 2^31 values in the largest plane, that
 // of the first block, engines of cuDNN's are at the end of what they were made for.
 inline bool plane_is_usual(const BackboneOptions& options) {
   constexpr double channels = 64.0;

@@ -59,10 +59,6 @@ double GpuPlan::images_per_second() const {
   return static_cast<double>(options.batch_size) / bound.seconds;
 }
 
-std::size_t usable_memory(std::size_t memory) {
-  return memory - memory / 16;
-}
-
 GpuPlan plan_for_gpu(const CudaModule& module, const Gpu& gpu, std::size_t memory,
                      BackboneOptions options) {
   const double peak = peak_flop_per_second(gpu, options.precision);
@@ -77,7 +73,7 @@ GpuPlan plan_for_gpu(const CudaModule& module, const Gpu& gpu, std::size_t memor
   result.gpu = gpu;
   result.gpu.properties.memory = memory;
   result.memory = memory;
-  result.usable = usable_memory(memory);
+  result.usable = memory - reserved_memory(memory);
   Planner planner(module, result.gpu, options, result.usable);
   result.largest_batch = planner.largest_batch();
   if (options.batch_size == 0) {

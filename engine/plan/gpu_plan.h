@@ -10,9 +10,6 @@
 
 namespace graft {
 
-// The backend's own rule: larger ones keep no GPU busier.
-inline constexpr std::size_t most_useful_batch = 1024;
-
 struct GpuPlan {
   Gpu gpu;
   std::size_t memory = 0;   // bytes, the GPU's or what was said instead
@@ -24,9 +21,6 @@ struct GpuPlan {
   BackboneBound bound;
   double images_per_second() const;  // at most
 };
-
-// The backend's own rule: a sixteenth is left for what no plan counts.
-std::size_t usable_memory(std::size_t memory);
 
 // options.batch_size 0: the largest that fits. Throws Error(device) when the GPU has no arithmetic
 // of that precision, when not one image fits a batch that was to be the largest, or as

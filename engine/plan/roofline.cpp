@@ -29,9 +29,12 @@ double LayerBound::seconds() const {
   return std::max(arithmetic, memory) + epilogue;
 }
 
+double LayerBound::memory_seconds() const {
+  return epilogue + (memory >= arithmetic ? memory : 0.0);
+}
+
 Limiter LayerBound::limiter() const {
-  const double at_the_memory = epilogue + (memory >= arithmetic ? memory : 0.0);
-  return 2.0 * at_the_memory >= seconds() ? Limiter::memory : Limiter::arithmetic;
+  return 2.0 * memory_seconds() >= seconds() ? Limiter::memory : Limiter::arithmetic;
 }
 
 LayerBound layer_bound(const PlannedLayer& layer, const Roofline& roofline) {
@@ -55,8 +58,7 @@ BackboneBound backbone_bound(const BackbonePlan& plan, const Roofline& roofline)
     total.flop += layer.convolution_flop;
     total.bytes += layer.convolution_bytes + layer.epilogue_bytes;
     total.seconds += bound.seconds();
-    total.memory_seconds +=
-        bound.epilogue + (bound.memory >= bound.arithmetic ? bound.memory : 0.0);
+    total.memory_seconds += bound.memory_seconds();
   }
   return total;
 }

@@ -24,7 +24,8 @@ struct LayerBound {
   double memory = 0.0;      // the convolution's planes and weights, at the bandwidth
   double epilogue = 0.0;    // the kernels after it, which only move bytes
   double seconds() const;
-  Limiter limiter() const;  // of the larger share of seconds()
+  double memory_seconds() const;  // what of it is spent at the bandwidth's limit
+  Limiter limiter() const;        // of the larger share of seconds()
 };
 
 // Winograd's algorithm multiplies less often than the sum itself (Lavin, Gray 2016): with tiles of
@@ -38,7 +39,7 @@ struct BackboneBound {
   std::vector<LayerBound> layers;
   double flop = 0.0, bytes = 0.0;  // of all layers with their epilogues
   double seconds = 0.0;
-  double memory_seconds = 0.0;  // what of it is spent at the bandwidth's limit
+  double memory_seconds = 0.0;
   Limiter limiter() const;
 };
 

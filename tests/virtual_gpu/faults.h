@@ -1,9 +1,9 @@
 #pragma once
 // Makes chosen API calls fail. VGPU_FAIL="cudaMalloc:3:2,cublasSgemm_v2:1:13": the third cudaMalloc
 // returns error 2, the first cublasSgemm_v2 returns 13. A kernel launch is called cudaLaunchKernel.
-// CUDA errors that break a context (700, 702, 710, 714 … 719) stay, as they do on a device. Error 0,
-// of a call of the runtime, leaves the call out: it reports success and does nothing, as in a program
-// that forgot it.
+// CUDA errors that break a context (700, 702, 710, 714 … 719) stay, as they do on a device. Error
+// 0, of a call of the runtime, leaves the call out: it reports success and does nothing, as in a
+// program that forgot it.
 
 #include <map>
 #include <mutex>

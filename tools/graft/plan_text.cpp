@@ -18,8 +18,7 @@ namespace {
 constexpr std::string_view disclaimer =
     "These times are bounds from nominal figures, not measurements: no GPU was used, a real one is "
     "slower.\nEach plane counts as read from and written to the device memory; one that stays in "
-    "the "
-    "L2 cache, as of a\nsmall batch, may cost less.\n";
+    "the L2 cache, as of a\nsmall batch, may cost less.\n";
 
 std::string_view name_of(Limiter limiter) {
   return limiter == Limiter::memory ? "memory" : "arithmetic";

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "engine/backend/arithmetic.h"
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/base/error.h"
 #include "engine/base/memory.h"
@@ -111,18 +112,6 @@ class CpuBackbone final : public Backbone {
   Ticket last_ = 0;
 };
 
-PixelTables tables_of(Preprocess preprocess) {
-  switch (preprocess) {
-    case Preprocess::caffe:
-      return caffe_tables();
-    case Preprocess::torch:
-      return torch_tables();
-    case Preprocess::rescale:
-      break;
-  }
-  return rescale_tables();
-}
-
 void check_options(const BackboneOptions& options) {
   vgg16_feature_shape(options.image_size);  // throws below 32×32
   if (options.batch_size == 0) {
@@ -143,7 +132,7 @@ CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& opt
       threads_(threads),
       kernels_(kernels),
       shapes_(layer_shapes(options.image_size)),
-      tables_(tables_of(options.preprocess)) {
+      tables_(pixel_tables(options.preprocess)) {
   for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) {
     layers_[layer].winograd.emplace(kernels, shapes_[layer],
                                     winograd_blocking(shapes_[layer], kernels, threads.threads()));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/backend/arithmetic.h"
 #include "engine/backend/cpu/dense_layer.h"
 #include "engine/backend/head_checks.h"
 #include "engine/base/memory.h"
@@ -60,8 +61,6 @@ class CpuHead final : public Head {
                  float* gradient) const;
   template <typename Block>
   void for_each_block(FeatureView features, const Block& block);
-  float kept_scale() const { return static_cast<float>(1.0 / (1.0 - options_.dropout)); }
-  Dropout dropout(std::size_t layer, const std::uint64_t* training_step) const;
 
   const HeadOptions options_;
   const Rmsprop rmsprop_;
@@ -75,12 +74,6 @@ class CpuHead final : public Head {
   Totals totals_;
   bool has_state_ = false;
 };
-
-Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
-  return {static_cast<float>(optimizer.learning_rate), static_cast<float>(optimizer.rho),
-          static_cast<float>(1.0 - optimizer.rho), static_cast<float>(optimizer.epsilon),
-          optimizer.epsilon_inside_sqrt};
-}
 
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
     : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
@@ -180,21 +173,12 @@ void CpuHead::for_each_block(FeatureView features, const Block& block) {
   }
 }
 
-// Not in training, every value is kept as it is.
-Dropout CpuHead::dropout(std::size_t layer, const std::uint64_t* training_step) const {
-  if (training_step == nullptr || options_.dropout == 0.0) return {{}, 0, 1.0F};
-  return {
-      {options_.seed, RandomPurpose::dropout, static_cast<std::uint32_t>(layer), *training_step},
-      dropout_threshold(options_.dropout),
-      kept_scale()};
-}
-
 // From inputs_ to the logits, rows × outputs.
 const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_step) {
   const float* const* inputs = inputs_.data();
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     const bool hidden = layer + 1 < layers_.size();
-    const Dropout mask = dropout(layer, training_step);
+    const Dropout mask = dropout_of(options_, layer, training_step);
     layers_[layer].forward(context_, inputs, rows, hidden ? &mask : nullptr, sums_.data());
     inputs = layers_[layer].output_rows();
   }
@@ -209,7 +193,7 @@ void CpuHead::backward(std::size_t rows) {
       DenseLayer& before = layers_[layer - 1];
       layers_[layer].backward_inputs(context_, rows, before.delta());
       context_.kernels.relu_dropout_backward(before.delta(), before.outputs(),
-                                             rows * before.units(), kept_scale());
+                                             rows * before.units(), kept_scale(options_));
     }
     layers_[layer].update(context_, rows, rmsprop_);
   }

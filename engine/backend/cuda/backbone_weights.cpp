@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "engine/backend/arithmetic.h"
 #include "engine/backend/cuda/storage_type.h"
 #include "engine/base/error.h"
 
@@ -70,18 +71,6 @@ void pack_layers(std::byte* to, const Vgg16Weights& weights, const BackboneOptio
 }
 
 }  // namespace
-
-cpu::PixelTables pixel_tables(Preprocess preprocess) {
-  switch (preprocess) {
-    case Preprocess::caffe:
-      return cpu::caffe_tables();
-    case Preprocess::torch:
-      return cpu::torch_tables();
-    case Preprocess::rescale:
-      break;
-  }
-  return cpu::rescale_tables();
-}
 
 std::vector<std::byte> packed_weights(const Vgg16Weights& weights, const BackboneOptions& options) {
   const WeightLayout layout = weight_layout(options);

@@ -7,11 +7,8 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/cuda/backbone_memory.h"
 #include "engine/weights/vgg16_weights.h"
-#include "kernels/cpu/preprocess.h"
 
 namespace graft::cuda {
-
-cpu::PixelTables pixel_tables(Preprocess preprocess);
 
 // All of weight_layout(options), ready to be copied: filters from HWIO floats to KRSC in the
 // storage type, with zeros for the channels that pad; biases; the values of pixel_tables. Throws

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/backend/arithmetic.h"
 #include "engine/backend/cuda/backbone_memory.h"
 #include "engine/backend/cuda/backbone_weights.h"
 #include "engine/backend/cuda/resources.h"

@@ -16,13 +16,6 @@
 namespace graft::cuda {
 namespace {
 
-constexpr std::size_t most_useful_batch = 1024;
-
-// What is left of the GPU's memory for all that BackboneMemory does not count.
-std::size_t reserve_of(const Device::Memory& memory) {
-  return memory.total / 16;
-}
-
 // Raised when our own kernels may round a feature differently.
 constexpr int kernels_version = 1;
 
@@ -76,7 +69,7 @@ bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
 std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
   const Device::Memory memory =
       device_.run("The largest batch", [&] { return device_.memory_now(); });
-  const std::size_t free = memory.free - std::min(memory.free, reserve_of(memory));
+  const std::size_t free = memory.free - std::min(memory.free, reserved_memory(memory.total));
   const bool autotune = options.autotune;
   const std::size_t most = options.batch_size == 0 ? most_useful_batch : options.batch_size;
   for (std::size_t batch = std::bit_floor(std::min(most, most_useful_batch)); batch != 0;
@@ -101,8 +94,9 @@ std::size_t CudaBackend::largest_batch(const BackboneOptions& options) {
   BackboneOptions one = options;
   one.batch_size = 1;
   const std::size_t wanted = backbone_memory(one, plans(one).workspace_bytes()).total();
-  device_.run("The largest batch",
-              [&] { refuse_memory(device_, one, wanted + reserve_of(device_.memory_now()), 0); });
+  device_.run("The largest batch", [&] {
+    refuse_memory(device_, one, wanted + reserved_memory(device_.memory_now().total), 0);
+  });
   return 0;  // not reached
 }
 

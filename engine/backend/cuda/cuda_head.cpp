@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/backend/arithmetic.h"
 #include "engine/backend/cuda/dense_products.h"
 #include "engine/backend/cuda/feature_ring.h"
 #include "engine/backend/cuda/head_arrays.h"
@@ -56,8 +57,6 @@ class CudaHead final : public Head {
 
   const std::vector<MatrixProduct>& forward_products(std::size_t rows);
   const std::vector<BackwardProducts>& backward_products(std::size_t rows);
-  float kept_scale() const { return static_cast<float>(1.0 / (1.0 - options_.dropout)); }
-  Dropout dropout(std::size_t layer, const std::uint64_t* training_step) const;
 
   Device& device_;
   const HeadOptions options_;
@@ -75,12 +74,6 @@ class CudaHead final : public Head {
   std::size_t trained_count_ = 0;
   bool has_state_ = false;
 };
-
-Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
-  return {static_cast<float>(optimizer.learning_rate), static_cast<float>(optimizer.rho),
-          static_cast<float>(1.0 - optimizer.rho), static_cast<float>(optimizer.epsilon),
-          optimizer.epsilon_inside_sqrt};
-}
 
 CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes)
     : device_(device),
@@ -190,15 +183,6 @@ Totals CudaHead::take_totals() {
   });
 }
 
-// Not in training, every value is kept as it is.
-Dropout CudaHead::dropout(std::size_t layer, const std::uint64_t* training_step) const {
-  if (training_step == nullptr || options_.dropout == 0.0) return {{}, 0, 1.0F};
-  return {
-      {options_.seed, RandomPurpose::dropout, static_cast<std::uint32_t>(layer), *training_step},
-      cpu::dropout_threshold(options_.dropout),
-      kept_scale()};
-}
-
 // From rows of features to the logits, rows × outputs.
 const float* CudaHead::forward(const float* features, std::size_t rows,
                                const std::uint64_t* training_step) {
@@ -209,7 +193,7 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
     products[i].run(inputs, layer.kernel.parameters, layer.outputs, stream_);
     if (i + 1 < arrays_.layers.size()) {
       relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units,
-                   dropout(i, training_step), stream_.get());
+                   dropout_of(options_, i, training_step), stream_.get());
     }
     inputs = layer.outputs;
   }
@@ -237,7 +221,7 @@ void CudaHead::backward(const float* features, std::size_t rows) {
     if (i == 0) break;
     const DenseArrays& before = arrays_.layers[i - 1];
     products[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
-    relu_dropout_backward(before.delta, before.outputs, rows * before.units, kept_scale(),
+    relu_dropout_backward(before.delta, before.outputs, rows * before.units, kept_scale(options_),
                           stream_.get());
   }
 }
