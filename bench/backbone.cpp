@@ -1,19 +1,29 @@
-// The frozen network as a whole: images a second, and what that makes of the multiplications that a
-// direct convolution would need (13.2 GFLOP an image at 150×150), which Winograd mostly saves.
+// The frozen network as a whole, per Isa and number of threads: images a second, and the arithmetic
+// behind them. `direct GFLOP/s` counts what a direct convolution would need (13.2 GFLOP an image at
+// 150×150); `GFLOP/s` what the matrix products of Winograd's algorithm really do, and `FMA` is the
+// share that this has of the machine's peak of multiply-adds with as many threads, measured first in
+// the same run. Thread counts are 1, 2, 4 and all, as far as there are cores.
 //   build/release/bench/bench_backbone --benchmark_min_time=2
 
 #include <benchmark/benchmark.h>
 
+#include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
+#include "bench/peaks.h"
 #include "bench/random_network.h"
+#include "bench/vgg16_work.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace graft::bench {
 namespace {
+
+std::map<std::pair<cpu::Isa, std::size_t>, double> multiply_add_peaks;  // by Isa and threads
 
 const Vgg16Weights& weights() {
   static const Vgg16Weights made = random_vgg16();
@@ -35,9 +45,15 @@ void backbone(benchmark::State& state, cpu::Isa isa, std::size_t threads) {
   for (auto _ : state) {
     network->wait(network->submit(images.as<const std::uint8_t>(), batch, features.as<float>()));
   }
-  state.counters["images/s"] =
-      benchmark::Counter(static_cast<double>(batch) * static_cast<double>(state.iterations()),
-                         benchmark::Counter::kIsRate);
+  const double done = static_cast<double>(batch) * static_cast<double>(state.iterations());
+  const Vgg16Work work =
+      vgg16_work({side, side}, batch == 1 ? cpu::TileGoal::one_image : cpu::TileGoal::many_images);
+  using benchmark::Counter;
+  state.counters["images/s"] = Counter(done, Counter::kIsRate);
+  state.counters["direct GFLOP/s"] = Counter(done * work.direct * 1e-9, Counter::kIsRate);
+  state.counters["GFLOP/s"] = Counter(done * work.products * 1e-9, Counter::kIsRate);
+  state.counters["FMA"] =
+      Counter(done * work.products / multiply_add_peaks.at({isa, threads}), Counter::kIsRate);
 }
 
 void make_backbone(benchmark::State& state) {
@@ -48,22 +64,45 @@ void make_backbone(benchmark::State& state) {
   }
 }
 
-void register_all() {
+std::set<std::size_t> thread_counts() {
   const std::size_t cores = cpu::available_cores();
+  std::set<std::size_t> counts = {cores};
+  for (const std::size_t count : {1, 2, 4}) {
+    if (count < cores) counts.insert(count);
+  }
+  return counts;
+}
+
+void measure_peaks() {
   for (const cpu::Isa isa : cpu::all_isas) {
     if (!cpu::supports(isa)) continue;
-    for (const std::size_t threads : {std::size_t{1}, cores}) {
-      if (threads == cores && cores == 1) continue;
-      const std::string name =
-          "vgg16/" + std::string(cpu::name_of(isa)) + "/threads:" + std::to_string(threads);
-      auto* run = benchmark::RegisterBenchmark(name.c_str(), backbone, isa, threads);
-      run->ArgNames({"side", "batch"})->Unit(benchmark::kMillisecond)->UseRealTime();
-      if (isa == cpu::Isa::portable) {
-        run->Args({150, 4});
-        continue;
-      }
-      run->Args({150, 1})->Args({150, 16})->Args({150, 32})->Args({224, 8})->Args({224, 32});
+    for (const std::size_t threads : thread_counts()) {
+      const double peak = multiply_add_peak(isa, threads);
+      multiply_add_peaks[{isa, threads}] = peak;
+      std::printf("multiply-add peak, %s, threads: %zu: %.1f GFLOP/s\n",
+                  std::string(cpu::name_of(isa)).c_str(), threads, peak * 1e-9);
     }
+  }
+}
+
+// All sizes on all cores; how the work scales, at one size.
+void register_backbone(cpu::Isa isa, std::size_t threads) {
+  const std::string name =
+      "vgg16/" + std::string(cpu::name_of(isa)) + "/threads:" + std::to_string(threads);
+  auto* run = benchmark::RegisterBenchmark(name.c_str(), backbone, isa, threads);
+  run->ArgNames({"side", "batch"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  if (isa == cpu::Isa::portable) {
+    run->Args({150, 4});
+    return;
+  }
+  run->Args({150, 1})->Args({150, 16});
+  if (threads == cpu::available_cores()) run->Args({150, 32})->Args({224, 8})->Args({224, 32});
+}
+
+void register_all() {
+  for (const cpu::Isa isa : cpu::all_isas) {
+    if (!cpu::supports(isa)) continue;
+    for (const std::size_t threads : thread_counts()) register_backbone(isa, threads);
   }
   benchmark::RegisterBenchmark("make_backbone", make_backbone)
       ->Unit(benchmark::kMillisecond)
@@ -76,6 +115,7 @@ void register_all() {
 int main(int count, char** values) {
   benchmark::Initialize(&count, values);
   if (benchmark::ReportUnrecognizedArguments(count, values)) return 2;
+  graft::bench::measure_peaks();
   graft::bench::register_all();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -12,6 +12,7 @@
 
 #include "bench/peaks.h"
 #include "bench/random_network.h"
+#include "bench/vgg16_layers.h"
 #include "engine/backend/cpu/aligned_floats.h"
 #include "kernels/cpu/gemm_convolution.h"
 #include "kernels/cpu/preprocess.h"
@@ -54,7 +55,7 @@ void gemm(benchmark::State& state, Isa isa) {
   const AlignedFloats a = filled((rows + 16) * depth), b = filled(columns * depth);
   const AlignedFloats c(rows * columns);
   for (auto _ : state) {
-    kernels.gemm({rows, columns, depth, a.data(), b.data(), c.data(), columns});
+    kernels.gemm({rows, columns, depth, a.data(), b.data(), b.data(), c.data(), columns});
     benchmark::ClobberMemory();
   }
   report(state, 2.0 * rows * columns * static_cast<double>(depth),
@@ -90,7 +91,7 @@ void winograd_input(benchmark::State& state, Isa isa) {
   constexpr std::size_t channels = 128;
   const AlignedFloats plane = filled(cpu::winograd_max_positions * channels);
   const AlignedFloats target(cpu::winograd_max_positions * channels);
-  cpu::WinogradInputTile tile{m, m, {}, {}, cpu::channel_block, channels};
+  cpu::WinogradInputTile tile{m, m, {}, {}, cpu::channel_block, channels, 0};
   for (std::size_t p = 0; p < cpu::winograd_max_positions; ++p) {
     tile.pixel[p] = plane.data() + p * channels;
     tile.target[p] = target.data() + p * channels;
@@ -109,7 +110,7 @@ void winograd_output(benchmark::State& state, Isa isa) {
   const AlignedFloats products = filled(cpu::winograd_max_positions * channels);
   const AlignedFloats target(cpu::winograd_max_positions * channels), bias(channels);
   cpu::WinogradOutputTile tile{
-      m, m, {}, bias.data(), channels, m, m, pooled, target.data(), m * channels, channels};
+      m, m, {}, bias.data(), channels, m, m, pooled, target.data(), m * channels, channels, 0};
   for (std::size_t p = 0; p < cpu::winograd_max_positions; ++p) {
     tile.product[p] = products.data() + p * channels;
   }
@@ -155,24 +156,10 @@ void preprocess(benchmark::State& state) {
   report(state, 0, 15.0 * side * side, core_peak[Isa::portable]);
 }
 
-struct NamedLayer {
-  const char* name;
-  ConvolutionShape shape;
-  std::size_t images;
-};
-constexpr NamedLayer layers[] = {
-    {"block1_conv2", {150, 150, 64, 64, true}, 2},
-    {"block2_conv1", {75, 75, 64, 128, false}, 2},
-    {"block2_conv2", {75, 75, 128, 128, true}, 2},
-    {"block3_conv1", {37, 37, 128, 256, false}, 5},
-    {"block3_conv2", {37, 37, 256, 256, false}, 5},
-    {"block3_conv3", {37, 37, 256, 256, true}, 5},
-    {"block4_conv1", {18, 18, 256, 512, false}, 16},
-    {"block4_conv2", {18, 18, 512, 512, false}, 16},
-    {"block4_conv3", {18, 18, 512, 512, true}, 16},
-    {"block5_conv1", {9, 9, 512, 512, false}, 16},
-    {"block5_conv3", {9, 9, 512, 512, true}, 16},
-};
+// As many images as CpuBackbone takes through such a layer at a time, out of a batch of 16.
+std::size_t images_of(const ConvolutionShape& shape) {
+  return shape.height > 40 ? 2 : 16;
+}
 
 double direct_operations(const ConvolutionShape& s) {
   const std::size_t halving = s.pooled ? 2 : 1;
@@ -206,13 +193,14 @@ void winograd_layer(benchmark::State& state, const NamedLayer& layer, Isa isa) {
   const KernelTable& kernels = cpu::kernels_for(isa);
   run_layer(state,
             cpu::WinogradConvolution(
-                kernels, layer.shape,
+                kernels, layer.shape, cpu::TileGoal::many_images,
                 cpu::winograd_blocking(layer.shape, kernels, cpu::available_cores())),
-            layer.images, isa);
+            images_of(layer.shape), isa);
 }
 
 void gemm_layer(benchmark::State& state, const NamedLayer& layer, Isa isa) {
-  run_layer(state, cpu::GemmConvolution(cpu::kernels_for(isa), layer.shape), layer.images, isa);
+  run_layer(state, cpu::GemmConvolution(cpu::kernels_for(isa), layer.shape), images_of(layer.shape),
+            isa);
 }
 
 void naive_layer(benchmark::State& state, const NamedLayer& layer) {
@@ -241,7 +229,7 @@ void register_isa(Isa isa) {
       ->Args({5, 0})
       ->Args({4, 1});
   add("convolution_rgb", convolution_rgb)->Unit(benchmark::kMillisecond);
-  for (const NamedLayer& layer : layers) {
+  for (const NamedLayer& layer : vgg16_layers_of_150) {
     benchmark::RegisterBenchmark(name(std::string(layer.name) + "/winograd").c_str(),
                                  winograd_layer, layer, isa)
         ->Unit(benchmark::kMillisecond)
@@ -272,7 +260,7 @@ void register_all() {
   benchmark::RegisterBenchmark("gemm/naive", naive_gemm)->ArgName("depth")->Arg(64)->Arg(512);
   benchmark::RegisterBenchmark("convolution_rgb/naive", naive_convolution_rgb)
       ->Unit(benchmark::kMillisecond);
-  benchmark::RegisterBenchmark("block5_conv1/naive", naive_layer, layers[9])
+  benchmark::RegisterBenchmark("block5_conv1/naive", naive_layer, vgg16_layers_of_150[9])
       ->Unit(benchmark::kMillisecond);
   benchmark::RegisterBenchmark("preprocess", preprocess);
   for (const Isa isa : cpu::all_isas) {

@@ -1,5 +1,5 @@
 // The head: each op per Isa beside its naive twin, at the recipe's shapes (8192 inputs, 256 units,
-// batch 16), and the whole training step and evaluation by Isa and number of threads.
+// batch 16), and the whole training step and evaluation of 800 rows by Isa and number of threads.
 // FMA: share of the peak of fused multiply-adds of the threads used; memory: the same of reading
 // memory (above 1 the data came from a cache). Both peaks are measured at the start; the library
 // writes "/s" behind the shares too.
@@ -75,9 +75,14 @@ void dense_forward(benchmark::State& state, Isa isa) {
   const AlignedFloats sums(inputs / cpu::dense_chunk * batch * units);
   for (auto _ : state) {
     for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk) {
-      cpu::kernels_for(isa).dense_forward(packed.data() + first * batch, batch, cpu::dense_chunk,
-                                          kernel.data() + first * units, units,
-                                          sums.data() + first / cpu::dense_chunk * batch * units);
+      cpu::kernels_for(isa).dense_forward(
+          {.packed = packed.data() + first * batch,
+           .rows = batch,
+           .count = cpu::dense_chunk,
+           .kernel = kernel.data() + first * units,
+           .units = units,
+           .sums = sums.data() + first / cpu::dense_chunk * batch * units,
+           .add = false});
     }
     benchmark::ClobberMemory();
   }
@@ -132,8 +137,8 @@ void dense_backward_input(benchmark::State& state, Isa isa) {
   const AlignedFloats kernel = filled(units * outputs, 1.0F);
   const AlignedFloats gradient(batch * units);
   for (auto _ : state) {
-    cpu::kernels_for(isa).dense_backward_input(delta.data(), batch, outputs, kernel.data(), 0,
-                                               units, units, gradient.data());
+    cpu::kernels_for(isa).dense_backward_input(delta.data(), batch, outputs, kernel.data(), units,
+                                               gradient.data(), units);
     benchmark::ClobberMemory();
   }
   report(state, isa, 1, 2.0 * batch * static_cast<double>(units * outputs),
@@ -157,8 +162,16 @@ void dense_update(benchmark::State& state, Isa isa) {
   const AlignedFloats kernel = filled(weights, 0.02F);
   const AlignedFloats mean_square(weights);
   for (auto _ : state) {
-    cpu::kernels_for(isa).dense_update(packed.data(), delta.data(), batch, inputs, units, rmsprop,
-                                       kernel.data(), mean_square.data());
+    for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk) {
+      cpu::kernels_for(isa).dense_update({.packed = packed.data() + first * batch,
+                                          .delta = delta.data(),
+                                          .rows = batch,
+                                          .count = cpu::dense_chunk,
+                                          .units = units,
+                                          .kernel = kernel.data() + first * units,
+                                          .mean_square = mean_square.data() + first * units},
+                                         rmsprop);
+    }
     benchmark::ClobberMemory();
   }
   report(state, isa, 1, 2.0 * batch * weights, 16.0 * weights);
@@ -175,7 +188,7 @@ void dense_update_naive(benchmark::State& state) {
   report(state, Isa::portable, 1, 2.0 * batch * weights, 16.0 * weights);
 }
 
-// A head on features of 512 images, more than any cache holds beside the weights.
+// A head on features of 800 images, more than most caches hold beside the weights.
 struct Job {
   Job(Isa isa, std::size_t threads) : pool(threads) {
     HeadOptions options;
@@ -189,7 +202,7 @@ struct Job {
     features = normal_values(images * inputs, 3, 1.0F);
     for (std::size_t i = 0; i < images; ++i) labels.push_back(static_cast<std::uint32_t>(i % 2));
   }
-  static constexpr std::size_t images = 512;
+  static constexpr std::size_t images = 800;
   FeatureView view() const { return {features.data(), images, inputs}; }
 
   cpu::ThreadPool pool;
@@ -263,7 +276,7 @@ void add_all(std::size_t cores) {
     auto* step =
         benchmark::RegisterBenchmark(("training_step/" + unit).c_str(), training_step, isa);
     auto* whole =
-        benchmark::RegisterBenchmark(("evaluation_of_512/" + unit).c_str(), evaluation, isa);
+        benchmark::RegisterBenchmark(("evaluation_of_800/" + unit).c_str(), evaluation, isa);
     for (std::size_t threads = 1; threads <= cores; threads *= 2) {
       step->Arg(static_cast<std::int64_t>(threads));
       whole->Arg(static_cast<std::int64_t>(threads));

@@ -11,8 +11,9 @@ packages=(
   libexif-dev libjpeg62-turbo-dev libstb-dev libtiff-dev zlib1g-dev
   libhdf5-dev
   libbenchmark-dev libgmock-dev libgtest-dev
+  valgrind                                # counts the instructions of kernels
   libzstd-dev                             # the virtual GPU: PTX in a program is compressed
-  python3 python3-pip                     # fetching packages of weights and photos
+  python3 python3-pip python3-venv        # fetching weights and photos; the peers of bench/
   clang-format clang-tidy shellcheck      # checks of style
 )
 

@@ -54,7 +54,10 @@ struct BackboneOptions {
   std::size_t batch_size = 32;  // the most images that one submit may bring
   Precision precision = Precision::fp32;
   bool autotune = false;
-  std::filesystem::path cache = {};  // folder for what may be made again; empty: none
+  // Folder for what may be made again. Empty: such things are kept nowhere, nor are they looked
+  // for.
+  std::filesystem::path cache = {};
+  ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic;
 };
 
 // The frozen network, ready for batches.

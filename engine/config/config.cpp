@@ -50,4 +50,16 @@ std::string_view name_of(Precision value) {
   return "";
 }
 
+std::string_view name_of(ConvolutionAlgorithm value) {
+  switch (value) {
+    case ConvolutionAlgorithm::automatic:
+      return "auto";
+    case ConvolutionAlgorithm::winograd:
+      return "winograd";
+    case ConvolutionAlgorithm::direct:
+      return "direct";
+  }
+  return "";
+}
+
 }  // namespace graft

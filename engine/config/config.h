@@ -18,12 +18,15 @@ enum class Gray16 { high_byte, clip };
 // Of the backbone's arithmetic: what its activations are stored in and its products are rounded to.
 // fp32 never uses TF32.
 enum class Precision { fp32, tf32, fp16, bf16 };
+// How the backbone's convolutions are computed.
+enum class ConvolutionAlgorithm { automatic, winograd, direct };
 
 std::string_view name_of(Resize value);
 std::string_view name_of(Preprocess value);
 std::string_view name_of(OnBadImage value);
 std::string_view name_of(Gray16 value);
 std::string_view name_of(Precision value);
+std::string_view name_of(ConvolutionAlgorithm value);
 
 struct ImageSize {
   std::uint32_t height = 150;
@@ -51,6 +54,7 @@ struct BackboneConfig {
   std::filesystem::path weights;
   std::size_t batch_size = 32;  // 0 (JSON: "auto"): the largest that the device's memory holds
   Precision precision = Precision::fp32;
+  ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic;  // JSON: "auto"
   bool autotune = false;  // time the candidates for each convolution on the device, once
 };
 

@@ -228,6 +228,7 @@ class Extraction {
     pipeline.decode_threads = request_.decode_threads;
     pipeline.depth = request_.pipeline_depth;
     pipeline.stop_at_bad_image = request_.data.on_bad_image == OnBadImage::stop;
+    pipeline.tracer = request_.tracer;
     return pipeline;
   }
 

@@ -21,6 +21,7 @@
 #include "engine/backend/backend.h"
 #include "engine/base/digest.h"
 #include "engine/base/observer.h"
+#include "engine/base/trace.h"
 #include "engine/config/config.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/key.h"
@@ -76,6 +77,7 @@ struct ExtractionRequest {
   std::size_t pipeline_depth = 0;  // batches under way at once; 0: as the backend wants
   Digest weights;                  // Vgg16Weights::digest
   std::string numerics;            // Backend::numerics of the backbone
+  Tracer* tracer = nullptr;        // who is told what each thread does; borrowed, may be null
 };
 
 // Makes NAME.npy and its companions. Stages: read and decode (decode_threads) → backbone → disk,

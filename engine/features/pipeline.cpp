@@ -9,9 +9,11 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 
+#include "engine/base/background.h"
 #include "engine/base/bounded_queue.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
@@ -39,16 +41,28 @@ DecodeOptions decode_options(const DataConfig& data) {
   return options;
 }
 
+std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t index) {
+  const TraceSpan span(request.tracer, "read", index);
+  const std::filesystem::path path = request.path(index);
+  std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
+  if (request.content && digest_of(bytes) != request.content(index)) {
+    throw Error(ErrorKind::data,
+                fmt::format("{} changed while this run was using it; run again", path.string()));
+  }
+  return bytes;
+}
+
+Image decode(const PipelineRequest& request, std::size_t index, std::span<const std::byte> bytes) {
+  const TraceSpan span(request.tracer, "decode", index);
+  return decode_image(bytes, decode_options(request.data));
+}
+
 DecodeOutcome decode_into(const PipelineRequest& request, std::size_t index,
                           std::span<std::uint8_t> target) {
+  const TraceSpan photo(request.tracer, "photo", index);
   try {
-    const std::filesystem::path path = request.path(index);
-    const std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
-    if (request.content && digest_of(bytes) != request.content(index)) {
-      throw Error(ErrorKind::data,
-                  fmt::format("{} changed while this run was using it; run again", path.string()));
-    }
-    const Image image = decode_image(bytes, decode_options(request.data));
+    const Image image = decode(request, index, read_image(request, index));
+    const TraceSpan span(request.tracer, "resize", index);
     resize_image(image, request.data.resize, request.data.image_size, target);
     return {};
   } catch (const BadImage& bad) {
@@ -88,9 +102,18 @@ class Pipeline {
       std::vector<std::jthread> threads;
       try {
         for (std::size_t i = 0; i < std::max<std::size_t>(request_.decode_threads, 1); ++i) {
-          threads.emplace_back([this] { decode_images(); });
+          threads.emplace_back([this, i] {
+            step_back();
+            name_thread("decoder", i + 1);
+            decode_images();
+          });
         }
-        if (sink_thread_ == SinkThread::own) threads.emplace_back([this] { sink_batches(); });
+        if (sink_thread_ == SinkThread::own) {
+          threads.emplace_back([this] {
+            name_thread("writer", 1);
+            sink_batches();
+          });
+        }
         compute_batches(progress, stop);
       } catch (...) {
         fail(std::current_exception());
@@ -118,7 +141,10 @@ class Pipeline {
     if (filling_ == nullptr || next_position_ == filling_count_) {
       filling_ = nullptr;
       std::optional<BatchSlot*> slot;
-      if (next_image_ < request_.images && !stopping_) slot = free_.pop();
+      if (next_image_ < request_.images && !stopping_) {
+        const TraceSpan span(request_.tracer, "wait for a buffer", next_image_ / batch_);
+        slot = free_.pop();
+      }
       if (!slot || stopping_) {
         opened_.close();
         return std::nullopt;
@@ -165,14 +191,13 @@ class Pipeline {
         interrupted_ = true;
         break;
       }
-      const std::optional<BatchSlot*> next = opened_.pop();
-      if (!next) break;
-      BatchSlot& slot = **next;
-      slot.wait_decoded();
-      if (stopping_) break;  // some of its images were not decoded
+      BatchSlot* const next = next_decoded();
+      if (next == nullptr || stopping_) break;  // stopping: some of its images were not decoded
+      BatchSlot& slot = *next;
       const std::exception_ptr end = cut_at_failure(slot);
       slot.close_gaps();
       if (slot.rows() > 0) {
+        const TraceSpan span(request_.tracer, "backbone", number(slot));
         slot.ticket = backbone_.submit(slot.images(), slot.rows(), slot.features());
       }
       under_way_.push_back(&slot);
@@ -180,6 +205,15 @@ class Pipeline {
       if (under_way_.size() >= in_flight_) finish_oldest(progress);
     }
     while (!under_way_.empty()) finish_oldest(progress);
+  }
+
+  // Null when there are no more.
+  BatchSlot* next_decoded() {
+    const TraceSpan span(request_.tracer, "wait for photos");
+    const std::optional<BatchSlot*> next = opened_.pop();
+    if (!next) return nullptr;
+    (*next)->wait_decoded();
+    return *next;
   }
 
   // The failure that ends the run at this batch, if any; the images before it stay in the slot.
@@ -204,7 +238,10 @@ class Pipeline {
 
   void finish_oldest(const std::function<void(std::size_t)>& progress) {
     BatchSlot* slot = under_way_.front();
-    if (slot->rows() > 0) backbone_.wait(slot->ticket);
+    if (slot->rows() > 0) {
+      const TraceSpan span(request_.tracer, "wait for the device", number(*slot));
+      backbone_.wait(slot->ticket);
+    }
     under_way_.pop_front();
     const std::size_t done = slot->first() + slot->count();
     if (sink_thread_ == SinkThread::own) {
@@ -240,6 +277,7 @@ class Pipeline {
   }
 
   void pass_to_sink(const BatchSlot& slot) const {
+    const TraceSpan span(request_.tracer, "write", number(slot));
     FeatureBatch batch;
     for (std::size_t position = 0; position < slot.count(); ++position) {
       const std::string& reason = slot.outcomes()[position].bad_reason;
@@ -251,6 +289,16 @@ class Pipeline {
     }
     batch.features = {slot.features().data(), slot.rows(), request_.shape.count()};
     sink_(batch);
+  }
+
+  std::size_t number(const BatchSlot& slot) const { return slot.first() / batch_; }
+
+  void name_thread(const char* kind, std::size_t number) const noexcept {
+    if (request_.tracer == nullptr) return;
+    try {
+      request_.tracer->name_thread(fmt::format("{} {}", kind, number));
+    } catch (const std::bad_alloc&) {  // then it has no name
+    }
   }
 
   void fail(std::exception_ptr cause) {

@@ -1,6 +1,7 @@
 #pragma once
 // Image files to features, in three stages that run at the same time with bounded queues between:
-//   decoders (threads of their own): read, check the digest, decode, resize into a batch slot
+//   decoders (threads of their own, which step back for those that compute): read, check the
+//                                    digest, decode, resize into a batch slot
 //   backbone (the calling thread):   batches in order, several under way where the device wants it
 //   sink (the calling thread or one of its own): takes finished batches in order
 // A batch slot is taken by the decoders, and given back by the sink: memory does not grow with the
@@ -16,6 +17,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/base/digest.h"
+#include "engine/base/trace.h"
 #include "engine/config/config.h"
 
 namespace graft {
@@ -32,6 +34,8 @@ struct PipelineRequest {
   std::size_t decode_threads = 1;
   std::size_t depth = 0;           // batches under way at once; 0: Backend::batches_in_flight()
   bool stop_at_bad_image = false;  // else it is passed to the sink
+  // Who is told of each photo (by the image), batch (by its number) and wait; borrowed, may be null.
+  Tracer* tracer = nullptr;
 };
 
 struct BadImageOf {

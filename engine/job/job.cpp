@@ -38,10 +38,16 @@ void write_classes(const Config& config, const std::vector<std::string>& classes
   write_file_whole(config.output / "classes.json", json.dump(1) + "\n");
 }
 
-void extract(const Config& config, Session& session, Observer& observer,
+Datasets read_folders(const Config& config, Session& session, Tracer* tracer, Observer& observer,
+                      const std::stop_token& stop) {
+  const TraceSpan span(tracer, "read the folders");
+  return read_datasets(config.data, session.backend().host_threads(), observer, stop);
+}
+
+void extract(const Config& config, Session& session, Tracer* tracer, Observer& observer,
              const std::stop_token& stop) {
-  const Datasets datasets =
-      read_datasets(config.data, session.backend().host_threads(), observer, stop);
+  const TraceSpan span(tracer, "extract");
+  const Datasets datasets = read_folders(config, session, tracer, observer, stop);
   make_folder(features_folder(config));
   const BackboneOptions& options = session.backbone_options(
       std::max(datasets.train.samples.size(), datasets.validation.samples.size()));
@@ -58,6 +64,7 @@ void extract(const Config& config, Session& session, Observer& observer,
     request.pipeline_depth = config.pipeline.depth;
     request.weights = session.weights().digest;
     request.numerics = numerics;
+    request.tracer = tracer;
     const ExtractionCounts counts = extract_features(
         request, session.backend(), [&]() -> Backbone& { return session.backbone(); }, observer,
         stop);
@@ -67,8 +74,9 @@ void extract(const Config& config, Session& session, Observer& observer,
   write_classes(config, datasets.train.classes);
 }
 
-JobResult train(const Config& config, Session& session, Observer& observer,
+JobResult train(const Config& config, Session& session, Tracer* tracer, Observer& observer,
                 const std::stop_token& stop) {
+  const TraceSpan span(tracer, "train");
   const FeatureSet training = open_features(config, "train");
   const FeatureSet validation = open_features(config, "validation");
   JobResult result;
@@ -165,14 +173,14 @@ void extract_job(const Config& config, const JobHooks& hooks, Observer& observer
                  std::stop_token stop) {
   const OutputFolder folder(config, hooks);
   Session session(config, observer);
-  extract(config, session, observer, stop);
+  extract(config, session, hooks.tracer, observer, stop);
 }
 
 JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
                     std::stop_token stop) {
   const OutputFolder folder(config, hooks);
   Session session(config, observer);
-  return train(config, session, observer, stop);
+  return train(config, session, hooks.tracer, observer, stop);
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
@@ -185,9 +193,10 @@ JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observe
                   std::stop_token stop) {
   const OutputFolder folder(config, hooks);
   Session session(config, observer);
-  extract(config, session, observer, stop);
+  extract(config, session, hooks.tracer, observer, stop);
   session.free_backbone();  // the classifier's turn on the device
-  JobResult result = train(config, session, observer, stop);
+  JobResult result = train(config, session, hooks.tracer, observer, stop);
+  const TraceSpan span(hooks.tracer, "evaluate");
   result.evaluation = evaluate(config, false, session, stop);
   return result;
 }

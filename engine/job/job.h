@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/observer.h"
+#include "engine/base/trace.h"
 #include "engine/config/config.h"
 #include "engine/head/history.h"
 #include "engine/report/report.h"
@@ -24,6 +25,7 @@ struct JobResult {
 // What the program does inside a job.
 struct JobHooks {
   std::function<void()> folder_locked;  // the output folder exists and is this run's; may be empty
+  Tracer* tracer = nullptr;             // who is told what each thread does; borrowed, may be null
 };
 
 // read the folders → features/*.npy, classes.json

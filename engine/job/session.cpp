@@ -25,6 +25,7 @@ BackboneOptions backbone_options(const Config& config) {
   options.batch_size = config.backbone.batch_size;
   options.precision = config.backbone.precision;
   options.autotune = config.backbone.autotune;
+  options.algorithm = config.backbone.algorithm;
   options.cache = config.cache;
   return options;
 }

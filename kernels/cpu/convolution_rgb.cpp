@@ -49,8 +49,9 @@ static void rgb_tile(const RgbConvolution& c, const float* input, std::size_t ch
     const Vector bias = load(c.bias + channel + v * Vector::width);
 #pragma GCC unroll 8
     for (std::size_t pixel = 0; pixel < Pixels; ++pixel) {
-      store(output + pixel * c.outputs + channel + v * Vector::width,
-            rectify(sum[pixel][v] + bias));
+      float* target = output + pixel * c.outputs + channel + v * Vector::width;
+      store(target, rectify(sum[pixel][v] + bias));
+      __builtin_prefetch(target + Pixels * c.outputs, 1);  // the next tile's, or past the row
     }
   }
 }

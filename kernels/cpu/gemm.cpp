@@ -5,10 +5,24 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
+// How many blocks of 16 steps A is asked for before it is used: memory answers after a few hundred
+// cycles.
+static constexpr std::size_t prefetch_blocks = 4;
+
+// Lines of a cache that 16 rows of a panel of B take.
+static constexpr std::size_t block_lines = gemm_tile_columns * channel_block / 16;
+
+// A part of the panel of B that comes next, asked for while the present one is used, so that memory
+// is read all the time and not in bursts at the start of each panel.
+struct NextPanel {
+  const float* first;  // the share of one register tile: the first of `lines` lines …
+  std::size_t lines;   // … in each 16 rows
+};
+
 // C's tile of `Rows` rows over one piece of the depth, stored or added. Only the number of rows
 // differs between the instances: a tail of few rows costs few multiply-adds.
 template <std::size_t Rows>
-static void gemm_piece(std::size_t depth, const float* a, const float* b, float* c,
+static void gemm_piece(std::size_t depth, const float* a, const float* b, NextPanel next, float* c,
                        std::size_t c_stride, bool add) {
   constexpr std::size_t vectors = gemm_tile_columns / Vector::width;
   Vector sum[Rows][vectors];
@@ -18,6 +32,14 @@ static void gemm_piece(std::size_t depth, const float* a, const float* b, float*
     for (std::size_t v = 0; v < vectors; ++v) sum[row][v] = zero();
   }
   for (std::size_t block = 0; block < depth; block += channel_block) {
+#pragma GCC unroll 16
+    for (std::size_t row = 0; row < Rows; ++row) {
+      __builtin_prefetch(a + (prefetch_blocks * gemm_tile_rows + row) * channel_block);
+    }
+    for (std::size_t line = 0; line < next.lines; ++line) {
+      __builtin_prefetch(next.first + line * 16, 0, 2);
+    }
+    next.first += block_lines * 16;
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < channel_block; ++k) {
       // Weights stream through; the hardware's own prefetch stops at each page.
@@ -51,15 +73,16 @@ static void gemm_piece(std::size_t depth, const float* a, const float* b, float*
 
 // C's tile over the whole depth.
 template <std::size_t Rows>
-static void gemm_tile(std::size_t depth, const float* a, const float* b, float* c,
+static void gemm_tile(std::size_t depth, const float* a, const float* b, NextPanel next, float* c,
                       std::size_t c_stride) {
   for (std::size_t k = 0; k < depth; k += gemm_chain) {
     gemm_piece<Rows>(depth - k < gemm_chain ? depth - k : gemm_chain, a + k * gemm_tile_rows,
-                     b + k * gemm_tile_columns, c, c_stride, k != 0);
+                     b + k * gemm_tile_columns, {next.first + k * gemm_tile_columns, next.lines}, c,
+                     c_stride, k != 0);
   }
 }
 
-using GemmTile = void (*)(std::size_t, const float*, const float*, float*, std::size_t);
+using GemmTile = void (*)(std::size_t, const float*, const float*, NextPanel, float*, std::size_t);
 
 // gemm_tile<rows>, for 1 ≤ rows ≤ Rows.
 template <std::size_t Rows>
@@ -74,17 +97,24 @@ static GemmTile tile_of(std::size_t rows) {
 // All rows meet one panel of B before the next one is taken: B, the weights, is the larger part and
 // is read from memory once.
 void gemm(const GemmArguments& g) {
+  if (g.rows == 0) return;
   const std::size_t tail = g.rows % gemm_tile_rows;
   const std::size_t whole = g.rows - tail;
   const GemmTile tail_tile = tail == 0 ? nullptr : tile_of<gemm_tile_rows>(tail);
+  const std::size_t tiles = (g.rows + gemm_tile_rows - 1) / gemm_tile_rows;
+  const std::size_t share = (block_lines + tiles - 1) / tiles;
   for (std::size_t column = 0; column < g.columns; column += gemm_tile_columns) {
     const float* b = g.b + column * g.depth;
+    const bool last = column + gemm_tile_columns >= g.columns;
+    NextPanel next{last ? g.next_b : b + gemm_tile_columns * g.depth, share};
     float* c = g.c + column;
     for (std::size_t row = 0; row < whole; row += gemm_tile_rows) {
-      gemm_tile<gemm_tile_rows>(g.depth, g.a + row * g.depth, b, c + row * g.c_stride, g.c_stride);
+      gemm_tile<gemm_tile_rows>(g.depth, g.a + row * g.depth, b, next, c + row * g.c_stride,
+                                g.c_stride);
+      next.first += share * 16;
     }
     if (tail != 0) {
-      tail_tile(g.depth, g.a + whole * g.depth, b, c + whole * g.c_stride, g.c_stride);
+      tail_tile(g.depth, g.a + whole * g.depth, b, next, c + whole * g.c_stride, g.c_stride);
     }
   }
 }

@@ -8,11 +8,10 @@
 //    depth    ↓     ↓                of A's, and does gemm_rows × gemm_columns multiply-adds.
 //   ┌─────┐┌─────┬─────┐
 //   │ A₀  ││ C₀₀ │ C₀₁ │ rows        Every element of C is made by the same operations in the same
-//   ├─────┤├─────┼─────┤             order, whatever the tile: AVX2 and AVX-512 give the same
-//   bytes, │ A₁  ││ C₁₀ │ C₁₁ │             and a row does not depend on its neighbours. A chain of
-//   more └─────┘└─────┴─────┘             than 128 sums would lose digits: the depth is cut in
-//   pieces of
-//                                   128, and their sums are added in order.
+//   ├─────┤├─────┼─────┤             order, whatever the tile: AVX2 and AVX-512 give the same bytes,
+//   │ A₁  ││ C₁₀ │ C₁₁ │             and a row does not depend on its neighbours. A chain of more
+//   └─────┘└─────┴─────┘             than 128 sums would lose digits: the depth is cut in pieces of
+//                                    128, and their sums are added in order.
 //
 // Packed A, so that one cache line holds 16 steps of one row and all offsets in a panel are
 // constants:
@@ -39,6 +38,7 @@ struct GemmArguments {
   std::size_t depth;     // a multiple of channel_block
   const float* a;        // packed; the rows past `rows` in the last panel are not read
   const float* b;        // packed
+  const float* next_b;   // the B that the next call will read: fetched meanwhile. Any address
   float* c;              // rows × columns, row-major; overwritten
   std::size_t c_stride;  // floats from one row to the next, ≥ columns
 };

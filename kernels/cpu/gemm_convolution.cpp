@@ -64,7 +64,8 @@ void GemmConvolution::run(ThreadPool& threads, const float* weights, const float
     float* product = scratch + thread * scratch_of_thread;
     float* packed = product + lines() * lines() * strip_pixels_ * padded_outputs();
     gather(strip, planes.input + strip.image * planes.input_stride, packed);
-    kernels_.gemm({rows, padded_outputs(), depth(), packed, weights, product, padded_outputs()});
+    kernels_.gemm(
+        {rows, padded_outputs(), depth(), packed, weights, weights, product, padded_outputs()});
     float* target = planes.output + strip.image * planes.output_stride +
                     (strip.row * shape_.output_width() + first) * shape_.outputs;
     kernels_.finish({strip.pixels, shape_.outputs, product, padded_outputs(), shape_.pooled, bias,

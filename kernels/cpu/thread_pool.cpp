@@ -3,10 +3,37 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <chrono>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace graft::cpu {
+namespace {
 
-ThreadPool::ThreadPool(std::size_t threads) {
+void rest_a_moment() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+template <typename Condition>
+void spin_until(const Condition& condition) {
+  constexpr auto patience = std::chrono::microseconds(50);
+  constexpr int rests = 32;  // between two looks at the clock
+  const auto end = std::chrono::steady_clock::now() + patience;
+  do {
+    for (int rest = 0; rest < rests; ++rest) {
+      if (condition()) return;
+      rest_a_moment();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(std::size_t threads) : spins_(threads <= available_cores()) {
   try {
     for (std::size_t thread = 1; thread < std::max<std::size_t>(threads, 1); ++thread) {
       workers_.emplace_back([this, thread] { work(thread); });
@@ -37,45 +64,55 @@ void ThreadPool::parallel_for(std::size_t pieces,
     pieces_ = pieces;
     next_ = 0;
     failure_ = nullptr;
-    running_ = threads();
+    failed_ = false;
+    open_ = pieces > 1;
     ++job_;
   }
-  start_.notify_all();
+  if (pieces > 1) start_.notify_all();
   take_pieces(0);
+  {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  const auto finished = [this] { return working_ == 0; };
+  if (spins_) spin_until(finished);
   std::unique_lock lock(mutex_);
-  finished_.wait(lock, [&] { return running_ == 0; });
+  finished_.wait(lock, finished);
   piece_ = nullptr;
   if (failure_) std::rethrow_exception(failure_);
 }
 
 void ThreadPool::work(std::size_t thread) {
   std::size_t seen = 0;
+  const auto called = [&] { return closing_ || job_ != seen; };
   while (true) {
+    if (spins_) spin_until(called);
     {
       std::unique_lock lock(mutex_);
-      start_.wait(lock, [&] { return closing_ || job_ != seen; });
+      start_.wait(lock, called);
       if (closing_) return;
       seen = job_;
+      if (!open_) continue;
+      ++working_;
     }
     take_pieces(thread);
+    const std::lock_guard lock(mutex_);
+    if (--working_ == 0) finished_.notify_one();
   }
 }
 
 void ThreadPool::take_pieces(std::size_t thread) {
-  std::unique_lock lock(mutex_);
-  while (next_ < pieces_ && !failure_) {
+  while (!failed_) {
     const std::size_t index = next_++;
-    lock.unlock();
-    std::exception_ptr failure;
+    if (index >= pieces_) return;
     try {
       (*piece_)(index, thread);
     } catch (...) {
-      failure = std::current_exception();
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      failed_ = true;
     }
-    lock.lock();
-    if (failure && !failure_) failure_ = failure;
   }
-  if (--running_ == 0) finished_.notify_one();
 }
 
 std::size_t available_cores() {

@@ -2,7 +2,12 @@
 // A fixed set of threads that run the same function on different pieces of one job. The caller is
 // one of them. Which thread gets which piece never changes what is computed: kernels give the same
 // bytes for any number of threads.
+//
+// A thread that waits looks for work for some 50 µs before it sleeps: between two layers, or two
+// parts of a training step, less than that passes, and waking a thread that sleeps takes as long. A
+// thread that wakes too late for a job is not waited for.
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -34,16 +39,20 @@ class ThreadPool {
   void take_pieces(std::size_t thread);
   void close() noexcept;  // the workers end
 
+  const bool spins_;  // not when threads outnumber the cores: a spinning one would hold up another
   std::mutex mutex_;
   std::condition_variable start_;
   std::condition_variable finished_;
+  // The present job. Written under the mutex while no thread works on it.
   const std::function<void(std::size_t, std::size_t)>* piece_ = nullptr;
   std::size_t pieces_ = 0;
-  std::size_t next_ = 0;     // the next piece to take
-  std::size_t running_ = 0;  // threads that still work on this job
-  std::size_t job_ = 0;      // counts jobs, so that a worker sees a new one
+  bool open_ = false;  // workers may join
   std::exception_ptr failure_;
-  bool closing_ = false;
+  std::atomic<std::size_t> job_ = 0;      // counts jobs, so that a worker sees a new one
+  std::atomic<std::size_t> next_ = 0;     // the next piece to take
+  std::atomic<std::size_t> working_ = 0;  // workers that have joined and not finished
+  std::atomic<bool> failed_ = false;
+  std::atomic<bool> closing_ = false;
   std::vector<std::jthread> workers_;  // last: joined before what they use is gone
 };
 

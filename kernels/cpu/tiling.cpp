@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
+#include <vector>
 
 namespace graft::cpu {
 
@@ -21,29 +23,62 @@ std::size_t AxisTiling::begin(std::size_t tile) const {
   return std::min(tile, large_count) * large + (tile - std::min(tile, large_count)) * small;
 }
 
-AxisTiling tile_axis(std::size_t outputs, bool pooled) {
-  if (outputs == 0) throw std::invalid_argument("a plane without outputs has no tiles");
-  constexpr std::size_t sizes[] = {6, 5, 4, 2};
-  AxisTiling best{};
-  std::size_t best_cost = 0;
-  const auto consider = [&](AxisTiling tiling) {
-    const std::size_t cost =
-        tiling.large_count * (tiling.large + 2) + tiling.small_count * (tiling.small + 2);
-    // Among equals the one of the most even sizes: 8 = 4 + 4, not 6 + 2, needs fewer weights.
-    if (best_cost == 0 || cost < best_cost || (cost == best_cost && tiling.small > best.small)) {
-      best = tiling;
-      best_cost = cost;
-    }
-  };
-  for (const std::size_t large : sizes) {
+std::size_t AxisTiling::points() const {
+  return large_count * (large + 2) + small_count * (small + 2);
+}
+
+namespace {
+
+// For each two sizes the cut with the fewest points.
+std::vector<AxisTiling> cuts_of_axis(std::size_t outputs, bool pooled) {
+  std::vector<AxisTiling> cuts;
+  for (const std::size_t large : {6U, 5U, 4U, 3U, 2U}) {
     if (pooled && large % 2 != 0) continue;
     const std::size_t most = (outputs + large - 1) / large;
-    consider({large, most, large, 0});
-    for (const std::size_t small : sizes) {
-      if (small >= large || (pooled && small % 2 != 0)) continue;
+    cuts.push_back({large, most, large, 0});
+    for (std::size_t small = 2; small < large; ++small) {
+      if (pooled && small % 2 != 0) continue;
+      AxisTiling best{};
       for (std::size_t large_count = most - 1; large_count > 0; --large_count) {
         const std::size_t left = outputs - large_count * large;
-        consider({large, large_count, small, (left + small - 1) / small});
+        const AxisTiling cut{large, large_count, small, (left + small - 1) / small};
+        if (best.large_count == 0 || cut.points() < best.points()) best = cut;
+      }
+      if (best.large_count != 0) cuts.push_back(best);
+    }
+  }
+  return cuts;
+}
+
+// Per input and output channel, in multiply-adds. Memory and multiplications overlap, but not well:
+// half of the shorter one shows.
+double cost(const AxisTiling& rows, const AxisTiling& columns, TileGoal goal) {
+  constexpr double weight_cost = 14;  // multiply-adds in the time that one weight takes to arrive
+  const double products = static_cast<double>(rows.points() * columns.points());
+  if (goal == TileGoal::many_images) return products;
+  const double weights = weight_cost * static_cast<double>((rows.large + 2) * (columns.large + 2));
+  return std::max(products, weights) + 0.5 * std::min(products, weights);
+}
+
+}  // namespace
+
+PlaneTiling tile_plane(std::size_t height, std::size_t width, bool pooled, TileGoal goal) {
+  if (height == 0 || width == 0) {
+    throw std::invalid_argument("a plane without outputs has no tiles");
+  }
+  const std::vector<AxisTiling> columns = cuts_of_axis(width, pooled);
+  PlaneTiling best{};
+  // Among equals the one with fewer positions, which needs fewer weights: 8 = 4 + 4, not 6 + 2; then
+  // the one of more even sizes: 74 = 11·6 + 2·4, not 12·6 + 2.
+  using Rank = std::tuple<double, std::size_t, std::size_t>;
+  Rank least{};
+  for (const AxisTiling& row_cut : cuts_of_axis(height, pooled)) {
+    for (const AxisTiling& column_cut : columns) {
+      const Rank here{cost(row_cut, column_cut, goal), row_cut.large + column_cut.large,
+                      row_cut.large - row_cut.small + column_cut.large - column_cut.small};
+      if (best.rows.large == 0 || here < least) {
+        best = {row_cut, column_cut};
+        least = here;
       }
     }
   }
@@ -54,8 +89,9 @@ std::size_t TileRange::count() const {
   return last - first;
 }
 
-TileOrder::TileOrder(const AxisTiling& rows, const AxisTiling& columns, std::size_t images)
-    : rows_(rows), columns_(columns) {
+TileOrder::TileOrder(const PlaneTiling& tiling, std::size_t images)
+    : rows_(tiling.rows), columns_(tiling.columns) {
+  const AxisTiling &rows = rows_, &columns = columns_;
   large_small_ = {0, rows.large_count * columns.small_count * images};
   large_large_ = {large_small_.last,
                   large_small_.last + rows.large_count * columns.large_count * images};

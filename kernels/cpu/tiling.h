@@ -1,8 +1,8 @@
 #pragma once
 // How a plane is cut in Winograd tiles. Along each axis the tiles have two sizes, large and small,
 // so that they fit: 37 = 6 + 6 + 5·5, where tiles of 6 alone would compute 42. The cut depends on
-// the plane alone, never on the batch or on the machine, because it decides how features are
-// rounded.
+// the plane and the goal alone, never on the machine or on how many images come at a time, because
+// it decides how features are rounded.
 
 #include <cstddef>
 
@@ -16,14 +16,24 @@ struct AxisTiling {
 
   std::size_t count() const;
   std::size_t covered() const;
+  std::size_t points() const;  // Σ (size + 2): what the matrix products of this axis cost
   std::size_t size(std::size_t tile) const;
   std::size_t begin(std::size_t tile) const;  // the first output of a tile
 };
 
-// The cheapest cut of `outputs` ≥ 1 in tiles of 6, 5, 4 and 2: the least Σ (m + 2), which is what
-// the matrix products cost. With `pooled` all tiles are even, so that no 2×2 window straddles two
-// of them.
-AxisTiling tile_axis(std::size_t outputs, bool pooled);
+// What a cut is to be cheap for.
+enum class TileGoal {
+  many_images,  // multiplications alone: the weights are read once for all images
+  one_image,    // the weights come from memory for a few tiles: smaller tiles need fewer of them
+};
+
+struct PlaneTiling {
+  AxisTiling rows, columns;
+};
+
+// The cheapest cut of height × width ≥ 1 × 1 outputs in tiles of 6, 5, 4, 3 and 2. With `pooled` all
+// tiles are even, so that no 2×2 window straddles two of them.
+PlaneTiling tile_plane(std::size_t height, std::size_t width, bool pooled, TileGoal goal);
 
 // The tiles of `images` planes in one row, in an order in which the tiles that take part in any one
 // position stand side by side. Position (i, j) exists in tiles with i < m_y + 2 and j < m_x + 2:
@@ -41,7 +51,7 @@ struct TilePlace {
 };
 class TileOrder {
  public:
-  TileOrder(const AxisTiling& rows, const AxisTiling& columns, std::size_t images);
+  TileOrder(const PlaneTiling& tiling, std::size_t images);
   std::size_t count() const { return small_small_.last; }
   TilePlace place(std::size_t tile) const;
   // The tiles of [block.first, block.last) that have position (i, j).

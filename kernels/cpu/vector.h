@@ -46,7 +46,7 @@ static inline Vector operator/(Vector a, Vector b) {
   return {_mm512_div_ps(a.value, b.value)};
 }
 static inline Vector square_root(Vector a) {
-  return {_mm512_sqrt_ps(a.value)};
+  return {_mm512_maskz_sqrt_ps(__mmask16{0xFFFF}, a.value)};
 }
 // a·b + c with one rounding.
 static inline Vector multiply_add(Vector a, Vector b, Vector c) {

@@ -4,12 +4,15 @@
 // 324. Source: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks",
 // arXiv:1509.09308.
 //
-//  input tile d          V = Bᵀ d B          for each of the (m+2)²        Y = Aᵀ M A      bias,
-//  ReLU (m+2)×(m+2)×C   ──▶   transform_input ──▶ positions p, one GEMM:   ──▶  transform_  ──▶ 2×2
-//  pool from the plane        to packed A         M[p] = V[p] · U[p]            output          to
-//  the plane
-//                                                      ▲
-//                            weights g 3×3×C×N  ──▶  U = G g Gᵀ, once, at load (transform_weights)
+//   tile d of the plane          V = Bᵀ d B           M[p] = V[p] · U[p]          Y = Aᵀ M A
+//   ┌──────────────┐             position p:          64 matrix products         ┌────────────┐
+//   │ (m+2)×(m+2)  │   winograd_ ┌────────────┐        ┌──────┐ ┌──────┐ winograd_│ m×m        │
+//   │ pixels of    │ ──────────▶ │ tiles × C  │ ─────▶ │tiles │·│ C    │ ───────▶ │ outputs of │
+//   │ C channels   │   input     │ packed A   │  gemm  │ × C  │ │ × N  │  output  │ N channels │
+//   └──────────────┘             └────────────┘        └──────┘ └──────┘          └────────────┘
+//   neighbours overlap                                           U[p] ▲            then bias, ReLU,
+//   by two pixels                                                     │            2×2 pool: plane
+//                       weights g, 3×3×C×N ─▶ U = G g Gᵀ, once (winograd_weights), kept on disk
 //
 // Where the matrices come from: winograd_matrices.h. U does not depend on m: one set of weights
 // serves tiles of every size, and a plane is cut in tiles of two sizes so that they fit it
@@ -32,7 +35,12 @@ namespace graft::cpu {
 inline constexpr std::size_t winograd_max_points = 8;  // m + 2 for m = 6
 inline constexpr std::size_t winograd_max_positions = winograd_max_points * winograd_max_points;
 
-// m is 2, 4, 5 or 6 along each axis. Positions are numbered row · 8 + column for every m.
+// Packed weights are kept on disk under this number. Raise it with any change of what
+// WinogradConvolution::pack_weights writes for a kernel: the points, the rounding of the values, or
+// their order.
+inline constexpr unsigned packed_weights_version = 1;
+
+// m is 2 … 6 along each axis. Positions are numbered row · 8 + column for every m.
 struct WinogradInputTile {
   std::size_t rows, columns;  // m along y, along x
   const float*
@@ -40,6 +48,9 @@ struct WinogradInputTile {
   float* target[winograd_max_positions];  // where channels 0 … 15 of each position go …
   std::size_t target_step;                // … and floats from there to the next 16
   std::size_t channels;                   // a multiple of channel_block
+  // Floats from a pixel of this tile to the same one of the tile that is likely to come next: its
+  // new pixels are fetched meanwhile.
+  std::size_t next;
 };
 
 struct WinogradOutputTile {
@@ -53,6 +64,7 @@ struct WinogradOutputTile {
   bool pooled;
   float* target;  // channel 0 of the tile's first output pixel (after the pool, when pooled)
   std::size_t row_stride, pixel_stride;  // floats
+  std::size_t next;                      // as in WinogradInputTile, of output pixels
 };
 
 using WinogradInput = void(const WinogradInputTile& tile);

@@ -21,14 +21,6 @@ std::size_t round_up(std::size_t value, std::size_t step) {
 
 }  // namespace
 
-WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTable& kernels,
-                                   std::size_t threads) {
-  // From 256 channels on, the weights of the 64 positions (16 MiB and more) are the larger part.
-  if (shape.inputs < 256) return {round_up(28, kernels.gemm_rows), 64, false};
-  const std::size_t share = round_up(divide_up(shape.outputs, threads), channel_block);
-  return {round_up(160, kernels.gemm_rows), std::min<std::size_t>(share, 128), true};
-}
-
 // What stays the same during one run.
 struct WinogradConvolution::Job {
   TileOrder order;
@@ -40,7 +32,7 @@ struct WinogradConvolution::Job {
 };
 
 WinogradConvolution::WinogradConvolution(const KernelTable& kernels, const ConvolutionShape& shape,
-                                         const WinogradBlocking& blocking)
+                                         TileGoal goal, const WinogradBlocking& blocking)
     : kernels_(kernels), shape_(shape), blocking_(blocking) {
   shape.check();
   if (blocking.tiles == 0 || blocking.outputs == 0 || blocking.outputs % channel_block != 0) {
@@ -48,8 +40,8 @@ WinogradConvolution::WinogradConvolution(const KernelTable& kernels, const Convo
   }
   blocking_.outputs = round_up(blocking.outputs, kernels.gemm_columns);
   const std::size_t halving = shape.pooled ? 2 : 1;
-  rows_ = tile_axis(shape.output_height() * halving, shape.pooled);
-  columns_ = tile_axis(shape.output_width() * halving, shape.pooled);
+  tiling_ = tile_plane(shape.output_height() * halving, shape.output_width() * halving,
+                       shape.pooled, goal);
 }
 
 std::size_t WinogradConvolution::panels() const {
@@ -57,7 +49,7 @@ std::size_t WinogradConvolution::panels() const {
 }
 
 std::size_t WinogradConvolution::weights_size() const {
-  return positions() * panels() * kernels_.gemm_columns * shape_.inputs;
+  return winograd_max_positions * panels() * kernels_.gemm_columns * shape_.inputs;
 }
 
 std::size_t WinogradConvolution::transformed_stride() const {
@@ -78,8 +70,8 @@ std::size_t WinogradConvolution::scratch_size(std::size_t threads) const {
 void WinogradConvolution::pack_weights(ThreadPool& threads, const float* kernel,
                                        float* packed) const {
   const auto piece = [&](std::size_t panel, std::size_t) {
-    kernels_.winograd_weights(
-        {shape_.inputs, shape_.outputs, point_rows(), point_columns(), kernel, packed, panel});
+    kernels_.winograd_weights({shape_.inputs, shape_.outputs, winograd_max_points,
+                               winograd_max_points, kernel, packed, panel});
   };
   threads.parallel_for(panels(), std::cref(piece));
 }
@@ -88,12 +80,8 @@ void WinogradConvolution::run(ThreadPool& threads, const float* weights, const f
                               const Planes& planes, float* scratch) const {
   if (planes.images == 0) return;
   std::fill_n(scratch, shape_.inputs, 0.0F);
-  const Job job{TileOrder(rows_, columns_, planes.images),
-                planes,
-                weights,
-                bias,
-                scratch,
-                scratch + shape_.inputs};
+  const Job job{
+      TileOrder(tiling_, planes.images), planes, weights, bias, scratch, scratch + shape_.inputs};
   if (blocking_.by_channels) {
     run_by_channels(threads, job);
   } else {
@@ -106,7 +94,9 @@ void WinogradConvolution::run(ThreadPool& threads, const float* weights, const f
 class WinogradConvolution::Block {
  public:
   Block(const WinogradConvolution& layer, const Job& job, TileRange tiles)
-      : tiles_(tiles), rows_(layer.rows_.small + 2), columns_(layer.columns_.small + 2) {
+      : tiles_(tiles),
+        rows_(layer.tiling_.rows.small + 2),
+        columns_(layer.tiling_.columns.small + 2) {
     for (std::size_t large_rows = 0; large_rows < 2; ++large_rows) {
       for (std::size_t large_columns = 0; large_columns < 2; ++large_columns) {
         with_position_[large_rows][large_columns] = job.order.with_position(
@@ -125,15 +115,16 @@ class WinogradConvolution::Block {
   TileRange with_position_[2][2];
 };
 
-// Blocks of nearly equal size: a small last one would read all weights for a few tiles.
-std::size_t WinogradConvolution::block_tiles(const Job& job) const {
-  const std::size_t blocks = divide_up(job.order.count(), blocking_.tiles);
+// Blocks of nearly equal size: a small last one would read all weights for a few tiles. `sharers`
+// threads take them: as many blocks for each.
+std::size_t WinogradConvolution::block_tiles(const Job& job, std::size_t sharers) const {
+  const std::size_t blocks = round_up(divide_up(job.order.count(), blocking_.tiles), sharers);
   const std::size_t even = round_up(divide_up(job.order.count(), blocks), kernels_.gemm_rows);
   return std::min(even, blocking_.tiles);
 }
 
 void WinogradConvolution::run_by_tiles(ThreadPool& threads, const Job& job) const {
-  const std::size_t step = block_tiles(job);
+  const std::size_t step = block_tiles(job, threads.threads());
   const auto piece = [&](std::size_t index, std::size_t thread) {
     const Block block(*this, job, {index * step, std::min((index + 1) * step, job.order.count())});
     float* transformed =
@@ -152,7 +143,7 @@ void WinogradConvolution::run_by_channels(ThreadPool& threads, const Job& job) c
   constexpr std::size_t tiles_in_piece = 4;
   float* transformed = job.scratch;
   float* products = job.scratch + positions() * transformed_stride();
-  const std::size_t step = block_tiles(job);
+  const std::size_t step = block_tiles(job, 1);
   for (std::size_t first = 0; first < job.order.count(); first += step) {
     const TileRange tiles{first, std::min(first + step, job.order.count())};
     const Block block(*this, job, tiles);
@@ -180,8 +171,9 @@ void WinogradConvolution::transform_input(const Job& job, const Block& block, Ti
   input.target_step = kernels_.gemm_rows * channel_block;
   for (std::size_t tile = tiles.first; tile < tiles.last; ++tile) {
     const TilePlace place = job.order.place(tile);
-    input.rows = rows_.size(place.row);
-    input.columns = columns_.size(place.column);
+    input.rows = tiling_.rows.size(place.row);
+    input.columns = tiling_.columns.size(place.column);
+    input.next = input.columns * shape_.inputs;
     point_at_pixels(job, place, input);
     const auto target_row = [&](std::size_t i, std::size_t j) {
       const std::size_t row = tile - block.with_position(i, j).first;
@@ -190,11 +182,11 @@ void WinogradConvolution::transform_input(const Job& job, const Block& block, Ti
     };
     for (std::size_t i = 0; i < input.rows + 2; ++i) {
       const std::size_t every = target_row(i, 0);
-      const std::size_t large = target_row(i, columns_.large + 1);
+      const std::size_t large = target_row(i, tiling_.columns.large + 1);
       for (std::size_t j = 0; j < input.columns + 2; ++j) {
         input.target[i * winograd_max_points + j] =
             transformed + (i * point_columns() + j) * transformed_stride() +
-            (j < columns_.small + 2 ? every : large);
+            (j < tiling_.columns.small + 2 ? every : large);
       }
     }
     kernels_.winograd_input(input);
@@ -205,7 +197,7 @@ void WinogradConvolution::transform_input(const Job& job, const Block& block, Ti
 void WinogradConvolution::point_at_pixels(const Job& job, const TilePlace& place,
                                           WinogradInputTile& input) const {
   const float* plane = job.planes.input + place.image * job.planes.input_stride;
-  const std::size_t top = rows_.begin(place.row), left = columns_.begin(place.column);
+  const std::size_t top = tiling_.rows.begin(place.row), left = tiling_.columns.begin(place.column);
   for (std::size_t i = 0; i < input.rows + 2; ++i) {
     const std::size_t y = top + i;  // + 1: the numbers stay unsigned
     const bool inside = y >= 1 && y <= shape_.height;
@@ -223,13 +215,17 @@ void WinogradConvolution::point_at_pixels(const Job& job, const TilePlace& place
 void WinogradConvolution::multiply(const Job& job, const Block& block, std::size_t output,
                                    const float* transformed, float* product) const {
   const std::size_t padded_outputs = panels() * kernels_.gemm_columns;
+  const std::size_t columns = std::min(blocking_.outputs, padded_outputs - output);
+  const auto weights = [&](std::size_t i, std::size_t j) {
+    return job.weights + ((i * winograd_max_points + j) * padded_outputs + output) * shape_.inputs;
+  };
   for (std::size_t i = 0; i < point_rows(); ++i) {
     for (std::size_t j = 0; j < point_columns(); ++j) {
       const std::size_t position = i * point_columns() + j;
-      kernels_.gemm({block.with_position(i, j).count(),
-                     std::min(blocking_.outputs, padded_outputs - output), shape_.inputs,
-                     transformed + position * transformed_stride(),
-                     job.weights + (position * padded_outputs + output) * shape_.inputs,
+      const bool last_of_row = j + 1 == point_columns();
+      kernels_.gemm({block.with_position(i, j).count(), columns, shape_.inputs,
+                     transformed + position * transformed_stride(), weights(i, j),
+                     last_of_row ? weights(i + 1, 0) : weights(i, j + 1),
                      product + position * product_stride(), blocking_.outputs});
     }
   }
@@ -246,9 +242,11 @@ void WinogradConvolution::transform_output(const Job& job, const Block& block, s
   tile.row_stride = shape_.output_width() * shape_.outputs;
   for (std::size_t index = block.tiles().first; index < block.tiles().last; ++index) {
     const TilePlace place = job.order.place(index);
-    tile.rows = rows_.size(place.row);
-    tile.columns = columns_.size(place.column);
-    const std::size_t top = rows_.begin(place.row), left = columns_.begin(place.column);
+    tile.rows = tiling_.rows.size(place.row);
+    tile.columns = tiling_.columns.size(place.column);
+    tile.next = tile.columns / halving * shape_.outputs;
+    const std::size_t top = tiling_.rows.begin(place.row),
+                      left = tiling_.columns.begin(place.column);
     tile.valid_rows = std::min(tile.rows, shape_.output_height() * halving - top);
     tile.valid_columns = std::min(tile.columns, shape_.output_width() * halving - left);
     tile.target = job.planes.output + place.image * job.planes.output_stride +

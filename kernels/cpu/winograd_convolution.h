@@ -1,19 +1,17 @@
 #pragma once
 // One convolution layer by Winograd's F(m×m, 3×3) (winograd.h), on all threads.
 //
-// The work goes in blocks, so that what a block makes is read again while it is near:
+// The work goes in blocks of tiles and of output channels (winograd_blocking.h):
 //
-//   plane ─▶ input transform ─▶ V ─▶ 64 × GEMM ─▶ M ─▶ output transform ─▶ plane
-//            `tiles` tiles           `outputs` channels
+//   plane ─▶ input transform ─▶ V ─▶ a GEMM for each of ─▶ M ─▶ output transform ─▶ plane
+//            `tiles` tiles           up to 64 positions          bias, ReLU, pool
+//                                           ▲
+//                    U, packed weights, `outputs` channels of each position, from memory
 //
-// Two ways to share the work between threads; neither changes what is computed:
-//   by tiles     each thread takes a block of tiles through all steps, in scratch memory of its
-//   own:
-//                large planes with few channels. V and M stay in the second-level cache.
-//   by channels  all threads transform one block of tiles, then each takes blocks of output
-//   channels
-//                through GEMM and output transform: small planes with many channels, where the
-//                weights are the larger part and must be read few times.
+// Three things are fetched before they are needed, because memory takes longer to answer than a
+// processor can look ahead: the pixels of the next tile during an input transform, the cache lines
+// of the next tile's outputs during an output transform, and the weights of the next position
+// during a GEMM.
 
 #include <cstddef>
 
@@ -21,22 +19,14 @@
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/thread_pool.h"
 #include "kernels/cpu/tiling.h"
+#include "kernels/cpu/winograd_blocking.h"
 
 namespace graft::cpu {
-
-struct WinogradBlocking {
-  std::size_t tiles;    // in a block, ≥ 1
-  std::size_t outputs;  // channels in a block, a multiple of channel_block
-  bool by_channels;
-};
-// What measured best for a layer of this shape. The optimum is flat.
-WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTable& kernels,
-                                   std::size_t threads);
 
 class WinogradConvolution {
  public:
   // Throws std::invalid_argument for a shape or a blocking that breaks the rules above.
-  WinogradConvolution(const KernelTable& kernels, const ConvolutionShape& shape,
+  WinogradConvolution(const KernelTable& kernels, const ConvolutionShape& shape, TileGoal goal,
                       const WinogradBlocking& blocking);
 
   const ConvolutionShape& shape() const { return shape_; }
@@ -54,15 +44,15 @@ class WinogradConvolution {
  private:
   struct Job;
   class Block;
-  std::size_t point_rows() const { return rows_.large + 2; }
-  std::size_t point_columns() const { return columns_.large + 2; }
+  std::size_t point_rows() const { return tiling_.rows.large + 2; }
+  std::size_t point_columns() const { return tiling_.columns.large + 2; }
   std::size_t positions() const { return point_rows() * point_columns(); }
   std::size_t panels() const;
   std::size_t transformed_stride() const;  // floats of V for one position
   std::size_t product_stride() const;      // floats of M for one position
   void run_by_tiles(ThreadPool& threads, const Job& job) const;
   void run_by_channels(ThreadPool& threads, const Job& job) const;
-  std::size_t block_tiles(const Job& job) const;
+  std::size_t block_tiles(const Job& job, std::size_t sharers) const;
   void transform_input(const Job& job, const Block& block, TileRange tiles,
                        float* transformed) const;
   void point_at_pixels(const Job& job, const TilePlace& place, WinogradInputTile& input) const;
@@ -74,7 +64,7 @@ class WinogradConvolution {
   const KernelTable& kernels_;
   ConvolutionShape shape_;
   WinogradBlocking blocking_;
-  AxisTiling rows_{}, columns_{};
+  PlaneTiling tiling_;
 };
 
 }  // namespace graft::cpu

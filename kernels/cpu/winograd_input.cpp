@@ -58,6 +58,13 @@ static void down(const WinogradInputTile& tile, std::size_t channel, Columns& co
     for (std::size_t row = 0; row < M + 2; ++row) {
       d[row] = load(tile.pixel[row * winograd_max_points + column] + channel);
     }
+    if (column >= 2) {  // the two columns before it belong to this tile, too
+#pragma GCC unroll 8
+      for (std::size_t row = 0; row < M + 2; ++row) {
+        __builtin_prefetch(tile.pixel[row * winograd_max_points + column] + channel + tile.next, 0,
+                           2);
+      }
+    }
     transform<M>(d, v);
 #pragma GCC unroll 8
     for (std::size_t row = 0; row < M + 2; ++row) columns.at[row][column] = v[row];
@@ -80,10 +87,10 @@ using Down = void (*)(const WinogradInputTile&, std::size_t, Columns&);
 using Along = void (*)(const WinogradInputTile&, std::size_t, const Columns&);
 
 static Down down_of(std::size_t m) {
-  return m == 6 ? down<6> : m == 5 ? down<5> : m == 4 ? down<4> : down<2>;
+  return m == 6 ? down<6> : m == 5 ? down<5> : m == 4 ? down<4> : m == 3 ? down<3> : down<2>;
 }
 static Along along_of(std::size_t m) {
-  return m == 6 ? along<6> : m == 5 ? along<5> : m == 4 ? along<4> : along<2>;
+  return m == 6 ? along<6> : m == 5 ? along<5> : m == 4 ? along<4> : m == 3 ? along<3> : along<2>;
 }
 
 void winograd_input(const WinogradInputTile& tile) {

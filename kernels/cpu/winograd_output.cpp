@@ -68,6 +68,7 @@ static void along(const WinogradOutputTile& tile, std::size_t channel, const Row
     for (std::size_t column = 0; column < M; ++column) {
       if (column >= tile.valid_columns) break;
       store(target + column * tile.pixel_stride, rectify(y[column] + bias));
+      __builtin_prefetch(target + column * tile.pixel_stride + tile.next, 1);
     }
   }
 }
@@ -86,6 +87,7 @@ static void along_and_pool(const WinogradOutputTile& tile, std::size_t channel, 
       const Vector largest = maximum(maximum(upper[column], upper[column + 1]),
                                      maximum(lower[column], lower[column + 1]));
       store(target + column / 2 * tile.pixel_stride, rectify(largest + bias));
+      __builtin_prefetch(target + column / 2 * tile.pixel_stride + tile.next, 1);
     }
   }
 }
@@ -94,10 +96,10 @@ using Down = void (*)(const WinogradOutputTile&, std::size_t, Rows&);
 using Along = void (*)(const WinogradOutputTile&, std::size_t, const Rows&);
 
 static Down down_of(std::size_t m) {
-  return m == 6 ? down<6> : m == 5 ? down<5> : m == 4 ? down<4> : down<2>;
+  return m == 6 ? down<6> : m == 5 ? down<5> : m == 4 ? down<4> : m == 3 ? down<3> : down<2>;
 }
 static Along along_of(std::size_t m) {
-  return m == 6 ? along<6> : m == 5 ? along<5> : m == 4 ? along<4> : along<2>;
+  return m == 6 ? along<6> : m == 5 ? along<5> : m == 4 ? along<4> : m == 3 ? along<3> : along<2>;
 }
 static Along along_and_pool_of(std::size_t m) {
   return m == 6 ? along_and_pool<6> : m == 4 ? along_and_pool<4> : along_and_pool<2>;

@@ -24,6 +24,17 @@ BackboneOptions options_of(Precision precision, std::uint32_t size, std::size_t 
   return options;
 }
 
+TEST(BackbonePlan, LeavesTheAlgorithmToCudnn) {
+  BackboneOptions options = options_of(Precision::fp32, 150, 32);
+  for (const ConvolutionAlgorithm algorithm :
+       {ConvolutionAlgorithm::winograd, ConvolutionAlgorithm::direct}) {
+    options.algorithm = algorithm;
+    EXPECT_EQ(test::error_of([&] { cuda::plan_backbone(test::described_gpu(80), options); }),
+              "backbone.algorithm \"" + std::string(name_of(algorithm)) +
+                  "\" needs a CPU; on a GPU choose \"auto\".");
+  }
+}
+
 class BackbonePlans : public ::testing::TestWithParam<std::tuple<int, Precision, std::uint32_t>> {};
 
 TEST_P(BackbonePlans, AreThereForEveryLayer) {

@@ -64,13 +64,15 @@ TEST(ConfigFile, WhatIsSaidOfTheDeviceMeansThis) {
   const Config config = parse(R"({
     "device": "cuda:1", "cache": "~/plans", "pipeline": { "depth": 3 },
     "data": { "train": "/t", "validation": "/v", "fast_decode": true },
-    "backbone": { "weights": "/w", "batch_size": "auto", "precision": "tf32", "autotune": true } })");
+    "backbone": { "weights": "/w", "batch_size": "auto", "precision": "tf32",
+                  "algorithm": "winograd", "autotune": true } })");
   EXPECT_EQ(config.device, "cuda:1");
   EXPECT_EQ(config.cache, "/home/ada/plans");
   EXPECT_EQ(config.pipeline.depth, 3U);
   EXPECT_TRUE(config.data.fast_decode);
   EXPECT_EQ(config.backbone.batch_size, 0U);
   EXPECT_EQ(config.backbone.precision, Precision::tf32);
+  EXPECT_EQ(config.backbone.algorithm, ConvolutionAlgorithm::winograd);
   EXPECT_TRUE(config.backbone.autotune);
 }
 
@@ -197,7 +199,7 @@ TEST(EffectiveConfig, ReadsBackAsTheSameConfig) {
       minimal_config(),
       minimal_config(R"(, "device": "cuda:3", "cache": "", "pipeline": {"depth": 2})"),
       R"({"data": {"train": "/t", "validation": "/v"}, "backbone": {"weights": "/w",
-          "batch_size": "auto", "precision": "fp16", "autotune": true}})",
+          "batch_size": "auto", "precision": "fp16", "algorithm": "direct", "autotune": true}})",
       minimal_config(R"(, "seed": 9007199254740992, "train": {"optimizer": {"learning_rate": 0.1,
                      "epsilon": 1e-300, "rho": 0.30000000000000004}}, "head": {"hidden": []})"),
       R"({"data": {"train": "caf\u00e9 $${x}/t", "validation_split": 0.1}, "backbone": {"weights": "~/w"}})",
@@ -242,6 +244,7 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
     "weights": "/w",
     "batch_size": 32,
     "precision": "fp32",
+    "algorithm": "auto",
     "autotune": false
   },
   "pipeline": {

@@ -65,6 +65,7 @@ const std::vector<Row>& rows() {
        {R"("32")", "[32]", R"("Auto")", R"("")"},
        {"0", "1025", "-1", "1.5"}},
       {"backbone.precision", R"("fp32")", R"("bf16")", {"16", "true"}, {R"("fp8")", R"("FP16")"}},
+      {"backbone.algorithm", R"("auto")", R"("direct")", {"1", "true"}, {R"("fft")", R"("")"}},
       {"backbone.autotune", "false", "true", {"1", R"("auto")", "null"}, {}},
       {"pipeline.depth", R"("auto")", "16", {R"("2")", "[2]", "null"}, {"-1", "17", "1.5"}},
       {"features.memory_budget_mib", "2048", "0", {R"("2 GiB")"}, {"-1", "1048577"}},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 
 #include "engine/features/features.h"
 #include "engine/weights/vgg16_weights.h"
@@ -12,7 +13,15 @@
 namespace graft {
 namespace {
 
-TEST(KerasFeatures, ThirtyTwoPhotosAreWithin1e4) {
+class KerasFeatures : public ::testing::TestWithParam<ConvolutionAlgorithm> {};
+INSTANTIATE_TEST_SUITE_P(, KerasFeatures,
+                         ::testing::Values(ConvolutionAlgorithm::winograd,
+                                           ConvolutionAlgorithm::direct),
+                         [](const auto& algorithm) {
+                           return std::string(name_of(algorithm.param));
+                         });
+
+TEST_P(KerasFeatures, ThirtyTwoPhotosAreWithin1e4) {
   GRAFT_REFERENCE_OR_SKIP(reference);
   const auto weights_file = test::vgg16_weights_file();
   if (!weights_file) GTEST_SKIP() << "needs the VGG16 weights (tools/fetch_weights.sh)";
@@ -33,6 +42,7 @@ TEST(KerasFeatures, ThirtyTwoPhotosAreWithin1e4) {
   options.image_size = request.data.image_size;
   options.preprocess = request.data.preprocess;
   options.batch_size = request.batch_size;
+  options.algorithm = GetParam();
   const auto backbone = backend->make_backbone(load_vgg16_weights(*weights_file), options);
   std::size_t rows = 0;
   double largest_difference = 0.0;

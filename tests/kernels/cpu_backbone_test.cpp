@@ -1,5 +1,6 @@
 // The whole frozen network on the CPU, through Backend's interface.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "tests/kernels/backbone_support.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/convolution.h"
+#include "tests/support/files.h"
 #include "tests/support/forked.h"
 #include "tests/support/npz.h"
 #include "tests/support/support.h"
@@ -38,10 +40,20 @@ Photos random_photos(ImageSize size, std::size_t count) {
   return photos;
 }
 
-// All features, in batches of at most `batch_size`.
+BackboneOptions options_for(const Photos& photos, std::size_t batch_size,
+                            ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic) {
+  BackboneOptions options;
+  options.image_size = photos.size;
+  options.batch_size = batch_size;
+  options.algorithm = algorithm;
+  return options;
+}
+
+// All features, in batches of at most options.batch_size.
 std::vector<float> features(CpuBackend& backend, const Vgg16Weights& network, const Photos& photos,
-                            std::size_t batch_size, Preprocess how = Preprocess::rescale) {
-  const auto backbone = backend.make_backbone(network, {photos.size, how, batch_size});
+                            const BackboneOptions& options) {
+  const std::size_t batch_size = options.batch_size;
+  const auto backbone = backend.make_backbone(network, options);
   const std::size_t values = vgg16_feature_shape(photos.size).count();
   const HostBuffer images = backend.allocate_host(batch_size * photos.image_bytes());
   const HostBuffer results = backend.allocate_host(batch_size * values * sizeof(float));
@@ -58,6 +70,11 @@ std::vector<float> features(CpuBackend& backend, const Vgg16Weights& network, co
   return all;
 }
 
+std::vector<float> features(CpuBackend& backend, const Vgg16Weights& network, const Photos& photos,
+                            std::size_t batch_size) {
+  return features(backend, network, photos, options_for(photos, batch_size));
+}
+
 std::vector<float> plain_features(const Vgg16Weights& network, const Photos& photos,
                                   Preprocess how) {
   std::vector<float> all;
@@ -72,34 +89,61 @@ std::vector<float> plain_features(const Vgg16Weights& network, const Photos& pho
 }
 
 constexpr double tolerance = 5e-6;  // of the largest feature
+constexpr ConvolutionAlgorithm algorithms[] = {ConvolutionAlgorithm::winograd,
+                                               ConvolutionAlgorithm::direct};
 
 class CpuBackbone : public IsaTest {};
 GRAFT_FOR_EACH_ISA(CpuBackbone);
 
 TEST_P(CpuBackbone, IsVgg16InDouble) {
   CpuBackend backend(2, GetParam());
+  const Photos photos = random_photos({75, 53}, 1);
+  static const std::vector<float> expected = plain_features(weights(), photos, Preprocess::rescale);
+  for (const ConvolutionAlgorithm algorithm : algorithms) {
+    EXPECT_TRUE(
+        nearly_equal(features(backend, weights(), photos, options_for(photos, 1, algorithm)),
+                     expected, tolerance))
+        << name_of(algorithm);
+  }
+}
+
+TEST_P(CpuBackbone, IsVgg16InDoubleOfPixelsWithoutTheirMean) {
+  CpuBackend backend(2, GetParam());
   const Photos photos = random_photos({37, 45}, 1);
-  static const std::vector<float> rescaled = plain_features(weights(), photos, Preprocess::rescale);
-  static const std::vector<float> caffe = plain_features(weights(), photos, Preprocess::caffe);
-  EXPECT_TRUE(nearly_equal(features(backend, weights(), photos, 1), rescaled, tolerance));
-  EXPECT_TRUE(
-      nearly_equal(features(backend, weights(), photos, 1, Preprocess::caffe), caffe, tolerance));
+  static const std::vector<float> expected = plain_features(weights(), photos, Preprocess::caffe);
+  BackboneOptions options = options_for(photos, 1);
+  options.preprocess = Preprocess::caffe;
+  EXPECT_TRUE(nearly_equal(features(backend, weights(), photos, options), expected, tolerance));
 }
 
 TEST_P(CpuBackbone, IsVgg16WithTheRealWeights) {
   const auto file = vgg16_weights_file();
   if (!file) GTEST_SKIP() << "needs the VGG16 weights (tools/fetch_weights.sh)";
-  const Vgg16Weights real = load_vgg16_weights(*file);
+  static const Vgg16Weights real = load_vgg16_weights(*file);
   CpuBackend backend(2, GetParam());
-  const Photos photos = random_photos({64, 50}, 1);
-  EXPECT_TRUE(nearly_equal(features(backend, real, photos, 1),
-                           plain_features(real, photos, Preprocess::rescale), tolerance));
+  const Photos photos = random_photos({64, 64}, 1);
+  static const std::vector<float> expected = plain_features(real, photos, Preprocess::rescale);
+  for (const ConvolutionAlgorithm algorithm : algorithms) {
+    EXPECT_TRUE(nearly_equal(features(backend, real, photos, options_for(photos, 1, algorithm)),
+                             expected, tolerance))
+        << name_of(algorithm);
+  }
+}
+
+TEST_P(CpuBackbone, DirectDoesNotDependOnBatchPositionOrThreads) {
+  const Photos photos = random_photos({50, 67}, 3);
+  CpuBackend one(1, GetParam()), three(3, GetParam());
+  const auto direct = [&](CpuBackend& backend, std::size_t batch_size) {
+    return features(backend, weights(), photos,
+                    options_for(photos, batch_size, ConvolutionAlgorithm::direct));
+  };
+  EXPECT_TRUE(same_bytes(direct(three, 2), direct(one, 1)));
 }
 
 TEST_P(CpuBackbone, DoesNotDependOnBatchPositionOrThreads) {
   const Photos photos = random_photos({50, 67}, 7);
   CpuBackend backend(1, GetParam());
-  const std::vector<float> expected = features(backend, weights(), photos, 1);
+  const std::vector<float> expected = features(backend, weights(), photos, 2);
   // With a tail of 1, no tail, and a batch that is never full.
   for (const auto& [threads, batch_size] : {std::pair(1U, 7U), {2U, 3U}, {3U, 32U}}) {
     CpuBackend other(threads, GetParam());
@@ -108,13 +152,105 @@ TEST_P(CpuBackbone, DoesNotDependOnBatchPositionOrThreads) {
   }
 }
 
+TEST_P(CpuBackbone, MadeForOneImageDiffersInTheLastDigitsAndSaysSo) {
+  const Photos photos = random_photos({150, 131}, 2);
+  CpuBackend backend(1, GetParam()), other(3, GetParam());
+  const std::vector<float> one = features(backend, weights(), photos, 1);
+  EXPECT_TRUE(same_bytes(features(other, weights(), photos, 1), one)) << "threads";
+  EXPECT_TRUE(nearly_equal(one, features(backend, weights(), photos, 2), tolerance));
+  EXPECT_NE(backend.numerics(options_for(photos, 1, ConvolutionAlgorithm::winograd)),
+            backend.numerics(options_for(photos, 2, ConvolutionAlgorithm::winograd)));
+  EXPECT_EQ(backend.numerics(options_for(photos, 2, ConvolutionAlgorithm::winograd)),
+            backend.numerics(options_for(photos, 32, ConvolutionAlgorithm::winograd)));
+}
+
 TEST(CpuBackboneBytes, AreTheSameWithAvx2AndAvx512) {
   if (!cpu::supports(Isa::avx512)) GTEST_SKIP() << "this processor has no AVX-512";
   CpuBackend avx2(2, Isa::avx2), avx512(2, Isa::avx512);
   EXPECT_EQ(avx2.numerics({}), avx512.numerics({}));
+  const Photos few = random_photos({64, 50}, 1);
+  const BackboneOptions direct = options_for(few, 1, ConvolutionAlgorithm::direct);
+  EXPECT_TRUE(
+      same_bytes(features(avx2, weights(), few, direct), features(avx512, weights(), few, direct)));
   const Photos photos = random_photos({150, 131}, 2);
   EXPECT_TRUE(
       same_bytes(features(avx2, weights(), photos, 2), features(avx512, weights(), photos, 2)));
+}
+
+TEST(CpuBackboneNumerics, NameTheAlgorithm) {
+  CpuBackend backend(1, Isa::portable);
+  const Photos photos = random_photos({32, 32}, 1);
+  const auto numerics = [&](ConvolutionAlgorithm algorithm) {
+    return backend.numerics(options_for(photos, 1, algorithm));
+  };
+  EXPECT_EQ(numerics(ConvolutionAlgorithm::automatic), numerics(ConvolutionAlgorithm::winograd));
+  EXPECT_NE(numerics(ConvolutionAlgorithm::automatic), numerics(ConvolutionAlgorithm::direct));
+}
+
+// What a network with weights from a file leaves on the disk, and what it computes.
+class CpuBackboneWithWeightsFile : public ::testing::Test {
+ protected:
+  CpuBackboneWithWeightsFile() : network_(weights()) {
+    network_.file = folder_ / "vgg16.safetensors";
+    network_.digest = digest_of("some weights");
+    options_.cache = cache_.path();
+  }
+  std::vector<float> start() { return features(backend_, network_, photos_, options_); }
+  static bool empty(const TemporaryFolder& folder) {
+    return std::filesystem::is_empty(folder.path());
+  }
+  static ino_t inode(const std::filesystem::path& file) {
+    struct stat status {};
+    return ::stat(file.c_str(), &status) == 0 ? status.st_ino : 0;
+  }
+
+  TemporaryFolder folder_, cache_;
+  CpuBackend backend_{2};
+  Photos photos_ = random_photos({32, 32}, 5);
+  BackboneOptions options_ = options_for(photos_, 1);
+  Vgg16Weights network_;
+};
+
+TEST_F(CpuBackboneWithWeightsFile, GivesTheSameBytesMadeAndMapped) {
+  const std::size_t columns = cpu::kernels_for(cpu::best_isa()).gemm_columns;
+  const std::filesystem::path file = folder_ / numbered("vgg16.safetensors.packed", columns);
+  std::vector<float> expected = features(backend_, weights(), photos_, 1);
+  EXPECT_TRUE(same_bytes(start(), expected));  // makes them
+  const ino_t made = inode(file);
+  EXPECT_NE(made, 0U);
+  EXPECT_TRUE(same_bytes(start(), expected));  // maps them
+  // One file for all sizes of batches and of images.
+  options_.batch_size = 32;
+  EXPECT_TRUE(same_bytes(start(), features(backend_, weights(), photos_, 32)));
+  photos_ = random_photos({75, 53}, 1);
+  options_ = options_for(photos_, 1);
+  options_.cache = cache_.path();
+  expected = features(backend_, weights(), photos_, 1);
+  EXPECT_TRUE(same_bytes(start(), expected));
+  EXPECT_EQ(inode(file), made);
+  EXPECT_TRUE(empty(cache_));
+  EXPECT_TRUE(backend_.take_remarks().empty());
+}
+
+TEST_F(CpuBackboneWithWeightsFile, LeavesNothingWithoutACacheFolderOrForDirect) {
+  options_.algorithm = ConvolutionAlgorithm::direct;
+  start();
+  options_.algorithm = ConvolutionAlgorithm::winograd;
+  options_.cache.clear();
+  start();
+  EXPECT_TRUE(empty(folder_));
+}
+
+TEST_F(CpuBackboneWithWeightsFile, UsesTheCacheFolderThenRemarks) {
+  network_.file = "/proc/nothing can be written here/vgg16.safetensors";
+  start();
+  EXPECT_FALSE(empty(cache_));
+  EXPECT_TRUE(backend_.take_remarks().empty());
+  options_.cache = "/proc/nor here";
+  const std::vector<float> values = start();
+  EXPECT_EQ(values.size(), photos_.count * 512);
+  EXPECT_EQ(backend_.take_remarks().size(), 1U);
+  EXPECT_TRUE(backend_.take_remarks().empty());
 }
 
 TEST(CpuBackboneSizes, AreThoseOfFiveHalvings) {

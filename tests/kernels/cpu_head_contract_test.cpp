@@ -193,7 +193,7 @@ TEST_F(CpuHead, TotalsAddUpAndStartAgain) {
 
 TEST_F(CpuHead, EvaluatesWithoutDropoutInBlocksOfAnySize) {
   for (const std::size_t classes : {2, 4}) {
-    for (const std::size_t rows : {0, 1, 63, 64, 65, 150}) {
+    for (const std::size_t rows : {0, 1, 64, 65, 150, 1024, 1025, 1100}) {
       const HeadOptions options = small_options(classes);
       const auto head = make_with_state(options);
       const test::Samples samples = test::random_samples(rows, 20, classes, 3);

@@ -58,7 +58,8 @@ struct Product {
     const KernelTable& kernels = cpu::kernels_for(isa);
     GuardedFloats left(packed_a(kernels), offset), right(packed_b(kernels), offset);
     GuardedFloats c(rows * (columns + gap), offset);
-    kernels.gemm({rows, columns, depth, left.data(), right.data(), c.data(), columns + gap});
+    kernels.gemm(
+        {rows, columns, depth, left.data(), right.data(), right.data(), c.data(), columns + gap});
     EXPECT_TRUE(c.guards_intact());
     std::vector<float> product;
     for (std::size_t row = 0; row < rows; ++row) {

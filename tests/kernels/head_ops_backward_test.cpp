@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/kernels.h"
 #include "tests/kernels/guarded_floats.h"
+#include "tests/kernels/head_layout.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/naive_head_ops.h"
 #include "tests/support/support.h"
@@ -28,13 +29,16 @@ class DenseBackwardInput : public test::IsaTest {
   std::vector<float> run(const std::vector<float>& delta, const std::vector<float>& kernel,
                          std::size_t rows, std::size_t inputs, std::size_t units) const {
     GuardedFloats from(delta, units % 4);
-    GuardedFloats weights(kernel, (units + 1) % 4);
     GuardedFloats gradient(rows * inputs, (units + 2) % 4);
     const std::size_t half = inputs / 2;  // two pieces, as two threads would take them
-    kernels().dense_backward_input(from.data(), rows, units, weights.data(), 0, half, inputs,
-                                   gradient.data());
-    kernels().dense_backward_input(from.data(), rows, units, weights.data(), half, inputs - half,
-                                   inputs, gradient.data());
+    const auto piece = [&](std::size_t first, std::size_t count) {
+      const std::span chunk = std::span(kernel).subspan(first * units, count * units);
+      GuardedFloats weights(test::in_panels(chunk, count, units), (units + 1) % 4);
+      kernels().dense_backward_input(from.data(), rows, units, weights.data(), count,
+                                     gradient.data() + first, inputs);
+    };
+    piece(0, half);
+    piece(half, inputs - half);
     EXPECT_TRUE(gradient.guards_intact());
     return {gradient.values().begin(), gradient.values().end()};
   }
@@ -77,19 +81,22 @@ class DenseUpdate : public test::IsaTest {
   reference::Parameters run(const reference::Parameters& old, const std::vector<float>& inputs,
                             const std::vector<float>& delta, std::size_t rows, std::size_t count,
                             std::size_t units, const cpu::Rmsprop& factors) const {
-    GuardedFloats packed(count * rows, 1);
-    for (std::size_t r = 0; r < rows; ++r) {
-      for (std::size_t k = 0; k < count; ++k) packed.data()[k * rows + r] = inputs[r * count + k];
-    }
+    GuardedFloats packed(test::packed_rows(inputs, rows, count), 1);
     GuardedFloats from(delta, units % 4);
-    GuardedFloats kernel(old.values, (units + 1) % 4);
-    GuardedFloats mean_square(old.mean_squares, (units + 3) % 4);
-    kernels().dense_update(packed.data(), from.data(), rows, count, units, factors, kernel.data(),
-                           mean_square.data());
+    GuardedFloats kernel(test::in_panels(old.values, count, units), (units + 1) % 4);
+    GuardedFloats mean_square(test::in_panels(old.mean_squares, count, units), (units + 3) % 4);
+    kernels().dense_update({.packed = packed.data(),
+                            .delta = from.data(),
+                            .rows = rows,
+                            .count = count,
+                            .units = units,
+                            .kernel = kernel.data(),
+                            .mean_square = mean_square.data()},
+                           factors);
     EXPECT_TRUE(kernel.guards_intact());
     EXPECT_TRUE(mean_square.guards_intact());
-    return {{kernel.values().begin(), kernel.values().end()},
-            {mean_square.values().begin(), mean_square.values().end()}};
+    return {test::from_panels(kernel.values(), count, units),
+            test::from_panels(mean_square.values(), count, units)};
   }
 };
 GRAFT_FOR_EACH_ISA(DenseUpdate);
@@ -102,9 +109,9 @@ reference::Parameters random_parameters(std::size_t count) {
 
 TEST_P(DenseUpdate, EqualsItsTwinForEveryTailAndBothPlacesOfEpsilon) {
   for (const bool inside : {true, false}) {
-    for (const std::size_t rows : {1, 2, 5, 16}) {
+    for (const std::size_t rows : {1, 2, 5, 15, 16, 17, 35}) {
       for (std::size_t units = 1; units <= 67; units += units < 36 ? 1 : 7) {
-        for (const std::size_t count : {0, 1, 3, 8, 15}) {
+        for (const std::size_t count : {0, 1, 3, 8, 15, 16, 27}) {
           const reference::Parameters old = random_parameters(count * units);
           const std::vector<float> inputs = random_values(rows * count, 22);
           const std::vector<float> delta = random_values(rows * units, 23);

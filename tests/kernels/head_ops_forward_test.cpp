@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/kernels.h"
 #include "tests/kernels/guarded_floats.h"
+#include "tests/kernels/head_layout.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/naive_head_ops.h"
 #include "tests/support/support.h"
@@ -20,49 +21,65 @@ using test::random_values;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-std::vector<float> transposed(std::span<const float> matrix, std::size_t rows,
-                              std::size_t columns) {
-  std::vector<float> out(matrix.size());
-  for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < columns; ++c) out[c * rows + r] = matrix[r * columns + c];
-  }
-  return out;
-}
-
 class PackRows : public test::IsaTest {};
 GRAFT_FOR_EACH_ISA(PackRows);
 
 TEST_P(PackRows, PutsTheElementsOfABatchSideBySide) {
   for (std::size_t rows = 1; rows <= 9; ++rows) {
-    for (const std::size_t count : {0, 1, 15, 16, 17, 50}) {
+    for (const std::size_t count : {0, 1, 4, 15, 16, 17, 32, 50}) {
       constexpr std::size_t first = 3;
-      std::vector<std::vector<float>> values;
+      const std::size_t length = first + count;
+      const std::vector<float> values = random_values(rows * length, 1);
       std::vector<const float*> pointers;
+      std::vector<float> taken;
       for (std::size_t r = 0; r < rows; ++r) {
-        values.push_back(random_values(first + count, static_cast<std::uint32_t>(r)));
-        pointers.push_back(values.back().data());
+        pointers.push_back(values.data() + r * length);
+        taken.insert(taken.end(), pointers[r] + first, pointers[r] + length);
       }
-      GuardedFloats packed(count * rows, rows % 4);
+      GuardedFloats packed(cpu::packed_size(rows, count), rows % 4);
+      std::ranges::fill(packed.values(), nan);  // every element is written
       kernels().pack_rows(pointers.data(), rows, first, count, packed.data());
-      for (std::size_t r = 0; r < rows; ++r) {
-        for (std::size_t k = 0; k < count; ++k) {
-          ASSERT_EQ(packed.values()[k * rows + r], values[r][first + k]) << r << ' ' << k;
-        }
-      }
+      ASSERT_TRUE(std::ranges::equal(packed.values(), test::packed_rows(taken, rows, count)))
+          << rows << " rows, " << count << " inputs";
       ASSERT_TRUE(packed.guards_intact());
     }
   }
 }
 
+// The layout by hand, so that an error in its functions cannot hide in all of its users.
+TEST(DenseLayout, IsLinesOfSixteen) {
+  static_assert(cpu::packed_size(3, 16) == 48 && cpu::packed_size(3, 17) == 96);
+  EXPECT_EQ(cpu::packed_index(3, 0, 0), 0U);
+  EXPECT_EQ(cpu::packed_index(3, 0, 15), 15U);
+  EXPECT_EQ(cpu::packed_index(3, 1, 0), 16U);
+  EXPECT_EQ(cpu::packed_index(3, 2, 17), 16U * (3 + 2) + 1);
+  constexpr std::size_t count = 100, units = 37;  // panels of 16, 16 and 5
+  EXPECT_EQ(cpu::kernel_index(count, units, 0, 15), 15U);
+  EXPECT_EQ(cpu::kernel_index(count, units, 1, 0), 16U);
+  EXPECT_EQ(cpu::kernel_index(count, units, 0, 16), 1600U);
+  EXPECT_EQ(cpu::kernel_index(count, units, 7, 34), 3200U + 7 * 5 + 2);
+  EXPECT_EQ(cpu::kernel_index(count, units, 99, 36), count * units - 1);
+  EXPECT_EQ(cpu::kernel_index(count, 1, 42, 0), 42U);
+}
+
 class DenseForward : public test::IsaTest {
  protected:
+  // `before`: what the sums hold and the chunk is added to; empty: they are written.
   std::vector<float> run(const std::vector<float>& inputs, const std::vector<float>& kernel,
-                         std::size_t rows, std::size_t count, std::size_t units,
-                         std::size_t offset) const {
-    GuardedFloats packed(transposed(inputs, rows, count), offset);
-    GuardedFloats weights(kernel, (offset + 1) % 4);
+                         std::size_t rows, std::size_t count, std::size_t units, std::size_t offset,
+                         const std::vector<float>& before = {}) const {
+    GuardedFloats packed(test::packed_rows(inputs, rows, count), offset);
+    GuardedFloats weights(test::in_panels(kernel, count, units), (offset + 1) % 4);
     GuardedFloats sums(rows * units, (offset + 2) % 4);
-    kernels().dense_forward(packed.data(), rows, count, weights.data(), units, sums.data());
+    std::ranges::fill(sums.values(), nan);
+    std::ranges::copy(before, sums.data());
+    kernels().dense_forward({.packed = packed.data(),
+                             .rows = rows,
+                             .count = count,
+                             .kernel = weights.data(),
+                             .units = units,
+                             .sums = sums.data(),
+                             .add = !before.empty()});
     EXPECT_TRUE(sums.guards_intact());
     return {sums.values().begin(), sums.values().end()};
   }
@@ -70,9 +87,9 @@ class DenseForward : public test::IsaTest {
 GRAFT_FOR_EACH_ISA(DenseForward);
 
 TEST_P(DenseForward, EqualsItsTwinForEveryTail) {
-  for (std::size_t rows = 1; rows <= 17; ++rows) {
+  for (std::size_t rows = 0; rows <= 25; ++rows) {
     for (std::size_t units = 1; units <= 67; units += units < 36 ? 1 : 7) {
-      for (const std::size_t count : {0, 1, 2, 7, 33}) {
+      for (const std::size_t count : {0, 1, 2, 7, 16, 33}) {
         const std::vector<float> inputs = random_values(rows * count, 1);
         const std::vector<float> kernel = random_values(count * units, 2);
         ASSERT_TRUE(nearly_equal(run(inputs, kernel, rows, count, units, (rows + units) % 4),
@@ -88,6 +105,20 @@ TEST_P(DenseForward, EqualsItsTwinOnAWholeChunk) {
   const std::vector<float> kernel = random_values(cpu::dense_chunk * 256, 4);
   EXPECT_TRUE(nearly_equal(run(inputs, kernel, 16, cpu::dense_chunk, 256, 0),
                            reference::dense(inputs, kernel, 16, cpu::dense_chunk, 256), 1e-6));
+}
+
+TEST_P(DenseForward, AddsAChunkToTheSumsBeforeIt) {
+  constexpr std::size_t rows = 7, count = 40;
+  for (const std::size_t units : {1, 5, 16, 21, 48, 67}) {
+    const std::vector<float> inputs = random_values(rows * count, 3);
+    const std::vector<float> kernel = random_values(count * units, 4);
+    const std::vector<float> before = random_values(rows * units, 5);
+    const std::vector<float> chunk = run(inputs, kernel, rows, count, units, 1);
+    const std::vector<float> all = run(inputs, kernel, rows, count, units, 2, before);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      ASSERT_EQ(all[i], before[i] + chunk[i]) << units << " units, element " << i;
+    }
+  }
 }
 
 TEST_P(DenseForward, KeepsNanAndInfinityInTheirRowAndColumn) {
@@ -155,8 +186,13 @@ TEST_P(SumChunks, ChunksKeepALongSumAccurate) {
   std::vector<float> sums(chunks);
   for (std::size_t c = 0; c < chunks; ++c) {
     const std::size_t first = c * cpu::dense_chunk;
-    kernels().dense_forward(ones.data() + first, 1, cpu::dense_chunk, kernel.data() + first, 1,
-                            &sums[c]);
+    kernels().dense_forward({.packed = ones.data() + first,
+                             .rows = 1,
+                             .count = cpu::dense_chunk,
+                             .kernel = kernel.data() + first,
+                             .units = 1,
+                             .sums = &sums[c],
+                             .add = false});
   }
   const float bias = 0.0F;
   float chunked = 0.0F;

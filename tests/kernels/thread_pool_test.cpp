@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -59,6 +60,18 @@ TEST(ThreadPool, WhatThePiecesWroteIsSeenByTheCaller) {
   }
   for (std::size_t piece = 0; piece < values.size(); ++piece) {
     ASSERT_EQ(values[piece], 2000 * piece);
+  }
+}
+
+// Pauses on both sides of the time for which a waiting thread looks for work before it sleeps.
+TEST(ThreadPool, CallsEachPieceOnceWhenThreadsWakeLate) {
+  ThreadPool pool(2);
+  for (int job = 0; job < 300; ++job) {
+    std::this_thread::sleep_for(std::chrono::microseconds(job % 150));
+    const std::size_t pieces = 1 + static_cast<std::size_t>(job) % 4;
+    std::vector<std::atomic<int>> calls(pieces);
+    pool.parallel_for(pieces, [&](std::size_t piece, std::size_t) { ++calls.at(piece); });
+    for (const std::atomic<int>& count : calls) ASSERT_EQ(count, 1) << "job " << job;
   }
 }
 

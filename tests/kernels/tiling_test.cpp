@@ -10,52 +10,76 @@
 namespace graft::cpu {
 namespace {
 
-TEST(TileAxis, CoversEveryOutputOnceAndOnlyTheLastTileReachesOver) {
-  for (std::size_t outputs = 1; outputs <= 300; ++outputs) {
-    const AxisTiling tiling = tile_axis(outputs, false);
-    std::size_t next = 0;
-    for (std::size_t tile = 0; tile < tiling.count(); ++tile) {
-      EXPECT_EQ(tiling.begin(tile), next);
-      EXPECT_LT(next, outputs);
-      next += tiling.size(tile);
+constexpr TileGoal goals[] = {TileGoal::many_images, TileGoal::one_image};
+
+AxisTiling rows_of(std::size_t outputs, bool pooled, TileGoal goal) {
+  return tile_plane(outputs, outputs, pooled, goal).rows;
+}
+
+TEST(TilePlane, CoversEveryOutputOnceAndOnlyTheLastTileReachesOver) {
+  for (const TileGoal goal : goals) {
+    for (std::size_t outputs = 1; outputs <= 300; ++outputs) {
+      const AxisTiling tiling = rows_of(outputs, false, goal);
+      std::size_t next = 0;
+      for (std::size_t tile = 0; tile < tiling.count(); ++tile) {
+        EXPECT_EQ(tiling.begin(tile), next);
+        EXPECT_LT(next, outputs);
+        next += tiling.size(tile);
+      }
+      EXPECT_EQ(next, tiling.covered());
+      EXPECT_GE(next, outputs);
     }
-    EXPECT_EQ(next, tiling.covered());
-    EXPECT_GE(next, outputs);
   }
 }
 
-TEST(TileAxis, TakesEvenTilesBeforeAPool) {
-  for (std::size_t outputs = 2; outputs <= 300; outputs += 2) {
-    const AxisTiling tiling = tile_axis(outputs, true);
-    EXPECT_EQ(tiling.large % 2, 0U);
-    EXPECT_EQ(tiling.small % 2, 0U);
-    EXPECT_GE(tiling.covered(), outputs);
+TEST(TilePlane, TakesEvenTilesBeforeAPool) {
+  for (const TileGoal goal : goals) {
+    for (std::size_t outputs = 2; outputs <= 300; outputs += 2) {
+      const AxisTiling tiling = rows_of(outputs, true, goal);
+      EXPECT_EQ(tiling.large % 2, 0U);
+      EXPECT_EQ(tiling.small % 2, 0U);
+      EXPECT_GE(tiling.covered(), outputs);
+    }
   }
 }
 
-TEST(TileAxis, FitsThePlanesOfAPhotoOf150) {
-  const auto sizes = [](std::size_t outputs, bool pooled) {
-    const AxisTiling t = tile_axis(outputs, pooled);
-    return std::tuple(t.large_count, t.large, t.small_count, t.small);
-  };
-  EXPECT_EQ(sizes(150, true), std::tuple(25U, 6U, 0U, 6U));
-  EXPECT_EQ(sizes(75, false), std::tuple(10U, 6U, 3U, 5U));
-  EXPECT_EQ(sizes(74, true), std::tuple(11U, 6U, 2U, 4U));
-  EXPECT_EQ(sizes(37, false), std::tuple(2U, 6U, 5U, 5U));
-  EXPECT_EQ(sizes(36, true), std::tuple(6U, 6U, 0U, 6U));
-  EXPECT_EQ(sizes(18, false), std::tuple(3U, 6U, 0U, 6U));
-  EXPECT_EQ(sizes(9, false), std::tuple(1U, 5U, 1U, 4U));
-  EXPECT_EQ(sizes(8, true), std::tuple(2U, 4U, 0U, 4U));
+std::tuple<std::size_t, std::size_t, std::size_t, std::size_t> sizes(std::size_t outputs,
+                                                                     bool pooled, TileGoal goal) {
+  const AxisTiling t = rows_of(outputs, pooled, goal);
+  return {t.large_count, t.large, t.small_count, t.small};
 }
 
-TEST(TileAxis, RefusesAPlaneWithoutOutputs) {
-  EXPECT_THROW(tile_axis(0, false), std::invalid_argument);
+TEST(TilePlane, MultipliesLeastForManyImages) {
+  constexpr TileGoal goal = TileGoal::many_images;
+  EXPECT_EQ(sizes(150, true, goal), std::tuple(25U, 6U, 0U, 6U));
+  EXPECT_EQ(sizes(75, false, goal), std::tuple(10U, 6U, 3U, 5U));
+  EXPECT_EQ(sizes(74, true, goal), std::tuple(11U, 6U, 2U, 4U));
+  EXPECT_EQ(sizes(37, false, goal), std::tuple(2U, 6U, 5U, 5U));
+  EXPECT_EQ(sizes(36, true, goal), std::tuple(6U, 6U, 0U, 6U));
+  EXPECT_EQ(sizes(18, false, goal), std::tuple(3U, 6U, 0U, 6U));
+  EXPECT_EQ(sizes(9, false, goal), std::tuple(1U, 5U, 1U, 4U));
+  EXPECT_EQ(sizes(8, true, goal), std::tuple(2U, 4U, 0U, 4U));
+}
+
+TEST(TilePlane, TakesSmallerTilesOfSmallPlanesForOneImage) {
+  constexpr TileGoal goal = TileGoal::one_image;
+  EXPECT_EQ(sizes(150, true, goal), sizes(150, true, TileGoal::many_images));
+  EXPECT_EQ(sizes(37, false, goal), sizes(37, false, TileGoal::many_images));
+  const auto [rows, columns] = tile_plane(18, 18, false, goal);
+  EXPECT_LT((rows.large + 2) * (columns.large + 2), 64U) << "positions of tiles of 6";
+  EXPECT_EQ(sizes(9, false, goal), std::tuple(3U, 3U, 0U, 3U));
+  EXPECT_EQ(sizes(8, true, goal), std::tuple(4U, 2U, 0U, 2U));
+}
+
+TEST(TilePlane, RefusesAPlaneWithoutOutputs) {
+  EXPECT_THROW(tile_plane(0, 3, false, TileGoal::many_images), std::invalid_argument);
+  EXPECT_THROW(tile_plane(3, 0, false, TileGoal::many_images), std::invalid_argument);
 }
 
 TEST(TileOrder, HasEveryTileOnce) {
   for (const auto& [height, width] : {std::pair(37, 75), {9, 18}, {1, 5}, {12, 13}}) {
-    const AxisTiling rows = tile_axis(height, false), columns = tile_axis(width, false);
-    const TileOrder order(rows, columns, 3);
+    const auto [rows, columns] = tile_plane(height, width, false, TileGoal::many_images);
+    const TileOrder order({rows, columns}, 3);
     EXPECT_EQ(order.count(), rows.count() * columns.count() * 3);
     std::set<std::tuple<std::size_t, std::size_t, std::size_t>> seen;
     for (std::size_t tile = 0; tile < order.count(); ++tile) {
@@ -70,8 +94,8 @@ TEST(TileOrder, HasEveryTileOnce) {
 }
 
 TEST(TileOrder, KeepsTheTilesOfAPositionSideBySide) {
-  const AxisTiling rows = tile_axis(37, false), columns = tile_axis(75, false);
-  const TileOrder order(rows, columns, 2);
+  const auto [rows, columns] = tile_plane(37, 75, false, TileGoal::many_images);
+  const TileOrder order({rows, columns}, 2);
   for (std::size_t i = 0; i < rows.large + 2; ++i) {
     for (std::size_t j = 0; j < columns.large + 2; ++j) {
       for (const TileRange block : {TileRange{0, order.count()}, {0, 1}, {17, 90}, {60, 182}}) {

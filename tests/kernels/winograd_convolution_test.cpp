@@ -14,6 +14,7 @@ namespace {
 
 using cpu::ConvolutionShape;
 using cpu::Isa;
+using cpu::TileGoal;
 using cpu::WinogradBlocking;
 using cpu::WinogradConvolution;
 
@@ -26,9 +27,9 @@ struct LayerCase : ConvolutionCase {
   using ConvolutionCase::ConvolutionCase;
   explicit LayerCase(const ConvolutionCase& other) : ConvolutionCase(other) {}
   std::vector<float> by(Isa isa, const WinogradBlocking& blocking, std::size_t threads = 1,
-                        std::size_t offset = 0) const {
-    return ConvolutionCase::by(WinogradConvolution(cpu::kernels_for(isa), shape, blocking), threads,
-                               offset);
+                        std::size_t offset = 0, TileGoal goal = TileGoal::many_images) const {
+    return ConvolutionCase::by(WinogradConvolution(cpu::kernels_for(isa), shape, goal, blocking),
+                               threads, offset);
   }
 };
 
@@ -38,14 +39,22 @@ GRAFT_FOR_EACH_ISA(Winograd);
 TEST_P(Winograd, IsTheConvolutionOnEveryPlaneUpTo40) {
   for (std::size_t side = 1; side <= 40; ++side) {
     const LayerCase layer({side, 41 - side, 16, 32, false});
-    EXPECT_TRUE(nearly_equal(layer.by(GetParam(), by_tiles), layer.plain(), tolerance)) << side;
+    for (const TileGoal goal : {TileGoal::many_images, TileGoal::one_image}) {
+      EXPECT_TRUE(
+          nearly_equal(layer.by(GetParam(), by_tiles, 1, 0, goal), layer.plain(), tolerance))
+          << side;
+    }
   }
 }
 
 TEST_P(Winograd, IsTheConvolutionAndPoolOnEveryPlaneUpTo40) {
   for (std::size_t side = 2; side <= 40; ++side) {
     const LayerCase layer({side, 42 - side, 16, 16, true});
-    EXPECT_TRUE(nearly_equal(layer.by(GetParam(), by_channels), layer.plain(), tolerance)) << side;
+    for (const TileGoal goal : {TileGoal::many_images, TileGoal::one_image}) {
+      EXPECT_TRUE(
+          nearly_equal(layer.by(GetParam(), by_channels, 1, 0, goal), layer.plain(), tolerance))
+          << side;
+    }
   }
 }
 
@@ -69,6 +78,18 @@ TEST_P(Winograd, IsTheConvolutionOnPlanesOfAPhoto) {
     const WinogradBlocking blocking = cpu::winograd_blocking(shape, kernels(), 2);
     EXPECT_TRUE(nearly_equal(layer.by(GetParam(), blocking, 2), layer.plain(), tolerance))
         << shape.height;
+  }
+}
+
+TEST_P(Winograd, IsTheConvolutionOnPlanesFrom32To512) {
+  for (const auto& [height, width] :
+       {std::pair(32U, 512U), {63U, 129U}, {255U, 97U}, {511U, 33U}}) {
+    for (const bool pooled : {false, true}) {
+      const LayerCase layer({height, width, 16, 16, pooled});
+      const WinogradBlocking blocking = cpu::winograd_blocking(layer.shape, kernels(), 2);
+      EXPECT_TRUE(nearly_equal(layer.by(GetParam(), blocking, 2), layer.plain(), tolerance))
+          << height << 'x' << width;
+    }
   }
 }
 
@@ -116,8 +137,9 @@ void expect_spread_within_tiles(const LayerCase& broken, const LayerCase& sound,
   const std::vector<float> plain = broken.plain();
   const ConvolutionShape& shape = broken.shape;
   const std::size_t halving = shape.pooled ? 2 : 1;
-  const cpu::AxisTiling rows = cpu::tile_axis(shape.output_height() * halving, shape.pooled);
-  const cpu::AxisTiling columns = cpu::tile_axis(shape.output_width() * halving, shape.pooled);
+  const auto [rows, columns] =
+      cpu::tile_plane(shape.output_height() * halving, shape.output_width() * halving, shape.pooled,
+                      TileGoal::many_images);
   // Whether the tile that holds this output reads input `at`: outputs begin-1 … begin+size.
   const auto reads = [](const cpu::AxisTiling& axis, std::size_t output, std::size_t at) {
     std::size_t tile = 0;
@@ -159,7 +181,7 @@ TEST_P(Winograd, NotANumberAndInfinitySpreadWithinTheirTilesOnly) {
 
 TEST_P(Winograd, RefusesWhatItCannotDo) {
   const auto make = [&](const ConvolutionShape& shape, const WinogradBlocking& blocking) {
-    return WinogradConvolution(kernels(), shape, blocking);
+    return WinogradConvolution(kernels(), shape, TileGoal::many_images, blocking);
   };
   EXPECT_THROW(make({0, 5, 16, 16, false}, by_tiles), std::invalid_argument);
   EXPECT_THROW(make({5, 1, 16, 16, true}, by_tiles), std::invalid_argument);

@@ -129,9 +129,12 @@ class CommandLine {
     CLI::App* run = add(app_, "run", "Extract, train, evaluate and report: the whole recipe",
                         help::run, run_command);
     add_config_options(run);
+    add_trace(run);
     run->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
-    add_config_options(add(app_, "extract", "Compute the bottleneck features of all images",
-                           help::extract, extract_command));
+    CLI::App* extract = add(app_, "extract", "Compute the bottleneck features of all images",
+                            help::extract, extract_command);
+    add_config_options(extract);
+    add_trace(extract);
     add_config_options(add(app_, "train", "Train the classifier on features that are there",
                            help::train, train_command));
     CLI::App* evaluate =
@@ -140,6 +143,13 @@ class CommandLine {
     add_config_options(evaluate);
     add_best(evaluate);
     evaluate->add_flag("--json", request_.json, "Print JSON, not a table");
+  }
+
+  void add_trace(CLI::App* command) {
+    command
+        ->add_option("--trace", request_.trace,
+                     "Write what each thread did when, for chrome://tracing or ui.perfetto.dev")
+        ->option_text("FILE");
   }
 
   void add_best(CLI::App* command) {

@@ -42,7 +42,10 @@ inline constexpr std::string_view extract = R"(Example:
 
 Writes features/*.npy, *.labels.npy and *.files.json into the config's `output` folder, and
 config.json, classes.json and run.log. Rows whose image, weights and preprocessing are unchanged are
-taken from what is there.)";
+taken from what is there.
+
+--trace FILE shows a row for each thread: each photo that is read, decoded and resized, each batch in
+the backbone, each write, and who waited for whom.)";
 
 inline constexpr std::string_view train = R"(Example:
   graft train configs/solar_cells.json --set head.hidden=[512,128] --set train.epochs=40

@@ -35,8 +35,9 @@ void add_top_keys(std::vector<Key>& keys) {
   keys.push_back(with_fallback(
       may_be_empty(path_of(
           "cache",
-          "The folder for what may be made again at any time: the plans of a GPU's convolutions. "
-          "\"\": they are made for each run.",
+          "The folder for what may be made again at any time: the plans of a GPU's convolutions, "
+          "and a CPU's transformed weights where they cannot be written beside the weights. \"\": "
+          "nothing is kept, neither there nor beside the weights.",
           [](auto& c) -> auto& { return c.cache; })),
       "${GRAFT_CACHE}"));
 }
@@ -118,6 +119,15 @@ void add_backbone_keys(std::vector<Key>& keys) {
       "it "
       "has tensor cores, and less exact. The features are float32 whichever it is.",
       [](auto& c) -> auto& { return c.backbone.precision; }));
+  keys.push_back(enum_choice<ConvolutionAlgorithm>(
+      "backbone.algorithm",
+      {ConvolutionAlgorithm::automatic, ConvolutionAlgorithm::winograd,
+       ConvolutionAlgorithm::direct},
+      "How a CPU computes the convolutions. \"winograd\": a third of the multiplications or "
+      "fewer. \"direct\": all of them, slower, to compare with. \"auto\" is \"winograd\". "
+      "Either gives the features within 5e-6 of the largest. A GPU takes \"auto\" only, which "
+      "leaves the choice to cuDNN.",
+      [](auto& c) -> auto& { return c.backbone.algorithm; }));
   keys.push_back(boolean(
       "backbone.autotune",
       "Whether to time the ways to compute each convolution on the GPU and keep the quickest in "

@@ -16,8 +16,10 @@ constexpr std::size_t huge_page = std::size_t{2} << 20U;
 
 }  // namespace
 
-AlignedFloats::AlignedFloats(std::size_t count) : size_(count) {
-  if (count == 0) return;
+AlignedFloats AlignedFloats::uninitialised(std::size_t count) {
+  AlignedFloats floats;
+  floats.size_ = count;
+  if (count == 0) return floats;
   if (count > (SIZE_MAX - huge_page) / sizeof(float)) throw std::bad_alloc();
   const std::size_t wanted = count * sizeof(float);
   const std::size_t alignment = wanted >= huge_page ? huge_page : cache_line;
@@ -26,8 +28,12 @@ AlignedFloats::AlignedFloats(std::size_t count) : size_(count) {
   if (memory == nullptr) throw std::bad_alloc();
   if (alignment == huge_page)
     madvise(memory, bytes, MADV_HUGEPAGE);  // advice: small pages work too
-  std::memset(memory, 0, bytes);
-  data_.reset(static_cast<float*>(memory));
+  floats.data_.reset(static_cast<float*>(memory));
+  return floats;
+}
+
+AlignedFloats::AlignedFloats(std::size_t count) : AlignedFloats(uninitialised(count)) {
+  if (count != 0) std::memset(data(), 0, count * sizeof(float));
 }
 
 void AlignedFloats::Free::operator()(float* data) const {

@@ -13,6 +13,9 @@ class AlignedFloats {
  public:
   AlignedFloats() = default;
   explicit AlignedFloats(std::size_t count);  // throws std::bad_alloc
+  // For memory that is written before it is read: any content, and pages that nothing touches are
+  // never taken.
+  static AlignedFloats uninitialised(std::size_t count);
 
   float* data() const { return data_.get(); }
   std::size_t size() const { return size_; }

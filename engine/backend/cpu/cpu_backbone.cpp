@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <variant>
 
 #include "engine/backend/arithmetic.h"
 #include "engine/backend/cpu/aligned_floats.h"
+#include "engine/backend/cpu/packed_weights.h"
 #include "engine/base/error.h"
 #include "engine/base/memory.h"
+#include "kernels/cpu/gemm_convolution.h"
 #include "kernels/cpu/preprocess.h"
 #include "kernels/cpu/winograd_convolution.h"
 
@@ -22,7 +25,7 @@ struct Stage {
   std::size_t cache_bytes;  // what the planes of a group may take
 };
 constexpr std::size_t mib = std::size_t{1} << 20U;
-constexpr std::array<Stage, 3> stages = {{{0, 4, 16 * mib}, {4, 7, 16 * mib}, {7, 13, 64 * mib}}};
+constexpr std::array<Stage, 2> stages = {{{0, 4, 16 * mib}, {4, 13, 64 * mib}}};
 
 constexpr std::size_t rows_in_piece = 8;  // of the first convolution, for one thread
 
@@ -67,6 +70,10 @@ std::size_t group_size(const Stage& stage,
   return (batch_size + groups - 1) / groups;  // 16 images as 4 · 4, not 5 + 5 + 5 + 1
 }
 
+TileGoal tile_goal(std::size_t batch_size) {
+  return batch_size == 1 ? TileGoal::one_image : TileGoal::many_images;
+}
+
 void check_backbone_memory(const BackboneOptions& options, double bytes) {
   check_memory(fmt::format("The backbone for images of {}×{} in batches of {}",
                            options.image_size.height, options.image_size.width, options.batch_size),
@@ -76,7 +83,7 @@ void check_backbone_memory(const BackboneOptions& options, double bytes) {
 class CpuBackbone final : public Backbone {
  public:
   CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& options, ThreadPool& threads,
-              const KernelTable& kernels);
+              const KernelTable& kernels, std::vector<std::string>& remarks);
 
   Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                 std::span<float> features) override;
@@ -88,12 +95,21 @@ class CpuBackbone final : public Backbone {
     AlignedFloats planes[2];  // outputs inside the stage, by turns
     AlignedFloats result;     // what the next stage reads: as many images as its group has
   };
+  using Convolution = std::variant<WinogradConvolution, GemmConvolution>;
   struct Layer {
-    std::optional<WinogradConvolution> winograd;  // all but the first
-    AlignedFloats weights, bias;
+    std::optional<Convolution> convolution;  // all but the first
+    std::span<const float> weights;          // packed, in packed_
+    AlignedFloats bias;
+    // What both kinds have: the same functions of one of them.
+    template <typename Action>
+    auto with_convolution(const Action& action) const {
+      return std::visit(action, *convolution);
+    }
   };
 
-  void make_layer(std::size_t layer, const ConvolutionWeights& weights);
+  void make_layer(std::size_t layer);
+  void take_weights(const Vgg16Weights& weights, std::vector<std::string>& remarks);
+  std::size_t weights_size(std::size_t layer) const;
   void take_memory();
   void run_stage(std::size_t stage, const std::uint8_t* images, std::size_t count, float* output,
                  std::size_t stride);
@@ -105,6 +121,7 @@ class CpuBackbone final : public Backbone {
   const KernelTable& kernels_;
   const std::array<ConvolutionShape, vgg16_convolutions> shapes_;
   const PixelTables tables_;
+  std::optional<PackedWeights> packed_;
   std::array<Layer, vgg16_convolutions> layers_;
   std::array<Group, stages.size()> groups_;
   AlignedFloats rgb_;      // preprocessed images of the first stage's group, with a border of zeros
@@ -126,55 +143,95 @@ void check_options(const BackboneOptions& options) {
   check_backbone_memory(options, (first_plane + features) * sizeof(float));
 }
 
+void check_weights(const Vgg16Weights& weights) {
+  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+    const Vgg16Layer& l = vgg16_layers[layer];
+    const ConvolutionWeights& of_layer = weights.layers[layer];
+    if (of_layer.kernel.size() != 9 * l.input_channels * l.output_channels ||
+        of_layer.bias.size() != l.output_channels) {
+      throw Error(ErrorKind::weights,
+                  fmt::format("The weights of {} have the wrong size.", l.name));
+    }
+  }
+}
+
 CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& options,
-                         ThreadPool& threads, const KernelTable& kernels)
+                         ThreadPool& threads, const KernelTable& kernels,
+                         std::vector<std::string>& remarks)
     : options_(options),
       threads_(threads),
       kernels_(kernels),
       shapes_(layer_shapes(options.image_size)),
       tables_(pixel_tables(options.preprocess)) {
-  for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) {
-    layers_[layer].winograd.emplace(kernels, shapes_[layer],
-                                    winograd_blocking(shapes_[layer], kernels, threads.threads()));
-  }
+  for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) make_layer(layer);
   std::size_t least = 1;
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     least = groups_[stage].images = group_size(stages[stage], shapes_, options.batch_size, least);
   }
+  check_weights(weights);
   take_memory();
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-    make_layer(layer, weights.layers[layer]);
+  take_weights(weights, remarks);
+}
+
+void CpuBackbone::make_layer(std::size_t layer) {
+  const ConvolutionShape& shape = shapes_[layer];
+  if (options_.algorithm == ConvolutionAlgorithm::direct) {
+    layers_[layer].convolution.emplace(std::in_place_type<GemmConvolution>, kernels_, shape);
+  } else {
+    layers_[layer].convolution.emplace(std::in_place_type<WinogradConvolution>, kernels_, shape,
+                                       tile_goal(options_.batch_size),
+                                       winograd_blocking(shape, kernels_, threads_.threads()));
   }
 }
 
-// Packs the weights of a layer.
-void CpuBackbone::make_layer(std::size_t layer, const ConvolutionWeights& weights) {
-  const ConvolutionShape& shape = shapes_[layer];
-  if (weights.kernel.size() != 9 * shape.inputs * shape.outputs ||
-      weights.bias.size() != shape.outputs) {
-    throw Error(ErrorKind::weights,
-                fmt::format("The weights of {} have the wrong size.", vgg16_layers[layer].name));
+// Biases as they are; kernels packed, from the file that an earlier start has left. The plain
+// matrix product's are packed as quickly as they could be read.
+void CpuBackbone::take_weights(const Vgg16Weights& weights, std::vector<std::string>& remarks) {
+  PackedWeightsRequest request;
+  request.key = {weights.digest, packed_weights_version, kernels_.gemm_columns, {}};
+  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+    request.key.floats[layer] = weights_size(layer);
   }
-  Layer& target = layers_[layer];
-  target.bias = AlignedFloats(weights.bias.size());
-  std::copy(weights.bias.begin(), weights.bias.end(), target.bias.data());
-  if (!target.winograd) {
-    target.weights = AlignedFloats(weights.kernel.size());
-    std::copy(weights.kernel.begin(), weights.kernel.end(), target.weights.data());
-    return;
+  if (options_.algorithm != ConvolutionAlgorithm::direct && !weights.file.empty() &&
+      !options_.cache.empty()) {
+    request.weights_name = weights.file.filename().string();
+    request.folders = {weights.file.parent_path(), options_.cache};
   }
-  target.weights = AlignedFloats(target.winograd->weights_size());
-  target.winograd->pack_weights(threads_, weights.kernel.data(), target.weights.data());
+  request.pack = [&](std::size_t layer, float* packed) {
+    const std::vector<float>& kernel = weights.layers[layer].kernel;
+    if (!layers_[layer].convolution) {
+      std::copy(kernel.begin(), kernel.end(), packed);
+      return;
+    }
+    layers_[layer].with_convolution([&](const auto& convolution) {
+      convolution.pack_weights(threads_, kernel.data(), packed);
+    });
+  };
+  packed_.emplace(request, threads_, remarks);
+  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+    const std::vector<float>& bias = weights.layers[layer].bias;
+    layers_[layer].weights = packed_->layer(layer);
+    layers_[layer].bias = AlignedFloats(bias.size());
+    std::copy(bias.begin(), bias.end(), layers_[layer].bias.data());
+  }
+}
+
+// Floats of a layer's packed weights.
+std::size_t CpuBackbone::weights_size(std::size_t layer) const {
+  if (!layers_[layer].convolution) return 9 * shapes_[layer].inputs * shapes_[layer].outputs;
+  return layers_[layer].with_convolution(
+      [](const auto& convolution) { return convolution.weights_size(); });
 }
 
 // Checks that the machine can hold it all before anything large is taken.
 void CpuBackbone::take_memory() {
   std::size_t scratch = 0;
   double bytes = 0;
-  for (const Layer& layer : layers_) {
-    if (!layer.winograd) continue;
-    scratch = std::max(scratch, layer.winograd->scratch_size(threads_.threads()));
-    bytes += static_cast<double>(layer.winograd->weights_size()) * sizeof(float);
+  for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) {
+    scratch = std::max(scratch, layers_[layer].with_convolution([&](const auto& convolution) {
+      return convolution.scratch_size(threads_.threads());
+    }));
+    bytes += static_cast<double>(weights_size(layer)) * sizeof(float);
   }
   // Per stage: floats of the planes that layers write by turns, and of the stage's result.
   std::size_t turns[stages.size()][2] = {};
@@ -201,14 +258,14 @@ void CpuBackbone::take_memory() {
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     Group& group = groups_[stage];
     for (std::size_t turn = 0; turn < 2; ++turn) {
-      group.planes[turn] = AlignedFloats(group.images * turns[stage][turn]);
+      group.planes[turn] = AlignedFloats::uninitialised(group.images * turns[stage][turn]);
     }
     if (stage + 1 < stages.size()) {
-      group.result = AlignedFloats(groups_[stage + 1].images * results[stage]);
+      group.result = AlignedFloats::uninitialised(groups_[stage + 1].images * results[stage]);
     }
   }
   rgb_ = AlignedFloats(groups_[0].images * rgb_stride(options_.image_size));
-  scratch_ = AlignedFloats(scratch);
+  scratch_ = AlignedFloats::uninitialised(scratch);
 }
 
 Backbone::Ticket CpuBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,
@@ -245,7 +302,7 @@ void CpuBackbone::run_stage(std::size_t stage, const std::uint8_t* images, std::
   }
 }
 
-// The Winograd layers of a stage, on one group.
+// The layers of a stage but the first of all, on one group.
 void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output,
                              std::size_t stride) {
   Group& group = groups_[stage];
@@ -255,12 +312,13 @@ void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output
     const bool last = layer + 1 == stages[stage].last_layer;
     const float* input =
         first ? groups_[stage - 1].result.data() : group.planes[(layer - 1) % 2].data();
-    layers_[layer].winograd->run(threads_, layers_[layer].weights.data(),
-                                 layers_[layer].bias.data(),
-                                 {count, input, output_stride(shapes_[layer - 1]),
-                                  last ? output : group.planes[layer % 2].data(),
-                                  last ? stride : output_stride(shapes_[layer])},
-                                 scratch_.data());
+    const Planes planes{count, input, output_stride(shapes_[layer - 1]),
+                        last ? output : group.planes[layer % 2].data(),
+                        last ? stride : output_stride(shapes_[layer])};
+    layers_[layer].with_convolution([&](const auto& convolution) {
+      convolution.run(threads_, layers_[layer].weights.data(), layers_[layer].bias.data(), planes,
+                      scratch_.data());
+    });
   }
 }
 
@@ -285,15 +343,20 @@ void CpuBackbone::run_first_layer(const std::uint8_t* images, std::size_t count,
 
 }  // namespace
 
-std::string_view backbone_numerics(Isa isa) {
-  return isa == Isa::portable ? "cpu fp32 winograd 1" : "cpu fused fp32 winograd 1";
+std::string backbone_numerics(Isa isa, const BackboneOptions& options) {
+  std::string numerics = isa == Isa::portable ? "cpu fp32" : "cpu fused fp32";
+  if (options.algorithm == ConvolutionAlgorithm::direct) return numerics + " direct 1";
+  numerics += " winograd 2";
+  if (tile_goal(options.batch_size) == TileGoal::one_image) numerics += ", one image";
+  return numerics;
 }
 
 std::unique_ptr<Backbone> make_cpu_backbone(const Vgg16Weights& weights,
                                             const BackboneOptions& options, ThreadPool& threads,
-                                            const KernelTable& kernels) {
+                                            const KernelTable& kernels,
+                                            std::vector<std::string>& remarks) {
   check_options(options);
-  return std::make_unique<CpuBackbone>(weights, options, threads, kernels);
+  return std::make_unique<CpuBackbone>(weights, options, threads, kernels, remarks);
 }
 
 }  // namespace graft::cpu

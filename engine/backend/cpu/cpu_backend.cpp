@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_backbone.h"
@@ -61,7 +62,7 @@ std::string CpuBackend::description() const {
 
 std::string CpuBackend::numerics(const BackboneOptions& options) {
   check_precision(options);
-  return std::string(backbone_numerics(isa_));
+  return backbone_numerics(isa_, options);
 }
 
 std::size_t CpuBackend::largest_batch(const BackboneOptions& options) {
@@ -80,7 +81,11 @@ HostBuffer CpuBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CpuBackend::make_backbone(const Vgg16Weights& weights,
                                                     const BackboneOptions& options) {
   check_precision(options);
-  return make_cpu_backbone(weights, options, threads_, kernels_);
+  return make_cpu_backbone(weights, options, threads_, kernels_, remarks_);
+}
+
+std::vector<std::string> CpuBackend::take_remarks() {
+  return std::exchange(remarks_, {});
 }
 
 std::unique_ptr<Head> CpuBackend::make_head(const HeadOptions& options) {

@@ -25,11 +25,13 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                           const BackboneOptions& options) override;
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
+  std::vector<std::string> take_remarks() override;
 
  private:
   const Isa isa_;
   const KernelTable& kernels_;
   ThreadPool threads_;
+  std::vector<std::string> remarks_;
 };
 
 }  // namespace graft::cpu

@@ -15,18 +15,24 @@ namespace graft::cpu {
 
 namespace {
 
-// Rows that evaluate and predict take at once: the kernel is then read from memory once for all.
-constexpr std::size_t evaluation_rows = 64;
+// Rows up to which the threads share the inputs of a layer, as in training; above, they share the
+// rows, and none waits for another between the layers.
+constexpr std::size_t few_rows = 64;
+// Rows whose logits are kept at once: a validation set of ordinary size is one product.
+constexpr std::size_t inference_rows = 1024;
+// Rows that a thread takes through the whole head at once, at most: with 256 units they, what is
+// packed and a chunk of the kernel fill half of a level-2 cache of 1 MiB.
+constexpr std::size_t piece_rows = 96;
 
-std::size_t most_rows_of(const HeadOptions& options) {
-  return std::max(options.batch_size, evaluation_rows);
+std::size_t most_batch_rows(const HeadOptions& options) {
+  return std::max(options.batch_size, few_rows);
 }
 
-// The machine can hold the head with workspace for `most_rows` rows, and a HeadState of it beside
-// it.
-void check_head_memory(const HeadOptions& options, std::size_t most_rows) {
-  const auto rows = static_cast<double>(most_rows);
-  double floats = 0.0;
+// The machine can hold the head with its workspace for `threads`, and a HeadState of it beside it.
+void check_head_memory(const HeadOptions& options, std::size_t threads) {
+  const auto rows = static_cast<double>(most_batch_rows(options));
+  const double piece = static_cast<double>(piece_rows) * static_cast<double>(threads);
+  double floats = static_cast<double>(inference_rows) * static_cast<double>(options.outputs());
   double workspace = 0.0;
   auto inputs = static_cast<double>(options.inputs);
   for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
@@ -34,12 +40,30 @@ void check_head_memory(const HeadOptions& options, std::size_t most_rows) {
     const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
     floats += 4.0 * (inputs + 1.0) * units;   // parameters and mean squares, here and there
     floats += rows * (inputs + 2.0 * units);  // packed inputs; outputs and their gradient
+    if (!last) floats += piece * units;       // outputs in inference
     workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
     inputs = units;
   }
   check_memory("The head", (floats + workspace) * sizeof(float),
                "choose smaller layers (head.hidden), a smaller train.batch_size or "
                "data.image_size");
+}
+
+// What a thread needs to take piece_rows rows through the head.
+struct PieceWorkspace {
+  AlignedFloats packed;
+  std::vector<AlignedFloats> outputs;           // of each hidden layer
+  std::vector<std::vector<const float*>> rows;  // of the same
+};
+
+PieceWorkspace make_piece_workspace(const HeadOptions& options) {
+  PieceWorkspace made = {AlignedFloats(DenseLayer::group_size), {}, {}};
+  for (const std::size_t units : options.hidden) {
+    const AlignedFloats& outputs = made.outputs.emplace_back(piece_rows * units);
+    std::vector<const float*>& rows = made.rows.emplace_back(piece_rows);
+    for (std::size_t row = 0; row < piece_rows; ++row) rows[row] = outputs.data() + row * units;
+  }
+  return made;
 }
 
 class CpuHead final : public Head {
@@ -61,13 +85,17 @@ class CpuHead final : public Head {
                  float* gradient) const;
   template <typename Block>
   void for_each_block(FeatureView features, const Block& block);
+  const float* infer(std::size_t rows);
+  void infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& workspace);
 
   const HeadOptions options_;
   const Rmsprop rmsprop_;
   const LayerContext context_;
   std::vector<DenseLayer> layers_;
-  AlignedFloats sums_;                // workspace of every layer's product
-  std::vector<const float*> inputs_;  // the feature rows of the present batch or block
+  AlignedFloats sums_;                  // workspace of every layer's product
+  std::vector<const float*> inputs_;    // the feature rows of the present batch or block
+  std::vector<PieceWorkspace> pieces_;  // one per thread
+  AlignedFloats logits_;                // of a block: inference_rows × outputs
   std::vector<std::uint32_t> batch_labels_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
@@ -77,7 +105,7 @@ class CpuHead final : public Head {
 
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
     : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
-  const std::size_t most_rows = most_rows_of(options);
+  const std::size_t most_rows = most_batch_rows(options);
   std::size_t inputs = options.inputs;
   std::size_t workspace = 0;
   layers_.reserve(options.hidden.size() + 1);
@@ -89,8 +117,12 @@ CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable
     inputs = units;
   }
   sums_ = AlignedFloats(workspace);
-  inputs_.resize(most_rows);
-  batch_labels_.resize(most_rows);
+  inputs_.resize(std::max(most_rows, inference_rows));
+  batch_labels_.resize(options.batch_size);
+  for (std::size_t thread = 0; thread < pool.threads(); ++thread) {
+    pieces_.push_back(make_piece_workspace(options));
+  }
+  logits_ = AlignedFloats(inference_rows * options.outputs());
 }
 
 void CpuHead::set_state(const HeadState& state) {
@@ -166,10 +198,36 @@ void CpuHead::predict(FeatureView features, std::span<float> probabilities) {
 
 template <typename Block>
 void CpuHead::for_each_block(FeatureView features, const Block& block) {
-  for (std::size_t first = 0; first < features.rows; first += inputs_.size()) {
-    const std::size_t rows = std::min(inputs_.size(), features.rows - first);
+  for (std::size_t first = 0; first < features.rows; first += inference_rows) {
+    const std::size_t rows = std::min(inference_rows, features.rows - first);
     for (std::size_t i = 0; i < rows; ++i) inputs_[i] = features.row(first + i);
-    block(first, rows, forward(rows, nullptr));
+    block(first, rows, rows <= few_rows ? forward(rows, nullptr) : infer(rows));
+  }
+}
+
+// The same as forward() without dropout, for any number of rows up to inference_rows.
+const float* CpuHead::infer(std::size_t rows) {
+  const std::size_t threads = context_.pool.threads();
+  const std::size_t least = (rows + piece_rows - 1) / piece_rows;
+  const std::size_t pieces = (least + threads - 1) / threads * threads;  // as many for each thread
+  const auto piece = [&](std::size_t index, std::size_t thread) {
+    const std::size_t first = index * rows / pieces;
+    infer_piece(first, (index + 1) * rows / pieces - first, pieces_[thread]);
+  };
+  for_pieces(context_.pool, pieces, rows * options_.inputs * layers_.front().units(), piece);
+  return logits_.data();
+}
+
+void CpuHead::infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& workspace) {
+  const float* const* inputs = inputs_.data() + first;
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    const bool hidden = layer + 1 < layers_.size();
+    const Dropout mask = dropout_of(options_, layer, nullptr);
+    float* outputs =
+        hidden ? workspace.outputs[layer].data() : logits_.data() + first * options_.outputs();
+    layers_[layer].infer(context_.kernels, inputs, rows, hidden ? &mask : nullptr,
+                         workspace.packed.data(), outputs);
+    if (hidden) inputs = workspace.rows[layer].data();
   }
 }
 
@@ -210,7 +268,7 @@ BatchLoss CpuHead::loss(const float* logits, const std::uint32_t* labels, std::s
 std::unique_ptr<Head> make_cpu_head(const HeadOptions& options, ThreadPool& pool,
                                     const KernelTable& kernels) {
   check_options(options);
-  check_head_memory(options, most_rows_of(options));
+  check_head_memory(options, pool.threads());
   return std::make_unique<CpuHead>(options, pool, kernels);
 }
 

@@ -5,7 +5,12 @@
 // Every precondition of Head is checked and is Error(usage) when broken. Beyond what Head promises:
 //   set_state    accepts no mean_squares at all as all zero (a head that is only evaluated)
 //   train_step   takes 1 … batch_size rows, allocates nothing
-// Memory: 8 bytes per parameter, and workspace for 64 rows or a batch, whichever is more.
+//   evaluate     multiplies up to 1024 rows at once, so that a validation set of ordinary size is
+//   and predict  one product, of which a thread takes at most 96 rows from features to logits;
+//                allocates nothing. A row's logits have the bytes that they have in a training
+//                batch without dropout.
+// Memory: 8 bytes per parameter; workspace for 64 rows or a batch, whichever is more; for inference
+// 96 rows of every hidden layer per thread, and 1024 rows of logits.
 
 #include <memory>
 

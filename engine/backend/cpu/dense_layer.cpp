@@ -1,31 +1,8 @@
 #include "engine/backend/cpu/dense_layer.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace graft::cpu {
-
-namespace {
-
-// Below this many multiply-adds (some ten microseconds) waking other threads costs more than it
-// saves.
-constexpr std::size_t worth_sharing = std::size_t{1} << 17U;
-
-// std::ref: a std::function of the body itself would allocate.
-template <typename Body>
-void for_pieces(ThreadPool& pool, std::size_t pieces, std::size_t work, const Body& body) {
-  if (work < worth_sharing) {
-    for (std::size_t piece = 0; piece < pieces; ++piece) body(piece, 0);
-  } else {
-    pool.parallel_for(pieces, std::cref(body));
-  }
-}
-
-void copy_into(const AlignedFloats& to, const std::vector<float>& from) {
-  std::copy(from.begin(), from.end(), to.data());
-}
-
-}  // namespace
 
 DenseLayer::DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_rows)
     : inputs_(inputs),
@@ -35,7 +12,7 @@ DenseLayer::DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_r
       bias_(units),
       kernel_mean_square_(inputs * units),
       bias_mean_square_(units),
-      packed_inputs_(inputs * most_rows),
+      packed_inputs_(packed_size(most_rows, inputs)),
       outputs_(most_rows * units),
       delta_(most_rows * units),
       output_rows_(most_rows) {
@@ -43,14 +20,39 @@ DenseLayer::DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_r
     output_rows_[row] = outputs_.data() + row * units;
 }
 
+// Calls visit(where it stands in dense_layout.h) for every weight of a row-major kernel.
+template <typename Visit>
+void DenseLayer::for_each_weight(const Visit& visit) const {
+  for (std::size_t input = 0; input < inputs_; ++input) {
+    const std::size_t chunk = input / dense_chunk;
+    const std::size_t first = chunk * dense_chunk;
+    for (std::size_t unit = 0; unit < units_; ++unit) {
+      visit(first * units_ + kernel_index(chunk_size(chunk), units_, input - first, unit));
+    }
+  }
+}
+
+void DenseLayer::set(const AlignedFloats& kernel, const AlignedFloats& bias,
+                     const DenseParameters& from) {
+  const float* value = from.kernel.data();
+  for_each_weight([&](std::size_t index) { kernel.data()[index] = *value++; });
+  std::copy(from.bias.begin(), from.bias.end(), bias.data());
+}
+
+DenseParameters DenseLayer::copy(const AlignedFloats& kernel, const AlignedFloats& bias) const {
+  DenseParameters to = {inputs_, units_, std::vector<float>(kernel.size()),
+                        std::vector<float>(bias.data(), bias.data() + bias.size())};
+  float* value = to.kernel.data();
+  for_each_weight([&](std::size_t index) { *value++ = kernel.data()[index]; });
+  return to;
+}
+
 void DenseLayer::set_parameters(const DenseParameters& parameters) {
-  copy_into(kernel_, parameters.kernel);
-  copy_into(bias_, parameters.bias);
+  set(kernel_, bias_, parameters);
 }
 
 void DenseLayer::set_mean_squares(const DenseParameters& mean_squares) {
-  copy_into(kernel_mean_square_, mean_squares.kernel);
-  copy_into(bias_mean_square_, mean_squares.bias);
+  set(kernel_mean_square_, bias_mean_square_, mean_squares);
 }
 
 void DenseLayer::clear_mean_squares() {
@@ -58,9 +60,8 @@ void DenseLayer::clear_mean_squares() {
   std::ranges::fill(bias_mean_square_.values(), 0.0F);
 }
 
-DenseParameters DenseLayer::copy(const AlignedFloats& kernel, const AlignedFloats& bias) const {
-  return {inputs_, units_, std::vector<float>(kernel.data(), kernel.data() + kernel.size()),
-          std::vector<float>(bias.data(), bias.data() + bias.size())};
+std::size_t DenseLayer::chunk_size(std::size_t chunk) const {
+  return std::min(dense_chunk, inputs_ - chunk * dense_chunk);
 }
 
 void DenseLayer::forward(const LayerContext& context, const float* const* inputs, std::size_t rows,
@@ -68,11 +69,15 @@ void DenseLayer::forward(const LayerContext& context, const float* const* inputs
   const std::size_t stride = rows * units_;
   const auto chunk = [&](std::size_t piece, std::size_t) {
     const std::size_t first = piece * dense_chunk;
-    const std::size_t count = std::min(dense_chunk, inputs_ - first);
-    float* packed = packed_inputs_.data() + first * rows;
-    context.kernels.pack_rows(inputs, rows, first, count, packed);
-    context.kernels.dense_forward(packed, rows, count, kernel_.data() + first * units_, units_,
-                                  sums + piece * stride);
+    float* packed = packed_inputs_.data() + packed_index(rows, 0, first);
+    context.kernels.pack_rows(inputs, rows, first, chunk_size(piece), packed);
+    context.kernels.dense_forward({.packed = packed,
+                                   .rows = rows,
+                                   .count = chunk_size(piece),
+                                   .kernel = kernel_.data() + first * units_,
+                                   .units = units_,
+                                   .sums = sums + piece * stride,
+                                   .add = false});
   };
   for_pieces(context.pool, chunks(), rows * inputs_ * units_, chunk);
   const auto finish = [&](std::size_t row, std::size_t) {
@@ -83,26 +88,65 @@ void DenseLayer::forward(const LayerContext& context, const float* const* inputs
   for_pieces(context.pool, rows, rows * units_ * (chunks() + 16), finish);
 }
 
+void DenseLayer::prefetch_chunk(const float* const* inputs, std::size_t rows,
+                                std::size_t chunk) const {
+  if (chunk == chunks()) return;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const float* from = inputs[row] + chunk * dense_chunk;
+    for (std::size_t i = 0; i < chunk_size(chunk); i += line_inputs) __builtin_prefetch(from + i);
+  }
+}
+
+void DenseLayer::infer(const KernelTable& kernels, const float* const* inputs, std::size_t rows,
+                       const Dropout* hidden, float* packed, float* outputs) const {
+  const std::size_t groups = (rows + group_rows - 1) / group_rows;
+  for (std::size_t chunk = 0; chunk < chunks(); ++chunk) {
+    const std::size_t first = chunk * dense_chunk;
+    for (std::size_t group = 0; group < groups; ++group) {
+      const std::size_t row = group * rows / groups;
+      const std::size_t count = (group + 1) * rows / groups - row;
+      kernels.pack_rows(inputs + row, count, first, chunk_size(chunk), packed);
+      prefetch_chunk(inputs + row, count, chunk + 1);
+      kernels.dense_forward({.packed = packed,
+                             .rows = count,
+                             .count = chunk_size(chunk),
+                             .kernel = kernel_.data() + first * units_,
+                             .units = units_,
+                             .sums = outputs + row * units_,
+                             .add = chunk != 0});
+    }
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    float* values = outputs + row * units_;
+    kernels.sum_chunks(values, 1, 0, bias_.data(), units_, values);
+    if (hidden != nullptr) kernels.relu_dropout(values, units_, row * units_, *hidden);
+  }
+}
+
 void DenseLayer::backward_inputs(const LayerContext& context, std::size_t rows,
                                  float* gradient) const {
-  const auto piece = [&](std::size_t index, std::size_t) {
-    const std::size_t first = index * piece_inputs;
-    context.kernels.dense_backward_input(delta_.data(), rows, units_, kernel_.data(), first,
-                                         std::min(piece_inputs, inputs_ - first), inputs_,
-                                         gradient);
+  const auto piece = [&](std::size_t chunk, std::size_t) {
+    const std::size_t first = chunk * dense_chunk;
+    context.kernels.dense_backward_input(delta_.data(), rows, units_,
+                                         kernel_.data() + first * units_, chunk_size(chunk),
+                                         gradient + first, inputs_);
   };
-  for_pieces(context.pool, pieces(), rows * inputs_ * units_, piece);
+  for_pieces(context.pool, chunks(), rows * inputs_ * units_, piece);
 }
 
 void DenseLayer::update(const LayerContext& context, std::size_t rows, const Rmsprop& rmsprop) {
-  const auto piece = [&](std::size_t index, std::size_t) {
-    const std::size_t first = index * piece_inputs;
-    context.kernels.dense_update(packed_inputs_.data() + first * rows, delta_.data(), rows,
-                                 std::min(piece_inputs, inputs_ - first), units_, rmsprop,
-                                 kernel_.data() + first * units_,
-                                 kernel_mean_square_.data() + first * units_);
+  const auto piece = [&](std::size_t chunk, std::size_t) {
+    const std::size_t first = chunk * dense_chunk;
+    context.kernels.dense_update({.packed = packed_inputs_.data() + packed_index(rows, 0, first),
+                                  .delta = delta_.data(),
+                                  .rows = rows,
+                                  .count = chunk_size(chunk),
+                                  .units = units_,
+                                  .kernel = kernel_.data() + first * units_,
+                                  .mean_square = kernel_mean_square_.data() + first * units_},
+                                 rmsprop);
   };
-  for_pieces(context.pool, pieces(), rows * inputs_ * units_, piece);
+  for_pieces(context.pool, chunks(), rows * inputs_ * units_, piece);
   context.kernels.bias_update(delta_.data(), rows, units_, rmsprop, bias_.data(),
                               bias_mean_square_.data());
 }

@@ -1,12 +1,14 @@
 #pragma once
 // One Dense layer of the head: its parameters, its workspace, and how its kernels are cut into
-// pieces for the threads. The pieces depend on the layer's shape alone.
+// pieces for the threads. How they are cut never changes a result: kernels/cpu/dense_forward.h.
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/aligned_floats.h"
+#include "kernels/cpu/dense_layout.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/thread_pool.h"
 
@@ -18,8 +20,24 @@ struct LayerContext {
   const KernelTable& kernels;
 };
 
+// Calls body(piece, thread) for each piece, on all threads where `work` multiply-adds are worth it:
+// below some ten microseconds waking them costs more than it saves. Allocates nothing.
+template <typename Body>
+void for_pieces(ThreadPool& pool, std::size_t pieces, std::size_t work, const Body& body) {
+  constexpr std::size_t worth_sharing = std::size_t{1} << 17U;
+  if (work < worth_sharing) {
+    for (std::size_t piece = 0; piece < pieces; ++piece) body(piece, 0);
+  } else {
+    pool.parallel_for(pieces, std::cref(body));  // a std::function of the body would allocate
+  }
+}
+
 class DenseLayer {
  public:
+  // Rows that infer() packs and multiplies at once: a whole number of register tiles.
+  static constexpr std::size_t group_rows = 12;
+
+  // most_rows: of a batch that forward() takes.
   DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_rows);
 
   std::size_t units() const { return units_; }
@@ -33,10 +51,18 @@ class DenseLayer {
   DenseParameters parameters() const { return copy(kernel_, bias_); }
   DenseParameters mean_squares() const { return copy(kernel_mean_square_, bias_mean_square_); }
 
-  // outputs() = x·W + b, then ReLU and dropout when `hidden` is not null.
+  // For a batch: outputs() = x·W + b, then ReLU and dropout when `hidden` is not null. The threads
+  // share the chunks of the inputs.
   // inputs: rows pointers to rows of the layer's inputs; sums: workspace_size() floats.
   void forward(const LayerContext& context, const float* const* inputs, std::size_t rows,
                const Dropout* hidden, float* sums);
+  // The same of any number of rows, with the same bytes, on the thread that calls: the product runs
+  // down the chunks, so that a chunk of the kernel stays in the level-2 cache for all rows.
+  // packed: group_size floats; outputs: rows × units.
+  void infer(const KernelTable& kernels, const float* const* inputs, std::size_t rows,
+             const Dropout* hidden, float* packed, float* outputs) const;
+  static constexpr std::size_t group_size = packed_size(group_rows, dense_chunk);
+
   // gradient = delta()·Wᵀ, rows × inputs.
   void backward_inputs(const LayerContext& context, std::size_t rows, float* gradient) const;
   // RMSprop with the gradients of W and b that follow from delta() and the inputs of forward().
@@ -47,19 +73,21 @@ class DenseLayer {
   const float* const* output_rows() const { return output_rows_.data(); }
 
  private:
-  // Inputs in one piece of the weight update and of the inputs' gradient.
-  static constexpr std::size_t piece_inputs = 64;
-
   std::size_t chunks() const { return (inputs_ + dense_chunk - 1) / dense_chunk; }
-  std::size_t pieces() const { return (inputs_ + piece_inputs - 1) / piece_inputs; }
+  std::size_t chunk_size(std::size_t chunk) const;
+  // Asks for a chunk of rows that come from memory, while another one is multiplied.
+  void prefetch_chunk(const float* const* inputs, std::size_t rows, std::size_t chunk) const;
+  template <typename Visit>
+  void for_each_weight(const Visit& visit) const;
+  void set(const AlignedFloats& kernel, const AlignedFloats& bias, const DenseParameters& from);
   DenseParameters copy(const AlignedFloats& kernel, const AlignedFloats& bias) const;
 
   std::size_t inputs_;
   std::size_t units_;
   std::size_t most_rows_;
-  AlignedFloats kernel_, bias_;  // inputs × units; units
-  AlignedFloats kernel_mean_square_, bias_mean_square_;
-  AlignedFloats packed_inputs_;  // inputs × rows
+  AlignedFloats kernel_, bias_;  // inputs × units as in dense_layout.h; units
+  AlignedFloats kernel_mean_square_, bias_mean_square_;  // the same
+  AlignedFloats packed_inputs_;                          // of the batch
   AlignedFloats outputs_, delta_;
   std::vector<const float*> output_rows_;
 };

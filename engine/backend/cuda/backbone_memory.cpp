@@ -23,6 +23,11 @@ void check_options(const BackboneOptions& options) {
   if (options.batch_size == 0) {
     throw Error(ErrorKind::usage, "The backbone's batch_size is 0; it must be at least 1.");
   }
+  if (options.algorithm != ConvolutionAlgorithm::automatic) {
+    throw Error(ErrorKind::usage,
+                fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
+                            name_of(options.algorithm)));
+  }
   constexpr double most = 1e17;  // bytes
   const double pixels = static_cast<double>(options.image_size.height) * options.image_size.width;
   const double values = pixels * static_cast<double>(vgg16_layers[0].output_channels);

@@ -1,0 +1,67 @@
+"""A peer's process: `python -m peer_engines.worker ENGINE`, with bench/ on the module path.
+
+The clock of a round covers what a caller waits for: from float32 input in memory, in the layout that the
+engine likes best, to float32 results in memory. Reading, rescaling and the change of layout are done before.
+"""
+
+import importlib
+import sys
+import time
+from pathlib import Path
+
+import numpy
+
+from . import pictures
+from .head_data import HeadData
+from .protocol import Message, serve
+from .vgg16 import Weights
+from .work import FeaturesWork, HeadWork
+
+
+class Peer:
+    """Answers requests with the engine that the module of this name implements."""
+
+    def __init__(self, module: str) -> None:
+        self._name = f"{__package__}.{module}_engine"
+        self._engine = None
+
+    def answer(self, request: Message) -> Message:
+        if request["command"] == "prepare":
+            return self.prepare(dict(request["work"]))
+        if request["command"] not in ("check", "round"):
+            raise ValueError(f"no command is called {request['command']}")
+        if self._engine is None:
+            raise ValueError(f"{request['command']} came before prepare")
+        if request["command"] == "round":
+            return self.round(request["times"])
+        numpy.save(request["output"], self._engine.check(request))
+        return {}
+
+    def prepare(self, work: Message) -> Message:
+        module = importlib.import_module(self._name)  # here: some print while they are imported
+        kind = work.pop("kind")
+        if kind == "features":
+            asked = FeaturesWork(**work)
+            batch = pictures.read(Path(asked.pictures), asked.batch, asked.side)
+            self._engine = module.Features(asked, batch, Weights(Path(asked.weights)))
+        elif kind == "head":
+            asked = HeadWork(**work)
+            self._engine = module.Head(asked, HeadData.read(asked))
+        else:
+            raise ValueError(f"no work is called {kind}")
+        self._engine.run()  # what an engine does at its first batch is no part of a round
+        return {
+            "version": module.VERSION,
+            "setting": self._engine.setting,
+            "epsilon_inside_sqrt": getattr(self._engine, "epsilon_inside_sqrt", None),
+        }
+
+    def round(self, times: int) -> Message:
+        start = time.perf_counter()
+        for _ in range(times):
+            self._engine.run()
+        return {"seconds": time.perf_counter() - start}
+
+
+if __name__ == "__main__":
+    serve(Peer(sys.argv[1]).answer)

@@ -1,0 +1,258 @@
+// graft's side of bench/peers.py: a worker that does one piece of work over and over, when it is
+// told to, beside the workers of other engines. It speaks their protocol: a JSON object a line on
+// stdin, one a line in answer on stdout (bench/peer_engines/protocol.py describes it).
+//   build/release/bench/bench_rounds auto|portable|avx2|avx512
+//
+// A round of features counts from the pictures' bytes to features in memory: submit() and wait(),
+// the rescaling included. A round of the head is training steps, with the gathering of their rows.
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/peaks.h"
+#include "engine/backend/cpu/cpu_backend.h"
+#include "engine/features/npy.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft::bench {
+namespace {
+
+using Json = nlohmann::json;
+using cpu::CpuBackend;
+using cpu::Isa;
+
+Isa isa_of(std::string_view name) {
+  if (name == "auto") return cpu::best_isa();
+  if (name == "portable") return Isa::portable;
+  if (name == "avx2") return Isa::avx2;
+  if (name == "avx512") return Isa::avx512;
+  throw std::invalid_argument("the Isa is auto, portable, avx2 or avx512, not " +
+                              std::string(name));
+}
+
+// Exactly count values, or the file is not what was meant.
+template <typename Value>
+void read_values(const std::filesystem::path& path, Value* values, std::size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  const auto bytes = static_cast<std::streamsize>(count * sizeof(Value));
+  if (!file.read(reinterpret_cast<char*>(values), bytes) || file.peek() != EOF) {
+    throw std::runtime_error(path.string() + " has not " + std::to_string(bytes) + " bytes");
+  }
+}
+
+// What peers.py asks for.
+class Work {
+ public:
+  virtual ~Work() = default;
+  virtual void run() = 0;
+  // Writes what is to be compared with the peers.
+  virtual void check(const Json& request, const std::filesystem::path& output) = 0;
+};
+
+class FeaturesWork final : public Work {
+ public:
+  FeaturesWork(const Json& work, Isa isa)
+      : side_(work.at("side")), batch_(work.at("batch")), backend_(work.at("threads"), isa) {
+    const auto weights = load_vgg16_weights(work.at("weights").get<std::string>());
+    backbone_ = backend_.make_backbone(weights, {{side_, side_}, Preprocess::rescale, batch_});
+    const std::size_t bytes = batch_ * side_ * side_ * 3;
+    pictures_ = backend_.allocate_host(bytes);
+    features_ = backend_.allocate_host(batch_ * shape().count() * sizeof(float));
+    read_values(work.at("pictures").get<std::string>(), pictures_.as<std::uint8_t>().data(), bytes);
+  }
+
+  void run() override {
+    backbone_->wait(
+        backbone_->submit(pictures_.as<const std::uint8_t>(), batch_, features_.as<float>()));
+  }
+
+  void check(const Json&, const std::filesystem::path& output) override {
+    run();
+    const std::size_t rows_columns_channels[] = {batch_, shape().height, shape().width,
+                                                 shape().channels};
+    write_npy(output, features_.as<const float>(), rows_columns_channels);
+  }
+
+ private:
+  FeatureShape shape() const { return vgg16_feature_shape({side_, side_}); }
+
+  std::uint32_t side_;
+  std::size_t batch_;
+  CpuBackend backend_;
+  std::unique_ptr<Backbone> backbone_;
+  HostBuffer pictures_, features_;
+};
+
+class HeadWork final : public Work {
+ public:
+  HeadWork(const Json& work, Isa isa) : backend_(work.at("threads"), isa) {
+    options_.inputs = work.at("inputs");
+    options_.hidden = {work.at("units").get<std::size_t>()};
+    options_.dropout = work.at("dropout");
+    options_.batch_size = work.at("batch");
+    options_.optimizer.learning_rate = work.at("learning_rate");
+    read(work.at("data").get<std::string>(), work.at("rows"));
+    head_ = make(options_);
+  }
+
+  void run() override {
+    head_->train_step(rows_of(step_), step_);
+    ++step_;
+  }
+
+  // The losses of the first steps without dropout: a head of its own, from the same parameters.
+  void check(const Json& request, const std::filesystem::path& output) override {
+    HeadOptions options = options_;
+    options.dropout = 0.0;
+    options.optimizer.epsilon_inside_sqrt = request.at("epsilon_inside_sqrt");
+    const std::unique_ptr<Head> head = make(options);
+    std::vector<float> losses;
+    for (std::uint64_t step = 0; step < request.at("steps").get<std::uint64_t>(); ++step) {
+      head->train_step(rows_of(step), step);
+      losses.push_back(static_cast<float>(head->take_totals().loss()));
+    }
+    const std::size_t shape[] = {losses.size()};
+    write_npy(output, losses, shape);
+  }
+
+ private:
+  // float32: features, labels, then kernel and bias of each Dense.
+  void read(const std::filesystem::path& path, std::size_t rows) {
+    const std::size_t inputs = options_.inputs, units = options_.hidden.front();
+    const std::size_t sizes[] = {rows * inputs, rows, inputs * units, units, units, 1};
+    std::size_t count = 0;
+    for (const std::size_t size : sizes) count += size;
+    std::vector<float> values(count);
+    read_values(path, values.data(), count);
+    const float* next = values.data();
+    const auto take = [&next](std::size_t size) {
+      next += size;
+      return std::vector<float>(next - size, next);
+    };
+    features_ = take(sizes[0]);
+    for (const float label : take(sizes[1])) labels_.push_back(label > 0.5F ? 1 : 0);
+    DenseParameters hidden = {inputs, units, take(sizes[2]), {}};
+    hidden.bias = take(sizes[3]);
+    DenseParameters last = {units, 1, take(sizes[4]), {}};
+    last.bias = take(sizes[5]);
+    state_.parameters = {std::move(hidden), std::move(last)};
+  }
+
+  std::unique_ptr<Head> make(const HeadOptions& options) {
+    auto head = backend_.make_head(options);
+    head->set_state(state_);
+    head->set_training_data({features_.data(), labels_.size(), options.inputs}, labels_);
+    return head;
+  }
+
+  // The rows in their order, again and again. Borrowed until the next call.
+  std::span<const std::uint32_t> rows_of(std::uint64_t step) {
+    batch_rows_.resize(options_.batch_size);
+    for (std::size_t i = 0; i < batch_rows_.size(); ++i) {
+      batch_rows_[i] = static_cast<std::uint32_t>((step * batch_rows_.size() + i) % labels_.size());
+    }
+    return batch_rows_;
+  }
+
+  CpuBackend backend_;
+  HeadOptions options_;
+  HeadState state_;
+  std::vector<float> features_;
+  std::vector<std::uint32_t> labels_, batch_rows_;
+  std::unique_ptr<Head> head_;
+  std::uint64_t step_ = 0;
+};
+
+class Worker {
+ public:
+  explicit Worker(Isa isa) : isa_(isa) {}
+
+  Json answer(const Json& request) {
+    const std::string command = request.at("command");
+    if (command == "prepare") return prepare(request.at("work"));
+    if (command == "peak") return peak(request.at("threads"));
+    if (command == "check") {
+      work(command).check(request, request.at("output").get<std::string>());
+      return {{"ok", true}};
+    }
+    if (command == "round") return round(work(command), request.at("times"));
+    throw std::invalid_argument("no command is called " + command);
+  }
+
+ private:
+  Work& work(const std::string& command) const {
+    if (work_ == nullptr) throw std::logic_error(command + " came before prepare");
+    return *work_;
+  }
+
+  Json prepare(const Json& work) {
+    const std::string kind = work.at("kind");
+    if (kind == "features") {
+      work_ = std::make_unique<FeaturesWork>(work, isa_);
+    } else if (kind == "head") {
+      work_ = std::make_unique<HeadWork>(work, isa_);
+    } else {
+      throw std::invalid_argument("no work is called " + kind);
+    }
+    work_->run();
+    return {{"ok", true},
+            {"version", "this tree"},
+            {"setting", std::string(cpu::name_of(isa_))},
+            {"epsilon_inside_sqrt", true}};
+  }
+
+  static Json round(Work& work, std::size_t times) {
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < times; ++i) work.run();
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    return {{"ok", true}, {"seconds", passed.count()}};
+  }
+
+  Json peak(std::size_t threads) const {
+    return {{"ok", true},
+            {"multiply_add", multiply_add_peak(isa_, threads)},
+            {"memory_read", memory_read_peak(threads)}};
+  }
+
+  Isa isa_;
+  std::unique_ptr<Work> work_;
+};
+
+void serve(Worker& worker) {
+  for (std::string line; std::getline(std::cin, line);) {
+    Json answer;
+    try {
+      const Json request = Json::parse(line);
+      if (request.at("command") == "quit") return;
+      answer = worker.answer(request);
+    } catch (const std::exception& error) {
+      answer = {{"ok", false}, {"error", error.what()}};
+    }
+    std::cout << answer.dump() << std::endl;
+  }
+}
+
+}  // namespace
+}  // namespace graft::bench
+
+int main(int count, char** values) {
+  try {
+    graft::bench::Worker worker(graft::bench::isa_of(count == 2 ? values[1] : "auto"));
+    graft::bench::serve(worker);
+  } catch (const std::exception& error) {
+    std::cerr << "bench_rounds: " << error.what() << '\n';
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,33 @@
+#pragma once
+// How a Winograd layer is cut in blocks, so that what a block makes is read again while it is near,
+// and how threads share the blocks. Neither changes what is computed.
+//
+//   by tiles     each thread takes a block of tiles through all steps, in scratch memory of its own:
+//                large planes with few channels. V and M stay in the second-level cache:
+//                4·64·24·(64 + 64) bytes are 786 KB; the weights, 1 to 4 MiB, pass through it once
+//                a block.
+//   by channels  all threads transform one block of tiles, then each takes blocks of output
+//                channels through GEMM and output transform: small planes with many channels, where
+//                the weights (17 to 67 MiB) come from memory and must be read few times. V goes
+//                through the last-level cache; the part of one position, 4·84·512 bytes, and its M
+//                stay in the second-level one.
+//
+// bench/blocking.cpp measures the choice against a search of all blocks for each layer.
+
+#include <cstddef>
+
+#include "kernels/cpu/convolution_shape.h"
+#include "kernels/cpu/kernels.h"
+
+namespace graft::cpu {
+
+struct WinogradBlocking {
+  std::size_t tiles;    // in a block, ≥ 1
+  std::size_t outputs;  // channels in a block, a multiple of channel_block
+  bool by_channels;
+};
+
+WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTable& kernels,
+                                   std::size_t threads);
+
+}  // namespace graft::cpu

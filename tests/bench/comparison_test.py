@@ -1,0 +1,132 @@
+import contextlib
+import io
+import itertools
+import math
+import sys
+import unittest
+from array import array
+from pathlib import Path
+from unittest import mock
+
+import peers
+import support
+from peer_engines import comparison
+from peer_engines.comparison import Disagreement, Participant, Setup
+from peer_engines.engines import EXACT
+from peer_engines.results import Engine, Work
+from peer_engines.work import FeaturesWork, HeadWork
+
+
+def write_npy(path: str, values: list[float]) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(values)},), }}"
+    support.write_npy(Path(path), header, array("f", values))
+
+
+class Fake:
+    """Answers as a worker does and writes down what it was asked."""
+
+    def __init__(self, name: str, diary: list[str], values: list[float]) -> None:
+        self.name, self._diary, self._values = name, diary, values
+        self._rounds = 0
+
+    def send(self, request: dict) -> None:
+        self._request = request
+
+    def receive(self) -> dict:
+        return self.ask(self._request)
+
+    def ask(self, request: dict) -> dict:
+        command = request["command"]
+        self._diary.append(f"{self.name} {command}")
+        if command == "prepare":
+            return {"version": "1", "setting": "none", "epsilon_inside_sqrt": self.name != "PyTorch"}
+        if command == "check":
+            # graft computes the form that it is asked for, twice as large when it is Keras 2's.
+            keras2 = self.name == "graft" and not request.get("epsilon_inside_sqrt", True)
+            write_npy(request["output"], [2 * v for v in self._values] if keras2 else self._values)
+        if command == "round":
+            self._rounds += 1
+            return {"seconds": float(self._rounds)}
+        return {"multiply_add": float(self._rounds), "memory_read": 1.0}
+
+
+class Comparison(support.InFolder):
+    def setUp(self) -> None:
+        super().setUp()
+        self.diary: list[str] = []
+        clock, busy = (lambda: next(self.clock)), (lambda: next(self.busy))
+        self.clock, self.busy = itertools.count(0.0, 2.0), itertools.count(0.0, 1.0)
+        for patch in (
+            mock.patch.object(comparison, "say"),
+            mock.patch.object(comparison, "time", mock.Mock(monotonic=clock)),
+            mock.patch.object(comparison.machine, "busy_seconds", busy),
+        ):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def compare(self, asked: FeaturesWork | HeadWork, **values: list[float]) -> tuple[Work, dict]:
+        everyone = [
+            Participant(Engine(name, "", "", limit=EXACT), Fake(name, self.diary, found))
+            for name, found in values.items()
+        ]
+        setup = Setup(Path(), Path(), ["avx2"], [], 1, 3, self.folder)
+        peaks: dict[str, dict[str, float]] = {}
+        with mock.patch.object(comparison, "start_all", return_value=everyone):
+            work = comparison.run(setup, Work("", "images", 1, None, ""), asked, 2, [], peaks)
+        return work, peaks
+
+    features = FeaturesWork(32, 1, "", "", 1, "")
+    head = HeadWork(4, 2, 1, 2, 0.5, 1e-3, "", 1, "")
+
+    def test_rounds_are_interleaved_and_the_first_is_not_kept(self) -> None:
+        work, _ = self.compare(self.features, graft=[1.0], MNN=[1.0], ncnn=[1.0])
+        rounds = [line for line in self.diary if line.endswith("round")]
+        self.assertEqual(rounds, ["graft round", "MNN round", "ncnn round"] * 4)
+        self.assertEqual([engine.seconds for engine in work.engines], [[2.0, 3.0, 4.0]] * 3)
+
+    def test_everyone_is_compared_before_anyone_is_timed(self) -> None:
+        work, _ = self.compare(self.features, graft=[1.0, 4.0], MNN=[1.0 + 2e-4, 4.0])
+        self.assertLess(self.diary.index("MNN check"), self.diary.index("graft round"))
+        self.assertAlmostEqual(work.engines[1].difference, 5e-5, delta=1e-6)
+
+    def test_beyond_the_limit_nothing_is_timed(self) -> None:
+        for wrong in ([1.0, 4.001], [1.0, math.nan]):
+            self.diary.clear()
+            with self.assertRaisesRegex(Disagreement, "MNN's features differ from graft's by .* limit is 1e-04"):
+                self.compare(self.features, graft=[1.0, 4.0], MNN=wrong)
+            self.assertNotIn("graft round", self.diary)
+
+    def test_losses_are_compared_in_the_peers_form_of_rmsprop(self) -> None:
+        work, _ = self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[2.0])
+        self.assertEqual([engine.difference for engine in work.engines], [None, 0.0, 0.0])
+        with self.assertRaisesRegex(Disagreement, "PyTorch's losses"):
+            self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[1.0])
+
+    def test_tells_how_many_cores_others_used_in_the_pauses(self) -> None:
+        work, _ = self.compare(self.features, graft=[1.0], MNN=[1.0])
+        self.assertEqual(work.others, 0.5)  # a second of work every two seconds, by the clocks above
+
+    def test_the_peak_is_the_best_of_before_and_after(self) -> None:
+        _, peaks = self.compare(self.features, graft=[1.0])
+        self.assertEqual(peaks["graft"]["multiply_add"], 4.0)
+
+
+class Program(unittest.TestCase):
+    def test_a_disagreement_is_one_sentence_and_exit_code_1(self) -> None:
+        error = io.StringIO()
+        with mock.patch.object(peers, "run", side_effect=Disagreement("they differ")):
+            with mock.patch.object(sys, "argv", ["peers.py"]), contextlib.redirect_stderr(error):
+                self.assertEqual(peers.main(), 1)
+        self.assertIn("peers.py: they differ", error.getvalue())
+        self.assertEqual(len(error.getvalue().strip().splitlines()), 1)
+
+    def test_options_that_make_no_sense_are_refused(self) -> None:
+        for wrong in (["--work", "sleep"], ["--peers", "caffe"], ["--rounds", "0"], ["--device", "cuda"]):
+            with mock.patch.object(sys, "argv", ["peers.py", *wrong]), contextlib.redirect_stderr(io.StringIO()):
+                with self.assertRaises(SystemExit) as refused:
+                    peers.arguments()
+            self.assertEqual(refused.exception.code, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,119 @@
+import os
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import support
+from peer_engines import engines, environment, inputs, job, machine
+from peer_engines.work import HeadWork
+
+
+class Cache(support.InFolder):
+    def test_graft_cache_comes_first_then_xdg_then_the_home(self) -> None:
+        home = {"HOME": "/home/one"}
+        for given, due in (
+            ({**home, "GRAFT_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
+            ({**home, "XDG_CACHE_HOME": "/b"}, "/b/graft"),
+            (home, "/home/one/.cache/graft"),
+        ):
+            with mock.patch.dict(os.environ, given, clear=True):
+                self.assertEqual(environment.cache_folder(), Path(due))
+
+    def ready(self, mark: str, version: str = environment.PYTHON) -> Path:
+        python = self.folder / "peers/venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.touch()
+        (self.folder / "peers/venv/pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {version}.1\n")
+        (self.folder / "peers/venv/graft.stamp").write_text(mark)
+        return python
+
+    def commands(self, code: int) -> list[str]:
+        """What ensure() runs, when every command ends with this code."""
+        done = mock.Mock(returncode=code)
+        with mock.patch("subprocess.run", return_value=done) as run, mock.patch("builtins.print"):
+            try:
+                environment.ensure(self.folder)
+            finally:
+                self.found = [" ".join(call.args[0][1:4]) for call in run.call_args_list]
+        return self.found
+
+    def test_an_environment_with_the_right_stamp_is_taken_as_it_is(self) -> None:
+        python = self.ready(environment.stamp())
+        self.assertEqual(self.commands(1), [])
+        self.assertEqual(environment.ensure(self.folder), python)
+
+    def test_other_requirements_are_installed_into_it(self) -> None:
+        self.ready("old")
+        self.assertEqual(self.commands(0), ["-m pip install"])
+        self.assertEqual(self.commands(1), [])
+
+    def test_none_or_one_of_another_python_is_made_anew(self) -> None:
+        self.ready("old", version="2.7")
+        self.assertEqual(self.commands(0), ["-m venv --clear", "-m pip install"])
+
+    def test_a_failure_is_a_sentence_and_leaves_no_stamp(self) -> None:
+        self.ready("old")
+        with self.assertRaisesRegex(environment.SetupError, "pip install.*network.*install.log"):
+            self.commands(1)
+        self.assertIsNone(environment.installed(self.folder))
+
+    def test_every_requirement_is_pinned(self) -> None:
+        lines = environment.REQUIREMENTS.read_text().splitlines()
+        packages = [line for line in lines if line and not line.startswith("#")]
+        self.assertGreater(len(packages), 6)
+        for package in packages:
+            self.assertRegex(package, r"^[\w-]+==[\d.]+$")
+
+    def test_threads_that_someone_set_do_not_reach_a_worker(self) -> None:
+        with mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "LANG": "C"}):
+            found = environment.worker_environment()
+        self.assertNotIn("OMP_NUM_THREADS", found)
+        self.assertEqual(found["LANG"], "C")
+
+
+class Machine(unittest.TestCase):
+    def test_vector_units_follow_the_processors_flags(self) -> None:
+        both = "fpu avx2 fma avx512f avx512bw avx512dq avx512vl"
+        self.assertEqual(machine.isas(both), ["avx512", "avx2"])
+        self.assertEqual(machine.isas("fpu avx2 fma avx512f"), ["avx2"])
+        self.assertEqual(machine.isas("fpu sse2"), ["portable"])
+
+    def test_busy_time_grows_with_our_own_work(self) -> None:
+        before, end = machine.busy_seconds(), time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+        self.assertGreaterEqual(machine.busy_seconds() - before, 0.05)
+
+
+class Chosen(unittest.TestCase):
+    def test_takes_a_list_in_its_order_and_refuses_strangers(self) -> None:
+        self.assertEqual([peer.name for peer in engines.chosen("ncnn,mnn")], ["ncnn", "MNN"])
+        with self.assertRaisesRegex(ValueError, "no peer is called caffe"):
+            engines.chosen("mnn,caffe")
+
+
+class Inputs(support.InFolder):
+    def test_are_the_same_every_time(self) -> None:
+        one, two = self.folder / "one", self.folder / "two"
+        work = HeadWork(32, 4, 2, 6, 0.5, 1e-4, "", 1, "")
+        for path in (one, two):
+            inputs.write_head_data(path, work)
+        self.assertEqual(one.read_bytes(), two.read_bytes())
+        self.assertEqual(one.stat().st_size, 4 * (6 * 32 + 6 + 32 * 4 + 4 + 4 + 1))
+        for path in (one, two):
+            inputs.write_pictures(path, 2, 32)
+        self.assertEqual(one.read_bytes(), two.read_bytes())
+        self.assertEqual(one.stat().st_size, 2 * 32 * 32 * 3)
+
+
+class Job(support.InFolder):
+    def test_counts_photos_of_every_class(self) -> None:
+        for name in ("train/a/1.jpg", "train/b/2.JPEG", "train/b/notes.txt", "validation/a/3.png"):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).touch()
+        self.assertEqual(job.photos_below(self.folder), 3)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,125 @@
+import struct
+import unittest
+from array import array
+
+import support
+from peer_engines import ncnn_model, onnx_model
+from peer_engines.vgg16 import Layer, Weights, direct_operations, feature_side, layers
+
+Fields = list[tuple[int, int | bytes]]
+
+
+def fields(message: bytes) -> Fields:
+    """The fields of a protobuf message: a reader for what the writer writes."""
+    found, at = [], 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at, value, shift = at + 1, value | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                return value
+
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            found.append((key >> 3, varint()))
+        else:
+            length = varint()
+            found.append((key >> 3, message[at : at + length]))
+            at += length
+    return found
+
+
+def only(message: Fields, number: int) -> list:
+    return [value for field, value in message if field == number]
+
+
+class Vgg16(unittest.TestCase):
+    def test_has_the_parameters_of_keras_network(self) -> None:
+        self.assertEqual(sum(9 * x.inputs * x.outputs + x.outputs for x in layers()), 14_714_688)
+        self.assertEqual(len(layers()), 13)
+
+    def test_needs_thirteen_gigaflop_for_a_picture_of_150(self) -> None:
+        self.assertAlmostEqual(direct_operations(150) / 1e9, 13.2, delta=0.1)
+
+    def test_features_of_150_are_four_wide(self) -> None:
+        self.assertEqual((feature_side(150), feature_side(224), feature_side(32)), (4, 7, 1))
+
+
+class WeightsFile(support.InFolder):
+    def weights(self, shape: list[int]) -> Weights:
+        path = self.folder / "weights.safetensors"
+        count = shape[0] * shape[1] * shape[2] * shape[3]
+        support.write_safetensors(path, {"one/kernel": (shape, array("f", range(count)))})
+        return Weights(path)
+
+    def test_kernels_are_turned_from_hwio_to_oihw(self) -> None:
+        inputs, outputs = 2, 3
+        turned = array("f", self.weights([3, 3, inputs, outputs]).oihw(Layer("one", inputs, outputs, False)))
+        for o in range(outputs):
+            for i in range(inputs):
+                for tap in range(9):
+                    self.assertEqual(turned[(o * inputs + i) * 9 + tap], (tap * inputs + i) * outputs + o)
+
+    def test_another_shape_is_refused_with_both(self) -> None:
+        with self.assertRaisesRegex(ValueError, r"one/kernel is F32 \[3, 3, 2, 4\] where F32 \[3, 3, 2, 3\] is due"):
+            self.weights([3, 3, 2, 4]).hwio(Layer("one", 2, 3, False))
+
+
+class Writers(support.InFolder):
+    def setUp(self) -> None:
+        super().setUp()
+        path = self.folder / "weights.safetensors"
+        support.write_safetensors(path, support.telling_tensors())
+        self.weights = Weights(path)
+
+    def test_the_onnx_file_is_a_chain_of_the_layers(self) -> None:
+        path = self.folder / "vgg16.onnx"
+        onnx_model.write(path, self.weights, 2, 64, 2)
+        (graph,) = only(fields(path.read_bytes()), 7)
+        nodes = [fields(node) for node in only(fields(graph), 1)]
+        operations = [only(node, 4)[0].decode() for node in nodes]
+        self.assertEqual([operations.count(o) for o in ("Conv", "Relu", "MaxPool")], [13, 13, 5])
+        value = onnx_model.INPUT.encode()
+        for node in nodes:
+            self.assertEqual(only(node, 1)[0], value)
+            (value,) = only(node, 2)
+        self.assertEqual(value.decode(), onnx_model.OUTPUT)
+
+    def test_the_onnx_tensors_hold_the_weights(self) -> None:
+        path = self.folder / "vgg16.onnx"
+        onnx_model.write(path, self.weights, 2, 64, 2)
+        (graph,) = only(fields(path.read_bytes()), 7)
+        tensors = [fields(tensor) for tensor in only(fields(graph), 5)]
+        self.assertEqual(len(tensors), 26)
+        for tensor, layer in zip(tensors[::2], layers()):
+            self.assertEqual(only(tensor, 1), [layer.outputs, layer.inputs, 3, 3])
+            self.assertEqual(only(tensor, 9), [self.weights.oihw(layer)])
+
+    def test_ncnns_layers_are_chained_and_counted(self) -> None:
+        magic, counts, *lines = ncnn_model.param().strip().split("\n")
+        self.assertEqual(magic, "7767517")
+        self.assertEqual(counts, f"{len(lines)} {len(lines)}")
+        value = None
+        for line in lines:
+            kind, _, inputs, outputs, *rest = line.split()
+            if kind != "Input":
+                self.assertEqual(rest[0], value)
+            self.assertEqual((inputs, outputs), ("0" if kind == "Input" else "1", "1"))
+            value = rest[int(inputs)]
+        self.assertEqual(value, ncnn_model.OUTPUT)
+
+    def test_ncnns_weights_are_tag_kernel_bias(self) -> None:
+        _, values = ncnn_model.write(self.folder, self.weights)
+        data = values.read_bytes()
+        first = layers()[0]
+        self.assertEqual(len(data), 4 * (14_714_688 + 13))
+        self.assertEqual(struct.unpack_from("<I", data)[0], 0)
+        self.assertEqual(data[4 : 4 + 4 * 9 * 3 * 64], self.weights.oihw(first))
+
+
+if __name__ == "__main__":
+    unittest.main()

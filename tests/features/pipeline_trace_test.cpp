@@ -1,0 +1,157 @@
+// What the pipeline's threads do at the same time, as its trace tells it.
+
+#include <gmock/gmock.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "engine/base/trace.h"
+#include "engine/features/pipeline.h"
+#include "tests/features/small_backend.h"
+#include "tests/support/support.h"
+#include "tests/support/trace_events.h"
+
+namespace graft {
+namespace {
+
+using test::named;
+using test::SmallBackbone;
+using test::SmallBackend;
+using test::TemporaryFolder;
+using ::testing::IsSupersetOf;
+
+constexpr std::size_t batch_size = 3;
+constexpr std::size_t batches = 6;
+
+// Lets a thread wait until another one has come to a place.
+class Milestones {
+ public:
+  void reach(std::size_t place) {
+    const std::lock_guard lock(mutex_);
+    reached_.insert(place);
+    changed_.notify_all();
+  }
+  void wait_for(std::size_t place) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return reached_.contains(place); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::size_t> reached_;
+};
+
+class PipelineTrace : public ::testing::Test {
+ protected:
+  PipelineTrace() {
+    for (std::size_t i = 0; i < batches * batch_size; ++i) {
+      test::write_png(image(i), static_cast<unsigned>(i));
+    }
+    request_.images = batches * batch_size;
+    request_.path = [this](std::size_t i) { return image(i); };
+    request_.data.image_size = test::small_image_size;
+    request_.shape = vgg16_feature_shape(test::small_image_size);
+    request_.batch_size = batch_size;
+    request_.decode_threads = 2;
+    request_.tracer = &trace_;
+    trace_.name_thread("main");
+  }
+  std::filesystem::path image(std::size_t i) const {
+    return folder_ / test::numbered("", i, ".png");
+  }
+  std::vector<test::TracedSpan> run(SinkThread sink_thread = SinkThread::own) {
+    run_pipeline(
+        request_, backend_, backbone_, [](const FeatureBatch&) {}, sink_thread, [](std::size_t) {},
+        {});
+    return test::traced_spans(trace_.json());
+  }
+
+  TemporaryFolder folder_;
+  ChromeTrace trace_;
+  SmallBackend backend_;
+  SmallBackbone backbone_{false};
+  PipelineRequest request_;
+};
+
+// Three buffers go round: while batch n is in the backbone, n + 1 waits for it and n + 2 is being
+// decoded. Each of the two waits here until the other has begun.
+TEST_F(PipelineTrace, LaterBatchesAreDecodedWhileTheBackboneWorks) {
+  Milestones decoding, computing;
+  request_.path = [&](std::size_t i) {
+    const std::size_t batch = i / batch_size;
+    decoding.reach(batch);
+    if (batch >= 2) computing.wait_for(batch - 2);
+    return image(i);
+  };
+  backbone_.before_submit = [&](std::size_t batch) {
+    computing.reach(batch);
+    if (batch + 2 < batches) decoding.wait_for(batch + 2);
+  };
+  EXPECT_GE(test::photos_beside_the_backbone(run(), batch_size), batches - 2);
+}
+
+TEST_F(PipelineTrace, EachPhotoAndBatchHasItsSpanAndThoseOfAThreadNest) {
+  const auto spans = run();
+  EXPECT_EQ(test::crossing_spans(spans), "");
+  for (const char* name : {"photo", "read", "decode", "resize"}) {
+    std::set<std::uint64_t> numbers;
+    for (const auto& span : named(spans, name)) numbers.insert(span.number);
+    EXPECT_EQ(numbers.size(), batches * batch_size) << name;
+    EXPECT_EQ(named(spans, name).size(), batches * batch_size) << name;
+  }
+  for (const char* name : {"backbone", "write"}) {
+    const auto of_name = named(spans, name);
+    ASSERT_EQ(of_name.size(), batches) << name;
+    for (std::size_t i = 0; i < batches; ++i) EXPECT_EQ(of_name[i].number, i) << name;
+  }
+  EXPECT_FALSE(named(spans, "wait for a buffer").empty());
+  EXPECT_FALSE(named(spans, "wait for photos").empty());
+}
+
+TEST_F(PipelineTrace, EachThreadHasItsRow) {
+  std::set<std::string> threads;
+  for (const auto& span : run()) {
+    threads.insert(span.thread);
+    const std::string kind = span.thread.substr(0, span.thread.find(' '));
+    const std::map<std::string, std::string> expected = {
+        {"photo", "decoder"}, {"backbone", "main"}, {"write", "writer"}};
+    const auto found = expected.find(span.name);
+    if (found != expected.end()) {
+      EXPECT_EQ(kind, found->second) << span.name;
+    }
+  }
+  EXPECT_THAT(threads, IsSupersetOf({"main", "writer 1"}));
+}
+
+TEST_F(PipelineTrace, ABadImageEndsItsSpansToo) {
+  test::write_bytes(image(4), "no image");
+  const auto spans = run(SinkThread::calling);
+  EXPECT_EQ(test::crossing_spans(spans), "");
+  EXPECT_EQ(named(spans, "decode").size(), batches * batch_size);
+  EXPECT_EQ(named(spans, "resize").size(), batches * batch_size - 1);
+  for (const auto& span : named(spans, "write")) EXPECT_EQ(span.thread, "main");
+}
+
+TEST_F(PipelineTrace, WithoutATracerTheFeaturesAreTheSame) {
+  std::vector<float> traced, plain;
+  for (auto* features : {&traced, &plain}) {
+    request_.tracer = features == &traced ? &trace_ : nullptr;
+    run_pipeline(
+        request_, backend_, backbone_,
+        [&](const FeatureBatch& batch) {
+          features->insert(features->end(), batch.features.data,
+                           batch.features.data + batch.features.rows * batch.features.columns);
+        },
+        SinkThread::own, [](std::size_t) {}, {});
+  }
+  EXPECT_EQ(traced, plain);
+  EXPECT_EQ(named(test::traced_spans(trace_.json()), "backbone").size(), batches);
+}
+
+}  // namespace
+}  // namespace graft

@@ -1,0 +1,32 @@
+#pragma once
+// What a trace file says, for tests.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace graft::test {
+
+struct TracedSpan {
+  std::string thread;  // the name of its row
+  std::string name;
+  std::uint64_t number = 0;
+  std::int64_t begin = 0, end = 0;  // nanoseconds
+};
+
+// The spans of a trace file's text, in its order. Throws when it is no such file.
+std::vector<TracedSpan> traced_spans(const std::string& json);
+
+// Those of one name.
+std::vector<TracedSpan> named(const std::vector<TracedSpan>& spans, const std::string& name);
+
+// Two spans of one thread that neither follow each other nor lie in each other; empty when there
+// are none such.
+std::string crossing_spans(const std::vector<TracedSpan>& spans);
+
+// How many pairs of a photo and a batch in the backbone go on at the same time, where the photo
+// belongs to a later batch.
+std::size_t photos_beside_the_backbone(const std::vector<TracedSpan>& spans,
+                                       std::size_t batch_size);
+
+}  // namespace graft::test
