@@ -1,6 +1,6 @@
 // The frozen network as a whole, per Isa and number of threads: images a second, and the arithmetic
-// behind them. `direct GFLOP/s` counts what a direct convolution would need (13.2 GFLOP an image at
-// 150×150); `GFLOP/s` what the matrix products of Winograd's algorithm really do, and `FMA` is the
+// behind them. `direct GFLOP/s` counts what a direct convolution would need (13.0 GFLOP an image at
+// 150×150, without what floor pooling drops); `GFLOP/s` what the matrix products of Winograd's algorithm really do, and `FMA` is the
 // share that this has of the machine's peak of multiply-adds with as many threads, measured first in
 // the same run. Thread counts are 1, 2, 4 and all, as far as there are cores.
 //   build/release/bench/bench_backbone --benchmark_min_time=2

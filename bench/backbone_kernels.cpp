@@ -122,6 +122,32 @@ void winograd_output(benchmark::State& state, Isa isa) {
   report(state, 0, 4.0 * static_cast<double>(values * channels), core_peak[isa]);
 }
 
+// One panel of output channels of a layer 128 → N, the unit that a thread takes.
+void winograd_weights(benchmark::State& state, Isa isa) {
+  constexpr std::size_t inputs = 128;
+  const KernelTable& kernels = cpu::kernels_for(isa);
+  const AlignedFloats kernel = filled(9 * inputs * kernels.gemm_columns);
+  const AlignedFloats packed(cpu::winograd_max_positions * inputs * kernels.gemm_columns);
+  for (auto _ : state) {
+    kernels.winograd_weights({inputs, kernels.gemm_columns, kernel.data(), packed.data(), 0});
+    benchmark::ClobberMemory();
+  }
+  report(state, 0, 4.0 * static_cast<double>(kernel.size() + packed.size()), core_peak[isa]);
+}
+
+void finish(benchmark::State& state, Isa isa) {
+  constexpr std::size_t pixels = 64, channels = 128;
+  const bool pooled = state.range(0) != 0;
+  const AlignedFloats product = filled(4 * pixels * channels), bias(channels);
+  const AlignedFloats target(pixels * channels);
+  for (auto _ : state) {
+    cpu::kernels_for(isa).finish(
+        {pixels, channels, product.data(), channels, pooled, bias.data(), target.data(), channels});
+    benchmark::ClobberMemory();
+  }
+  report(state, 0, 4.0 * static_cast<double>((pooled ? 5 : 2) * pixels * channels), core_peak[isa]);
+}
+
 void convolution_rgb(benchmark::State& state, Isa isa) {
   constexpr std::size_t side = 150, outputs = 64;
   const AlignedFloats input = filled((side + 2) * (side + 2) * 3), kernel = filled(27 * outputs);
@@ -154,11 +180,6 @@ void preprocess(benchmark::State& state) {
     benchmark::ClobberMemory();
   }
   report(state, 0, 15.0 * side * side, core_peak[Isa::portable]);
-}
-
-// As many images as CpuBackbone takes through such a layer at a time, out of a batch of 16.
-std::size_t images_of(const ConvolutionShape& shape) {
-  return shape.height > 40 ? 2 : 16;
 }
 
 double direct_operations(const ConvolutionShape& s) {
@@ -228,6 +249,8 @@ void register_isa(Isa isa) {
       ->Args({6, 1})
       ->Args({5, 0})
       ->Args({4, 1});
+  add("winograd_weights", winograd_weights)->Unit(benchmark::kMicrosecond);
+  add("finish", finish)->ArgName("pool")->Arg(0)->Arg(1);
   add("convolution_rgb", convolution_rgb)->Unit(benchmark::kMillisecond);
   for (const NamedLayer& layer : vgg16_layers_of_150) {
     benchmark::RegisterBenchmark(name(std::string(layer.name) + "/winograd").c_str(),

@@ -17,6 +17,7 @@
 #include "bench/random_network.h"
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_head.h"
+#include "kernels/cpu/cross_entropy.h"
 #include "tests/reference/naive_head_ops.h"
 
 namespace graft::bench {
@@ -129,6 +130,45 @@ void relu_dropout_naive(benchmark::State& state) {
     benchmark::DoNotOptimize(reference::relu_dropout(values, stream, 0.5, 0));
   }
   report(state, Isa::portable, 1, 0.0, 8.0 * batch * units);
+}
+
+void relu_dropout_backward(benchmark::State& state, Isa isa) {
+  const AlignedFloats gradient = filled(batch * units, 1.0F);
+  const AlignedFloats outputs = filled(batch * units, 1.0F);
+  for (auto _ : state) {
+    cpu::kernels_for(isa).relu_dropout_backward(gradient.data(), outputs.data(), batch * units,
+                                                1.0F);
+    benchmark::ClobberMemory();
+  }
+  report(state, isa, 1, 0.0, 12.0 * batch * units);
+}
+
+void bias_update(benchmark::State& state, Isa isa) {
+  const AlignedFloats delta = filled(batch * units, 0.01F);
+  const AlignedFloats bias = filled(units, 0.1F), mean_square(units);
+  for (auto _ : state) {
+    cpu::kernels_for(isa).bias_update(delta.data(), batch, units, rmsprop, bias.data(),
+                                      mean_square.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, isa, 1, 0.0, 4.0 * (batch + 4) * units);
+}
+
+// Of 16 rows, the loss and its gradient: the same code on every processor.
+void cross_entropy(benchmark::State& state) {
+  const auto classes = static_cast<std::size_t>(state.range(0));
+  const std::size_t outputs = classes == 2 ? 1 : classes;
+  const AlignedFloats logits = filled(batch * outputs, 1.0F);
+  const AlignedFloats gradient(batch * outputs);
+  const std::vector<std::uint32_t> labels(batch, 1);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        classes == 2
+            ? cpu::sigmoid_cross_entropy(logits.data(), labels.data(), batch, gradient.data())
+            : cpu::softmax_cross_entropy(logits.data(), labels.data(), batch, classes,
+                                         gradient.data()));
+  }
+  report(state, Isa::portable, 1, 0.0, 8.0 * static_cast<double>(batch * outputs));
 }
 
 void dense_backward_input(benchmark::State& state, Isa isa) {
@@ -259,6 +299,11 @@ void add_all(std::size_t cores) {
       ->Arg(1)
       ->Arg(256)
       ->Unit(kMicrosecond);
+  benchmark::RegisterBenchmark("cross_entropy", cross_entropy)
+      ->ArgName("classes")
+      ->Arg(2)
+      ->Arg(10)
+      ->Unit(kMicrosecond);
   benchmark::RegisterBenchmark("dense_update/naive", dense_update_naive)->Unit(kMicrosecond);
   for (const Isa isa : cpu::all_isas) {
     if (!cpu::supports(isa)) continue;
@@ -273,6 +318,8 @@ void add_all(std::size_t cores) {
         ->Arg(256)
         ->Unit(kMicrosecond);
     add("dense_update", isa, dense_update);
+    add("relu_dropout_backward", isa, relu_dropout_backward);
+    add("bias_update", isa, bias_update);
     auto* step =
         benchmark::RegisterBenchmark(("training_step/" + unit).c_str(), training_step, isa);
     auto* whole =

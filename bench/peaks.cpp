@@ -95,7 +95,7 @@ double multiply_add_peak(cpu::Isa isa, std::size_t threads) {
 }
 
 double memory_read_peak(std::size_t threads) {
-  constexpr std::size_t bytes = std::size_t{256} << 20U;
+  const std::size_t bytes = std::max<std::size_t>(256, 64 * threads) << 20U;  // past every cache
   const std::vector<std::uint64_t> data(bytes / sizeof(std::uint64_t), 1);
   const std::size_t share = data.size() / threads;
   cpu::ThreadPool pool(threads);

@@ -5,20 +5,26 @@
     bench/peers.py --work features --peers mnn,ncnn  a part of it
     bench/peers.py --photos data/cats_and_dogs       the job on photos of your own: train/ and validation/
 
-Every engine is a process of its own, computes fp32 with one thread a core that this process may run on,
-and agrees with graft on the same input before its time counts. Rounds are interleaved. A peer's clock
-begins with float32 input in the layout that it likes best; graft's includes the step from bytes to floats.
-Ends with 1, and a sentence, when an engine disagrees or fails; targets missed are in the table, not in the
-exit code.
+Every engine is a process of its own, computes fp32 with one thread for each logical processor that this
+process may run on, and agrees with graft on the same input before its time counts. Rounds are interleaved.
+A peer's clock begins with float32 input in the layout that its interface takes: what it changes of that
+inside, as MNN does when it copies the input, counts. graft's includes the step from bytes to floats.
+ncnn takes the pictures of a batch one after the other. Peers use the widest vector unit of the processor:
+with AVX-512, the column of graft/AVX2 is graft in AVX2 against peers in AVX-512.
+A table is printed, and the JSON written anew, after each work. Ends with 1, and a sentence, when an engine
+disagrees or fails, and with 130 after Ctrl-C; targets missed are in the table, not in the exit code.
 """
 
 import argparse
 import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from peer_engines import comparison, environment, inputs, job, machine, report
@@ -30,8 +36,9 @@ from peer_engines.vgg16 import direct_operations
 from peer_engines.work import FeaturesWork, HeadWork
 
 PROJECT = Path(__file__).resolve().parents[1]
-# Side, batch, and batches a round: a round of the slowest engine lasts about a second.
-SHAPES = ((150, 16, 1), (224, 8, 1), (150, 1, 10))
+# Side, batch, and batches a round: a round of the slowest engine lasts about three seconds, because the
+# first batch after the others' rounds finds every cache and page cold.
+SHAPES = ((150, 16, 3), (224, 8, 3), (150, 1, 24))
 HEAD_STEPS = 60
 FEATURES_CLOCK = "float32 input in memory to features in memory; graft: from the pictures' bytes"
 HEAD_CLOCK = "forward, backward, RMSprop on rows in memory; graft: gathers the rows too"
@@ -47,16 +54,18 @@ Peaks = dict[str, dict[str, float]]
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=["cpu"], default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu; a GPU is not compared yet")
     parser.add_argument("--work", default="features,head,job", help="of features, head, job (default: all)")
     parser.add_argument("--peers", help="of onnxruntime, openvino, pytorch, keras, mnn, ncnn (default: all)")
     parser.add_argument("--rounds", type=int, default=7, help="of features and head (default 7)")
     parser.add_argument("--job-rounds", type=int, default=1, help="of the job, minutes each (default 1)")
-    parser.add_argument("--threads", type=int, default=machine.cores(), help="default: one a core")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="default: one a logical processor")
     parser.add_argument("--photos", type=Path, help="folder with train/ and validation/ (default: made photos)")
     parser.add_argument("--json", type=Path, help="writes every sample there")
     parser.add_argument("--build", type=Path, default=PROJECT / "build/release", help="graft's build folder")
     found = parser.parse_args()
+    if found.device != "cpu":
+        parser.error(f"--device {found.device}: the comparison runs on the CPU alone; leave the option out")
     found.work = found.work.split(",")
     if set(found.work) - {"features", "head", "job"}:
         parser.error("--work takes features, head and job, with commas between")
@@ -75,16 +84,33 @@ def need(path: Path, hint: str) -> Path:
     return path
 
 
-def features(setup: Setup, weights: Path, peaks: Peaks) -> list[Work]:
-    found = []
+def check_start(options: argparse.Namespace, cache: Path) -> None:
+    """Whatever can be wrong is found before anything is installed or measured."""
+    need(cache / "vgg16_imagenet.safetensors", "tools/fetch_weights.sh fetches it")
+    need(options.build / "bench/bench_rounds", "build the target bench_rounds")
+    if "job" in options.work:
+        need(options.build / "graft", "build the program graft")
+        if options.photos:
+            for part in ("train", "validation"):
+                folder = need(options.photos / part, "--photos takes a folder with train/ and validation/")
+                if job.photos_below(folder) == 0:
+                    raise environment.SetupError(f"there is no photo below {folder}")
+    if options.json:
+        if options.json.is_dir():
+            raise environment.SetupError(f"--json {options.json} is a folder; give the name of a file")
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=options.json.parent):
+            pass  # the folder takes files: else this is an OSError with its name
+
+
+def features(setup: Setup, weights: Path, peaks: Peaks) -> Iterator[Work]:
     for side, batch, times in SHAPES:
         name = f"features, {side}×{side}, batch {batch}"
         work = Work(name, "images", batch * times, direct_operations(side), FEATURES_CLOCK)
         pictures = setup.scratch / "pictures"
         inputs.write_pictures(pictures, batch, side)
         asked = FeaturesWork(side, batch, str(pictures), str(weights), setup.threads, "")
-        found.append(comparison.run(setup, work, asked, times, setup.peers, peaks))
-    return found
+        yield comparison.run(setup, work, asked, times, setup.peers, peaks)
 
 
 def head(setup: Setup, peaks: Peaks) -> Work:
@@ -99,10 +125,12 @@ def head(setup: Setup, peaks: Peaks) -> Work:
 
 
 def whole_job(setup: Setup, options: argparse.Namespace, weights: Path) -> Work:
-    graft = need(options.build / "graft", "build the program graft")
+    graft = options.build / "graft"
     photos = options.photos or made_photos(setup)
     count = job.photos_below(photos)
-    work = Work("job, photos to a trained head", "photos", count, None, f"{JOB_CLOCK}; {count} photos")
+    whose = f"of the folder {photos.name}" if options.photos else "made by peers.py"
+    covers = f"{JOB_CLOCK}; {count} photos {whose}, read once before; {job.packed_weights(weights)}"
+    work = Work("job, photos to a trained head", "photos", count, None, covers)
     return job.run(setup, work, graft, photos.resolve(), weights, options.job_rounds)
 
 
@@ -115,45 +143,78 @@ def made_photos(setup: Setup) -> Path:
     return folder
 
 
+def measured(setup: Setup, options: argparse.Namespace, weights: Path, peaks: Peaks) -> Iterator[Work]:
+    if "features" in options.work:
+        yield from features(setup, weights, peaks)
+    if "head" in options.work:
+        yield head(setup, peaks)
+    if "job" in options.work:
+        yield whole_job(setup, options, weights)
+
+
 def run(options: argparse.Namespace, scratch: Path) -> None:
     cache = environment.cache_folder()
-    weights = need(cache / "vgg16_imagenet.safetensors", "tools/fetch_weights.sh fetches it")
-    bench_rounds = need(options.build / "bench/bench_rounds", "build the target bench_rounds")
+    check_start(options, cache)
     here = machine.describe()
     python = environment.ensure(cache)
+    bench_rounds = options.build / "bench/bench_rounds"
     setup = Setup(python, bench_rounds, here["isas"], options.peers, options.threads, options.rounds, scratch)
+    print(report.machine_text(here, options.threads), flush=True)
     works: list[Work] = []
     peaks: Peaks = {}
-    if "features" in options.work:
-        works += features(setup, weights, peaks)
-    if "head" in options.work:
-        works.append(head(setup, peaks))
-    if "job" in options.work:
-        works.append(whole_job(setup, options, weights))
-    show(options, here, peaks, works)
+    shown = None
+    for work in measured(setup, options, cache / "vgg16_imagenet.safetensors", peaks):
+        works.append(work)
+        best = max((found["multiply_add"] for found in peaks.values()), default=None)
+        if best != shown:
+            print(report.peak_text(best))
+            shown = best
+        print(f"\n{report.work_text(work, best)}", flush=True)
+        if options.json:
+            write_json(options.json, report.as_json(here, peaks, options.threads, works))
 
 
-def show(options: argparse.Namespace, here: dict[str, object], peaks: Peaks, works: list[Work]) -> None:
-    best = max((found["multiply_add"] for found in peaks.values()), default=None)
-    texts = [report.machine_text(here, best, options.threads)]
-    print("\n\n".join(texts + [report.work_text(work, best) for work in works]))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        content = report.as_json(here, peaks, options.threads, works)
-        options.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_json(path: Path, content: dict) -> None:
+    """Written beside and renamed, so that nobody reads half of it."""
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+def keep_logs(scratch: Path) -> bool:
+    """Removes all but the logs that hold something; whether there are any."""
+    for folder, _, names in os.walk(scratch, topdown=False):
+        for path in (Path(folder, name) for name in names):
+            if (path.suffix != ".log" and path.name != "log.txt") or path.stat().st_size == 0:
+                path.unlink()
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()  # it goes when it is empty
+    return scratch.exists()
+
+
+def end_by_signal(number: int, _: object) -> None:
+    """As an exception, so that the workers end too."""
+    raise SystemExit(128 + number)
 
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, end_by_signal)
     scratch = Path(tempfile.mkdtemp(prefix="graft-peers-"))
+    failed = False
     try:
         run(options, scratch)
     except FAILURES as error:
+        failed = True
         print(f"peers.py: {error}", file=sys.stderr)
-        with contextlib.suppress(OSError):
-            scratch.rmdir()  # it goes when it is empty; the logs of workers stay
         return 1
-    shutil.rmtree(scratch)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if failed and keep_logs(scratch):
+            print(f"peers.py: the logs of the engines are in {scratch}", file=sys.stderr)
+        elif not failed:
+            shutil.rmtree(scratch, ignore_errors=True)
     return 0
 
 

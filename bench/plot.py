@@ -18,6 +18,11 @@ GRAFT, PEER, LINE, INK = "#1f7a4d", "#a9b4c2", "#3c4652", "#20262d"
 SCHEMA = "graft-peers/1"
 
 
+def number(value: float) -> str:
+    """Three digits, or all of those before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def text(x: float, y: float, content: str, style: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(content)}</text>'
 
@@ -32,7 +37,7 @@ def bar(engine: dict, unit: str, scale: float, top: float) -> list[str]:
         text(left - 8, middle + 4, engine["name"], 'text-anchor="end"'),
         f'<rect x="{left}" y="{middle - BAR / 2}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>',
         f'<path d="M{left + low:.1f} {middle}H{left + high:.1f}" stroke="{LINE}"/>',
-        text(left + max(length, high) + 6, middle + 4, f"{figure['median']:.3g} {unit}"),
+        text(left + max(length, high) + 6, middle + 4, f"{number(figure['median'])} {unit}"),
     ]
 
 

@@ -2,6 +2,8 @@
 // The convolutions of VGG16 at 150×150 that Winograd's algorithm computes. Layers of the same shape
 // stand once (block5_conv2 is block5_conv1).
 
+#include <cstddef>
+
 #include "kernels/cpu/convolution_shape.h"
 
 namespace graft::bench {
@@ -19,5 +21,10 @@ inline constexpr NamedLayer vgg16_layers_of_150[] = {
     {"block4_conv3", {18, 18, 512, 512, true}},  {"block5_conv1", {9, 9, 512, 512, false}},
     {"block5_conv3", {9, 9, 512, 512, true}},
 };
+
+// As many images as CpuBackbone takes through such a layer at a time, out of a batch of 16.
+inline std::size_t images_of(const cpu::ConvolutionShape& shape) {
+  return shape.height > 40 ? 2 : 16;
+}
 
 }  // namespace graft::bench

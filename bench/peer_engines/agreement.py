@@ -31,11 +31,24 @@ def read_npy(path: Path) -> Values:
     return Values(tuple(header["shape"]), floats)
 
 
-def difference(found: Values, due: Values) -> float:
-    """The largest difference as a share of the largest value due; infinite where a value is not finite."""
+def comparable(found: Values, due: Values) -> bool:
+    """Whether both can be compared: all finite. Shapes that differ are a ValueError."""
     if found.shape != due.shape:
         raise ValueError(f"shape {found.shape} where {due.shape} is due")
-    if not all(map(math.isfinite, found.floats)) or not all(map(math.isfinite, due.floats)):
+    return all(map(math.isfinite, found.floats)) and all(map(math.isfinite, due.floats))
+
+
+def difference(found: Values, due: Values) -> float:
+    """The largest difference as a share of the largest value due; infinite where a value is not finite."""
+    if not comparable(found, due):
         return math.inf
     largest = max(map(abs, due.floats))
     return max(map(abs, map(sub, found.floats, due.floats))) / largest if largest > 0 else math.inf
+
+
+def mean_difference(found: Values, due: Values) -> float:
+    """The mean difference as a share of the mean size of the values due; infinite as above."""
+    if not comparable(found, due):
+        return math.inf
+    size = math.fsum(map(abs, due.floats))
+    return math.fsum(map(abs, map(sub, found.floats, due.floats))) / size if size > 0 else math.inf

@@ -61,6 +61,8 @@ def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Partici
         worker = Worker(name, command, log, surroundings)
         stack.callback(worker.quit)
         found.append(Participant(Engine(name, "", "", limit=limit), worker))
+    # The stack ends with this: the word goes to all before anyone is waited for.
+    stack.callback(lambda: [one.worker.ask_to_quit() for one in found])
     return found
 
 

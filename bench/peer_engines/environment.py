@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+# Of the disk, once installed, with what pip unpacks on the way.
+SIZE = "about 7 GB"
+
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
@@ -25,6 +28,9 @@ def cache_folder() -> Path:
 
 # An environment belongs to one minor version of Python, whoever built that.
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+WHEELS = f"and that the packages of {REQUIREMENTS.name} have wheels for this Python, {PYTHON}"
 
 
 def stamp() -> str:
@@ -51,13 +57,14 @@ def ensure(cache: Path) -> Path:
     if ready:
         return ready
     folder, venv = cache / "peers", cache / "peers/venv"
-    print(f"peers.py: installing the peers into {venv}; some minutes, once", file=sys.stderr)
+    print(f"peers.py: installing the peers into {venv}: {SIZE}, some minutes, once", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
+    (venv / "graft.stamp").unlink(missing_ok=True)  # what is half installed is not taken for whole
     with (folder / "install.log").open("w") as log:
         if not started(venv):
             run([sys.executable, "-m", "venv", "--clear", str(venv)], log, "on Debian 12, install python3-venv")
         pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
-        hint = "check the network and pip's index, then run this again"
+        hint = f"check that there is {SIZE} of room, the network and pip's index, {WHEELS}, then run this again"
         run([*pip, "--requirement", str(REQUIREMENTS)], log, hint)
     (venv / "graft.stamp").write_text(stamp())
     return venv / "bin/python"
@@ -80,6 +87,7 @@ SETTINGS = {
 
 
 def worker_environment() -> dict[str, str]:
-    """A worker's environment: ours, without settings of threads that someone left behind."""
-    threads = ("OMP_", "KMP_", "MKL_", "GOMP_")
-    return {k: v for k, v in os.environ.items() if not k.startswith(threads)} | SETTINGS
+    """A worker's environment: ours, without settings of threads, of vector units or of compilers that
+    someone left behind."""
+    left = ("OMP_", "KMP_", "MKL_", "GOMP_", "DNNL_", "ONEDNN_", "TF_", "XLA_FLAGS")
+    return {k: v for k, v in os.environ.items() if not k.startswith(left)} | SETTINGS

@@ -1,13 +1,13 @@
 """The blog's recipe in Keras 3, as one would write it today: photos → VGG16 → .npy → Dense head.
 
-    python -m peer_engines.keras_job PHOTOS WEIGHTS OUTPUT EPOCHS
+    python -m peer_engines.keras_job PHOTOS WEIGHTS OUTPUT EPOCHS THREADS
 """
 
 import json
 import sys
 from pathlib import Path
 
-from .keras_engine import VERSION, keras, network, numpy, tensorflow
+from .keras_engine import VERSION, keras, network, numpy, tensorflow, use_threads
 from .vgg16 import Weights
 
 SIDE, BATCH = 150, 16
@@ -45,7 +45,8 @@ def trained(train: tuple, validation: tuple, epochs: int) -> keras.callbacks.His
     return head.fit(*train, epochs=epochs, batch_size=BATCH, validation_data=validation, verbose=2)
 
 
-def main(photos: Path, weights: Path, output: Path, epochs: int) -> None:
+def main(photos: Path, weights: Path, output: Path, epochs: int, threads: int) -> None:
+    use_threads(threads)
     output.mkdir(parents=True)
     keras.utils.set_random_seed(1)
     model = network(Weights(weights), SIDE)
@@ -55,4 +56,4 @@ def main(photos: Path, weights: Path, output: Path, epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))

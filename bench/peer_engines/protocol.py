@@ -10,14 +10,20 @@ What fails is answered with {"ok": false, "error": sentence}. Each engine is a p
 neither its threads nor its allocator nor its copy of oneDNN meets another's.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 Message = dict[str, object]
+
+# No answer within this time means that none will come; the slowest, a preparation, takes a minute or two.
+SECONDS_PER_REQUEST = 600.0
+SECONDS_TO_QUIT = 20.0
 
 
 class WorkerError(Exception):
@@ -27,9 +33,17 @@ class WorkerError(Exception):
 class Worker:
     """The asking side: starts the process, sends requests, ends it with the object."""
 
-    def __init__(self, name: str, command: list[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        log: Path,
+        environment: dict[str, str],
+        limit: float = SECONDS_PER_REQUEST,
+    ) -> None:
         self.name = name
         self._log = log
+        self._limit = limit
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
@@ -47,7 +61,17 @@ class Worker:
             raise self._died() from None
 
     def receive(self) -> Message:
-        line = self._process.stdout.readline()
+        """Kills a worker that does not answer in time: its stdout ends, and so does the wait."""
+        too_late = threading.Event()
+        timer = threading.Timer(self._limit, lambda: (too_late.set(), self._process.kill()))
+        timer.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if not line and too_late.is_set():
+            late = f"gave no answer within {self._limit:g} s and was killed"
+            raise WorkerError(f"{self.name} {late} (its log is {self._log})")
         if not line:
             raise self._died()
         try:
@@ -63,16 +87,26 @@ class Worker:
         """None while the process runs."""
         return self._process.poll()
 
+    def ask_to_quit(self) -> None:
+        """Sends the word and does not wait; what is already gone is fine."""
+        if not self._process.stdin.closed:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write('{"command": "quit"}\n')
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
     def quit(self) -> None:
         """Ends the process; kills it when it does not go."""
+        self.ask_to_quit()
         try:
-            self._process.stdin.write('{"command": "quit"}\n')
-            self._process.stdin.close()
-            self._process.wait(timeout=20)
-        except (OSError, ValueError, subprocess.TimeoutExpired):
+            self._process.wait(SECONDS_TO_QUIT)
+        except BaseException as error:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+        finally:
+            self._process.stdout.close()
 
     def _died(self) -> WorkerError:
         code = self._process.wait()

@@ -59,13 +59,17 @@ def work_text(work: Work, peak: float | None) -> str:
     return "\n".join([head, clock, *aligned(rows), *map(verdict_line, verdicts(work))])
 
 
-def machine_text(machine: dict[str, object], peak: float | None, threads: int) -> str:
-    found = f"{machine['processor']}, {machine['cores']} cores, {threads} threads, {machine['system']}"
-    lines = [f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"]
-    if peak is not None:
-        lines.append(f"peak of fused multiply-adds, measured in this run: {peak * 1e-9:.1f} GFLOP/s")
-        lines.append("of peak: the operations of direct arithmetic in the same time, as a share of that")
-    return "\n".join(lines)
+def machine_text(machine: dict[str, object], threads: int) -> str:
+    found = f"{machine['processor']}, {machine['cores']} logical processors, {threads} threads, {machine['system']}"
+    return f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"
+
+
+def peak_text(peak: float) -> str:
+    """What the column "of peak" is a share of."""
+    return (
+        f"peak of fused multiply-adds, the best measured in this run so far: {peak * 1e-9:.1f} GFLOP/s\n"
+        "of peak: the operations of direct arithmetic in the same time, as a share of that"
+    )
 
 
 def as_json(machine: dict[str, object], peaks: dict[str, dict[str, float]], threads: int, works: list[Work]) -> dict:

@@ -1,7 +1,8 @@
 """A peer's process: `python -m peer_engines.worker ENGINE`, with bench/ on the module path.
 
 The clock of a round covers what a caller waits for: from float32 input in memory, in the layout that the
-engine likes best, to float32 results in memory. Reading, rescaling and the change of layout are done before.
+engine's interface takes, to float32 results in memory. Reading, rescaling and the change to that layout are
+done before; what an engine changes of it inside counts.
 """
 
 import importlib

@@ -5,10 +5,29 @@
 #include <algorithm>
 #include <iterator>
 #include <new>
+#include <string_view>
 
 #include "engine/base/file.h"
 
 namespace graft {
+namespace {
+
+// As it stands between the quotes of JSON.
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      result += {'\\', c};
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+}  // namespace
 
 void ChromeTrace::name_thread(const std::string& name) {
   const std::lock_guard lock(mutex_);
@@ -49,8 +68,8 @@ std::size_t ChromeTrace::row_of_this_thread() {
   return row;
 }
 
-// A complete event ("X") for each span, times in microseconds. Names are literals of the engine's
-// and need no escapes.
+// A complete event ("X") for each span, times in microseconds. The names of spans are literals of
+// the engine's and need no escapes.
 std::string ChromeTrace::json() const {
   const std::lock_guard lock(mutex_);
   std::string text = R"({"displayTimeUnit":"ms","traceEvents":[)";
@@ -59,7 +78,7 @@ std::string ChromeTrace::json() const {
   for (std::size_t row = 0; row < rows_.size(); ++row) {
     fmt::format_to(out,
                    R"({}{{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":"{}"}}}})",
-                   separator, row + 1, rows_[row]);
+                   separator, row + 1, escaped(rows_[row]));
     separator = ",\n";
   }
   std::vector<std::vector<const Event*>> open(rows_.size());  // of each row, outermost first

@@ -22,10 +22,11 @@ namespace graft {
 class Tracer {
  public:
   virtual ~Tracer() = default;
-  // What the calling thread is called from now on. No two threads that live at once have the same
-  // name; one that follows another may.
+  // What the calling thread is called from now on, in UTF-8. No two threads that live at once have
+  // the same name; one that follows another may.
   virtual void name_thread(const std::string& name) = 0;
-  // `name` is a literal: it is kept as it is. `number` says which of many: an image, a batch.
+  // `name` is a literal, without '"' and '\\': it is kept as it is. `number` says which of many: an
+  // image, a batch.
   virtual void begin(const char* name, std::uint64_t number) noexcept = 0;
   virtual void end() noexcept = 0;
 };

@@ -24,8 +24,7 @@ struct DenseForwardArguments {
   float* sums;  // rows × units, row-major
   bool add;
 };
-// Reads the kernel once from memory, and again from the caches for every few
-// rows.
+// Reads the kernel once from memory, and again from the caches for every few rows.
 using DenseForward = void(const DenseForwardArguments& arguments);
 
 }  // namespace graft::cpu

@@ -8,7 +8,7 @@
 //   tile 1    ▒√ ▒√ ▒√    ▒√ ▒÷ ▒÷    ▒÷    √ of the tile before: mean squares and their roots
 //   tile 2    ▒√ ▒√ ▒√    ▒√ ▒÷ ▒÷    ▒÷    ÷ of the tile before: quotients and weights
 //
-// What waits of a tile, its gradient and then its divisors, is 2 KiB: it stays in the level-1
+// What waits of a tile, its gradient and its divisors, is at most 2 KiB: it stays in the level-1
 // cache.
 
 #include "kernels/cpu/dense_update.h"

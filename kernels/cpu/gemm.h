@@ -3,8 +3,8 @@
 //
 //            columns                 A is packed in panels of `gemm_rows` rows, B in panels of
 //          ┌─────┬─────┐             `gemm_columns` columns (both in KernelTable). A register tile
-//    depth │ B₀  │ B₁  │             of C stays in registers while k runs over the whole depth:
-//          └─────┴─────┘             each step loads one row of B's panel, broadcasts one column
+//    depth │ B₀  │ B₁  │             of C stays in registers while k runs over 128 steps of the
+//          └─────┴─────┘             depth: each loads one row of B's panel, broadcasts one column
 //    depth    ↓     ↓                of A's, and does gemm_rows × gemm_columns multiply-adds.
 //   ┌─────┐┌─────┬─────┐
 //   │ A₀  ││ C₀₀ │ C₀₁ │ rows        Every element of C is made by the same operations in the same
@@ -19,8 +19,8 @@
 // Packed B:
 //   B[k][column] at (column / gemm_columns · depth + k) · gemm_columns + column % gemm_columns
 //
-// Bytes moved from the second-level cache for each tile: 4·depth·(gemm_rows + gemm_columns), for
-// 2·depth·gemm_rows·gemm_columns operations.
+// Bytes moved from the second-level cache for each tile: 4·depth·(gemm_rows + gemm_columns), and C
+// twice for each 128 steps, for 2·depth·gemm_rows·gemm_columns operations.
 
 #include <cstddef>
 
@@ -33,13 +33,13 @@ inline constexpr std::size_t channel_block = 16;
 inline constexpr std::size_t gemm_chain = 128;
 
 struct GemmArguments {
-  std::size_t rows;      // any, 0 too
-  std::size_t columns;   // a multiple of gemm_columns
-  std::size_t depth;     // a multiple of channel_block
-  const float* a;        // packed; the rows past `rows` in the last panel are not read
-  const float* b;        // packed
-  const float* next_b;   // the B that the next call will read: fetched meanwhile. Any address
-  float* c;              // rows × columns, row-major; overwritten
+  std::size_t rows;     // any, 0 too
+  std::size_t columns;  // a multiple of gemm_columns
+  std::size_t depth;    // a multiple of channel_block
+  const float* a;       // packed; the rows past `rows` in the last panel are not read
+  const float* b;       // packed
+  const float* next_b;  // what the next call is likely to read as B: fetched meanwhile. Any address
+  float* c;             // rows × columns, row-major; overwritten
   std::size_t c_stride;  // floats from one row to the next, ≥ columns
 };
 using Gemm = void(const GemmArguments& arguments);

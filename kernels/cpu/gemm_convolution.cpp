@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <functional>
 
+#include "kernels/cpu/divide_up.h"
+
 namespace graft::cpu {
 namespace {
 
 constexpr std::size_t strip_bytes = std::size_t{256} << 10U;  // of A
-
-std::size_t divide_up(std::size_t value, std::size_t by) {
-  return (value + by - 1) / by;
-}
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 #pragma once
-// One layer as a plain matrix product, without Winograd: five times the multiplications at F(6),
-// but each output is the plain sum of its 9·inputs products, with the digits and the NaNs of the
-// loop.
+// One layer as a plain matrix product, without Winograd: five times the multiplications of F(6), but
+// each output is a sum of its own 9·inputs products alone (in chains of 128: gemm.h), so that NaNs
+// reach as far as in the plain loop, and a digit more is right.
 //
 //   plane ─▶ gather ─▶ A: a row for each output pixel of a strip, its 3×3 window of inputs
 //                      (9·inputs) ─▶ GEMM with the kernel as it is ─▶ bias, ReLU, pool ─▶ plane

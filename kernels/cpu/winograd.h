@@ -70,13 +70,12 @@ struct WinogradOutputTile {
 using WinogradInput = void(const WinogradInputTile& tile);
 using WinogradOutput = void(const WinogradOutputTile& tile);
 
-// kernel: 3 × 3 × inputs × outputs (HWIO). For each position (row < point_rows, column <
-// point_columns), in this order, U is packed as B of the GEMM, inputs × outputs rounded up to
+// kernel: 3 × 3 × inputs × outputs (HWIO). For each of the 8 × 8 positions, row by row, whatever
+// tiles will be used, U is packed as B of the GEMM, inputs × outputs rounded up to
 // gemm_columns, padded with zeros. Only the GEMM panel `panel` (outputs panel·gemm_columns …) is
 // written, so that panels can be made by several threads. Computed in double, rounded once.
 struct WinogradWeights {
   std::size_t inputs, outputs;
-  std::size_t point_rows, point_columns;
   const float* kernel;
   float* packed;
   std::size_t panel;

@@ -3,14 +3,15 @@
 // and how threads share the blocks. Neither changes what is computed.
 //
 //   by tiles     each thread takes a block of tiles through all steps, in scratch memory of its own:
-//                large planes with few channels. V and M stay in the second-level cache:
-//                4·64·24·(64 + 64) bytes are 786 KB; the weights, 1 to 4 MiB, pass through it once
-//                a block.
+//                large planes with few channels. V and M stay in or near the second-level cache:
+//                4·64·24·(64 + 64) bytes are 786 KB in block1_conv2. The weights, 1 to 8 MiB, pass
+//                through it once a block.
 //   by channels  all threads transform one block of tiles, then each takes blocks of output
 //                channels through GEMM and output transform: small planes with many channels, where
-//                the weights (17 to 67 MiB) come from memory and must be read few times. V goes
-//                through the last-level cache; the part of one position, 4·84·512 bytes, and its M
-//                stay in the second-level one.
+//                the weights (16 to 64 MiB) come from memory and must be read few times. V goes
+//                through the last-level cache; the part of one position, 4·84·512 bytes, stays in
+//                the second-level one. Blocks of channels are all that threads can share: 256
+//                channels keep 8 threads busy, 512 keep 16.
 //
 // bench/blocking.cpp measures the choice against a search of all blocks for each layer.
 
@@ -27,6 +28,7 @@ struct WinogradBlocking {
   bool by_channels;
 };
 
+// threads ≥ 1.
 WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTable& kernels,
                                    std::size_t threads);
 

@@ -4,20 +4,14 @@
 #include <functional>
 #include <stdexcept>
 
+#include "kernels/cpu/divide_up.h"
+
 namespace graft::cpu {
 namespace {
 
 // Scratch areas start a cache line off a round size, so that the same place in neighbouring areas
 // falls in different sets of the caches.
 constexpr std::size_t skew = 16;
-
-std::size_t divide_up(std::size_t value, std::size_t by) {
-  return (value + by - 1) / by;
-}
-
-std::size_t round_up(std::size_t value, std::size_t step) {
-  return divide_up(value, step) * step;
-}
 
 }  // namespace
 
@@ -70,8 +64,7 @@ std::size_t WinogradConvolution::scratch_size(std::size_t threads) const {
 void WinogradConvolution::pack_weights(ThreadPool& threads, const float* kernel,
                                        float* packed) const {
   const auto piece = [&](std::size_t panel, std::size_t) {
-    kernels_.winograd_weights({shape_.inputs, shape_.outputs, winograd_max_points,
-                               winograd_max_points, kernel, packed, panel});
+    kernels_.winograd_weights({shape_.inputs, shape_.outputs, kernel, packed, panel});
   };
   threads.parallel_for(panels(), std::cref(piece));
 }
@@ -222,10 +215,10 @@ void WinogradConvolution::multiply(const Job& job, const Block& block, std::size
   for (std::size_t i = 0; i < point_rows(); ++i) {
     for (std::size_t j = 0; j < point_columns(); ++j) {
       const std::size_t position = i * point_columns() + j;
-      const bool last_of_row = j + 1 == point_columns();
+      const bool last_of_row = j + 1 == point_columns(), last_row = i + 1 == point_rows();
       kernels_.gemm({block.with_position(i, j).count(), columns, shape_.inputs,
                      transformed + position * transformed_stride(), weights(i, j),
-                     last_of_row ? weights(i + 1, 0) : weights(i, j + 1),
+                     last_of_row ? weights(last_row ? 0 : i + 1, 0) : weights(i, j + 1),
                      product + position * product_stride(), blocking_.outputs});
     }
   }

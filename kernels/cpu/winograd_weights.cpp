@@ -70,9 +70,9 @@ void winograd_weights(const WinogradWeights& w) {
     const std::size_t count = w.inputs - first < input_group ? w.inputs - first : input_group;
     for (std::size_t i = 0; i < count; ++i) load_filters(w, first + i, filters[i]);
     float* target = w.packed + w.panel * panel_size + first * gemm_tile_columns;
-    for (std::size_t row = 0; row < w.point_rows; ++row) {
+    for (std::size_t row = 0; row < winograd_max_points; ++row) {
       transform_columns(filters, count, row, half);
-      for (std::size_t column = 0; column < w.point_columns; ++column) {
+      for (std::size_t column = 0; column < winograd_max_points; ++column) {
         transform_rows(half, count, column, target);
         target += panels * panel_size;
       }

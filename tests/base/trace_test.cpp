@@ -33,10 +33,6 @@ std::vector<std::string> events(const ChromeTrace& trace, const std::string& pha
   return found;
 }
 
-TEST(Trace, NobodyListeningIsNoWork) {
-  const TraceSpan span(nullptr, "work");
-}
-
 TEST(Trace, AnEmptyTraceIsWhole) {
   EXPECT_TRUE(nlohmann::json::parse(ChromeTrace().json()).at("traceEvents").empty());
 }
@@ -84,6 +80,13 @@ TEST(Trace, AThreadHasARowAndOneOfTheSameNameFollowsOnIt) {
   EXPECT_THAT(std::vector(spans.begin(), spans.begin() + 3),
               ElementsAre("2 work 0", "3 work 0", "2 work 0"));
   EXPECT_EQ(spans[4], "1 work 0");
+}
+
+TEST(Trace, AThreadMayHaveAnyName) {
+  const std::string name = "a \"quoted\" \\ name,\n\x01 in Zürich";
+  ChromeTrace trace;
+  trace.name_thread(name);
+  EXPECT_THAT(events(trace, "M"), ElementsAre("1 " + name));
 }
 
 TEST(Trace, TheFileIsWholeAndReplacesAnOlderOne) {

@@ -1,10 +1,14 @@
 import contextlib
 import io
 import itertools
+import json
 import math
+import shutil
 import sys
+import tempfile
 import unittest
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -119,6 +123,76 @@ class Program(unittest.TestCase):
                 self.assertEqual(peers.main(), 1)
         self.assertIn("peers.py: they differ", error.getvalue())
         self.assertEqual(len(error.getvalue().strip().splitlines()), 1)
+
+    def ended(self, failure: BaseException) -> tuple[int, str, Path]:
+        """The exit code, stderr and the scratch folder after a worker has left a log and a model there."""
+
+        def run(_: object, scratch: Path) -> None:
+            (scratch / "MNN").mkdir()
+            (scratch / "MNN/log.txt").write_text("the last words")
+            (scratch / "MNN/model").write_text("large")
+            self.scratch = scratch
+            raise failure
+
+        error = io.StringIO()
+        with mock.patch.object(peers, "run", run), mock.patch.object(sys, "argv", ["peers.py"]):
+            with contextlib.redirect_stderr(error):
+                code = peers.main()
+        self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
+        return code, error.getvalue(), self.scratch
+
+    def test_a_failure_leaves_the_logs_alone_and_says_where(self) -> None:
+        code, error, scratch = self.ended(Disagreement("they differ"))
+        self.assertEqual(code, 1)
+        self.assertIn(f"logs of the engines are in {scratch}", error)
+        self.assertEqual([p.name for p in scratch.rglob("*") if p.is_file()], ["log.txt"])
+
+    def test_ctrl_c_is_130_without_a_word_and_leaves_nothing(self) -> None:
+        code, error, scratch = self.ended(KeyboardInterrupt())
+        self.assertEqual((code, error, scratch.exists()), (130, "", False))
+
+    def test_a_failing_work_keeps_the_table_and_the_json_of_the_one_before(self) -> None:
+        head = Work("training step", "steps", 1, None, "", [Engine("graft/AVX2", "1", "", [1.0])])
+
+        def works(*_: object) -> Iterator[Work]:
+            yield head
+            raise Disagreement("the job is not the same")
+
+        with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+            report, out = Path(name, "new/peers.json"), io.StringIO()
+            stack.enter_context(mock.patch.object(sys, "argv", ["peers.py", "--json", str(report)]))
+            stack.enter_context(mock.patch.object(peers, "need"))
+            stack.enter_context(mock.patch.object(peers.environment, "ensure"))
+            stack.enter_context(mock.patch.object(peers, "measured", works))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            self.assertEqual(peers.main(), 1)
+            self.assertEqual([w["name"] for w in json.loads(report.read_text())["works"]], ["training step"])
+            self.assertIn("training step: ms, 1 round of", out.getvalue())
+
+    def test_what_is_missing_is_found_before_anything_is_installed(self) -> None:
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(peers.environment, "ensure") as ensure:
+            folder = Path(name)
+            (folder / "bench").mkdir()
+            (folder / "train").mkdir()
+            for made in ("vgg16_imagenet.safetensors", "bench/bench_rounds"):
+                (folder / made).touch()
+            given = ["--build", name, "--work"]
+            for wrong, due in (
+                ([*given, "job"], "graft is missing"),
+                ([*given, "head", "--json", name], "is a folder"),
+            ):
+                self.assertIn(due, self.refused(folder, wrong))
+            (folder / "graft").touch()
+            self.assertRegex(self.refused(folder, [*given, "job", "--photos", name]), "no photo below .*train")
+            ensure.assert_not_called()
+
+    def refused(self, cache: Path, given: list[str]) -> str:
+        error = io.StringIO()
+        with mock.patch.object(sys, "argv", ["peers.py", *given]), contextlib.redirect_stderr(error):
+            with mock.patch.object(peers.environment, "cache_folder", return_value=cache):
+                self.assertEqual(peers.main(), 1)
+        return error.getvalue()
 
     def test_options_that_make_no_sense_are_refused(self) -> None:
         for wrong in (["--work", "sleep"], ["--peers", "caffe"], ["--rounds", "0"], ["--device", "cuda"]):

@@ -1,11 +1,15 @@
+import math
 import os
 import time
 import unittest
+from array import array
 from pathlib import Path
 from unittest import mock
 
 import support
 from peer_engines import engines, environment, inputs, job, machine
+from peer_engines.comparison import Disagreement
+from peer_engines.results import Engine
 from peer_engines.work import HeadWork
 
 
@@ -54,9 +58,9 @@ class Cache(support.InFolder):
 
     def test_a_failure_is_a_sentence_and_leaves_no_stamp(self) -> None:
         self.ready("old")
-        with self.assertRaisesRegex(environment.SetupError, "pip install.*network.*install.log"):
+        with self.assertRaisesRegex(environment.SetupError, "pip install.*7 GB.*network.*this Python.*install.log"):
             self.commands(1)
-        self.assertIsNone(environment.installed(self.folder))
+        self.assertFalse((self.folder / "peers/venv/graft.stamp").exists())
 
     def test_every_requirement_is_pinned(self) -> None:
         lines = environment.REQUIREMENTS.read_text().splitlines()
@@ -65,10 +69,12 @@ class Cache(support.InFolder):
         for package in packages:
             self.assertRegex(package, r"^[\w-]+==[\d.]+$")
 
-    def test_threads_that_someone_set_do_not_reach_a_worker(self) -> None:
-        with mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "LANG": "C"}):
+    def test_threads_and_vector_units_that_someone_set_do_not_reach_a_worker(self) -> None:
+        left = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "DNNL_VERBOSE", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
+        with mock.patch.dict(os.environ, {name: "1" for name in left} | {"LANG": "C"}):
             found = environment.worker_environment()
-        self.assertNotIn("OMP_NUM_THREADS", found)
+        for name in left:
+            self.assertNotIn(name, found)
         self.assertEqual(found["LANG"], "C")
 
 
@@ -108,6 +114,34 @@ class Inputs(support.InFolder):
 
 
 class Job(support.InFolder):
+    def leave_features(self, place: str, values: list[float]) -> None:
+        path = self.folder / place / "validation.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({len(values)}, 1), }}"
+        support.write_npy(path, header, array("f", values))
+
+    def test_features_may_differ_a_little_but_not_in_their_order(self) -> None:
+        keras = Engine("Keras", "", "")
+        self.leave_features("graft-job/features", [1.0, 0.0, 2.0])
+        self.leave_features("keras-job", [1.25, 0.0, 2.0])
+        job.compare_features(keras, self.folder)
+        self.assertAlmostEqual(keras.difference, 0.25 / 3, delta=1e-6)
+        self.leave_features("keras-job", [0.0, 2.0, 1.0])
+        with self.assertRaisesRegex(Disagreement, "features of the validation photos"):
+            job.compare_features(keras, self.folder)
+
+    def test_accuracies_far_apart_are_not_the_same_job(self) -> None:
+        job.compare(0.9, 0.85)
+        for wrong in (0.7, math.nan):
+            with self.assertRaisesRegex(Disagreement, "not the same job"):
+                job.compare(0.9, wrong)
+
+    def test_says_whether_the_packed_weights_are_kept(self) -> None:
+        weights = self.folder / "w.safetensors"
+        self.assertIn("first round packs", job.packed_weights(weights))
+        (self.folder / "w.safetensors.packed32").touch()
+        self.assertIn("kept", job.packed_weights(weights))
+
     def test_counts_photos_of_every_class(self) -> None:
         for name in ("train/a/1.jpg", "train/b/2.JPEG", "train/b/notes.txt", "validation/a/3.png"):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)

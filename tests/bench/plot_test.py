@@ -45,6 +45,10 @@ class Drawing(unittest.TestCase):
         slow["works"][0]["unit"] = "ms"
         self.assertIn("less is better", plot.svg(slow))
 
+    def test_numbers_are_three_digits_or_whole(self) -> None:
+        for value, due in ((0.01234, "0.0123"), (1.5, "1.5"), (99.96, "100"), (123.4, "123"), (1234.4, "1234")):
+            self.assertEqual(plot.number(value), due)
+
     def test_escapes_names(self) -> None:
         self.report["works"][0]["engines"][1]["name"] = "<&>"
         texts = [shape.text for shape in xml.fromstring(plot.svg(self.report)).iter(f"{SVG}text")]

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 import unittest
 
@@ -41,6 +42,20 @@ class Protocol(support.InFolder):
     def test_a_death_is_told_with_its_code_and_its_last_words(self) -> None:
         with self.assertRaisesRegex(WorkerError, "adder ended with code 3: the last words"):
             self.worker.ask({"command": "die"})
+
+    def test_a_worker_that_hangs_is_killed_and_told_of(self) -> None:
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        sleeper = Worker("sleeper", command, self.log, dict(os.environ), limit=0.2)
+        self.addCleanup(sleeper.quit)
+        with self.assertRaisesRegex(WorkerError, "sleeper gave no answer within 0.2 s"):
+            sleeper.ask({"command": "add"})
+        sleeper.quit()
+        self.assertEqual(sleeper.exit_code, -signal.SIGKILL)
+
+    def test_a_worker_asked_to_quit_goes_without_being_waited_for(self) -> None:
+        self.worker.ask_to_quit()
+        self.worker.quit()
+        self.assertEqual(self.worker.exit_code, 0)
 
     def test_quit_ends_the_process(self) -> None:
         self.assertIsNone(self.worker.exit_code)

@@ -66,6 +66,12 @@ class Agreement(support.InFolder):
     def test_is_the_largest_difference_over_the_largest_value(self) -> None:
         self.assertEqual(agreement.difference(self.values(0.0, 3.0), self.values(1.0, -4.0)), 1.75)
 
+    def test_the_mean_is_taken_over_the_mean_size(self) -> None:
+        self.assertEqual(agreement.mean_difference(self.values(0.0, 3.0), self.values(1.0, -4.0)), 8.0 / 5.0)
+        for bad in (math.nan, math.inf):
+            self.assertEqual(agreement.mean_difference(self.values(bad, 1.0), self.values(1.0, 1.0)), math.inf)
+        self.assertEqual(agreement.mean_difference(self.values(0.0), self.values(0.0)), math.inf)
+
     def test_what_is_not_finite_agrees_with_nothing(self) -> None:
         for bad in (math.nan, math.inf):
             self.assertEqual(agreement.difference(self.values(bad, 1.0), self.values(bad, 1.0)), math.inf)

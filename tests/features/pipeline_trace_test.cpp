@@ -1,7 +1,11 @@
 // What the pipeline's threads do at the same time, as its trace tells it.
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -26,6 +30,11 @@ using ::testing::IsSupersetOf;
 
 constexpr std::size_t batch_size = 3;
 constexpr std::size_t batches = 6;
+
+// Of the calling thread: Linux keeps one for each.
+int nice_value() {
+  return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+}
 
 // Lets a thread wait until another one has come to a place.
 class Milestones {
@@ -126,6 +135,29 @@ TEST_F(PipelineTrace, EachThreadHasItsRow) {
     }
   }
   EXPECT_THAT(threads, IsSupersetOf({"main", "writer 1"}));
+}
+
+// The backbone and the writer go first where cores are few.
+TEST_F(PipelineTrace, DecodersStepBackAndNobodyElseDoes) {
+  const int before = nice_value();
+  if (before >= 19) GTEST_SKIP() << "this program has the largest nice value already";
+  std::mutex mutex;
+  std::set<int> decoders, writers, backbones;
+  const auto note = [&](std::set<int>& values) {
+    const std::lock_guard lock(mutex);
+    values.insert(nice_value());
+  };
+  request_.path = [&](std::size_t i) {
+    note(decoders);
+    return image(i);
+  };
+  backbone_.before_submit = [&](std::size_t) { note(backbones); };
+  run_pipeline(
+      request_, backend_, backbone_, [&](const FeatureBatch&) { note(writers); }, SinkThread::own,
+      [](std::size_t) {}, {});
+  EXPECT_EQ(decoders, std::set{std::min(before + 10, 19)});
+  EXPECT_EQ(writers, std::set{before});
+  EXPECT_EQ(backbones, std::set{before});
 }
 
 TEST_F(PipelineTrace, ABadImageEndsItsSpansToo) {

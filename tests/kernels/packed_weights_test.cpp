@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "engine/base/file.h"
 #include "kernels/cpu/thread_pool.h"
@@ -29,14 +31,13 @@ constexpr std::uint64_t first_section = 4096;
 class PackedWeightsOnDisk : public ::testing::Test {
  protected:
   PackedWeightsOnDisk() {
-    request_.key.weights = {1, 2};
+    request_.key.weights = {0xabcdef0123456789, 2};
     request_.key.version = 3;
     request_.key.panel_columns = 16;
     for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
       request_.key.floats[layer] = layer == 5 ? 0 : 700 * layer + 3;
     }
-    request_.weights_name = "vgg16.safetensors";
-    request_.folders = {folder_.path()};
+    request_.weights = folder_ / "vgg16.safetensors";  // of which only the name is used
   }
 
   static float value(const PackedWeightsKey& key, std::size_t layer, std::size_t index) {
@@ -53,16 +54,27 @@ class PackedWeightsOnDisk : public ::testing::Test {
     return true;
   }
 
-  PackedWeights start(PackedWeightsRequest request) {
+  // The request, whose layers are the values above; counts them in `packed`.
+  static PackedWeightsRequest with_values(PackedWeightsRequest request, std::size_t& packed) {
+    request.pack = [key = request.key, &packed](std::size_t layer, float* target) {
+      ++packed;
+      for (std::size_t i = 0; i < key.floats[layer]; ++i) target[i] = value(key, layer, i);
+    };
+    return request;
+  }
+  // A start by itself, as of another process: whether the weights are right, and its remarks.
+  static std::pair<bool, std::size_t> start_apart(const PackedWeightsRequest& request) {
+    ThreadPool threads(1);
+    std::size_t packed = 0;
+    std::vector<std::string> remarks;
+    const PackedWeights weights(with_values(request, packed), threads, remarks);
+    return {right(weights, request.key), remarks.size()};
+  }
+
+  PackedWeights start(const PackedWeightsRequest& request) {
     packed_ = 0;
     remarks_.clear();
-    request.pack = [&](std::size_t layer, float* target) {
-      ++packed_;
-      for (std::size_t i = 0; i < request.key.floats[layer]; ++i) {
-        target[i] = value(request.key, layer, i);
-      }
-    };
-    PackedWeights weights(request, threads_, remarks_);
+    PackedWeights weights(with_values(request, packed_), threads_, remarks_);
     EXPECT_TRUE(right(weights, request.key));
     return weights;
   }
@@ -70,7 +82,7 @@ class PackedWeightsOnDisk : public ::testing::Test {
     start(request);
     return packed_ == 0;
   }
-  std::filesystem::path file() const { return folder_.path() / packed_weights_name(request_); }
+  std::filesystem::path file() const { return packed_weights_places(request_).front(); }
   static std::size_t files_in(const std::filesystem::path& folder) {
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
   }
@@ -140,10 +152,29 @@ TEST_F(PackedWeightsOnDisk, DamagedValuesAreFoundAndSaid) {
     write_bytes(file(), damaged);
     EXPECT_FALSE(maps(request_));
     ASSERT_EQ(remarks_.size(), 1U);
-    EXPECT_EQ(remarks_[0], file().string() + " is damaged; it is made again");
+    EXPECT_EQ(remarks_[0], file().string() + " is damaged and not used");
     EXPECT_TRUE(maps(request_));
     EXPECT_TRUE(remarks_.empty());
   }
+}
+
+TEST_F(PackedWeightsOnDisk, DamagedOnesThatCannotBeReplacedAreNotUsedAndTheNextPlaceIs) {
+  const TemporaryFolder cache;
+  start(request_);
+  std::string damaged = read_bytes(file());
+  damaged[first_section] = static_cast<char>(damaged[first_section] ^ 1);
+  write_bytes(file(), damaged);
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms{0555});
+  std::filesystem::permissions(cache.path(), std::filesystem::perms{0777});
+  const test::WithoutPrivileges plain_user;
+  if (!plain_user.bound()) GTEST_SKIP() << "permissions do not bind this user";
+  request_.cache = cache.path();
+  for (const bool again : {false, true}) {
+    EXPECT_EQ(maps(request_), again);
+    ASSERT_EQ(remarks_.size(), 1U);
+    EXPECT_EQ(remarks_[0], file().string() + " is damaged and not used");
+  }
+  EXPECT_TRUE(read_bytes(file()) == damaged);
 }
 
 TEST_F(PackedWeightsOnDisk, OfAnotherVersionOrOtherWeightsAreReplaced) {
@@ -172,7 +203,7 @@ TEST_F(PackedWeightsOnDisk, StayGoodForThoseWhoMappedThemWhenTheyAreReplaced) {
 
 TEST_F(PackedWeightsOnDisk, GoToTheNextFolderWhenOneCannotBeWritten) {
   const TemporaryFolder cache;
-  request_.folders = {folder_.path(), cache.path() / "made" / "when needed"};
+  request_.cache = cache.path() / "made" / "when needed";
   std::filesystem::permissions(folder_.path(), std::filesystem::perms{0555});
   std::filesystem::permissions(cache.path(), std::filesystem::perms{0777});
   const test::WithoutPrivileges plain_user;
@@ -181,9 +212,9 @@ TEST_F(PackedWeightsOnDisk, GoToTheNextFolderWhenOneCannotBeWritten) {
   EXPECT_TRUE(remarks_.empty());
   EXPECT_TRUE(maps(request_));
   EXPECT_EQ(files_in(folder_.path()), 0U);
-  EXPECT_EQ(files_in(request_.folders[1]), 1U);
+  EXPECT_EQ(files_in(request_.cache), 1U);
 
-  request_.folders.pop_back();
+  request_.cache.clear();
   EXPECT_FALSE(maps(request_));
   ASSERT_EQ(remarks_.size(), 1U);
   EXPECT_TRUE(remarks_[0].starts_with(
@@ -192,8 +223,39 @@ TEST_F(PackedWeightsOnDisk, GoToTheNextFolderWhenOneCannotBeWritten) {
       << remarks_[0];
 }
 
-TEST_F(PackedWeightsOnDisk, WithoutAFolderAreMadeAtEachStart) {
-  request_.folders.clear();
+TEST_F(PackedWeightsOnDisk, OfTwoFilesOfOneNameHaveEachTheirOwnInTheCacheFolder) {
+  const TemporaryFolder cache;
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms{0555});
+  std::filesystem::permissions(cache.path(), std::filesystem::perms{0777});
+  const test::WithoutPrivileges plain_user;
+  if (!plain_user.bound()) GTEST_SKIP() << "permissions do not bind this user";
+  request_.cache = cache.path();
+  PackedWeightsRequest other = request_;
+  other.key.weights = {0x0123456789abcdef, 4};
+  for (const bool again : {false, true}) {
+    EXPECT_EQ(maps(request_), again);
+    EXPECT_EQ(maps(other), again);
+  }
+  EXPECT_TRUE(std::filesystem::exists(cache / "vgg16.safetensors.abcdef012345.packed16"));
+  EXPECT_TRUE(std::filesystem::exists(cache / "vgg16.safetensors.0123456789ab.packed16"));
+  EXPECT_EQ(files_in(cache.path()), 2U);
+}
+
+TEST_F(PackedWeightsOnDisk, OfAFileWithoutAFolderStandInTheCurrentOne) {
+  request_.weights = "vgg16.safetensors";
+  EXPECT_EQ(file(), std::filesystem::current_path() / "vgg16.safetensors.packed16");
+}
+
+TEST_F(PackedWeightsOnDisk, LeaveNothingWhereTheyCannotTakeTheirName) {
+  write_bytes(file() / "in the way", "a folder of the name that the file should have");
+  EXPECT_FALSE(maps(request_));
+  ASSERT_EQ(remarks_.size(), 1U);
+  EXPECT_NE(remarks_[0].find("cannot rename"), std::string::npos) << remarks_[0];
+  EXPECT_FALSE(std::filesystem::exists(partial_path(file())));
+}
+
+TEST_F(PackedWeightsOnDisk, WithoutAPlaceAreMadeAtEachStart) {
+  request_.weights.clear();
   EXPECT_FALSE(maps(request_));
   EXPECT_FALSE(maps(request_));
   EXPECT_TRUE(remarks_.empty());
@@ -202,16 +264,7 @@ TEST_F(PackedWeightsOnDisk, WithoutAFolderAreMadeAtEachStart) {
 TEST_F(PackedWeightsOnDisk, AFullDiskIsARemarkAndLeavesNothing) {
   const test::Ending ending = test::in_child([&] {
     test::limit_file_size(2 * first_section);
-    ThreadPool threads(1);  // the parent's has no threads in this process
-    PackedWeightsRequest request = request_;
-    request.pack = [&](std::size_t layer, float* target) {
-      for (std::size_t i = 0; i < request.key.floats[layer]; ++i) {
-        target[i] = value(request.key, layer, i);
-      }
-    };
-    std::vector<std::string> remarks;
-    const PackedWeights weights(request, threads, remarks);
-    return right(weights, request.key) && remarks.size() == 1 ? 0 : 1;
+    return start_apart(request_) == std::pair(true, std::size_t{1}) ? 0 : 1;
   });
   EXPECT_TRUE(ending.succeeded()) << "code " << ending.exit_code << ", signal " << ending.signal;
   EXPECT_EQ(files_in(folder_.path()), 0U);
@@ -224,18 +277,8 @@ TEST_F(PackedWeightsOnDisk, MayBeStartedSeveralTimesAtOnce) {
       std::vector<std::jthread> starts;
       starts.reserve(sound.size());
       for (int& ok : sound) {
-        starts.emplace_back([&] {
-          ThreadPool threads(1);
-          PackedWeightsRequest request = request_;
-          request.pack = [&](std::size_t layer, float* target) {
-            for (std::size_t i = 0; i < request.key.floats[layer]; ++i) {
-              target[i] = value(request.key, layer, i);
-            }
-          };
-          std::vector<std::string> remarks;
-          const PackedWeights weights(request, threads, remarks);
-          ok = right(weights, request.key) && remarks.empty() ? 1 : 0;
-        });
+        starts.emplace_back(
+            [&] { ok = start_apart(request_) == std::pair(true, std::size_t{0}) ? 1 : 0; });
       }
     }
     EXPECT_EQ(std::ranges::count(sound, 1), 4);

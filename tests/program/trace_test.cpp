@@ -64,6 +64,20 @@ TEST(TraceOption, AFileThatCannotBeWrittenIsRefusedBeforeTheWork) {
   EXPECT_FALSE(std::filesystem::exists(recipe.output("a")));
 }
 
+TEST(TraceOption, TheConfigIsNotTakenForTheTrace) {
+  const Recipe recipe;
+  const std::string config = text_of(recipe.config());
+  const auto link = recipe.folder() / "link.json";
+  std::filesystem::create_symlink(recipe.config(), link);
+  for (const auto& file : {recipe.config(), link}) {
+    const Outcome outcome = recipe.run("a", {"--trace", file.string()});
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.error, HasSubstr(file.string() + ": this is the config file"));
+    EXPECT_EQ(text_of(recipe.config()), config);
+    EXPECT_FALSE(std::filesystem::exists(recipe.output("a")));
+  }
+}
+
 TEST(TraceOption, ARunThatFailsLeavesItsTrace) {
   const Recipe recipe;
   write_bytes(recipe.folder() / "train/grey/photo 2.png", png_with_damaged_pixels(1));

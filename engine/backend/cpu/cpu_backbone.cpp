@@ -194,8 +194,8 @@ void CpuBackbone::take_weights(const Vgg16Weights& weights, std::vector<std::str
   }
   if (options_.algorithm != ConvolutionAlgorithm::direct && !weights.file.empty() &&
       !options_.cache.empty()) {
-    request.weights_name = weights.file.filename().string();
-    request.folders = {weights.file.parent_path(), options_.cache};
+    request.weights = weights.file;
+    request.cache = options_.cache;
   }
   request.pack = [&](std::size_t layer, float* packed) {
     const std::vector<float>& kernel = weights.layers[layer].kernel;

@@ -32,15 +32,17 @@ std::size_t most_batch_rows(const HeadOptions& options) {
 void check_head_memory(const HeadOptions& options, std::size_t threads) {
   const auto rows = static_cast<double>(most_batch_rows(options));
   const double piece = static_cast<double>(piece_rows) * static_cast<double>(threads);
-  double floats = static_cast<double>(inference_rows) * static_cast<double>(options.outputs());
+  double floats = static_cast<double>(inference_rows) * static_cast<double>(options.outputs()) +
+                  static_cast<double>(DenseLayer::group_size) * static_cast<double>(threads);
   double workspace = 0.0;
   auto inputs = static_cast<double>(options.inputs);
   for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
     const bool last = layer == options.hidden.size();
     const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
-    floats += 4.0 * (inputs + 1.0) * units;   // parameters and mean squares, here and there
-    floats += rows * (inputs + 2.0 * units);  // packed inputs; outputs and their gradient
-    if (!last) floats += piece * units;       // outputs in inference
+    floats += 4.0 * (inputs + 1.0) * units;  // parameters and mean squares, here and there
+    floats += rows * std::ceil(inputs / line_inputs) * line_inputs;  // packed inputs
+    floats += rows * 2.0 * units;                                    // outputs and their gradient
+    if (!last) floats += piece * units;                              // outputs in inference
     workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
     inputs = units;
   }
@@ -57,9 +59,10 @@ struct PieceWorkspace {
 };
 
 PieceWorkspace make_piece_workspace(const HeadOptions& options) {
-  PieceWorkspace made = {AlignedFloats(DenseLayer::group_size), {}, {}};
+  PieceWorkspace made = {AlignedFloats::uninitialised(DenseLayer::group_size), {}, {}};
   for (const std::size_t units : options.hidden) {
-    const AlignedFloats& outputs = made.outputs.emplace_back(piece_rows * units);
+    const AlignedFloats& outputs =
+        made.outputs.emplace_back(AlignedFloats::uninitialised(piece_rows * units));
     std::vector<const float*>& rows = made.rows.emplace_back(piece_rows);
     for (std::size_t row = 0; row < piece_rows; ++row) rows[row] = outputs.data() + row * units;
   }
@@ -116,13 +119,13 @@ CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable
     workspace = std::max(workspace, layers_.back().workspace_size());
     inputs = units;
   }
-  sums_ = AlignedFloats(workspace);
+  sums_ = AlignedFloats::uninitialised(workspace);
   inputs_.resize(std::max(most_rows, inference_rows));
   batch_labels_.resize(options.batch_size);
   for (std::size_t thread = 0; thread < pool.threads(); ++thread) {
     pieces_.push_back(make_piece_workspace(options));
   }
-  logits_ = AlignedFloats(inference_rows * options.outputs());
+  logits_ = AlignedFloats::uninitialised(inference_rows * options.outputs());
 }
 
 void CpuHead::set_state(const HeadState& state) {

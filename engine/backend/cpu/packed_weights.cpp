@@ -11,10 +11,10 @@ namespace {
 std::string keep_for_next_start(const PackedWeightsRequest& request, const PackedLayers& layers,
                                 ThreadPool& threads) {
   std::string reasons;
-  for (const std::filesystem::path& folder : request.folders) {
+  for (const std::filesystem::path& place : packed_weights_places(request)) {
     try {
-      make_folder(folder);
-      write_packed_weights(folder / packed_weights_name(request), request.key, layers, threads);
+      make_folder(place.parent_path());
+      write_packed_weights(place, request.key, layers, threads);
       return "";  // false: another process has just made the same
     } catch (const Error& error) {
       reasons += (reasons.empty() ? "" : "; ") + std::string(error.what());
@@ -26,14 +26,23 @@ std::string keep_for_next_start(const PackedWeightsRequest& request, const Packe
 
 }  // namespace
 
-std::filesystem::path packed_weights_name(const PackedWeightsRequest& request) {
-  return fmt::format("{}.packed{}", request.weights_name, request.key.panel_columns);
+std::vector<std::filesystem::path> packed_weights_places(const PackedWeightsRequest& request) {
+  std::vector<std::filesystem::path> places;
+  if (request.weights.empty()) return places;
+  const std::string name = request.weights.filename().string();
+  const std::string ending = fmt::format(".packed{}", request.key.panel_columns);
+  places.push_back(std::filesystem::absolute(request.weights).parent_path() / (name + ending));
+  if (!request.cache.empty()) {
+    const std::string digest = request.key.weights.hex().substr(0, 12);
+    places.push_back(request.cache / fmt::format("{}.{}{}", name, digest, ending));
+  }
+  return places;
 }
 
 PackedWeights::PackedWeights(const PackedWeightsRequest& request, ThreadPool& threads,
                              std::vector<std::string>& remarks) {
-  for (const std::filesystem::path& folder : request.folders) {
-    if (take_from(folder / packed_weights_name(request), request, threads, remarks)) return;
+  for (const std::filesystem::path& place : packed_weights_places(request)) {
+    if (take_from(place, request, threads, remarks)) return;
   }
   make(request);
   const std::string failure = keep_for_next_start(request, layers_, threads);
@@ -52,7 +61,7 @@ bool PackedWeights::take_from(const std::filesystem::path& path,
   layers_ = file_->layers();
   const bool intact = digests_of(layers_, threads) == file_->digests();
   if (!intact) {
-    remarks.push_back(fmt::format("{} is damaged; it is made again", path.string()));
+    remarks.push_back(fmt::format("{} is damaged and not used", path.string()));
     file_.reset();
   }
   return intact;

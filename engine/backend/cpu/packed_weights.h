@@ -4,10 +4,12 @@
 // small pages of a mapping cost less than 1 % against a copy in huge pages.
 //
 // The file stands beside the weights, as WEIGHTS.packed32 (columns of a panel, which differ between
-// vector units), or in the next folder of the list when it cannot be written there. It replaces the
-// one of another version or of other weights. Several processes may start at once: one writes, the
-// others go on with what they made.
+// vector units), or, when it cannot be written there, in the cache folder. That is shared by weights
+// of many folders, so the name carries the weights' digest there: WEIGHTS.0123456789ab.packed32. It
+// replaces the one of another version, and beside the weights the one of other weights. Several
+// processes may start at once: one writes, the others go on with what they made.
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -23,13 +25,14 @@ namespace graft::cpu {
 
 struct PackedWeightsRequest {
   PackedWeightsKey key;
-  std::string weights_name;                    // the name that the file's name begins with
-  std::vector<std::filesystem::path> folders;  // in the order of choice; none: no file
+  std::filesystem::path weights;  // the file they are made from; empty: nothing is kept
+  std::filesystem::path cache;    // the folder of the second choice; empty: there is none
   // Makes a layer: key.floats[layer] values.
   std::function<void(std::size_t layer, float* packed)> pack;
 };
 
-std::filesystem::path packed_weights_name(const PackedWeightsRequest& request);
+// Where the packed weights may stand, in the order of choice.
+std::vector<std::filesystem::path> packed_weights_places(const PackedWeightsRequest& request);
 
 class PackedWeights {
  public:

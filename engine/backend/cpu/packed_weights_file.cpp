@@ -2,7 +2,11 @@
 
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <functional>
 #include <system_error>
@@ -60,26 +64,38 @@ PackedDigests digests_in(const Header& header) {
   return digests;
 }
 
-// The file beside, held alone. Another process may have renamed or removed it between open() and
-// flock(): then the lock is on a file that is no longer the one of that name.
+// The file beside, held alone, and removed at the end unless it was renamed. Another process may
+// have renamed or removed it between open() and flock(): then the lock is on a file that is no
+// longer the one of that name, and what has the name now belongs to somebody else.
 class LockedPartialFile {
  public:
   explicit LockedPartialFile(const std::filesystem::path& path)
       : file_(path, File::Mode::create_or_read_write) {
     if (::flock(file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return;
+      const int code = errno;
+      if (code == EWOULDBLOCK) return;
+      if (has_its_name() && file_.size() == 0) ::unlink(path.c_str());  // open() has made it
       throw Error(ErrorKind::io,
-                  "cannot lock " + path.string() + ": " + std::system_category().message(errno));
+                  "cannot lock " + path.string() + ": " + std::system_category().message(code));
     }
-    struct stat opened {
-    }, named{};
-    held_ = ::fstat(file_.descriptor(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
-            opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    held_ = has_its_name();
   }
+  ~LockedPartialFile() {
+    if (held_ && has_its_name()) ::unlink(file_.path().c_str());
+  }
+  LockedPartialFile(const LockedPartialFile&) = delete;
+  LockedPartialFile& operator=(const LockedPartialFile&) = delete;
   bool held() const { return held_; }
   File& file() { return file_; }
 
  private:
+  bool has_its_name() const {
+    struct stat opened {
+    }, named{};
+    return ::fstat(file_.descriptor(), &opened) == 0 && ::stat(file_.path().c_str(), &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  }
+
   File file_;
   bool held_ = false;
 };
@@ -133,14 +149,8 @@ bool write_packed_weights(const std::filesystem::path& path, const PackedWeights
   const std::filesystem::path beside = partial_path(path);
   LockedPartialFile partial(beside);
   if (!partial.held()) return false;
-  try {
-    write_whole(partial.file(), header_of(key, digests_of(layers, threads)), layers);
-    rename_durably(beside, path);
-  } catch (...) {
-    std::error_code ignored;  // the first error is the one to report
-    std::filesystem::remove(beside, ignored);
-    throw;
-  }
+  write_whole(partial.file(), header_of(key, digests_of(layers, threads)), layers);
+  rename_durably(beside, path);
   return true;
 }
 

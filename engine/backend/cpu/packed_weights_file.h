@@ -17,8 +17,11 @@
 //                  the weights are all read anyway, and features from damaged ones would look like
 //                  any others
 //   replaced       a file that is in use is never written to: a new one takes its name, and those
-//   who
-//                  mapped the old one keep it
+//                  who mapped the old one keep it
+//
+// This holds against graft's own writers, on a local file system. Whoever else truncates or
+// overwrites the mapped file in place ends the program with SIGBUS, or changes its weights after
+// they were checked: replace or remove the file, never overwrite it.
 
 #include <array>
 #include <cstddef>
@@ -26,6 +29,7 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
@@ -67,7 +71,7 @@ class PackedWeightsFile {
 };
 
 // Writes beside, syncs, renames. Returns false, and does nothing, while another process writes the
-// same file. Throws Error(io) and leaves nothing behind, on a full disk too.
+// same file. Throws Error(io) and leaves nothing half-written behind, on a full disk too.
 bool write_packed_weights(const std::filesystem::path& path, const PackedWeightsKey& key,
                           const PackedLayers& layers, ThreadPool& threads);
 
