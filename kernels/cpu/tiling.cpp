@@ -5,6 +5,8 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/cpu/divide_up.h"
+
 namespace graft::cpu {
 
 std::size_t AxisTiling::count() const {
@@ -34,14 +36,14 @@ std::vector<AxisTiling> cuts_of_axis(std::size_t outputs, bool pooled) {
   std::vector<AxisTiling> cuts;
   for (const std::size_t large : {6U, 5U, 4U, 3U, 2U}) {
     if (pooled && large % 2 != 0) continue;
-    const std::size_t most = (outputs + large - 1) / large;
+    const std::size_t most = divide_up(outputs, large);
     cuts.push_back({large, most, large, 0});
     for (std::size_t small = 2; small < large; ++small) {
       if (pooled && small % 2 != 0) continue;
       AxisTiling best{};
       for (std::size_t large_count = most - 1; large_count > 0; --large_count) {
         const std::size_t left = outputs - large_count * large;
-        const AxisTiling cut{large, large_count, small, (left + small - 1) / small};
+        const AxisTiling cut{large, large_count, small, divide_up(left, small)};
         if (best.large_count == 0 || cut.points() < best.points()) best = cut;
       }
       if (best.large_count != 0) cuts.push_back(best);

@@ -12,6 +12,7 @@
 #include "engine/backend/cpu/packed_weights.h"
 #include "engine/base/error.h"
 #include "engine/base/memory.h"
+#include "kernels/cpu/divide_up.h"
 #include "kernels/cpu/gemm_convolution.h"
 #include "kernels/cpu/preprocess.h"
 #include "kernels/cpu/winograd_convolution.h"
@@ -66,8 +67,8 @@ std::size_t group_size(const Stage& stage,
   }
   const std::size_t most =
       std::clamp<std::size_t>(stage.cache_bytes / bytes, std::min(least, batch_size), batch_size);
-  const std::size_t groups = (batch_size + most - 1) / most;
-  return (batch_size + groups - 1) / groups;  // 16 images as 4 · 4, not 5 + 5 + 5 + 1
+  const std::size_t groups = divide_up(batch_size, most);
+  return divide_up(batch_size, groups);  // 16 images as 4 · 4, not 5 + 5 + 5 + 1
 }
 
 TileGoal tile_goal(std::size_t batch_size) {
@@ -330,7 +331,7 @@ void CpuBackbone::run_first_layer(const std::uint8_t* images, std::size_t count,
                          rgb_.data() + image * input_stride});
   };
   threads_.parallel_for(count, std::cref(prepare));
-  const std::size_t pieces = (height + rows_in_piece - 1) / rows_in_piece;
+  const std::size_t pieces = divide_up(height, rows_in_piece);
   const auto convolve = [&](std::size_t piece, std::size_t) {
     const std::size_t image = piece / pieces, row = piece % pieces * rows_in_piece;
     kernels_.convolution_rgb({width, shapes_[0].outputs, rgb_.data() + image * input_stride,

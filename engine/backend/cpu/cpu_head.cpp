@@ -10,6 +10,7 @@
 #include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/dense_forward.h"
+#include "kernels/cpu/divide_up.h"
 
 namespace graft::cpu {
 
@@ -211,8 +212,8 @@ void CpuHead::for_each_block(FeatureView features, const Block& block) {
 // The same as forward() without dropout, for any number of rows up to inference_rows.
 const float* CpuHead::infer(std::size_t rows) {
   const std::size_t threads = context_.pool.threads();
-  const std::size_t least = (rows + piece_rows - 1) / piece_rows;
-  const std::size_t pieces = (least + threads - 1) / threads * threads;  // as many for each thread
+  const std::size_t least = divide_up(rows, piece_rows);
+  const std::size_t pieces = round_up(least, threads);  // as many for each thread
   const auto piece = [&](std::size_t index, std::size_t thread) {
     const std::size_t first = index * rows / pieces;
     infer_piece(first, (index + 1) * rows / pieces - first, pieces_[thread]);

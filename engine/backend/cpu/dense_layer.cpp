@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/divide_up.h"
+
 namespace graft::cpu {
 
 DenseLayer::DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_rows)
@@ -99,7 +101,7 @@ void DenseLayer::prefetch_chunk(const float* const* inputs, std::size_t rows,
 
 void DenseLayer::infer(const KernelTable& kernels, const float* const* inputs, std::size_t rows,
                        const Dropout* hidden, float* packed, float* outputs) const {
-  const std::size_t groups = (rows + group_rows - 1) / group_rows;
+  const std::size_t groups = divide_up(rows, group_rows);
   for (std::size_t chunk = 0; chunk < chunks(); ++chunk) {
     const std::size_t first = chunk * dense_chunk;
     for (std::size_t group = 0; group < groups; ++group) {
