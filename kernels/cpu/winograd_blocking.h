@@ -13,7 +13,7 @@
 //                the second-level one. Blocks of channels are all that threads can share: 256
 //                channels keep 8 threads busy, 512 keep 16.
 //
-// bench/blocking.cpp measures the choice against a search of all blocks for each layer.
+// bench/programs/blocking.cpp measures the choice against a search of all blocks for each layer.
 
 #include <cstddef>
 

@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/peaks.h"
+#include "bench/cpu/peaks.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/features/npy.h"
 #include "engine/weights/vgg16_weights.h"

@@ -14,9 +14,9 @@
 #include <string>
 #include <utility>
 
-#include "bench/peaks.h"
-#include "bench/random_network.h"
-#include "bench/vgg16_work.h"
+#include "bench/cpu/peaks.h"
+#include "bench/suites/random_network.h"
+#include "bench/cpu/vgg16_work.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "kernels/cpu/thread_pool.h"
 

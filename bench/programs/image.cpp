@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/made_photos.h"
+#include "bench/suites/made_photos.h"
 #include "engine/base/file.h"
 #include "engine/image/image.h"
 

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "bench/peaks.h"
-#include "bench/random_network.h"
+#include "bench/cpu/peaks.h"
+#include "bench/suites/random_network.h"
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_head.h"
 #include "kernels/cpu/cross_entropy.h"

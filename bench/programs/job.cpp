@@ -15,7 +15,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "bench/random_network.h"
+#include "bench/suites/random_network.h"
 #include "engine/backend/backend.h"
 #include "engine/features/features.h"
 #include "engine/job/job.h"

@@ -10,9 +10,9 @@
 #include <map>
 #include <string>
 
-#include "bench/peaks.h"
-#include "bench/random_network.h"
-#include "bench/vgg16_layers.h"
+#include "bench/cpu/peaks.h"
+#include "bench/suites/random_network.h"
+#include "bench/cpu/vgg16_layers.h"
 #include "engine/backend/cpu/aligned_floats.h"
 #include "kernels/cpu/gemm_convolution.h"
 #include "kernels/cpu/preprocess.h"

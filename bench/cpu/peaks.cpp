@@ -1,4 +1,4 @@
-#include "bench/peaks.h"
+#include "bench/cpu/peaks.h"
 
 #include <immintrin.h>
 

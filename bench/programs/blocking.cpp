@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/vgg16_layers.h"
+#include "bench/cpu/vgg16_layers.h"
 #include "engine/backend/cpu/aligned_floats.h"
 #include "kernels/cpu/winograd_convolution.h"
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/random_network.h"
+#include "bench/suites/random_network.h"
 #include "engine/backend/backend.h"
 #include "engine/base/error.h"
 #include "kernels/cuda/bias_relu.h"
