@@ -101,6 +101,10 @@ class WinogradConvolution::Block {
   const TileRange& with_position(std::size_t i, std::size_t j) const {
     return with_position_[i >= rows_][j >= columns_];
   }
+  // Of a tile in V and M at a position that it has.
+  std::size_t row_of(std::size_t tile, std::size_t i, std::size_t j) const {
+    return tile - with_position(i, j).first;
+  }
 
  private:
   TileRange tiles_;
@@ -159,27 +163,30 @@ void WinogradConvolution::run_by_channels(ThreadPool& threads, const Job& job) c
 // Transforms `tiles`, a part of `block`, into the packed A of each position.
 void WinogradConvolution::transform_input(const Job& job, const Block& block, TileRange tiles,
                                           float* transformed) const {
+  const std::size_t gemm_rows = kernels_.gemm_rows;
+  const std::size_t stride = transformed_stride();
+  const std::size_t small_columns = tiling_.columns.small + 2;
+  const std::size_t large_column = tiling_.columns.large + 1;
+  // Where a row of A begins in its packed form.
+  const auto packed_row = [&](std::size_t row) {
+    return row / gemm_rows * gemm_rows * shape_.inputs + row % gemm_rows * channel_block;
+  };
   WinogradInputTile input{};
   input.channels = shape_.inputs;
-  input.target_step = kernels_.gemm_rows * channel_block;
+  input.target_step = gemm_rows * channel_block;
   for (std::size_t tile = tiles.first; tile < tiles.last; ++tile) {
     const TilePlace place = job.order.place(tile);
     input.rows = tiling_.rows.size(place.row);
     input.columns = tiling_.columns.size(place.column);
     input.next = input.columns * shape_.inputs;
     point_at_pixels(job, place, input);
-    const auto target_row = [&](std::size_t i, std::size_t j) {
-      const std::size_t row = tile - block.with_position(i, j).first;
-      return row / kernels_.gemm_rows * kernels_.gemm_rows * shape_.inputs +
-             row % kernels_.gemm_rows * channel_block;
-    };
     for (std::size_t i = 0; i < input.rows + 2; ++i) {
-      const std::size_t every = target_row(i, 0);
-      const std::size_t large = target_row(i, tiling_.columns.large + 1);
+      float* first = transformed + i * point_columns() * stride;
+      const std::size_t every = packed_row(block.row_of(tile, i, 0));
+      const std::size_t large = packed_row(block.row_of(tile, i, large_column));
       for (std::size_t j = 0; j < input.columns + 2; ++j) {
         input.target[i * winograd_max_points + j] =
-            transformed + (i * point_columns() + j) * transformed_stride() +
-            (j < tiling_.columns.small + 2 ? every : large);
+            first + j * stride + (j < small_columns ? every : large);
       }
     }
     kernels_.winograd_input(input);
@@ -194,12 +201,11 @@ void WinogradConvolution::point_at_pixels(const Job& job, const TilePlace& place
   for (std::size_t i = 0; i < input.rows + 2; ++i) {
     const std::size_t y = top + i;  // + 1: the numbers stay unsigned
     const bool inside = y >= 1 && y <= shape_.height;
+    const float* row = inside ? plane + (y - 1) * shape_.width * shape_.inputs : job.zeros;
+    const float** pixel = input.pixel + i * winograd_max_points;
     for (std::size_t j = 0; j < input.columns + 2; ++j) {
       const std::size_t x = left + j;  // + 1
-      input.pixel[i * winograd_max_points + j] =
-          inside && x >= 1 && x <= shape_.width
-              ? plane + ((y - 1) * shape_.width + x - 1) * shape_.inputs
-              : job.zeros;
+      pixel[j] = inside && x >= 1 && x <= shape_.width ? row + (x - 1) * shape_.inputs : job.zeros;
     }
   }
 }
@@ -227,6 +233,9 @@ void WinogradConvolution::multiply(const Job& job, const Block& block, std::size
 void WinogradConvolution::transform_output(const Job& job, const Block& block, std::size_t output,
                                            const float* product) const {
   const std::size_t halving = shape_.pooled ? 2 : 1;
+  const std::size_t stride = product_stride();
+  const std::size_t small_columns = tiling_.columns.small + 2;
+  const std::size_t large_column = tiling_.columns.large + 1;
   WinogradOutputTile tile{};
   tile.bias = job.bias + output;
   tile.channels = std::min(blocking_.outputs, shape_.outputs - output);
@@ -245,10 +254,12 @@ void WinogradConvolution::transform_output(const Job& job, const Block& block, s
     tile.target = job.planes.output + place.image * job.planes.output_stride +
                   top / halving * tile.row_stride + left / halving * tile.pixel_stride + output;
     for (std::size_t i = 0; i < tile.rows + 2; ++i) {
+      const float* first = product + i * point_columns() * stride;
+      const std::size_t every = block.row_of(index, i, 0) * blocking_.outputs;
+      const std::size_t large = block.row_of(index, i, large_column) * blocking_.outputs;
       for (std::size_t j = 0; j < tile.columns + 2; ++j) {
-        const std::size_t row = index - block.with_position(i, j).first;
         tile.product[i * winograd_max_points + j] =
-            product + (i * point_columns() + j) * product_stride() + row * blocking_.outputs;
+            first + j * stride + (j < small_columns ? every : large);
       }
     }
     kernels_.winograd_output(tile);
