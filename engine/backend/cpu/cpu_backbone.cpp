@@ -348,7 +348,7 @@ std::string backbone_numerics(Isa isa, const BackboneOptions& options) {
   std::string numerics = isa == Isa::portable ? "cpu fp32" : "cpu fused fp32";
   if (options.algorithm == ConvolutionAlgorithm::direct) return numerics + " direct 1";
   numerics += " winograd 2";
-  if (tile_goal(options.batch_size) == TileGoal::one_image) numerics += ", one image";
+  if (tile_goal(options.batch_size) == TileGoal::one_image) numerics += ", one image 2";
   return numerics;
 }
 
