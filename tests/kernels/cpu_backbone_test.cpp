@@ -130,6 +130,20 @@ TEST_P(CpuBackbone, IsVgg16WithTheRealWeights) {
   }
 }
 
+// The plain loop would take long here: two algorithms that have little in common must agree.
+TEST_P(CpuBackbone, AlgorithmsAgreeOnLongAndOddPlanes) {
+  CpuBackend backend(2, GetParam());
+  for (const ImageSize size : {ImageSize{512, 128}, {223, 151}}) {
+    const Photos photos = random_photos(size, 1);
+    const auto by = [&](ConvolutionAlgorithm algorithm) {
+      return features(backend, weights(), photos, options_for(photos, 1, algorithm));
+    };
+    EXPECT_TRUE(nearly_equal(by(ConvolutionAlgorithm::winograd), by(ConvolutionAlgorithm::direct),
+                             2 * tolerance))
+        << size.height << 'x' << size.width;
+  }
+}
+
 TEST_P(CpuBackbone, DirectDoesNotDependOnBatchPositionOrThreads) {
   const Photos photos = random_photos({50, 67}, 3);
   CpuBackend one(1, GetParam()), three(3, GetParam());

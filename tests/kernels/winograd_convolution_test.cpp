@@ -83,7 +83,7 @@ TEST_P(Winograd, IsTheConvolutionOnPlanesOfAPhoto) {
 
 TEST_P(Winograd, IsTheConvolutionOnPlanesFrom32To512) {
   for (const auto& [height, width] :
-       {std::pair(32U, 512U), {63U, 129U}, {255U, 97U}, {511U, 33U}}) {
+       {std::pair(32U, 512U), {63U, 129U}, {255U, 97U}, {511U, 33U}, {512U, 512U}}) {
     for (const bool pooled : {false, true}) {
       const LayerCase layer({height, width, 16, 16, pooled});
       const WinogradBlocking blocking = cpu::winograd_blocking(layer.shape, kernels(), 2);
