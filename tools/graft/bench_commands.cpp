@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
+#include <optional>
 #include <regex>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,17 +90,22 @@ class ResultFiles {
 
 // What is to be said after the table, as the end of the command.
 void report_end(const Result& result, std::size_t wanted, const ResultFiles& files) {
+  const auto count_of = [&](Ended how) {
+    return std::count_if(result.measurements.begin(), result.measurements.end(),
+                         [how](const Measurement& one) { return one.ended == how; });
+  };
   if (!result.complete)
     throw Error(ErrorKind::interrupted,
-                fmt::format("interrupted after {} of {}; {}", result.measurements.size(),
+                fmt::format("interrupted after {} of {}; {}",
+                            std::ssize(result.measurements) - count_of(Ended::interrupted),
                             counted(wanted, "case", "cases"), files.kept()));
   const auto failed = [](const Measurement& one) { return one.ended == Ended::failed; };
   const auto first = std::find_if(result.measurements.begin(), result.measurements.end(), failed);
   if (first == result.measurements.end()) return;
-  const auto count = std::count_if(result.measurements.begin(), result.measurements.end(), failed);
   throw Error(ErrorKind::device,
-              fmt::format("{} of {} could not be measured, the others stand; {}: {}", count,
-                          counted(wanted, "case", "cases"), first->what.name, first->failure));
+              fmt::format("{} of {} could not be measured, the others stand; {}: {}",
+                          count_of(Ended::failed), counted(wanted, "case", "cases"),
+                          first->what.name, first->failure));
 }
 
 void list(const std::vector<Case>& cases) {
@@ -105,6 +113,33 @@ void list(const std::vector<Case>& cases) {
   for (const Case& one : cases) names += one.name + '\n';
   write_result(names);
   flush_results();
+}
+
+// The result before the first case. A file that cannot be written is no surprise at the end then.
+Result begun(BenchDevice& device, const bench::Method& method, const bench::About& about) {
+  Result result;
+  result.device = device.identity();
+  result.build = about.build;
+  result.config = about.config;
+  result.method = method;
+  result.gives_times = device.gives_times();
+  result.complete = false;
+  return result;
+}
+
+Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Config& config,
+                     const ResultFiles& files, Observer& observer, const std::stop_token& stop) {
+  const bench::Method method = method_of(config.bench);
+  const bench::About about{build_identity(), effective_config(config), ""};
+  const Result empty = begun(device, method, about);
+  files.write(empty);
+  observer.note(fmt::format("device: {}", empty.device.name));
+  const Stage stage(observer, "bench", cases.size(), "cases");
+  const auto after_each = [&](const Result& so_far) {
+    files.write(so_far);
+    observer.advance(so_far.measurements.size());
+  };
+  return bench::run(device, cases, method, after_each, stop, about);
 }
 
 }  // namespace
@@ -124,26 +159,8 @@ int bench_command(const Request& request) {
     list(cases);
     return 0;
   }
-  const bench::Method method = method_of(setup.config.bench);
-  const bench::About about{build_identity(), effective_config(setup.config), ""};
-  Result begun;
-  begun.device = device->identity();
-  begun.build = about.build;
-  begun.config = about.config;
-  begun.method = method;
-  begun.gives_times = device->gives_times();
-  begun.complete = false;
-  files.write(begun);  // a file that cannot be written is no surprise at the end
-  observer.note(fmt::format("device: {}", begun.device.name));
-  observer.begin("bench " + request.suite, cases.size(), "cases");
-  const Result result = bench::run(
-      *device, cases, method,
-      [&](const Result& so_far) {
-        files.write(so_far);
-        observer.advance(so_far.measurements.size());
-      },
-      signals.stop_token(), about);
-  observer.end();
+  const Result result =
+      measure_cases(*device, cases, setup.config, files, observer, signals.stop_token());
   files.write(result);
   write_result(bench::result_table(result));
   flush_results();
