@@ -1,0 +1,34 @@
+#pragma once
+// A GPU that lets itself be measured is a library of its own, libgraft_cuda_bench.so beside the
+// program (bench/cuda), so that neither the program nor the backend carries its micro-kernels. It
+// shows one symbol,
+//   extern "C" const graft::bench::CudaBenchModule* graft_cuda_bench_1();
+// No type of CUDA appears here.
+
+#include <filesystem>
+#include <memory>
+
+#include "bench/harness/bench_device.h"
+#include "engine/config/config.h"
+
+namespace graft::bench {
+
+// What a device and its suites take from the user, beside the axes.
+struct BenchSetup {
+  // As a run would have it. Used: threads, cache, seed, data, backbone.algorithm, backbone.autotune,
+  // backbone.weights, pipeline, head, train. data.train empty: photos are made; backbone.weights not
+  // there: the weights are random.
+  Config config;
+  // An existing folder for what is made and read meanwhile: photos, features.
+  std::filesystem::path scratch;
+};
+
+class CudaBenchModule {
+ public:
+  virtual ~CudaBenchModule() = default;
+  // ordinal: among the devices that CUDA_VISIBLE_DEVICES leaves. Throws Error(device): no driver,
+  // one too old, no such device, an architecture that was not compiled. `setup` is copied.
+  virtual std::unique_ptr<BenchDevice> make_device(int ordinal, const BenchSetup& setup) const = 0;
+};
+
+}  // namespace graft::bench
