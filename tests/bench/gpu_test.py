@@ -32,7 +32,8 @@ class NoGpu(support.InFolder):
         program.chmod(0o755)
         error = io.StringIO()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.object(sys, "argv", ["peers.py", "--device", "cuda", "--build", str(self.folder)]))
+            given = ["peers.py", "--device", "cuda", "--build", str(self.folder)]
+            stack.enter_context(mock.patch.object(sys, "argv", given))
             stack.enter_context(mock.patch.object(environment, "cache_folder", return_value=self.folder))
             self.ensure = stack.enter_context(mock.patch.object(environment, "ensure"))
             stack.enter_context(contextlib.redirect_stderr(error))
@@ -107,6 +108,16 @@ class Comparison(comparison_test.WithoutWorkers):
         self.on_gpu("fp32", **{"graft/fp32": [1.0, 4.0001]})
         with self.assertRaisesRegex(comparison.Disagreement, "graft/fp32's features differ"):
             self.on_gpu("fp32", **{"graft/fp32": [1.0, 4.001]})
+
+    def test_what_is_due_is_grafts_fp32_on_the_cpu(self) -> None:
+        weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
+        support.write_safetensors(weights, support.telling_tensors())
+        pictures.write_bytes(support.telling_pictures())
+        worker = Path(os.environ["GRAFT_BENCH_ROUNDS"])
+        setup = Setup(Path(), worker, [], [], 1, 3, self.folder, "cuda:0", "fp16")
+        asked = FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 1, "", "cuda:0", "fp16", source="bytes")
+        due = agreement.Values((2, 2, 2, 512), support.telling_features())
+        self.assertLess(agreement.difference(comparison.features_on_the_cpu(setup, asked), due), 1e-6)
 
     def test_the_limit_is_the_precisions(self) -> None:
         for precision, off, agrees in (("fp32", 5e-4, False), ("tf32", 5e-4, True), ("fp16", 5e-3, True)):

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import peers
@@ -121,13 +122,14 @@ def main(what: str) -> int:
         folder = Path(name)
         support.write_safetensors(folder / "weights.safetensors", support.telling_tensors())
         (folder / "pictures").write_bytes(support.telling_pictures())
-        found = [(str(case), features(case, python, folder), case.limit) for case in there]
+        checks = [(str(case), partial(features, case), case.limit) for case in there]
         if what == "cpu":
-            found += [(f"{p.name}'s losses", losses(p.engine, python, folder), HEAD_LIMIT) for p in HEAD_PEERS]
-        for title, difference, limit in found:
+            checks += [(f"{p.name}'s losses", partial(losses, p.engine), HEAD_LIMIT) for p in HEAD_PEERS]
+        for title, check, limit in checks:
+            difference = check(python, folder)
             failures += difference > limit
-            print(f"{title}: {difference:.1e}, the limit is {limit:.0e}")
-    return 1 if failures or not found else 0
+            print(f"{title}: {difference:.1e}, the limit is {limit:.0e}", flush=True)
+    return 1 if failures or not checks else 0
 
 
 if __name__ == "__main__":
