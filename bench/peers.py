@@ -130,9 +130,9 @@ def check_start(options: argparse.Namespace, cache: Path) -> None:
             pass  # the folder takes files: else this is an OSError with its name
 
 
-def find_gpu(bench_rounds: Path, device: str) -> str:
-    """graft's own words for the GPU. Raises NoGpu with its sentence when it cannot be used or gives no times."""
-    command = [str(bench_rounds), device, "fp32"]
+def find_gpu(bench_rounds: Path, device: str, precision: str) -> str:
+    """graft's own words for the GPU. Raises NoGpu with its sentence when it cannot be used so or gives no times."""
+    command = [str(bench_rounds), device, precision]
     done = subprocess.run(command, input='{"command": "device"}\n', capture_output=True, text=True)
     try:
         answer = json.loads(done.stdout)
@@ -142,6 +142,20 @@ def find_gpu(bench_rounds: Path, device: str) -> str:
     if not answer["ok"]:
         raise NoGpu(answer["error"])
     return answer["device"]
+
+
+def usable_precisions(bench_rounds: Path, options: argparse.Namespace, here: dict[str, object]) -> list[str]:
+    """Those that the GPU computes in; why it does not in others, and its name, go into `here`."""
+    refused: dict[str, str] = {}
+    for precision in options.precision:
+        try:
+            here["gpu"] = find_gpu(bench_rounds, options.device, precision)
+        except NoGpu as failure:
+            refused[precision] = str(failure)
+    if "gpu" not in here:
+        raise NoGpu(refused[options.precision[0]])
+    here["driver"], here["not_computed"] = machine.driver_version(), refused
+    return [precision for precision in options.precision if precision not in refused]
 
 
 def without_packages(python: Path, peers: list[Peer]) -> dict[str, str]:
@@ -216,7 +230,7 @@ def prepared(options: argparse.Namespace, cache: Path, here: dict[str, object], 
     """Adds to `here` what is found of the GPU, before anything is installed."""
     bench_rounds, on_gpu = options.build / "bench/bench_rounds", options.device != "cpu"
     if on_gpu:
-        here["gpu"], here["driver"] = find_gpu(bench_rounds, options.device), machine.driver_version()
+        options.precision = usable_precisions(bench_rounds, options, here)
     python = environment.ensure(cache, environment.CUDA if on_gpu else environment.CPU)
     peers = options.peers
     if on_gpu:

@@ -65,6 +65,7 @@ def machine_text(machine: dict[str, object], threads: int) -> str:
     lines = [f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"]
     if "gpu" in machine:
         lines.append(f"{machine['gpu']}, driver {machine['driver']}")
+    lines += [f"not computed: {precision}: {why}" for precision, why in machine.get("not_computed", {}).items()]
     lines += [f"not installed: {name}: {how}" for name, how in machine.get("not_installed", {}).items()]
     return "\n".join(lines)
 

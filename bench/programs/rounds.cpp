@@ -77,9 +77,13 @@ Machine machine_of(const std::string& device, const std::string& how) {
   return {device, Isa::portable, precision_of(how)};
 }
 
+bool on_virtual_gpu() {
+  return dlsym(RTLD_DEFAULT, "vgpu_error_count") != nullptr;
+}
+
 // Its time is the interpreter's and says nothing of a GPU.
 void refuse_virtual_gpu() {
-  if (dlsym(RTLD_DEFAULT, "vgpu_error_count") == nullptr) return;
+  if (!on_virtual_gpu()) return;
   throw Error(
       ErrorKind::device,
       "The virtual GPU gives no times, so that nothing can be compared on it; run this on a "
@@ -116,7 +120,7 @@ class FeaturesWork final : public Work {
     const auto weights = load_vgg16_weights(work.at("weights").get<std::string>());
     BackboneOptions options = {{side_, side_}, Preprocess::rescale, batch_};
     options.precision = machine.precision;
-    options.autotune = !machine.is_cpu();  // as the peers do, each in its own way
+    options.autotune = !machine.is_cpu() && !on_virtual_gpu();  // peers search in their own ways
     backbone_ = backend_->make_backbone(weights, options);
     const std::size_t bytes = batch_ * side_ * side_ * 3;
     pictures_ = backend_->allocate_host(bytes);
@@ -251,10 +255,14 @@ class Worker {
     return *work_;
   }
 
-  // That the device is there, and gives times.
+  // That the device is there, computes in this precision, and gives times.
   Json device() const {
     if (!machine_.is_cpu()) refuse_virtual_gpu();
-    return {{"ok", true}, {"device", machine_.make(0)->description()}};
+    const std::unique_ptr<Backend> backend = machine_.make(0);
+    BackboneOptions smallest = {{32, 32}, Preprocess::rescale, 1};
+    smallest.precision = machine_.precision;
+    backend->numerics(smallest);
+    return {{"ok", true}, {"device", backend->description()}};
   }
 
   Json prepare(const Json& work) {

@@ -1,5 +1,6 @@
 """The comparison on a GPU, without one: what is asked of whom, and what is refused."""
 
+import argparse
 import contextlib
 import io
 import json
@@ -52,7 +53,20 @@ class NoGpu(support.InFolder):
         worker = os.environ["GRAFT_BENCH_ROUNDS"]
         with mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": ""}):
             with self.assertRaisesRegex(peers.NoGpu, '"cuda:0" cannot be used'):
-                peers.find_gpu(Path(worker), "cuda:0")
+                peers.find_gpu(Path(worker), "cuda:0", "fp32")
+
+    def test_a_precision_that_the_gpu_lacks_is_named_and_the_others_are_compared(self) -> None:
+        def answer(_: Path, device: str, precision: str) -> str:
+            if precision == "tf32":
+                raise peers.NoGpu("tf32 needs sm_80.")
+            return "a GPU of sm_75"
+
+        here: dict[str, object] = {}
+        options = argparse.Namespace(device="cuda:0", precision=["fp32", "tf32", "fp16"])
+        with mock.patch.object(peers, "find_gpu", answer):
+            self.assertEqual(peers.usable_precisions(Path(), options, here), ["fp32", "fp16"])
+        self.assertEqual(here["not_computed"], {"tf32": "tf32 needs sm_80."})
+        self.assertIn("not computed: tf32: tf32 needs sm_80.", report.machine_text(machine.describe() | here, 1))
 
 
 class Installed(support.InFolder):

@@ -95,7 +95,7 @@ def why_skipped(what: str) -> str | None:
     on_gpu = what.startswith("cuda")
     if on_gpu:
         try:
-            peers.find_gpu(Path(os.environ["GRAFT_BENCH_ROUNDS"]), what)
+            peers.find_gpu(Path(os.environ["GRAFT_BENCH_ROUNDS"]), what, "fp32")
         except peers.NoGpu as error:
             return str(error)
     kind = environment.CUDA if on_gpu else environment.CPU
