@@ -4,32 +4,43 @@
     bench/peers.py                                   everything; the first start installs the peers
     bench/peers.py --work features --peers mnn,ncnn  a part of it
     bench/peers.py --photos data/cats_and_dogs       the job on photos of your own: train/ and validation/
+    bench/peers.py --device cuda --json gpu.json     features and head steps on a GPU, by precision
 
-Every engine is a process of its own, computes fp32 with one thread for each logical processor that this
+On the CPU every engine is a process of its own, computes fp32 with one thread for each logical processor that this
 process may run on, and agrees with graft on the same input before its time counts. Rounds are interleaved.
 A peer's clock begins with float32 input in the layout that its interface takes: what it changes of that
 inside, as MNN does when it copies the input, counts. graft's includes the step from bytes to floats.
 ncnn takes the pictures of a batch one after the other. Peers use the widest vector unit of the processor:
 with AVX-512, the column of graft/AVX2 is graft in AVX2 against peers in AVX-512.
-A table is printed, and the JSON written anew, after each work. Ends with 1, and a sentence, when an engine
-disagrees or fails, and with 130 after Ctrl-C; targets missed are in the table, not in the exit code.
+
+On a GPU every engine, graft too, begins with the pictures' bytes in host memory and ends with float32 features
+in host memory: the copies count. Batches come one after the other, each awaited. All compute in the same
+precision, and all, graft too, must agree with graft on the CPU. An engine that is not installed is named, with
+the package that has it.
+
+An engine that disagrees or fails is left out of a work and named. A table is printed, and the JSON written
+anew, after each work. Ends with 1, and a sentence, when an engine was left out for that or graft failed, with 5
+when there is no GPU to measure, and with 130 after Ctrl-C; targets missed are in the table, not in the exit
+code.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from peer_engines import comparison, environment, inputs, job, machine, report
 from peer_engines.comparison import Disagreement, Setup
-from peer_engines.engines import HEAD_PEERS, chosen
+from peer_engines.engines import LIMITS, PACKAGES, Peer, chosen, head_peers
 from peer_engines.protocol import WorkerError
 from peer_engines.results import Work
 from peer_engines.vgg16 import direct_operations
@@ -39,10 +50,20 @@ PROJECT = Path(__file__).resolve().parents[1]
 # Side, batch, and batches a round: a round of the slowest engine lasts about three seconds, because the
 # first batch after the others' rounds finds every cache and page cold.
 SHAPES = ((150, 16, 3), (224, 8, 3), (150, 1, 24))
+# On a GPU a round takes what a set time holds.
+GPU_SHAPES = ((150, 128, 1), (224, 32, 1), (150, 1, 1))
 HEAD_STEPS = 60
 FEATURES_CLOCK = "float32 input in memory to features in memory; graft: from the pictures' bytes"
+GPU_FEATURES_CLOCK = "the pictures' bytes in host memory to float32 features in host memory, batch by batch"
 HEAD_CLOCK = "forward, backward, RMSprop on rows in memory; graft: gathers the rows too"
 JOB_CLOCK = "one process from its start to its end: imports, listing, decoding, features to .npy, 20 epochs"
+
+NO_GPU = 5  # the exit code, as that of `graft`
+
+
+class NoGpu(Exception):
+    """Why no GPU can be measured, in a sentence."""
+
 
 # What ends with one sentence; anything else is a fault of this program and shows where it is.
 FAILURES = (
@@ -54,9 +75,10 @@ Peaks = dict[str, dict[str, float]]
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", help="cpu; a GPU is not compared yet")
-    parser.add_argument("--work", default="features,head,job", help="of features, head, job (default: all)")
-    parser.add_argument("--peers", help="of onnxruntime, openvino, pytorch, keras, mnn, ncnn (default: all)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--precision", default=",".join(LIMITS), help="on a GPU: of fp32, tf32, fp16 (default: all)")
+    parser.add_argument("--work", help="of features, head, job (default: all; the job is the CPU's alone)")
+    parser.add_argument("--peers", help="engines, with commas between, or one way of an engine: pytorch:compiled")
     parser.add_argument("--rounds", type=int, default=7, help="of features and head (default 7)")
     parser.add_argument("--job-rounds", type=int, default=1, help="of the job, minutes each (default 1)")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="default: one a logical processor")
@@ -64,15 +86,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="writes every sample there")
     parser.add_argument("--build", type=Path, default=PROJECT / "build/release", help="graft's build folder")
     found = parser.parse_args()
-    if found.device != "cpu":
-        parser.error(f"--device {found.device}: the comparison runs on the CPU alone; leave the option out")
-    found.work = found.work.split(",")
-    if set(found.work) - {"features", "head", "job"}:
-        parser.error("--work takes features, head and job, with commas between")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", found.device):
+        parser.error(f"--device {found.device}: there are cpu, cuda and cuda:N")
+    found.device = "cuda:0" if found.device == "cuda" else found.device
+    found.precision = found.precision.split(",")
+    if set(found.precision) - set(LIMITS):
+        parser.error(f"--precision takes {', '.join(LIMITS)}, with commas between")
+    works = ["features", "head", "job"] if found.device == "cpu" else ["features", "head"]
+    found.work = found.work.split(",") if found.work else works
+    if set(found.work) - set(works):
+        parser.error(f"--work takes {', '.join(works)} on {found.device}, with commas between")
     if min(found.rounds, found.job_rounds, found.threads) < 1:
         parser.error("--rounds, --job-rounds and --threads are at least 1")
     try:
-        found.peers = chosen(found.peers)
+        found.peers = chosen(found.peers, found.device)
     except ValueError as error:
         parser.error(str(error))
     return found
@@ -103,25 +130,71 @@ def check_start(options: argparse.Namespace, cache: Path) -> None:
             pass  # the folder takes files: else this is an OSError with its name
 
 
+def find_gpu(bench_rounds: Path, device: str, precision: str) -> str:
+    """graft's own words for the GPU. Raises NoGpu with its sentence when it cannot be used so or gives no times."""
+    command = [str(bench_rounds), device, precision]
+    done = subprocess.run(command, input='{"command": "device"}\n', capture_output=True, text=True)
+    try:
+        answer = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise NoGpu(f"{bench_rounds.name} ended with code {done.returncode}: {said[-1]}") from None
+    if not answer["ok"]:
+        raise NoGpu(answer["error"])
+    return answer["device"]
+
+
+def usable_precisions(bench_rounds: Path, options: argparse.Namespace, here: dict[str, object]) -> list[str]:
+    """Those that the GPU computes in; why it does not in others, and its name, go into `here`."""
+    refused: dict[str, str] = {}
+    for precision in options.precision:
+        try:
+            here["gpu"] = find_gpu(bench_rounds, options.device, precision)
+        except NoGpu as failure:
+            refused[precision] = str(failure)
+    if "gpu" not in here:
+        raise NoGpu(refused[options.precision[0]])
+    here["driver"], here["not_computed"] = machine.driver_version(), refused
+    return [precision for precision in options.precision if precision not in refused]
+
+
+def without_packages(python: Path, peers: list[Peer]) -> dict[str, str]:
+    """Which peers' modules this interpreter lacks, and how to get them, by name."""
+    missing = environment.missing_modules(python, {module for peer in peers for module in peer.modules})
+    lines = environment.packages(environment.CUDA)
+    found = {}
+    for peer in peers:
+        wanted = [PACKAGES[module] for module in peer.modules if module in missing]
+        if wanted:
+            pinned = [line for line in lines if line.partition("==")[0] in wanted]
+            found[peer.name] = f"{python} -m pip install {' '.join(pinned)}"
+    return found
+
+
 def features(setup: Setup, weights: Path, peaks: Peaks) -> Iterator[Work]:
-    for side, batch, times in SHAPES:
+    for side, batch, times in GPU_SHAPES if setup.on_gpu else SHAPES:
         name = f"features, {side}×{side}, batch {batch}"
-        work = Work(name, "images", batch * times, direct_operations(side), FEATURES_CLOCK)
+        source, clock = "floats", FEATURES_CLOCK
+        if setup.on_gpu:
+            name, source, clock = f"{name}, {setup.precision}", "bytes", GPU_FEATURES_CLOCK
+        work = Work(name, "images", batch * times, direct_operations(side), clock)
         pictures = setup.scratch / "pictures"
         inputs.write_pictures(pictures, batch, side)
-        asked = FeaturesWork(side, batch, str(pictures), str(weights), setup.threads, "")
-        yield comparison.run(setup, work, asked, times, setup.peers, peaks)
+        asked = FeaturesWork(
+            side, batch, str(pictures), str(weights), setup.threads, "", setup.device, setup.precision, source=source
+        )
+        peers = [p for p in setup.peers if setup.precision in p.precisions] if setup.on_gpu else setup.peers
+        yield comparison.run(setup, work, asked, times, peers, peaks)
 
 
 def head(setup: Setup, peaks: Peaks) -> Work:
     data = setup.scratch / "head"
-    asked = HeadWork(8192, 256, 16, 512, 0.5, 1e-4, str(data), setup.threads, "")
+    asked = HeadWork(8192, 256, 16, 512, 0.5, 1e-4, str(data), setup.threads, "", setup.device)
     inputs.write_head_data(data, asked)
     # Forward and the weight gradient; the frozen features need no gradient.
     operations = 4.0 * asked.batch * asked.inputs * asked.units
     work = Work("training step, 8192→256→1, batch 16", "steps", HEAD_STEPS, operations, HEAD_CLOCK)
-    peers = [peer for peer in setup.peers if peer.key in HEAD_PEERS]
-    return comparison.run(setup, work, asked, HEAD_STEPS, peers, peaks)
+    return comparison.run(setup, work, asked, HEAD_STEPS, head_peers(setup.peers), peaks)
 
 
 def whole_job(setup: Setup, options: argparse.Namespace, weights: Path) -> Work:
@@ -145,20 +218,34 @@ def made_photos(setup: Setup) -> Path:
 
 def measured(setup: Setup, options: argparse.Namespace, weights: Path, peaks: Peaks) -> Iterator[Work]:
     if "features" in options.work:
-        yield from features(setup, weights, peaks)
+        for precision in options.precision if setup.on_gpu else ["fp32"]:
+            yield from features(replace(setup, precision=precision), weights, peaks)
     if "head" in options.work:
         yield head(setup, peaks)
     if "job" in options.work:
         yield whole_job(setup, options, weights)
 
 
-def run(options: argparse.Namespace, scratch: Path) -> None:
+def prepared(options: argparse.Namespace, cache: Path, here: dict[str, object], scratch: Path) -> Setup:
+    """Adds to `here` what is found of the GPU, before anything is installed."""
+    bench_rounds, on_gpu = options.build / "bench/bench_rounds", options.device != "cpu"
+    if on_gpu:
+        options.precision = usable_precisions(bench_rounds, options, here)
+    python = environment.ensure(cache, environment.CUDA if on_gpu else environment.CPU)
+    peers = options.peers
+    if on_gpu:
+        here["not_installed"] = without_packages(python, peers)
+        peers = [peer for peer in peers if peer.name not in here["not_installed"]]
+    threads, rounds = options.threads, options.rounds
+    return Setup(python, bench_rounds, here["isas"], peers, threads, rounds, scratch, options.device)
+
+
+def run(options: argparse.Namespace, scratch: Path) -> list[str]:
+    """Returns the names of those that were left out of a work."""
     cache = environment.cache_folder()
     check_start(options, cache)
     here = machine.describe()
-    python = environment.ensure(cache)
-    bench_rounds = options.build / "bench/bench_rounds"
-    setup = Setup(python, bench_rounds, here["isas"], options.peers, options.threads, options.rounds, scratch)
+    setup = prepared(options, cache, here, scratch)
     print(report.machine_text(here, options.threads), flush=True)
     works: list[Work] = []
     peaks: Peaks = {}
@@ -172,6 +259,7 @@ def run(options: argparse.Namespace, scratch: Path) -> None:
         print(f"\n{report.work_text(work, best)}", flush=True)
         if options.json:
             write_json(options.json, report.as_json(here, peaks, options.threads, works))
+    return sorted({name for work in works for name in work.left_out})
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -203,7 +291,12 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="graft-peers-"))
     failed = False
     try:
-        run(options, scratch)
+        left_out = run(options, scratch)
+        if left_out:
+            raise Disagreement(f"left out of a work, which says why: {', '.join(left_out)}")
+    except NoGpu as error:
+        print(f"peers.py: {error}", file=sys.stderr)
+        return NO_GPU
     except FAILURES as error:
         failed = True
         print(f"peers.py: {error}", file=sys.stderr)

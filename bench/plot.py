@@ -63,7 +63,8 @@ def svg(report: dict) -> str:
         shapes += panel(work, top)
         top += height(work)
     machine = report["machine"]
-    foot = f"{machine['processor']}, {report['threads']} threads, fp32, {machine['date'][:10]}"
+    where = machine.get("gpu") or f"{machine['processor']}, {report['threads']} threads, fp32"
+    foot = f"{where}, {machine['date'][:10]}"
     shapes.append(text(MARGIN, top + 12, f"{foot}; lines: slowest to quickest round", 'font-size="11"'))
     total = top + 24
     opening = (

@@ -30,9 +30,34 @@ function(graft_test name)
                        PROPERTIES TIMEOUT 300 LABELS ${name})
 endfunction()
 
-# graft_bench(NAME SOURCES file... DEPENDS target...): one Google Benchmark program.
+# graft_skipped_test(NAME LABEL REASON): what cannot run on this machine, so that ctest counts it and
+# says why.
+function(graft_skipped_test name label reason)
+  add_test(NAME ${name} COMMAND sh -c "echo \"skipped: ${reason}\"; exit 77")
+  set_tests_properties(${name} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77)
+endfunction()
+
+# graft_python_test(NAME LABEL label COMMAND argument... ENVIRONMENT variable...): Python 3.11 with these
+# arguments, in the folder of the tests; skipped where there is none. A test that skips itself ends with 77.
+function(graft_python_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "COMMAND;ENVIRONMENT" ${ARGN})
+  if(NOT Python3_FOUND)
+    graft_skipped_test(${name} ${ARG_LABEL} "Python 3.11 is not found")
+    return()
+  endif()
+  add_test(NAME ${name} COMMAND ${Python3_EXECUTABLE} -B ${ARG_COMMAND}
+           WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} COMMAND_EXPAND_LISTS)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS ${ARG_LABEL} SKIP_RETURN_CODE 77
+                       ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()
+
+# graft_bench(NAME [PLAIN] SOURCES file... DEPENDS target...): one program that measures, with Google
+# Benchmark, or by itself when it is PLAIN.
 function(graft_bench name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "PLAIN" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(bench_${name} ${ARG_SOURCES})
-  target_link_libraries(bench_${name} PRIVATE graft_options ${ARG_DEPENDS} benchmark::benchmark)
+  target_link_libraries(bench_${name} PRIVATE graft_options ${ARG_DEPENDS})
+  if(NOT ARG_PLAIN)
+    target_link_libraries(bench_${name} PRIVATE benchmark::benchmark)
+  endif()
 endfunction()

@@ -1,15 +1,17 @@
 """Runs one work on every engine side by side: prepare all, compare all with graft, then rounds in turn."""
 
+import math
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import agreement, environment, machine
-from .engines import EXACT, HEAD_LIMIT, Peer
-from .protocol import Worker
+from .engines import EXACT, HEAD_LIMIT, LIMITS, Peer
+from .protocol import Message, Worker, WorkerError
 from .results import Engine, Work
 from .work import FeaturesWork, HeadWork
 
@@ -20,8 +22,12 @@ PAUSE = 0.25
 LISTEN = 0.05
 # Steps without dropout whose losses are compared.
 CHECKED_STEPS = 12
+# What a round lasts on a GPU, whose speed is not known before: long beside the clock and the wait at its end.
+SECONDS_OF_A_ROUND = 0.5
 
-NAMES_OF_ISAS = {"avx512": "graft/AVX-512", "avx2": "graft/AVX2", "portable": "graft/portable"}
+NAMES_OF_ISAS = {
+    "avx512": "graft/AVX-512", "avx2": "graft/AVX2", "portable": "graft/portable", "auto": "graft/CPU",
+}
 
 
 class Disagreement(Exception):
@@ -39,28 +45,46 @@ class Setup:
     threads: int
     rounds: int
     scratch: Path
+    device: str = "cpu"  # or "cuda:N"
+    precision: str = "fp32"
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device != "cpu"
+
+    def grafts(self) -> dict[str, list[str]]:
+        """graft's columns, each with what its worker is started with."""
+        if self.on_gpu:
+            return {f"graft/{self.precision}": [self.device, self.precision]}
+        return {NAMES_OF_ISAS[isa]: ["cpu", isa] for isa in self.isas}
+
+    def limit(self, peer: Peer) -> float:
+        return LIMITS[self.precision] if self.on_gpu else peer.limit
 
 
 @dataclass
 class Participant:
     engine: Engine
     worker: Worker
+    variant: str = ""
     epsilon_inside_sqrt: bool | None = None
 
 
 def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Participant]:
-    """A worker process for each of graft's vector units, then one for each peer."""
-    surroundings = environment.worker_environment()
-    commands = [(NAMES_OF_ISAS[isa], [str(setup.bench_rounds), isa], EXACT) for isa in setup.isas]
+    """A worker process for each of graft's columns, then one for each peer."""
+    surroundings = environment.worker_environment(setup.device, setup.precision)
+    own_limit = LIMITS[setup.precision] if setup.on_gpu else EXACT
+    commands = [(name, [str(setup.bench_rounds), *how], "", own_limit) for name, how in setup.grafts().items()]
     for peer in peers:
-        command = [str(setup.python), "-m", f"{__package__}.worker", peer.key]
-        commands.append((peer.name, command, peer.limit))
+        command = [str(setup.python), "-m", f"{__package__}.worker", peer.engine]
+        commands.append((peer.name, command, peer.variant, setup.limit(peer)))
     found = []
-    for name, command, limit in commands:
+    for name, command, variant, limit in commands:
         log = folder_of(setup, name) / "log.txt"
         worker = Worker(name, command, log, surroundings)
         stack.callback(worker.quit)
-        found.append(Participant(Engine(name, "", "", limit=limit), worker))
+        engine = Engine(name, "", "", limit=limit, device=setup.device, precision=setup.precision)
+        found.append(Participant(engine, worker, variant))
     # The stack ends with this: the word goes to all before anyone is waited for.
     stack.callback(lambda: [one.worker.ask_to_quit() for one in found])
     return found
@@ -72,20 +96,44 @@ def folder_of(setup: Setup, name: str) -> Path:
     return folder
 
 
-def prepare_all(setup: Setup, asked: FeaturesWork | HeadWork, everyone: list[Participant]) -> None:
-    """Features: all at once, for the time of it counts nowhere. The head: in turn, for its engines try out
-    which of their ways is the quickest."""
-    requests = {
-        one.engine.name: replace(asked, scratch=str(folder_of(setup, one.engine.name))).request()
-        for one in everyone
-    }
-    at_once = isinstance(asked, FeaturesWork)
-    for one in everyone if at_once else []:
-        one.worker.send(requests[one.engine.name])
+def request_for(setup: Setup, asked: FeaturesWork | HeadWork, one: Participant) -> Message:
+    work = replace(asked, scratch=str(folder_of(setup, one.engine.name)))
+    return (replace(work, variant=one.variant) if isinstance(work, FeaturesWork) else work).request()
+
+
+def those_who_can(everyone: list[Participant], work: Work, step: Callable[[Participant], None]) -> list[Participant]:
+    """Who takes the step. A peer that fails in it is left out by name, and its process ends; graft's failure
+    is everyone's."""
+    found = []
     for one in everyone:
-        answer = one.worker.receive() if at_once else one.worker.ask(requests[one.engine.name])
+        try:
+            step(one)
+        except (WorkerError, Disagreement) as failure:
+            if one.engine.is_graft:
+                raise
+            work.left_out[one.engine.name] = str(failure)
+            one.worker.quit()
+        else:
+            found.append(one)
+    return found
+
+
+def prepare_all(
+    setup: Setup, work: Work, asked: FeaturesWork | HeadWork, everyone: list[Participant]
+) -> list[Participant]:
+    """Features on the CPU: all at once, for the time of it counts nowhere. Else in turn, for engines try out
+    which of their ways is the quickest."""
+    at_once = isinstance(asked, FeaturesWork) and not setup.on_gpu
+    for one in everyone if at_once else []:
+        with suppress(WorkerError):  # it is told of when its answer is read
+            one.worker.send(request_for(setup, asked, one))
+
+    def prepare(one: Participant) -> None:
+        answer = one.worker.receive() if at_once else one.worker.ask(request_for(setup, asked, one))
         one.engine.version, one.engine.setting = str(answer["version"]), str(answer["setting"])
         one.epsilon_inside_sqrt = answer.get("epsilon_inside_sqrt")
+
+    return those_who_can(everyone, work, prepare)
 
 
 def checked(setup: Setup, one: Participant, **request: object) -> agreement.Values:
@@ -99,24 +147,52 @@ def compare(one: Participant, found: agreement.Values, due: agreement.Values, li
     if one.engine.difference > limit:
         raise Disagreement(
             f"{one.engine.name}'s {what} differ from graft's by {one.engine.difference:.1e} of the largest; "
-            f"the limit is {limit:.0e}, so that the times compare nothing"
+            f"the limit is {limit:.0e}, so that its times compare nothing"
         )
 
 
-def check_features(setup: Setup, everyone: list[Participant]) -> None:
-    due = checked(setup, everyone[0])
-    for one in everyone[1:]:
+def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> agreement.Values:
+    """What everyone on a GPU, graft among them, is compared with."""
+    cpu = replace(setup, device="cpu", precision="fp32", isas=["auto"])
+    with ExitStack() as stack:
+        (graft,) = start_all(cpu, [], stack)
+        graft.worker.ask(request_for(cpu, replace(asked, device="cpu", precision="fp32"), graft))
+        return checked(cpu, graft)
+
+
+def check_features(setup: Setup, work: Work, asked: FeaturesWork, everyone: list[Participant]) -> list[Participant]:
+    if setup.on_gpu:
+        due, rest = features_on_the_cpu(setup, asked), everyone
+    else:
+        due, rest = checked(setup, everyone[0]), everyone[1:]
+
+    def check(one: Participant) -> None:
         compare(one, checked(setup, one), due, one.engine.limit, "features")
 
+    return everyone[: len(everyone) - len(rest)] + those_who_can(rest, work, check)
 
-def check_losses(setup: Setup, everyone: list[Participant]) -> None:
+
+def check_losses(setup: Setup, work: Work, _: HeadWork, everyone: list[Participant]) -> list[Participant]:
     """Each peer against graft with the peer's own form of RMSprop."""
     graft = everyone[0]
     due = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
-    for one in everyone[1:]:
+
+    def check(one: Participant) -> None:
         form = bool(one.epsilon_inside_sqrt)
         found = checked(setup, one, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
         compare(one, found, due[form], HEAD_LIMIT, "losses")
+
+    return [graft, *those_who_can(everyone[1:], work, check)]
+
+
+def times_of_a_round(graft: Participant) -> int:
+    """How often graft does its work in SECONDS_OF_A_ROUND."""
+    times = 1
+    while True:
+        seconds = float(graft.worker.ask({"command": "round", "times": times})["seconds"])
+        if seconds >= SECONDS_OF_A_ROUND / 4:
+            return math.ceil(times * SECONDS_OF_A_ROUND / seconds)
+        times *= 4
 
 
 def run_rounds(setup: Setup, everyone: list[Participant], times: int) -> float:
@@ -154,18 +230,22 @@ def run(
     peers: list[Peer],
     peaks: dict[str, dict[str, float]],
 ) -> Work:
-    """Fills the work's engines with their rounds."""
-    say(f"{work.name}: {len(setup.isas) + len(peers)} engines prepare")
+    """Fills the work's engines with their rounds, of `times` each; on a GPU of as many as fill the time."""
+    say(f"{work.name}: {len(setup.grafts()) + len(peers)} engines prepare")
     with ExitStack() as stack:
-        everyone = start_all(setup, peers, stack)
-        prepare_all(setup, asked, everyone)
+        everyone = prepare_all(setup, work, asked, start_all(setup, peers, stack))
         check = check_features if isinstance(asked, FeaturesWork) else check_losses
-        check(setup, everyone)
+        everyone = check(setup, work, asked, everyone)
         say(f"{work.name}: rounds: {setup.rounds}")
-        grafts = everyone[: len(setup.isas)]
-        measure_peaks(setup, grafts, peaks)
+        grafts = [one for one in everyone if one.engine.is_graft]
+        if setup.on_gpu:
+            work.amount, times = work.amount // times, times_of_a_round(everyone[0])
+            work.amount *= times
+        else:
+            measure_peaks(setup, grafts, peaks)
         work.others = run_rounds(setup, everyone, times)
-        measure_peaks(setup, grafts, peaks)
+        if not setup.on_gpu:
+            measure_peaks(setup, grafts, peaks)
     work.engines = [one.engine for one in everyone]
     return work
 

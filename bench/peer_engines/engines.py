@@ -2,36 +2,78 @@
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Peer:
-    key: str  # on the command line; the module is KEY_engine
-    name: str
-    limit: float  # of the features' difference, as a share of the largest feature
-
-
-# The limit of the engines that transform more coarsely is wider; the figure found is in the report.
+# Of the features' difference, as a share of the largest feature. On the CPU everyone computes fp32; the
+# limit of the engines that transform more coarsely is wider; the figure found is in the report.
 EXACT, COARSE = 1e-4, 1e-3
-
-PEERS = (
-    Peer("onnxruntime", "ONNX Runtime", EXACT),
-    Peer("openvino", "OpenVINO", EXACT),
-    Peer("pytorch", "PyTorch", EXACT),
-    Peer("keras", "Keras", EXACT),
-    Peer("mnn", "MNN", COARSE),
-    Peer("ncnn", "ncnn", COARSE),
-)
-HEAD_PEERS = ("pytorch", "keras")
+# On a GPU, from graft's fp32 on the CPU. With the real weights on noise, arithmetic rounded as that of a GPU
+# lies 2e-7 (fp32), 1.4e-4 (tf32) and 4e-4 (fp16) from float64's; the limits leave room for other orders.
+#   fp32  the same sums in another order, Winograd's transforms among them; below tf32's own error, so that an
+#         engine that takes TF32 unasked, as some do by default, does not pass for fp32
+#   tf32  each factor has 11 binary digits; sums are fp32
+#   fp16  so have the planes between the layers; some engines add up in fp16, too
+LIMITS = {"fp32": 5e-5, "tf32": 1e-3, "fp16": 5e-3}
 # Losses of the first steps, relative to the largest: float32 sums in another order.
 HEAD_LIMIT = 1e-3
 
 
-def chosen(keys: str | None) -> list[Peer]:
-    """The peers of a list such as "mnn,ncnn"; all when there is none. Raises ValueError with a sentence."""
+@dataclass(frozen=True)
+class Peer:
+    key: str  # on the command line: ENGINE or ENGINE:VARIANT; the module is ENGINE_engine
+    name: str
+    limit: float = EXACT  # on the CPU
+    precisions: tuple[str, ...] = ("fp32", "tf32", "fp16")  # on a GPU
+    modules: tuple[str, ...] = ()  # what it imports, of packages that need not be there
+
+    @property
+    def engine(self) -> str:
+        return self.key.partition(":")[0]
+
+    @property
+    def variant(self) -> str:
+        return self.key.partition(":")[2]
+
+
+PEERS = (
+    Peer("onnxruntime", "ONNX Runtime"),
+    Peer("openvino", "OpenVINO"),
+    Peer("pytorch", "PyTorch"),
+    Peer("keras", "Keras"),
+    Peer("mnn", "MNN", COARSE),
+    Peer("ncnn", "ncnn", COARSE),
+)
+PYTORCH_WAYS = (
+    Peer("pytorch:eager", "PyTorch eager", modules=("torch",)),
+    Peer("pytorch:channels_last", "PyTorch channels_last", modules=("torch",)),
+    Peer("pytorch:compiled", "PyTorch compiled", modules=("torch",)),
+)
+GPU_PEERS = (
+    *PYTORCH_WAYS,
+    Peer("pytorch:amp", "PyTorch AMP", precisions=("fp16",), modules=("torch",)),
+    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", modules=("onnxruntime", "torch")),
+    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", modules=("onnxruntime", "torch", "tensorrt_libs")),
+)
+HEAD_PEERS = (Peer("pytorch", "PyTorch", modules=("torch",)), Peer("keras", "Keras"))
+# The package that brings a module of GPU_PEERS, by its name on PyPI.
+PACKAGES = {"torch": "torch", "onnxruntime": "onnxruntime-gpu", "tensorrt_libs": "tensorrt-cu13-libs"}
+
+
+def chosen(keys: str | None, device: str) -> list[Peer]:
+    """The peers of a list such as "mnn,pytorch:eager"; an engine alone stands for all of its ways, on the CPU
+    for the usual one. All when there is no list. Raises ValueError with a sentence."""
+    usual = PEERS if device == "cpu" else GPU_PEERS
     if keys is None:
-        return list(PEERS)
-    known = {peer.key: peer for peer in PEERS}
-    unknown = [key for key in keys.split(",") if key not in known]
-    if unknown:
-        raise ValueError(f"no peer is called {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[key] for key in keys.split(",")]
+        return list(usual)
+    known = PEERS + PYTORCH_WAYS if device == "cpu" else GPU_PEERS
+    found: list[Peer] = []
+    for key in keys.split(","):
+        named = [p for p in known if p.key == key] or [p for p in known if p.engine == key]
+        if not named:
+            raise ValueError(f"no peer is called {key} on {device}; there are {', '.join(p.key for p in known)}")
+        found += named
+    return found
+
+
+def head_peers(peers: list[Peer]) -> list[Peer]:
+    """Those that train a head: once for each engine among `peers`."""
+    engines = {peer.engine for peer in peers}
+    return [peer for peer in HEAD_PEERS if peer.engine in engines]

@@ -1,9 +1,14 @@
-"""The rows, labels and first parameters of a head, out of the one file that every worker reads."""
+"""The rows, labels and first parameters of a head, out of the one file that every worker reads; and what the
+engines that train it have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy
 
+from .fastest import fastest
+from .protocol import Message
 from .work import HeadWork
 
 
@@ -31,3 +36,48 @@ class HeadData:
         labels = self.labels.reshape(-1, 1)
         starts = range(0, len(labels) - batch + 1, batch)
         return [(self.features[s : s + batch], labels[s : s + batch]) for s in starts]
+
+
+class Trainer(Protocol):
+    """A head with its optimizer, on an engine's own tensors."""
+
+    def step(self, features: object, labels: object) -> object: ...
+
+    def loss_of_step(self, features: object, labels: object) -> float: ...
+
+
+class HeadEngine:
+    """Training steps over the rows in their order, in the quickest of an engine's ways. `tensor` makes an
+    engine's tensor of an array; `trainer` a head with this dropout that trains in this way."""
+
+    def __init__(
+        self,
+        work: HeadWork,
+        data: HeadData,
+        ways: tuple[str, ...],
+        tensor: Callable[[numpy.ndarray], object],
+        trainer: Callable[[float, str], Trainer],
+    ) -> None:
+        self._batches = [tuple(map(tensor, batch)) for batch in data.batches(work.batch)]
+        self._new_trainer = trainer
+        self._number = 0
+        trainers = {way: trainer(work.dropout, way) for way in ways}
+        self.setting = fastest(ways, lambda way: self._done(trainers[way]))
+        self._trainer = trainers[self.setting]
+
+    def _done(self, trainer: Trainer) -> None:
+        trainer.step(*self._batches[0])
+        self.synchronise()
+
+    def synchronise(self) -> None:
+        """Waits for the device, where steps return before they are done."""
+
+    def run(self) -> None:
+        self._trainer.step(*self._batches[self._number % len(self._batches)])
+        self._number += 1
+
+    def check(self, request: Message) -> numpy.ndarray:
+        """The losses of the first steps without dropout, the way that is timed."""
+        trainer = self._new_trainer(0.0, self.setting)
+        batches = (self._batches[step % len(self._batches)] for step in range(request["steps"]))
+        return numpy.array([trainer.loss_of_step(*batch) for batch in batches], "f4")

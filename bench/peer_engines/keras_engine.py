@@ -1,11 +1,12 @@
 """Keras on TensorFlow: its own VGG16 as a compiled function of one batch; the head in its quickest form."""
 
+from functools import partial
+
 import keras
 import numpy
 import tensorflow
 
-from .fastest import fastest
-from .head_data import HeadData
+from .head_data import HeadData, HeadEngine
 from .pictures import rescaled
 from .protocol import Message
 from .vgg16 import Weights, layers
@@ -44,10 +45,9 @@ class Features:
 
 
 class Trainer:
-    """A head with its optimizer. `train_on_batch` is Keras' own step at its quickest: `fit` adds callbacks."""
+    """`train_on_batch` is Keras' own step at its quickest: `fit` adds callbacks."""
 
     def __init__(self, work: HeadWork, data: HeadData, dropout: float, way: str) -> None:
-        self.name = way
         self._head = keras.Sequential(
             [
                 keras.Input((work.inputs,)),
@@ -66,25 +66,10 @@ class Trainer:
         return float(self.step(features, labels))
 
 
-class Head:
+class Head(HeadEngine):
     epsilon_inside_sqrt = True
-    ways = ("XLA", "no XLA")
 
     def __init__(self, work: HeadWork, data: HeadData) -> None:
         use_threads(work.threads)
-        self._work, self._data = work, data
-        self._batches = [tuple(map(tensorflow.constant, batch)) for batch in data.batches(work.batch)]
-        trainers = [Trainer(work, data, work.dropout, way) for way in self.ways]
-        self._step = 0
-        self._trainer = fastest(trainers, lambda trainer: trainer.step(*self._batches[0]))
-        self.setting = self._trainer.name
-
-    def run(self) -> None:
-        self._trainer.step(*self._batches[self._step % len(self._batches)])
-        self._step += 1
-
-    def check(self, request: Message) -> numpy.ndarray:
-        """The losses of the first steps without dropout, the way that is timed."""
-        trainer = Trainer(self._work, self._data, 0.0, self._trainer.name)
-        batches = (self._batches[step % len(self._batches)] for step in range(request["steps"]))
-        return numpy.array([trainer.loss_of_step(*batch) for batch in batches], "f4")
+        trainer = partial(Trainer, work, data)
+        super().__init__(work, data, ("XLA", "no XLA"), tensorflow.constant, trainer)

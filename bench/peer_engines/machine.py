@@ -32,6 +32,14 @@ def busy_seconds() -> float:
     return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
 
 
+def driver_version(said: Path = Path("/sys/module/nvidia/version")) -> str:
+    """That of the GPU's driver, as the kernel tells it; "unknown" where it does not."""
+    try:
+        return said.read_text().strip()
+    except OSError:
+        return "unknown"
+
+
 def describe() -> dict[str, object]:
     info = cpu_info()
     family, model = info.get("cpu family", "?"), info.get("model", "?")

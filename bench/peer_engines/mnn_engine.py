@@ -13,7 +13,7 @@ import numpy
 from . import onnx_model
 from .pictures import channels_first, channels_last
 from .protocol import Message
-from .vgg16 import Weights, feature_side
+from .vgg16 import Weights
 from .work import FeaturesWork
 
 VERSION = MNN.version()
@@ -24,7 +24,7 @@ class Features:
 
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         onnx, model = work.folder() / "vgg16.onnx", work.folder() / "vgg16.mnn"
-        onnx_model.write(onnx, weights, work.batch, work.side, feature_side(work.side))
+        onnx_model.write(onnx, weights, work)
         command = ["-m", "MNN.tools.mnnconvert", "-f", "ONNX", "--modelFile", onnx, "--MNNModel", model]
         subprocess.run([sys.executable, *command, "--bizCode", "graft"], check=True, stdout=sys.stderr)
         self._net = MNN.Interpreter(str(model))

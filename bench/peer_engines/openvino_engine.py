@@ -6,7 +6,7 @@ import openvino
 from . import onnx_model
 from .pictures import channels_first, channels_last
 from .protocol import Message
-from .vgg16 import Weights, feature_side
+from .vgg16 import Weights
 from .work import FeaturesWork
 
 VERSION = openvino.__version__.split("-")[0]
@@ -17,7 +17,7 @@ class Features:
 
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         model = work.folder() / "vgg16.onnx"
-        onnx_model.write(model, weights, work.batch, work.side, feature_side(work.side))
+        onnx_model.write(model, weights, work)
         compiled = openvino.Core().compile_model(
             model,
             "CPU",

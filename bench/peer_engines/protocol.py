@@ -1,9 +1,12 @@
 """How `bench/peers.py` and its workers talk: one JSON object a line, a request and its answer in turn.
 
+    {"command": "device"}                 → graft's worker only: {"ok": true, "device": …}, when it gives times
     {"command": "prepare", "work": {…}}   → {"ok": true, "version": …, "setting": …}
     {"command": "check", "output": FILE, …} → {"ok": true}; FILE.npy holds what is to be compared
-    {"command": "round", "times": N}      → {"ok": true, "seconds": …}, measured inside the worker
-    {"command": "peak", "threads": N}     → graft's worker only: {"ok": true, "multiply_add": FLOP/s, …}
+    {"command": "round", "times": N}      → {"ok": true, "seconds": …}, measured inside the worker, its
+                                            device done; an error on the virtual GPU
+    {"command": "peak", "threads": N}     → graft's worker only: {"ok": true, "multiply_add": FLOP/s, …},
+                                            on the CPU
     {"command": "quit"}                   → the worker ends
 
 What fails is answered with {"ok": false, "error": sentence}. Each engine is a process of its own, so that

@@ -1,17 +1,26 @@
-"""PyTorch: oneDNN's convolutions on channels_last tensors, inference mode; the head in eager mode."""
+"""PyTorch in the ways that people run it, in inference mode; the head in eager mode.
+
+    eager          planes of one channel after the other
+    channels_last  channels of a pixel beside each other: the way by default, and that of those below
+    compiled       by torch.compile; on a GPU a CUDA graph is recorded and replayed
+    amp            weights in fp32, convolutions in fp16 by autocast
+"""
+
+import os
+from functools import partial
 
 import numpy
 import torch
 from torch import nn
 
-from .fastest import fastest
-from .head_data import HeadData
+from .head_data import HeadData, HeadEngine
 from .pictures import rescaled
 from .protocol import Message
 from .vgg16 import Weights, layers
 from .work import FeaturesWork, HeadWork
 
 VERSION = torch.__version__.split("+")[0]
+WAYS = ("eager", "channels_last", "compiled", "amp")
 
 
 def network(weights: Weights) -> nn.Sequential:
@@ -27,37 +36,83 @@ def network(weights: Weights) -> nn.Sequential:
     return nn.Sequential(*parts).eval()
 
 
-class Features:
-    setting = "channels_last, inference_mode, set_num_threads"
+def use(threads: int, precision: str) -> None:
+    """Settings of the whole process. PyTorch's convolutions take TF32 unless they are told not to."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = True  # tries out cuDNN's algorithms, once
+    torch.backends.cudnn.conv.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
 
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Features:
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
-        torch.set_num_threads(work.threads)
-        self._network = network(weights).to(memory_format=torch.channels_last)
-        values = torch.from_numpy(rescaled(pictures)).permute(0, 3, 1, 2)
-        self._input = values.contiguous(memory_format=torch.channels_last)
+        way = work.variant or "channels_last"
+        if way not in WAYS:
+            raise ValueError(f"PyTorch is not run in a way called {way}; there are {', '.join(WAYS)}")
+        use(work.threads, work.precision)
+        self.setting = f"{way}, inference_mode, set_num_threads"
+        self._device = torch.device(work.device)
+        self._layout = torch.contiguous_format if way == "eager" else torch.channels_last
+        self._amp = way == "amp"
+        self._type = torch.half if work.precision == "fp16" and not self._amp else torch.float
+        self._network = network(weights).to(self._device, self._type).to(memory_format=self._layout)
+        self._input = self._source(work, pictures)
+        self._compute = self._features
+        if way == "compiled":
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = work.scratch
+            self._compute = torch.compile(self._features, mode="reduce-overhead")
+        self._results: torch.Tensor | None = None
+
+    def _source(self, work: FeaturesWork, pictures: numpy.ndarray) -> torch.Tensor:
+        """What the clock begins with, in host memory; pinned where a GPU copies from it."""
+        if work.source == "floats":
+            values = torch.from_numpy(rescaled(pictures)).permute(0, 3, 1, 2)
+            return values.to(self._type).contiguous(memory_format=self._layout)
+        pixels = torch.from_numpy(pictures)
+        return pixels.pin_memory() if self._device.type == "cuda" else pixels
+
+    def _features(self, pictures: torch.Tensor) -> torch.Tensor:
+        if pictures.dtype == torch.uint8:
+            values = pictures.permute(0, 3, 1, 2).to(self._type, memory_format=self._layout)
+            pictures = values * (1 / 255)
+        with torch.autocast(self._device.type, torch.half, enabled=self._amp):
+            return self._network(pictures).float()
 
     def run(self) -> torch.Tensor:
         with torch.inference_mode():
-            return self._network(self._input)
+            found = self._compute(self._input.to(self._device, non_blocking=True))
+            return found if self._device.type == "cpu" else self._fetched(found)
+
+    def _fetched(self, found: torch.Tensor) -> torch.Tensor:
+        """In pinned host memory, once the device is done."""
+        if self._results is None:
+            self._results = torch.empty_like(found, device="cpu", pin_memory=True)
+        self._results.copy_(found, non_blocking=True)
+        synchronise(self._device)
+        return self._results
 
     def check(self, _: Message) -> numpy.ndarray:
         return self.run().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 class Trainer:
-    """A head with its optimizer. PyTorch's RMSprop divides by sqrt(a) + eps, as Keras 2 does."""
+    """PyTorch's RMSprop divides by sqrt(a) + eps, as Keras 2 does."""
 
-    def __init__(self, work: HeadWork, data: HeadData, dropout: float, foreach: bool) -> None:
-        self.foreach = foreach
-        self.name = f"eager, RMSprop foreach={foreach}"
+    def __init__(self, work: HeadWork, data: HeadData, dropout: float, way: str) -> None:
         dense = [nn.Linear(work.inputs, work.units), nn.Linear(work.units, 1)]
         for layer, kernel, bias in zip(dense, data.kernels, data.biases):
             layer.weight.data = torch.tensor(kernel.T.copy())
             layer.bias.data = torch.tensor(bias)
-        self._head = nn.Sequential(dense[0], nn.ReLU(), nn.Dropout(dropout), dense[1]).train()
+        head = nn.Sequential(dense[0], nn.ReLU(), nn.Dropout(dropout), dense[1])
+        self._head = head.to(work.device).train()
         self._loss = nn.BCEWithLogitsLoss()
         self._optimizer = torch.optim.RMSprop(
-            self._head.parameters(), lr=work.learning_rate, alpha=0.9, eps=1e-7, foreach=foreach
+            self._head.parameters(), lr=work.learning_rate, alpha=0.9, eps=1e-7, foreach=way == FOREACH
         )
 
     def step(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -67,25 +122,22 @@ class Trainer:
         self._optimizer.step()
         return loss
 
+    def loss_of_step(self, features: torch.Tensor, labels: torch.Tensor) -> float:
+        return self.step(features, labels).item()
 
-class Head:
+
+FOREACH = "eager, RMSprop foreach=True"
+
+
+class Head(HeadEngine):
     epsilon_inside_sqrt = False
 
     def __init__(self, work: HeadWork, data: HeadData) -> None:
-        torch.set_num_threads(work.threads)
-        self._work, self._data = work, data
-        self._batches = [(torch.tensor(x), torch.tensor(y)) for x, y in data.batches(work.batch)]
-        trainers = [Trainer(work, data, work.dropout, foreach) for foreach in (True, False)]
-        self._step = 0
-        self._trainer = fastest(trainers, lambda trainer: trainer.step(*self._batches[0]))
-        self.setting = self._trainer.name
+        use(work.threads, "fp32")
+        self._device = torch.device(work.device)
+        ways = (FOREACH, "eager, RMSprop foreach=False")
+        tensor = partial(torch.tensor, device=self._device)
+        super().__init__(work, data, ways, tensor, partial(Trainer, work, data))
 
-    def run(self) -> None:
-        self._trainer.step(*self._batches[self._step % len(self._batches)])
-        self._step += 1
-
-    def check(self, request: Message) -> numpy.ndarray:
-        """The losses of the first steps without dropout, the way that is timed."""
-        trainer = Trainer(self._work, self._data, 0.0, self._trainer.foreach)
-        batches = (self._batches[step % len(self._batches)] for step in range(request["steps"]))
-        return numpy.array([trainer.step(*batch).item() for batch in batches], "f4")
+    def synchronise(self) -> None:
+        synchronise(self._device)

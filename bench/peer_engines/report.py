@@ -56,12 +56,18 @@ def work_text(work: Work, peak: float | None) -> str:
     clock = f"  clock: {work.covers}"
     if work.others is not None:
         head += f"; other programs used {work.others:.1f} cores meanwhile"
-    return "\n".join([head, clock, *aligned(rows), *map(verdict_line, verdicts(work))])
+    left_out = [f"  left out: {name}: {why}" for name, why in work.left_out.items()]
+    return "\n".join([head, clock, *aligned(rows), *left_out, *map(verdict_line, verdicts(work))])
 
 
 def machine_text(machine: dict[str, object], threads: int) -> str:
     found = f"{machine['processor']}, {machine['cores']} logical processors, {threads} threads, {machine['system']}"
-    return f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"
+    lines = [f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"]
+    if "gpu" in machine:
+        lines.append(f"{machine['gpu']}, driver {machine['driver']}")
+    lines += [f"not computed: {precision}: {why}" for precision, why in machine.get("not_computed", {}).items()]
+    lines += [f"not installed: {name}: {how}" for name, how in machine.get("not_installed", {}).items()]
+    return "\n".join(lines)
 
 
 def peak_text(peak: float) -> str:

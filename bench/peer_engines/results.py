@@ -16,6 +16,8 @@ class Engine:
     seconds: list[float] = field(default_factory=list)  # of each round
     difference: float | None = None  # from graft, as a share of the largest value
     limit: float | None = None
+    device: str = "cpu"
+    precision: str = "fp32"
 
     @property
     def is_graft(self) -> bool:
@@ -33,6 +35,7 @@ class Work:
     operations: float | None  # floating-point operations of one item
     covers: str  # what the clocks include
     engines: list[Engine] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)  # engines that failed or disagreed, and why
     others: float | None = None  # cores that other programs used, on average: near 0, or the figures mean little
 
     def figure(self, seconds: float) -> float:

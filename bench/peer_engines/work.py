@@ -14,6 +14,12 @@ class FeaturesWork:
     weights: str  # safetensors file
     threads: int
     scratch: str  # folder of this worker alone
+    device: str = "cpu"  # or "cuda:N"
+    precision: str = "fp32"  # of the convolutions: fp32, tf32, fp16
+    variant: str = ""  # of an engine that is run in several ways
+    # What a peer's clock begins with: "floats", rescaled and in its own layout, or "bytes", the pictures
+    # as graft gets them.
+    source: str = "floats"
 
     def request(self) -> dict[str, object]:
         return {"command": "prepare", "work": {"kind": "features", **asdict(self)}}
@@ -35,6 +41,7 @@ class HeadWork:
     data: str  # file of float32: features, labels, then kernel and bias of each Dense
     threads: int
     scratch: str
+    device: str = "cpu"
 
     def request(self) -> dict[str, object]:
         return {"command": "prepare", "work": {"kind": "head", **asdict(self)}}

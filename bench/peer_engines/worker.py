@@ -1,8 +1,10 @@
 """A peer's process: `python -m peer_engines.worker ENGINE`, with bench/ on the module path.
 
-The clock of a round covers what a caller waits for: from float32 input in memory, in the layout that the
-engine's interface takes, to float32 results in memory. Reading, rescaling and the change to that layout are
-done before; what an engine changes of it inside counts.
+The clock of a round covers what a caller waits for, to float32 results in host memory. On the CPU it begins
+with float32 input in the layout that the engine's interface takes: reading, rescaling and the change to that
+layout are done before; what an engine changes of it inside counts. On a GPU it begins with the pictures' bytes
+in host memory, for everyone: the copies both ways and the rescaling are inside. The device is done when the
+clock is read.
 """
 
 import importlib
@@ -61,6 +63,7 @@ class Peer:
         start = time.perf_counter()
         for _ in range(times):
             self._engine.run()
+        getattr(self._engine, "synchronise", lambda: None)()
         return {"seconds": time.perf_counter() - start}
 
 

@@ -1,10 +1,15 @@
 // graft's side of bench/peers.py: a worker that does one piece of work over and over, when it is
 // told to, beside the workers of other engines. It speaks their protocol: a JSON object a line on
 // stdin, one a line in answer on stdout (bench/peer_engines/protocol.py describes it).
-//   build/release/bench/bench_rounds auto|portable|avx2|avx512
+//   build/release/bench/bench_rounds cpu auto|portable|avx2|avx512
+//   build/release/bench/bench_rounds cuda:N fp32|tf32|fp16|bf16
 //
-// A round of features counts from the pictures' bytes to features in memory: submit() and wait(),
-// the rescaling included. A round of the head is training steps, with the gathering of their rows.
+// A round of features counts from the pictures' bytes in host memory to features in host memory:
+// submit() and wait(), the rescaling included. A round of the head is training steps, with the
+// gathering of their rows; the device is done when the clock is read. On the virtual GPU everything
+// is computed, and what asks for a time gets an error.
+
+#include <dlfcn.h>
 
 #include <chrono>
 #include <cstdint>
@@ -21,7 +26,9 @@
 #include <vector>
 
 #include "bench/cpu/peaks.h"
+#include "engine/backend/backend.h"
 #include "engine/backend/cpu/cpu_backend.h"
+#include "engine/base/error.h"
 #include "engine/features/npy.h"
 #include "engine/weights/vgg16_weights.h"
 
@@ -29,8 +36,23 @@ namespace graft::bench {
 namespace {
 
 using Json = nlohmann::json;
-using cpu::CpuBackend;
 using cpu::Isa;
+
+// Where a worker computes, and how: a processor by a vector unit, a GPU in a precision.
+struct Machine {
+  std::string device = "cpu";
+  Isa isa = Isa::portable;
+  Precision precision = Precision::fp32;
+
+  bool is_cpu() const { return device == "cpu"; }
+  std::string setting() const {
+    return std::string(is_cpu() ? cpu::name_of(isa) : name_of(precision));
+  }
+  std::unique_ptr<Backend> make(std::size_t threads) const {
+    if (is_cpu()) return std::make_unique<cpu::CpuBackend>(threads, isa);
+    return make_backend(device, threads);
+  }
+};
 
 Isa isa_of(std::string_view name) {
   if (name == "auto") return cpu::best_isa();
@@ -39,6 +61,33 @@ Isa isa_of(std::string_view name) {
   if (name == "avx512") return Isa::avx512;
   throw std::invalid_argument("the Isa is auto, portable, avx2 or avx512, not " +
                               std::string(name));
+}
+
+Precision precision_of(std::string_view name) {
+  for (const Precision known :
+       {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16}) {
+    if (name == name_of(known)) return known;
+  }
+  throw std::invalid_argument("the precision is fp32, tf32, fp16 or bf16, not " +
+                              std::string(name));
+}
+
+Machine machine_of(const std::string& device, const std::string& how) {
+  if (device == "cpu") return {device, isa_of(how), Precision::fp32};
+  return {device, Isa::portable, precision_of(how)};
+}
+
+bool on_virtual_gpu() {
+  return dlsym(RTLD_DEFAULT, "vgpu_error_count") != nullptr;
+}
+
+// Its time is the interpreter's and says nothing of a GPU.
+void refuse_virtual_gpu() {
+  if (!on_virtual_gpu()) return;
+  throw Error(
+      ErrorKind::device,
+      "The virtual GPU gives no times, so that nothing can be compared on it; run this on a "
+      "machine with a GPU, without LD_PRELOAD.");
 }
 
 // Exactly count values, or the file is not what was meant.
@@ -55,20 +104,27 @@ void read_values(const std::filesystem::path& path, Value* values, std::size_t c
 class Work {
  public:
   virtual ~Work() = default;
+  // May return before the device is done.
   virtual void run() = 0;
+  virtual void finish() {}  // waits for what run() started
   // Writes what is to be compared with the peers.
   virtual void check(const Json& request, const std::filesystem::path& output) = 0;
 };
 
 class FeaturesWork final : public Work {
  public:
-  FeaturesWork(const Json& work, Isa isa)
-      : side_(work.at("side")), batch_(work.at("batch")), backend_(work.at("threads"), isa) {
+  FeaturesWork(const Json& work, const Machine& machine)
+      : side_(work.at("side")),
+        batch_(work.at("batch")),
+        backend_(machine.make(work.at("threads"))) {
     const auto weights = load_vgg16_weights(work.at("weights").get<std::string>());
-    backbone_ = backend_.make_backbone(weights, {{side_, side_}, Preprocess::rescale, batch_});
+    BackboneOptions options = {{side_, side_}, Preprocess::rescale, batch_};
+    options.precision = machine.precision;
+    options.autotune = !machine.is_cpu() && !on_virtual_gpu();  // peers search in their own ways
+    backbone_ = backend_->make_backbone(weights, options);
     const std::size_t bytes = batch_ * side_ * side_ * 3;
-    pictures_ = backend_.allocate_host(bytes);
-    features_ = backend_.allocate_host(batch_ * shape().count() * sizeof(float));
+    pictures_ = backend_->allocate_host(bytes);
+    features_ = backend_->allocate_host(batch_ * shape().count() * sizeof(float));
     read_values(work.at("pictures").get<std::string>(), pictures_.as<std::uint8_t>().data(), bytes);
   }
 
@@ -89,14 +145,14 @@ class FeaturesWork final : public Work {
 
   std::uint32_t side_;
   std::size_t batch_;
-  CpuBackend backend_;
+  std::unique_ptr<Backend> backend_;
   std::unique_ptr<Backbone> backbone_;
   HostBuffer pictures_, features_;
 };
 
 class HeadWork final : public Work {
  public:
-  HeadWork(const Json& work, Isa isa) : backend_(work.at("threads"), isa) {
+  HeadWork(const Json& work, const Machine& machine) : backend_(machine.make(work.at("threads"))) {
     options_.inputs = work.at("inputs");
     options_.hidden = {work.at("units").get<std::size_t>()};
     options_.dropout = work.at("dropout");
@@ -110,6 +166,8 @@ class HeadWork final : public Work {
     head_->train_step(rows_of(step_), step_);
     ++step_;
   }
+
+  void finish() override { head_->take_totals(); }
 
   // The losses of the first steps without dropout: a head of its own, from the same parameters.
   void check(const Json& request, const std::filesystem::path& output) override {
@@ -150,7 +208,7 @@ class HeadWork final : public Work {
   }
 
   std::unique_ptr<Head> make(const HeadOptions& options) {
-    auto head = backend_.make_head(options);
+    auto head = backend_->make_head(options);
     head->set_state(state_);
     head->set_training_data({features_.data(), labels_.size(), options.inputs}, labels_);
     return head;
@@ -165,7 +223,7 @@ class HeadWork final : public Work {
     return batch_rows_;
   }
 
-  CpuBackend backend_;
+  std::unique_ptr<Backend> backend_;
   HeadOptions options_;
   HeadState state_;
   std::vector<float> features_;
@@ -176,10 +234,11 @@ class HeadWork final : public Work {
 
 class Worker {
  public:
-  explicit Worker(Isa isa) : isa_(isa) {}
+  explicit Worker(Machine machine) : machine_(std::move(machine)) {}
 
   Json answer(const Json& request) {
     const std::string command = request.at("command");
+    if (command == "device") return device();
     if (command == "prepare") return prepare(request.at("work"));
     if (command == "peak") return peak(request.at("threads"));
     if (command == "check") {
@@ -196,36 +255,50 @@ class Worker {
     return *work_;
   }
 
+  // That the device is there, computes in this precision, and gives times.
+  Json device() const {
+    if (!machine_.is_cpu()) refuse_virtual_gpu();
+    const std::unique_ptr<Backend> backend = machine_.make(0);
+    BackboneOptions smallest = {{32, 32}, Preprocess::rescale, 1};
+    smallest.precision = machine_.precision;
+    backend->numerics(smallest);
+    return {{"ok", true}, {"device", backend->description()}};
+  }
+
   Json prepare(const Json& work) {
     const std::string kind = work.at("kind");
     if (kind == "features") {
-      work_ = std::make_unique<FeaturesWork>(work, isa_);
+      work_ = std::make_unique<FeaturesWork>(work, machine_);
     } else if (kind == "head") {
-      work_ = std::make_unique<HeadWork>(work, isa_);
+      work_ = std::make_unique<HeadWork>(work, machine_);
     } else {
       throw std::invalid_argument("no work is called " + kind);
     }
     work_->run();
+    work_->finish();
     return {{"ok", true},
             {"version", "this tree"},
-            {"setting", std::string(cpu::name_of(isa_))},
+            {"setting", machine_.setting()},
             {"epsilon_inside_sqrt", true}};
   }
 
-  static Json round(Work& work, std::size_t times) {
+  Json round(Work& work, std::size_t times) const {
+    if (!machine_.is_cpu()) refuse_virtual_gpu();
     const auto start = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < times; ++i) work.run();
+    work.finish();
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     return {{"ok", true}, {"seconds", passed.count()}};
   }
 
   Json peak(std::size_t threads) const {
+    if (!machine_.is_cpu()) throw std::invalid_argument("only a processor's peak is measured here");
     return {{"ok", true},
-            {"multiply_add", multiply_add_peak(isa_, threads)},
+            {"multiply_add", multiply_add_peak(machine_.isa, threads)},
             {"memory_read", memory_read_peak(threads)}};
   }
 
-  Isa isa_;
+  Machine machine_;
   std::unique_ptr<Work> work_;
 };
 
@@ -248,7 +321,10 @@ void serve(Worker& worker) {
 
 int main(int count, char** values) {
   try {
-    graft::bench::Worker worker(graft::bench::isa_of(count == 2 ? values[1] : "auto"));
+    if (count != 3) {
+      throw std::invalid_argument("give a device and how it computes: cpu avx2, cuda:0 fp16");
+    }
+    graft::bench::Worker worker(graft::bench::machine_of(values[1], values[2]));
     graft::bench::serve(worker);
   } catch (const std::exception& error) {
     std::cerr << "bench_rounds: " << error.what() << '\n';

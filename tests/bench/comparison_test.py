@@ -17,6 +17,7 @@ import support
 from peer_engines import comparison
 from peer_engines.comparison import Disagreement, Participant, Setup
 from peer_engines.engines import EXACT
+from peer_engines.protocol import WorkerError
 from peer_engines.results import Engine, Work
 from peer_engines.work import FeaturesWork, HeadWork
 
@@ -33,6 +34,9 @@ class Fake:
         self.name, self._diary, self._values = name, diary, values
         self._rounds = 0
 
+    def quit(self) -> None:
+        self._diary.append(f"{self.name} quit")
+
     def send(self, request: dict) -> None:
         self._request = request
 
@@ -41,6 +45,8 @@ class Fake:
 
     def ask(self, request: dict) -> dict:
         command = request["command"]
+        if self._values is None:
+            raise WorkerError(f"{self.name}: it does not start")
         self._diary.append(f"{self.name} {command}")
         if command == "prepare":
             return {"version": "1", "setting": "none", "epsilon_inside_sqrt": self.name != "PyTorch"}
@@ -54,7 +60,9 @@ class Fake:
         return {"multiply_add": float(self._rounds), "memory_read": 1.0}
 
 
-class Comparison(support.InFolder):
+class WithoutWorkers(support.InFolder):
+    """Comparisons of fakes, by a clock that goes two seconds at each look."""
+
     def setUp(self) -> None:
         super().setUp()
         self.diary: list[str] = []
@@ -68,7 +76,10 @@ class Comparison(support.InFolder):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def compare(self, asked: FeaturesWork | HeadWork, **values: list[float]) -> tuple[Work, dict]:
+
+class Comparison(WithoutWorkers):
+    def compare(self, asked: FeaturesWork | HeadWork, **values: list[float] | None) -> tuple[Work, dict]:
+        """None: an engine that cannot be prepared."""
         everyone = [
             Participant(Engine(name, "", "", limit=EXACT), Fake(name, self.diary, found))
             for name, found in values.items()
@@ -93,18 +104,29 @@ class Comparison(support.InFolder):
         self.assertLess(self.diary.index("MNN check"), self.diary.index("graft round"))
         self.assertAlmostEqual(work.engines[1].difference, 5e-5, delta=1e-6)
 
-    def test_beyond_the_limit_nothing_is_timed(self) -> None:
+    def test_beyond_the_limit_a_peer_is_named_and_not_timed(self) -> None:
         for wrong in ([1.0, 4.001], [1.0, math.nan]):
             self.diary.clear()
-            with self.assertRaisesRegex(Disagreement, "MNN's features differ from graft's by .* limit is 1e-04"):
-                self.compare(self.features, graft=[1.0, 4.0], MNN=wrong)
-            self.assertNotIn("graft round", self.diary)
+            work, _ = self.compare(self.features, graft=[1.0, 4.0], MNN=wrong, ncnn=[1.0, 4.0])
+            self.assertRegex(work.left_out["MNN"], "MNN's features differ from graft's by .* limit is 1e-04")
+            self.assertNotIn("MNN round", self.diary)
+            self.assertIn("MNN quit", self.diary)
+            self.assertEqual([engine.name for engine in work.engines], ["graft", "ncnn"])
+
+    def test_a_peer_that_does_not_start_is_named_and_the_others_are_measured(self) -> None:
+        work, _ = self.compare(self.features, graft=[1.0], MNN=None, ncnn=[1.0])
+        self.assertEqual(work.left_out, {"MNN": "MNN: it does not start"})
+        self.assertEqual([len(engine.seconds) for engine in work.engines], [3, 3])
+
+    def test_without_graft_there_is_nothing_to_compare_with(self) -> None:
+        with self.assertRaisesRegex(WorkerError, "graft: it does not start"):
+            self.compare(self.features, graft=None, MNN=[1.0])
 
     def test_losses_are_compared_in_the_peers_form_of_rmsprop(self) -> None:
         work, _ = self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[2.0])
         self.assertEqual([engine.difference for engine in work.engines], [None, 0.0, 0.0])
-        with self.assertRaisesRegex(Disagreement, "PyTorch's losses"):
-            self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[1.0])
+        work, _ = self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[1.0])
+        self.assertIn("PyTorch's losses", work.left_out["PyTorch"])
 
     def test_tells_how_many_cores_others_used_in_the_pauses(self) -> None:
         work, _ = self.compare(self.features, graft=[1.0], MNN=[1.0])
@@ -123,6 +145,13 @@ class Program(unittest.TestCase):
                 self.assertEqual(peers.main(), 1)
         self.assertIn("peers.py: they differ", error.getvalue())
         self.assertEqual(len(error.getvalue().strip().splitlines()), 1)
+
+    def test_a_peer_that_was_left_out_is_named_at_the_end_with_exit_code_1(self) -> None:
+        error = io.StringIO()
+        with mock.patch.object(peers, "run", return_value=["MNN"]), mock.patch.object(sys, "argv", ["peers.py"]):
+            with contextlib.redirect_stderr(error):
+                self.assertEqual(peers.main(), 1)
+        self.assertIn("left out of a work, which says why: MNN", error.getvalue())
 
     def ended(self, failure: BaseException) -> tuple[int, str, Path]:
         """The exit code, stderr and the scratch folder after a worker has left a log and a model there."""
@@ -195,7 +224,10 @@ class Program(unittest.TestCase):
         return error.getvalue()
 
     def test_options_that_make_no_sense_are_refused(self) -> None:
-        for wrong in (["--work", "sleep"], ["--peers", "caffe"], ["--rounds", "0"], ["--device", "cuda"]):
+        for wrong in (
+            ["--work", "sleep"], ["--peers", "caffe"], ["--rounds", "0"], ["--device", "tpu"],
+            ["--device", "cuda", "--work", "job"], ["--device", "cuda", "--peers", "mnn"], ["--precision", "fp8"],
+        ):
             with mock.patch.object(sys, "argv", ["peers.py", *wrong]), contextlib.redirect_stderr(io.StringIO()):
                 with self.assertRaises(SystemExit) as refused:
                     peers.arguments()

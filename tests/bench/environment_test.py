@@ -63,14 +63,17 @@ class Cache(support.InFolder):
         self.assertFalse((self.folder / "peers/venv/graft.stamp").exists())
 
     def test_every_requirement_is_pinned(self) -> None:
-        lines = environment.REQUIREMENTS.read_text().splitlines()
-        packages = [line for line in lines if line and not line.startswith("#")]
-        self.assertGreater(len(packages), 6)
-        for package in packages:
-            self.assertRegex(package, r"^[\w-]+==[\d.]+$")
+        for peers, least in ((environment.CPU, 7), (environment.CUDA, 4)):
+            packages = environment.packages(peers)
+            self.assertGreaterEqual(len(packages), least)
+            for package in packages:
+                self.assertRegex(package, r"^[\w-]+==[\d.]+$")
 
     def test_threads_and_vector_units_that_someone_set_do_not_reach_a_worker(self) -> None:
-        left = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "DNNL_VERBOSE", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
+        left = (
+            "OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "DNNL_VERBOSE", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS",
+            "NVIDIA_TF32_OVERRIDE",
+        )
         with mock.patch.dict(os.environ, {name: "1" for name in left} | {"LANG": "C"}):
             found = environment.worker_environment()
         for name in left:
@@ -94,9 +97,23 @@ class Machine(unittest.TestCase):
 
 class Chosen(unittest.TestCase):
     def test_takes_a_list_in_its_order_and_refuses_strangers(self) -> None:
-        self.assertEqual([peer.name for peer in engines.chosen("ncnn,mnn")], ["ncnn", "MNN"])
+        self.assertEqual([peer.name for peer in engines.chosen("ncnn,mnn", "cpu")], ["ncnn", "MNN"])
         with self.assertRaisesRegex(ValueError, "no peer is called caffe"):
-            engines.chosen("mnn,caffe")
+            engines.chosen("mnn,caffe", "cpu")
+
+    def test_an_engine_alone_is_its_usual_way_on_the_cpu_and_all_of_its_ways_on_a_gpu(self) -> None:
+        self.assertEqual([peer.variant for peer in engines.chosen("pytorch", "cpu")], [""])
+        ways = [peer.variant for peer in engines.chosen("pytorch", "cuda:0")]
+        self.assertEqual(ways, ["eager", "channels_last", "compiled", "amp"])
+        self.assertEqual([p.variant for p in engines.chosen("pytorch:compiled", "cpu")], ["compiled"])
+
+    def test_what_runs_on_the_cpu_alone_is_refused_on_a_gpu(self) -> None:
+        with self.assertRaisesRegex(ValueError, "no peer is called openvino on cuda:0"):
+            engines.chosen("openvino", "cuda:0")
+
+    def test_a_head_is_trained_once_by_an_engine(self) -> None:
+        peers = engines.head_peers(engines.chosen(None, "cuda:0"))
+        self.assertEqual([peer.name for peer in peers], ["PyTorch"])
 
 
 class Inputs(support.InFolder):

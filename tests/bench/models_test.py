@@ -5,6 +5,7 @@ from array import array
 import support
 from peer_engines import ncnn_model, onnx_model
 from peer_engines.vgg16 import Layer, Weights, direct_operations, feature_side, layers
+from peer_engines.work import FeaturesWork
 
 Fields = list[tuple[int, int | bytes]]
 
@@ -76,24 +77,45 @@ class Writers(support.InFolder):
         support.write_safetensors(path, support.telling_tensors())
         self.weights = Weights(path)
 
-    def test_the_onnx_file_is_a_chain_of_the_layers(self) -> None:
+    def onnx_graph(self, precision: str = "fp32", source: str = "floats") -> Fields:
         path = self.folder / "vgg16.onnx"
-        onnx_model.write(path, self.weights, 2, 64, 2)
+        work = FeaturesWork(64, 2, "", "", 1, "", precision=precision, source=source)
+        onnx_model.write(path, self.weights, work)
         (graph,) = only(fields(path.read_bytes()), 7)
-        nodes = [fields(node) for node in only(fields(graph), 1)]
-        operations = [only(node, 4)[0].decode() for node in nodes]
-        self.assertEqual([operations.count(o) for o in ("Conv", "Relu", "MaxPool")], [13, 13, 5])
+        return fields(graph)
+
+    def chain(self, graph: Fields) -> list[str]:
+        """The operations, each on what the one before gave: from the input to the output."""
+        nodes = [fields(node) for node in only(graph, 1)]
         value = onnx_model.INPUT.encode()
         for node in nodes:
             self.assertEqual(only(node, 1)[0], value)
             (value,) = only(node, 2)
         self.assertEqual(value.decode(), onnx_model.OUTPUT)
+        return [only(node, 4)[0].decode() for node in nodes]
+
+    def test_the_onnx_file_is_a_chain_of_the_layers(self) -> None:
+        operations = self.chain(self.onnx_graph())
+        self.assertEqual([operations.count(o) for o in ("Conv", "Relu", "MaxPool")], [13, 13, 5])
+        self.assertEqual(len(operations), 31)
+
+    def test_a_chain_from_bytes_rescales_and_turns_them_first(self) -> None:
+        graph = self.onnx_graph(source="bytes")
+        self.assertEqual(self.chain(graph)[:4], ["Cast", "Mul", "Transpose", "Conv"])
+        scale = next(fields(t) for t in only(graph, 5) if only(fields(t), 8) == [b"scale"])
+        self.assertAlmostEqual(struct.unpack("<f", only(scale, 9)[0])[0], 1 / 255)
+
+    def test_half_a_network_is_between_two_casts_and_has_its_weights_rounded(self) -> None:
+        graph = self.onnx_graph("fp16")
+        operations = self.chain(graph)
+        self.assertEqual((operations[0], operations[-1], operations.count("Cast")), ("Cast", "Cast", 2))
+        first = fields(only(graph, 5)[0])
+        self.assertEqual(only(first, 2), [onnx_model.FLOAT16])
+        kernel = array("f", self.weights.oihw(layers()[0]))
+        self.assertEqual(struct.unpack(f"<{len(kernel)}e", only(first, 9)[0]), tuple(kernel))
 
     def test_the_onnx_tensors_hold_the_weights(self) -> None:
-        path = self.folder / "vgg16.onnx"
-        onnx_model.write(path, self.weights, 2, 64, 2)
-        (graph,) = only(fields(path.read_bytes()), 7)
-        tensors = [fields(tensor) for tensor in only(fields(graph), 5)]
+        tensors = [fields(tensor) for tensor in only(self.onnx_graph(), 5)]
         self.assertEqual(len(tensors), 26)
         for tensor, layer in zip(tensors[::2], layers()):
             self.assertEqual(only(tensor, 1), [layer.outputs, layer.inputs, 3, 3])

@@ -48,9 +48,9 @@ def naive_losses(work: HeadWork, values: array, steps: int, inside: bool) -> lis
 
 
 class Rounds(support.InFolder):
-    def worker(self, isa: str) -> Worker:
+    def worker(self, *how: str) -> Worker:
         path = os.environ["GRAFT_BENCH_ROUNDS"]
-        worker = Worker("graft", [path, isa], self.folder / f"{isa}.log", dict(os.environ))
+        worker = Worker("graft", [path, *how], self.folder / "worker.log", dict(os.environ))
         self.addCleanup(worker.quit)
         return worker
 
@@ -58,7 +58,7 @@ class Rounds(support.InFolder):
         weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
         support.write_safetensors(weights, support.telling_tensors())
         pictures.write_bytes(support.telling_pictures())
-        worker = self.worker("auto")
+        worker = self.worker("cpu", "auto")
         worker.ask(FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 2, "").request())
         worker.ask({"command": "check", "output": str(self.folder / "found.npy")})
         found = agreement.read_npy(self.folder / "found.npy")
@@ -71,7 +71,7 @@ class Rounds(support.InFolder):
         work = HeadWork(16, 4, 3, 8, 0.5, 0.02, str(data), 2, "")
         inputs.write_head_data(data, work)
         values = array("f", data.read_bytes())
-        worker = self.worker("auto")
+        worker = self.worker("cpu", "auto")
         worker.ask(work.request())
         worker.ask({"command": "round", "times": 5})  # what was trained before does not count
         due = {inside: naive_losses(work, values, 8, inside) for inside in (True, False)}
@@ -84,12 +84,12 @@ class Rounds(support.InFolder):
                 self.assertAlmostEqual(one, other, delta=apart / 8)
 
     def test_peaks_are_those_of_a_processor(self) -> None:
-        peak = self.worker("auto").ask({"command": "peak", "threads": 1})
+        peak = self.worker("cpu", "auto").ask({"command": "peak", "threads": 1})
         self.assertGreater(peak["multiply_add"], 1e8)
         self.assertGreater(peak["memory_read"], 1e7)
 
     def test_what_cannot_be_is_a_sentence(self) -> None:
-        worker = self.worker("auto")
+        worker = self.worker("cpu", "auto")
         with self.assertRaisesRegex(WorkerError, "round came before prepare"):
             worker.ask({"command": "round", "times": 1})
         missing = self.folder / "missing"
@@ -103,7 +103,20 @@ class Rounds(support.InFolder):
 
     def test_an_unknown_vector_unit_ends_the_worker_with_a_sentence(self) -> None:
         with self.assertRaisesRegex(WorkerError, "auto, portable, avx2 or avx512, not avx1024"):
-            self.worker("avx1024").ask({"command": "peak", "threads": 1})
+            self.worker("cpu", "avx1024").ask({"command": "peak", "threads": 1})
+
+    def test_an_unknown_precision_or_a_missing_argument_ends_the_worker_with_a_sentence(self) -> None:
+        with self.assertRaisesRegex(WorkerError, "fp32, tf32, fp16 or bf16, not fp8"):
+            self.worker("cuda:0", "fp8").ask({"command": "device"})
+        with self.assertRaisesRegex(WorkerError, "give a device and how it computes"):
+            self.worker("cpu").ask({"command": "device"})
+
+    def test_tells_what_it_computes_on(self) -> None:
+        self.assertIn("CPU", self.worker("cpu", "auto").ask({"command": "device"})["device"])
+
+    def test_an_unknown_device_is_a_sentence(self) -> None:
+        with self.assertRaisesRegex(WorkerError, 'no device "tpu:0"; choose "cpu", "cuda"'):
+            self.worker("tpu:0", "fp32").ask({"command": "device"})
 
 
 if __name__ == "__main__":
