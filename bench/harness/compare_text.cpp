@@ -52,6 +52,7 @@ void append_names(std::string& text, std::string_view title,
 
 std::string counts_text(const Comparison& comparison) {
   std::vector<std::string> counts;
+  counts.reserve(all_verdicts.size());
   for (const Verdict verdict : all_verdicts)
     counts.push_back(fmt::format("{} {}", count_of(comparison, verdict), name_of(verdict)));
   return fmt::format("{}: {} (the same: within {:.2g} %)\n",

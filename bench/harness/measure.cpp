@@ -204,7 +204,7 @@ void Measuring::remark() {
   }
   if (seen_.kept_throttled) {
     result_.remarks.push_back(fmt::format(
-        "measured while the device throttled, which it does all the time ({})", reasons));
+        "measured while the device throttled ({}), as it had for half of the time", reasons));
   }
   if (seen_.other_processes > 0) result_.remarks.push_back(busy_remark(seen_.other_processes));
 }

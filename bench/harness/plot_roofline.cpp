@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "bench/harness/figures.h"
 #include "bench/harness/plot_page.h"
@@ -17,7 +18,7 @@ namespace {
 constexpr double left = 90;
 constexpr double width = page_width - left - page_margin;
 constexpr double height = 420;
-constexpr double most_ticks = 12;
+constexpr double most_ticks = 12;  // and one at the end
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -33,6 +34,14 @@ struct Range {
     high = std::ceil(high + 0.2);
   }
   double share(double value) const { return (value - low) / (high - low); }
+  // Whole decades.
+  std::vector<double> ticks() const {
+    const double step = std::max(1.0, std::ceil((high - low) / most_ticks));
+    std::vector<double> decades(static_cast<std::size_t>((high - low) / step) + 1);
+    for (std::size_t index = 0; index < decades.size(); ++index)
+      decades[index] = low + step * static_cast<double>(index);
+    return decades;
+  }
 };
 
 struct Dot {
@@ -94,22 +103,19 @@ Panel panel_of(std::span<const Result> results, const std::vector<Dot>& dots, do
 
 // What a tick at 10^decade is called; flop/s are counted in 10^9.
 std::string decade_label(double decade) {
-  if (decade >= -3.0 && decade <= 6.0) return fmt::format("{:g}", std::pow(10.0, decade));
+  if (decade >= -3.0 && decade <= 5.0) return fmt::format("{:g}", std::pow(10.0, decade));
   return fmt::format("1e{:.0f}", decade);
 }
 
 void draw_axes(Page& page, const Panel& panel) {
   const std::string grid = fmt::format("stroke=\"{}\"", grid_colour);
-  const auto step = [](const Range& range) {
-    return std::max(1.0, std::ceil((range.high - range.low) / most_ticks));
-  };
-  for (double decade = panel.x.low; decade <= panel.x.high; decade += step(panel.x)) {
+  for (const double decade : panel.x.ticks()) {
     page.line(panel.at(decade, panel.y.low), panel.at(decade, panel.y.high), grid);
     const Page::Point foot = panel.at(decade, panel.y.low);
     page.text({foot.x, foot.y + 16}, "class=\"faint\" text-anchor=\"middle\"",
               decade_label(decade));
   }
-  for (double decade = panel.y.low; decade <= panel.y.high; decade += step(panel.y)) {
+  for (const double decade : panel.y.ticks()) {
     page.line(panel.at(panel.x.low, decade), panel.at(panel.x.high, decade), grid);
     const Page::Point side = panel.at(panel.x.low, decade);
     page.text({side.x - 8, side.y + 4}, "class=\"faint\" text-anchor=\"end\"",

@@ -138,9 +138,10 @@ TEST(Measure, ADeviceThatAlwaysThrottlesIsMeasuredLikeThatAndTheRemarkSaysSo) {
   EXPECT_EQ(measurement.ended, Ended::settled);
   EXPECT_GE(measurement.samples.size(), 20U);
   EXPECT_GT(measurement.throttled, 0U);
-  EXPECT_THAT(measurement.remarks,
-              Contains("measured while the device throttled, which it does all the time (power "
-                       "cap, thermal)"));
+  EXPECT_THAT(
+      measurement.remarks,
+      Contains("measured while the device throttled (power cap, thermal), as it had for half "
+               "of the time"));
 }
 
 TEST(Measure, LongWorkOnADeviceThatThrottlesHasASampleAtLeast) {
