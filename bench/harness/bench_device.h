@@ -14,6 +14,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,7 @@ enum class CacheState {
   cold,  // what the work reads is in no cache of the device
   hot,   // as the execution before left it
 };
+std::string_view name_of(CacheState cache);
 
 // A case with its memory and code, ready to run.
 class Subject {
