@@ -1,0 +1,41 @@
+#include "bench/cuda/peaks.h"
+#include "kernels/cuda/check.h"
+
+namespace graft::bench {
+
+namespace {
+
+constexpr unsigned chains = 8;
+
+// The factors are parameters: a compiler that knew them would do without the arithmetic.
+__global__ void __launch_bounds__(PeakShape::threads)
+    multiply_add_peak_kernel(float* out, unsigned steps, float factor, float addend) {
+  float value[chains] = {};
+#pragma unroll 16
+  for (unsigned step = 0; step < steps; ++step) {
+#pragma unroll
+    for (float& one : value) one = __fmaf_rn(one, factor, addend);
+  }
+  float sum = 0.0F;
+#pragma unroll
+  for (const float one : value) sum += one;
+  out[std::size_t{blockIdx.x} * PeakShape::threads + threadIdx.x] = sum;
+}
+
+}  // namespace
+
+void multiply_add_peak(float* out, const PeakShape& shape, cudaStream_t stream) {
+  multiply_add_peak_kernel<<<shape.blocks, PeakShape::threads, 0, stream>>>(out, shape.steps, 1.0F,
+                                                                            1.0F);
+  GRAFT_CUDA_CHECK_LAUNCH("multiply_add_peak");
+}
+
+double multiply_add_flop(const PeakShape& shape) {
+  return 2.0 * chains * shape.steps * static_cast<double>(shape.values());
+}
+
+float multiply_add_value(const PeakShape& shape) {
+  return static_cast<float>(chains) * static_cast<float>(shape.steps);
+}
+
+}  // namespace graft::bench
