@@ -1,0 +1,142 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+
+#include "bench/suites/made_photos.h"
+#include "bench/suites/stage_times.h"
+#include "bench/suites/suites.h"
+#include "bench/suites/timed.h"
+#include "bench/suites/vgg16_work.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/observer.h"
+#include "engine/features/features.h"
+#include "engine/image/image.h"
+
+namespace graft::bench {
+namespace {
+
+constexpr std::uint32_t photos_to_make = 32;
+
+// Enough for the stages to run beside each other most of the time.
+constexpr std::size_t batches_in_sample = 4;
+constexpr std::size_t least_photos = 64;
+
+// The folder of the config's photos, or of some that are made there the first time.
+std::filesystem::path photos_folder(const BenchSetup& setup) {
+  if (!setup.config.data.train.empty()) return setup.config.data.train;
+  const std::filesystem::path folder = setup.scratch / "photos";
+  if (std::filesystem::exists(folder)) return folder;
+  const std::filesystem::path unfinished = setup.scratch / "photos.partial";
+  make_folder(unfinished);
+  for (std::uint32_t i = 0; i < photos_to_make; ++i)
+    write_file_whole(unfinished / fmt::format("photo.{}.jpg", i), made_photo(i + 1));
+  std::filesystem::rename(unfinished, folder);
+  return folder;
+}
+
+// `count` photos as one class, from the beginning again where the folder has fewer.
+Dataset photos_of(const std::filesystem::path& folder, std::size_t count) {
+  Dataset dataset;
+  dataset.root = folder;
+  dataset.classes = {"photos"};
+  const std::vector<std::string> files = list_images(folder);
+  if (files.empty())
+    throw Error(ErrorKind::data,
+                fmt::format("there is no image below {}; name a folder of photos as data.train, or "
+                            "none, and photos are made",
+                            folder.string()));
+  const std::size_t different = std::min(count, files.size());
+  std::vector<Digest> contents;
+  for (std::size_t i = 0; i < different; ++i)
+    contents.push_back(digest_of(read_file(folder / files[i], maximum_image_file_bytes)));
+  for (std::size_t i = 0; i < count; ++i)
+    dataset.samples.push_back({files[i % different], 0, contents[i % different]});
+  return dataset;
+}
+
+class PipelineSubject final : public Subject {
+ public:
+  PipelineSubject(const SuiteContext& context, const BackboneOptions& options, std::size_t photos)
+      : context_(context),
+        dataset_(photos_of(photos_folder(context.setup), photos)),
+        backbone_(context.backend.make_backbone(context.weights(), options)) {
+    request_.folder = context.setup.scratch / "features";
+    request_.name = "bench";
+    request_.dataset = &dataset_;
+    request_.data = context.setup.config.data;
+    request_.data.image_size = options.image_size;
+    request_.data.on_bad_image = OnBadImage::stop;  // the photos are counted
+    request_.batch_size = options.batch_size;
+    request_.decode_threads = context.backend.host_threads();
+    request_.pipeline_depth = context.setup.config.pipeline.depth;
+    request_.weights = context.weights().digest;
+    request_.numerics = context.backend.numerics(options);
+    request_.tracer = &stage_times_;
+  }
+  ~PipelineSubject() override { remove_features(); }
+
+  double sample(CacheState cache, std::size_t times) override {
+    double seconds = 0.0;
+    stage_times_.clear();
+    for (std::size_t i = 0; i < times; ++i) {
+      remove_features();  // else every row would be taken from there
+      if (cache == CacheState::cold) context_.flush();
+      seconds += seconds_of([&] { extract(); });
+    }
+    last_seconds_ = seconds;
+    return context_.gives_times ? seconds : 0.0;
+  }
+
+  std::vector<std::pair<std::string, double>> stages() const override {
+    if (!context_.gives_times || last_seconds_ <= 0.0) return {};
+    std::vector<std::pair<std::string, double>> shares = stage_times_.seconds();
+    for (auto& [name, share] : shares) share /= last_seconds_;
+    return shares;
+  }
+
+ private:
+  void extract() {
+    SilentObserver observer;
+    extract_features(request_, context_.backend, [this]() -> Backbone& { return *backbone_; },
+                     observer, {});
+  }
+  void remove_features() const {
+    std::error_code absent;
+    std::filesystem::remove_all(request_.folder, absent);
+  }
+
+  const SuiteContext& context_;
+  const Dataset dataset_;
+  std::unique_ptr<Backbone> backbone_;
+  ExtractionRequest request_;
+  StageTimes stage_times_;
+  double last_seconds_ = 0.0;
+};
+
+ListedCase pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
+  const std::size_t photos = std::max(least_photos, batches_in_sample * options.batch_size);
+  ListedCase listed;
+  listed.what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
+  listed.what.cost.flop = static_cast<double>(photos) * vgg16_flop(options.image_size);
+  listed.what.cost.arithmetic = options.precision;
+  listed.what.items = static_cast<double>(photos);
+  listed.what.item = "photos";
+  listed.prepare = [&context, options, photos] {
+    return std::make_unique<PipelineSubject>(context, options, photos);
+  };
+  return listed;
+}
+
+}  // namespace
+
+CaseList pipeline_cases(const SuiteContext& context, const Axes& axes) {
+  CaseList list;
+  for (const BackboneOptions& options : options_at(context.setup.config, axes))
+    list.push_back(pipeline_case(context, options));
+  return list;
+}
+
+}  // namespace graft::bench
