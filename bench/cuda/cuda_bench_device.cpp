@@ -87,7 +87,7 @@ DeviceIdentity CudaBenchDevice::identity() {
   return device_.run("the GPU's description", [&] {
     DeviceIdentity identity;
     identity.device = fmt::format("cuda:{}", device_.ordinal());
-    identity.name = gives_times_ ? device_.name() : "virtual GPU, as " + device_.name();
+    identity.name = gives_times_ ? device_.name() : fmt::format("virtual GPU ({})", device_.name());
     if (nvml_) identity.driver = nvml_->driver();
     if (identity.driver.empty()) identity.driver = served_version();
     identity.cuda = runtime_version();

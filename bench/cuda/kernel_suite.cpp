@@ -3,7 +3,6 @@
 #include <set>
 #include <utility>
 
-#include "engine/backend/backend.h"
 #include "engine/backend/cuda/backbone_memory.h"
 
 namespace graft::bench {

@@ -6,6 +6,7 @@
 
 #include "bench/cuda/device_work.h"
 #include "bench/suites/case_list.h"
+#include "engine/backend/backend.h"
 
 namespace graft::bench {
 
