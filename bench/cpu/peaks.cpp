@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <functional>
 #include <numeric>
 #include <vector>
@@ -112,6 +113,28 @@ double memory_read_peak(std::size_t threads) {
   }
   return std::accumulate(results.begin(), results.end(), std::uint64_t{0}) > 0
              ? static_cast<double>(share * threads * sizeof(std::uint64_t)) / best
+             : 0.0;
+}
+
+double memory_copy_peak(std::size_t threads) {
+  const std::size_t bytes = std::max<std::size_t>(128, 32 * threads) << 20U;
+  const std::vector<std::uint64_t> from(bytes / sizeof(std::uint64_t), 1);
+  std::vector<std::uint64_t> to(from.size());
+  const std::size_t share = from.size() / threads;
+  cpu::ThreadPool pool(threads);
+  double best = 1e9;
+  for (int run = 0; run < runs; ++run) {
+    best = std::min(best, seconds([&] {
+                      pool.parallel_for(threads, [&](std::size_t piece, std::size_t) {
+                        std::memcpy(&to[piece * share], &from[piece * share],
+                                    share * sizeof(std::uint64_t));
+                      });
+                    }));
+  }
+  // What arrived is looked at, so that the compiler keeps the copies.
+  const std::size_t copied = share * threads;
+  return std::accumulate(to.begin(), to.end(), std::uint64_t{0}) == copied
+             ? 2.0 * static_cast<double>(copied * sizeof(std::uint64_t)) / best
              : 0.0;
 }
 

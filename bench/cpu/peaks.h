@@ -16,4 +16,8 @@ double multiply_add_peak(cpu::Isa isa, std::size_t threads);
 // Bytes a second read from memory, out of an array that no cache holds, all threads together.
 double memory_read_peak(std::size_t threads);
 
+// Bytes a second of a copy in memory, those read and those written, of arrays that no cache holds,
+// all threads together.
+double memory_copy_peak(std::size_t threads);
+
 }  // namespace graft::bench

@@ -8,6 +8,7 @@
 // device is let alone for a moment, and counted. A device that throttles all the time is measured
 // like that, and the result says so.
 
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <stop_token>
@@ -32,6 +33,9 @@ class SteadyTime final : public TimeSource {
   double now() override;
   void pause(double seconds) override;
 };
+
+// "the device is busy: 2 other processes"
+std::string busy_remark(std::size_t other_processes);
 
 // What a result says of itself that the device does not know.
 struct About {

@@ -13,7 +13,7 @@ namespace graft::bench {
 
 inline constexpr std::string_view result_schema = "graft-bench/1";
 // No result of ours comes near; a larger file is refused before it is read.
-inline constexpr std::uint64_t largest_result_file = std::uint64_t{256} << 20;
+inline constexpr std::uint64_t largest_result_file = std::uint64_t{64} << 20;
 
 // A line for each key and each measurement; times in seconds. Throws Error(usage) that names the
 // key where a number is not finite: JSON has none of those.

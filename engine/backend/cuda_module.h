@@ -87,6 +87,10 @@ class CudaModule {
                                      const BackboneOptions& options) const = 0;
 };
 
+// The function `symbol` of a library of ours that needs CUDA and stands beside the program; it stays
+// loaded. Throws Error(device) as cuda_module() does.
+void* load_cuda_library(const std::string& file, const char* symbol);
+
 // Loads the library on first use; it stays loaded. Throws Error(device) with the reason when it
 // cannot be loaded: built without CUDA, or a library of CUDA's is missing.
 const CudaModule& cuda_module();

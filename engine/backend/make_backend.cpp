@@ -5,6 +5,7 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/backend/cuda_module.h"
+#include "engine/backend/device_name.h"
 #include "engine/base/error.h"
 
 namespace graft {
@@ -17,8 +18,9 @@ namespace {
                   device));
 }
 
-// "cuda" is 0, "cuda:N" is N.
-int ordinal_of(const std::string& device) {
+}  // namespace
+
+int cuda_ordinal(const std::string& device) {
   if (device == "cuda") return 0;
   const std::string prefix = "cuda:";
   int ordinal = 0;
@@ -29,29 +31,12 @@ int ordinal_of(const std::string& device) {
   return ordinal;
 }
 
-}  // namespace
-
 std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads,
                                       const std::function<void(const std::string&)>& note) {
-  if (device == "cpu") return std::make_unique<cpu::CpuBackend>(threads);
-  if (device == "auto") {
-    try {
-      return cuda_module().make_backend(0, threads);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::device) throw;
-      if (note) note(fmt::format("\"device\": \"auto\" takes no GPU: {}", error.what()));
-      return std::make_unique<cpu::CpuBackend>(threads);
-    }
-  }
-  const int ordinal = ordinal_of(device);
-  try {
-    return cuda_module().make_backend(ordinal, threads);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::device) throw;
-    throw Error(ErrorKind::device,
-                fmt::format("\"device\": \"{}\" cannot be used: {}. Choose \"cpu\" or \"auto\".",
-                            device, error.what()));
-  }
+  return with_device<Backend>(
+      device, note,
+      [&]() -> std::unique_ptr<Backend> { return std::make_unique<cpu::CpuBackend>(threads); },
+      [&](int ordinal) { return cuda_module().make_backend(ordinal, threads); });
 }
 
 }  // namespace graft

@@ -13,6 +13,9 @@ bool is_utf8(std::string_view text);
 // The text with every byte that is not part of valid UTF-8 written as \xNN.
 std::string escape_invalid_utf8(std::string_view text);
 
+// The text inside of XML: markup characters escaped; what XML cannot hold becomes U+FFFD.
+std::string xml_text(std::string_view text);
+
 // 100000 as "100,000".
 std::string grouped(std::uint64_t number);
 

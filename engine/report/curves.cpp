@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/report/report.h"
 
 namespace graft {
@@ -36,55 +37,6 @@ struct Style {
 };
 constexpr Style training_style = {"#bc4c00", "6 4", "#ffffff", 1.8};
 constexpr Style validation_style = {"#0550ae", "none", "#0550ae", 2.4};
-
-// Length of the UTF-8 sequence that begins `text`, or 0 where it is malformed.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t index) { return static_cast<unsigned char>(text[index]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xC2 && first < 0xE0 ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t index = 1; index < length; ++index) {
-    if ((byte(index) & 0xC0U) != 0x80) return 0;
-  }
-  // Too long a form, a surrogate, above U+10FFFF, and U+FFFE and U+FFFF, which XML forbids.
-  if (first == 0xE0 && byte(1) < 0xA0) return 0;
-  if (first == 0xED && byte(1) > 0x9F) return 0;
-  if (first == 0xF0 && byte(1) < 0x90) return 0;
-  if (first == 0xF4 && byte(1) > 0x8F) return 0;
-  if (first == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE) return 0;
-  return length;
-}
-
-// Text for XML: markup characters escaped; what XML cannot hold becomes U+FFFD.
-std::string xml_text(std::string_view text) {
-  constexpr std::string_view replacement = "\xEF\xBF\xBD";
-  std::string result;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const char first = text.front();
-    if (length == 0 || (length == 1 && static_cast<unsigned char>(first) < 0x20)) {
-      result += replacement;
-    } else if (first == '&') {
-      result += "&amp;";
-    } else if (first == '<') {
-      result += "&lt;";
-    } else if (first == '>') {
-      result += "&gt;";
-    } else if (first == '"') {
-      result += "&quot;";
-    } else if (first == '\'') {
-      result += "&#39;";
-    } else {
-      result += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return result;
-}
 
 // The smallest of 1, 2, 5 × 10^k (k any whole number) that cuts `range` into at most `parts` steps.
 double nice_step(double range, double parts) {

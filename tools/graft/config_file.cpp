@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -82,7 +83,8 @@ Json value_of(const Setting& setting) {
   }
   const Key* key = find_key(setting.path);
   const bool wants_text =
-      key != nullptr && (key->kind == KeyKind::path || key->kind == KeyKind::choice);
+      key != nullptr &&
+      (key->kind == KeyKind::path || key->kind == KeyKind::choice || key->kind == KeyKind::text);
   if (wants_text && !value.is_string()) return setting.value;
   return value;
 }
@@ -151,6 +153,40 @@ std::string read_config_text(const std::filesystem::path& file) {
   }
 }
 
+bool is_folder(const std::filesystem::path& path) {
+  std::error_code failure;
+  return std::filesystem::is_directory(path, failure);
+}
+
+std::filesystem::path config_file_of(const std::filesystem::path& file_or_run) {
+  return is_folder(file_or_run) ? file_or_run / "config.json" : file_or_run;
+}
+
+void read_file_or_run(Config& config, const std::filesystem::path& file_or_run,
+                      const Environment& environment) {
+  const std::filesystem::path file = config_file_of(file_or_run);
+  const bool is_run = is_folder(file_or_run);
+  std::error_code failure;
+  if (is_run && !std::filesystem::exists(file, failure))
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: this folder is not the output of a run (it has no config.json); "
+                            "give a config file, or the `output` folder of an earlier run",
+                            printable(file_or_run.string(), 300)));
+  read_source(config, {read_config_text(file), printable(file.string(), 300)}, environment);
+  if (!is_run) return;
+  const auto text = path_text(file_or_run);
+  config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
+}
+
+// An optional section that holds its defaults.
+bool says_nothing(const Key& key, const Config& config) {
+  static const Config defaults;
+  const auto& keys = schema();
+  return key.section_is_optional && std::all_of(keys.begin(), keys.end(), [&](const Key& other) {
+           return other.section() != key.section() || other.get(config) == other.get(defaults);
+         });
+}
+
 }  // namespace
 
 Setting parse_setting(const std::string& argument) {
@@ -170,31 +206,25 @@ Config parse_config(std::string_view text, const std::string& name,
   return config;
 }
 
+Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+                     const Environment& environment) {
+  Config config = defaults(environment);
+  if (!file_or_run.empty()) read_file_or_run(config, file_or_run, environment);
+  apply(config, settings, environment);
+  return config;
+}
+
 Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
                    const Environment& environment) {
-  std::error_code failure;
-  const bool is_run = std::filesystem::is_directory(file_or_run, failure);
-  const std::filesystem::path file = is_run ? file_or_run / "config.json" : file_or_run;
-  if (is_run && !std::filesystem::exists(file, failure))
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: this folder is not the output of a run (it has no config.json); "
-                            "give a config file, or the `output` folder of an earlier run",
-                            printable(file_or_run.string(), 300)));
-  Config config = defaults(environment);
-  const std::string name = printable(file.string(), 300);
-  read_source(config, {read_config_text(file), name}, environment);
-  if (is_run) {
-    const auto text = path_text(file_or_run);
-    config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
-  }
-  apply(config, settings, environment);
-  check_whole(config, name);
+  const Config config = load_settings(file_or_run, settings, environment);
+  check_whole(config, printable(config_file_of(file_or_run).string(), 300));
   return config;
 }
 
 std::string effective_config(const Config& config) {
   Json root = Json::object();
   for (const Key& key : schema()) {
+    if (says_nothing(key, config)) continue;
     Json* place = &root;
     std::string_view rest = key.path;
     for (std::size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {

@@ -33,7 +33,13 @@ Config parse_config(std::string_view text, const std::string& name,
 Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
                    const Environment& environment);
 
+// The same for a command that can do without the required keys, and without a config at all: an
+// empty path.
+Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+                     const Environment& environment);
+
 // JSON with every key and absolute paths: parse_config() of it gives the same Config from anywhere.
+// The block "bench" is left out while it holds its defaults.
 std::string effective_config(const Config& config);
 
 }  // namespace graft::program

@@ -55,6 +55,8 @@ cannot say anything else than the program does. `graft config explain KEY` says 
   path begins where the program is started.
 - `--set key.path=value` overrides a key: the value is read as JSON where it is JSON, else as text. With
   several of one key the last counts.
+- `bench` is for `graft bench` alone, which needs none of the required keys; it may be left out, and
+  the config that a run writes has it only where it says something.
 - The config that a run really used, with every key and absolute paths, is written to
   `OUTPUT/config.json`. That file is a config too, and every command takes the folder `OUTPUT` for it.
 )";

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -118,6 +119,11 @@ Key image_size(std::string path, const Range& range, std::string doc, Member mem
   return key;
 }
 
+inline Key at_least(std::size_t least, Key key) {
+  key.least = least;
+  return key;
+}
+
 template <typename Member>
 Key integers(std::string path, std::size_t most, const Range& range, std::string doc,
              Member member) {
@@ -131,6 +137,74 @@ Key integers(std::string path, std::size_t most, const Range& range, std::string
   key.set = [member](Config& config, const Json& value, const Environment&) {
     member(config).clear();
     for (const Json& element : value) member(config).push_back(element.get<std::size_t>());
+  };
+  return key;
+}
+
+inline Json size_json(ImageSize size) {
+  return size.height == size.width ? Json(size.height) : Json::array({size.height, size.width});
+}
+
+template <typename Member>
+Key image_sizes(std::string path, std::size_t most, const Range& range, std::string doc,
+                Member member) {
+  Key key = in_range(std::move(path), KeyKind::sizes, range, std::move(doc));
+  key.least = 1;
+  key.most = most;
+  key.get = [member](const Config& config) {
+    Json array = Json::array();
+    for (const ImageSize size : member(config)) array.push_back(size_json(size));
+    return array;
+  };
+  key.set = [member](Config& config, const Json& value, const Environment&) {
+    member(config).clear();
+    for (const Json& one : value) {
+      const Json& height = one.is_array() ? one[0] : one;
+      const Json& width = one.is_array() ? one[1] : one;
+      member(config).push_back({height.get<std::uint32_t>(), width.get<std::uint32_t>()});
+    }
+  };
+  return key;
+}
+
+template <typename Value, typename Member>
+Key enum_choices(std::string path, std::vector<Value> values, std::string doc, Member member) {
+  Key key;
+  key.path = std::move(path);
+  key.kind = KeyKind::words;
+  key.least = 1;
+  key.most = values.size();
+  for (const Value value : values) key.choices.emplace_back(name_of(value));
+  key.doc = std::move(doc);
+  key.get = [member](const Config& config) {
+    Json array = Json::array();
+    for (const Value value : member(config)) array.push_back(std::string(name_of(value)));
+    return array;
+  };
+  key.set = [member, values](Config& config, const Json& chosen, const Environment&) {
+    member(config).clear();
+    for (const Json& one : chosen) {
+      const auto& name = one.get_ref<const std::string&>();
+      member(config).push_back(*std::find_if(values.begin(), values.end(),
+                                             [&](Value value) { return name_of(value) == name; }));
+    }
+  };
+  return key;
+}
+
+// Any text that `check` does not throw at: it is given the text, and throws Error(usage), a sentence
+// without a place.
+template <typename Member>
+Key text_of(std::string path, std::string doc, const std::function<void(const std::string&)>& check,
+            Member member) {
+  Key key;
+  key.path = std::move(path);
+  key.kind = KeyKind::text;
+  key.doc = std::move(doc);
+  key.get = [member](const Config& config) { return Json(member(config)); };
+  key.set = [member, check](Config& config, const Json& value, const Environment&) {
+    check(value.get_ref<const std::string&>());
+    member(config) = value.get<std::string>();
   };
   return key;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "tools/graft/text.h"
@@ -32,6 +33,16 @@ bool is_allowed_integer(const Key& key, const Json& value) {
 bool all_allowed_integers(const Key& key, const Json& value) {
   return std::all_of(value.begin(), value.end(),
                      [&](const Json& element) { return is_allowed_integer(key, element); });
+}
+
+bool is_size(const Key& key, const Json& value) {
+  if (!value.is_array()) return is_allowed_integer(key, value);
+  return value.size() == 2 && all_allowed_integers(key, value);
+}
+
+bool is_list(const Key& key, const Json& value, const std::function<bool(const Json&)>& fits_one) {
+  return value.is_array() && value.size() >= key.least && value.size() <= key.most &&
+         std::all_of(value.begin(), value.end(), fits_one);
 }
 
 // "cuda:1" for key.numbered "cuda". A number is written in one way only: not "cuda:01".
@@ -64,9 +75,17 @@ bool fits(const Key& key, const Json& value) {
       return value.is_string() && (key.may_be_empty || !value.get<std::string>().empty()) &&
              value.get<std::string>().find('\0') == std::string::npos;
     case KeyKind::size:
-      return value.is_array() && value.size() == 2 && all_allowed_integers(key, value);
+      return value.is_array() && is_size(key, value);
     case KeyKind::integers:
-      return value.is_array() && value.size() <= key.most && all_allowed_integers(key, value);
+      return is_list(key, value, [&](const Json& one) { return is_allowed_integer(key, one); });
+    case KeyKind::sizes:
+      return is_list(key, value, [&](const Json& one) { return is_size(key, one); });
+    case KeyKind::words:
+      return is_list(key, value, [&](const Json& one) {
+        return one.is_string() && is_choice(key, one.get_ref<const std::string&>());
+      });
+    case KeyKind::text:
+      return value.is_string();
   }
   return false;
 }
@@ -88,6 +107,11 @@ std::string quoted_list(const std::vector<std::string>& words) {
     list += '"' + words[i] + '"';
   }
   return list;
+}
+
+std::string how_many(const Key& key) {
+  return key.least == 0 ? fmt::format("at most {}", key.most)
+                        : fmt::format("{} to {}", key.least, key.most);
 }
 
 }  // namespace
@@ -141,7 +165,14 @@ std::string expectation(const Key& key) {
     case KeyKind::size:
       return "[height, width], each an integer " + range;
     case KeyKind::integers:
-      return fmt::format("a list of at most {} integers, each {}", key.most, range);
+      return fmt::format("a list of {} integers, each {}", how_many(key), range);
+    case KeyKind::sizes:
+      return fmt::format("a list of {} sizes, each an integer or [height, width] {}", how_many(key),
+                         range);
+    case KeyKind::words:
+      return fmt::format("a list of {} of {}", how_many(key), quoted_list(key.choices));
+    case KeyKind::text:
+      return "a text";
   }
   return "";
 }
@@ -161,9 +192,11 @@ std::optional<std::string> problem_with(const Key& key, const Json& value) {
   std::string problem = fmt::format("expected {}, found {}", expectation(key), shown(value));
   std::vector<std::string> words = key.choices;
   if (!key.automatic.empty()) words.push_back(key.automatic);
-  if (value.is_string()) {
-    if (const auto meant = nearest(value.get<std::string>(), words))
-      problem += fmt::format("; did you mean \"{}\"?", *meant);
+  for (const Json& said : value.is_array() ? value : Json::array({value})) {
+    if (!said.is_string() || std::count(words.begin(), words.end(), said.get<std::string>()) > 0)
+      continue;
+    if (const auto meant = nearest(said.get<std::string>(), words))
+      return problem + fmt::format("; did you mean \"{}\"?", *meant);
   }
   return problem;
 }

@@ -24,6 +24,9 @@ enum class KeyKind {
   path,      // of a file or folder
   size,      // [height, width], each lowest … highest
   integers,  // up to `most` integers, each lowest … highest
+  sizes,     // 1 to `most` sizes of images, each [height, width] or one integer for both
+  words,     // 1 to `most` of `choices`
+  text,      // any string
 };
 
 struct Key {
@@ -31,12 +34,16 @@ struct Key {
   KeyKind kind = KeyKind::integer;
   std::string doc;  // sentences for people
   bool required = false;
+  // The section stands in a config that the program writes only where it says something: a program
+  // that does not know it can read the others.
+  bool section_is_optional = false;
   std::vector<std::string> choices;
   double lowest = 0.0;
   double highest = 0.0;
   bool lowest_included = true;
   bool highest_included = true;
   std::size_t most = 0;
+  std::size_t least = 0;      // of a list
   std::string numbered;       // a choice: "cuda" allows "cuda:N" too, N from lowest to highest
   std::string automatic;      // an integer: this word may stand for it, and is 0 in a Config
   bool may_be_empty = false;  // a path: "" means none

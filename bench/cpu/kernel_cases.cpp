@@ -1,0 +1,51 @@
+#include "bench/cpu/cpu_cases.h"
+#include "bench/cpu/kernel_work.h"
+#include "bench/suites/timed.h"
+
+namespace graft::bench {
+namespace {
+
+class KernelSubject final : public Subject {
+ public:
+  KernelSubject(const CpuContext& context, const KernelWork& work) : context_(context) {
+    executions_.resize(context.pool.threads());
+    // Each thread's memory is that thread's from its first touch on.
+    context.pool.parallel_for(executions_.size(), [&](std::size_t piece, std::size_t) {
+      executions_[piece] = work.prepare();
+    });
+  }
+  double sample(CacheState cache, std::size_t times) override {
+    if (cache == CacheState::cold) context_.flush.run();
+    return seconds_of([&] {
+      context_.pool.parallel_for(executions_.size(), [&](std::size_t piece, std::size_t) {
+        for (std::size_t i = 0; i < times; ++i) executions_[piece]();
+      });
+    });
+  }
+
+ private:
+  const CpuContext& context_;
+  std::vector<std::function<void()>> executions_;
+};
+
+ListedCase kernel_case(const CpuContext& context, const KernelWork& work) {
+  ListedCase listed;
+  listed.what = named_case(Suite::kernels, work.name, work.axes);
+  const auto threads = static_cast<double>(context.pool.threads());
+  listed.what.cost = {threads * work.flop, threads * work.bytes, Precision::fp32};
+  listed.prepare = [&context, work] { return std::make_unique<KernelSubject>(context, work); };
+  return listed;
+}
+
+}  // namespace
+
+CaseList cpu_kernel_cases(const CpuContext& context, const Axes& axes) {
+  CaseList list;
+  for (const KernelWork& work : backbone_kernels(context.isa, axes))
+    list.push_back(kernel_case(context, work));
+  for (const KernelWork& work : head_kernels(context.isa, axes))
+    list.push_back(kernel_case(context, work));
+  return list;
+}
+
+}  // namespace graft::bench
