@@ -5,7 +5,7 @@ namespace graft::bench {
 
 namespace {
 
-__global__ void gate_kernel(GateWords* words, std::uint32_t most_looks) {
+__global__ void __launch_bounds__(1) gate_kernel(GateWords* words, std::uint32_t most_looks) {
   volatile GateWords* now = words;
   for (std::uint32_t look = 0; look < most_looks; ++look) {
     if (now->open != 0) return;

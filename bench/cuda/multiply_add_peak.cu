@@ -7,10 +7,15 @@ namespace {
 
 constexpr unsigned chains = 8;
 
-// The factors are parameters: a compiler that knew them would do without the arithmetic.
+// The factors are parameters, and each chain of each thread begins differently: a compiler that knew
+// the factors would do without the arithmetic; of equal chains it would keep one; and what is the
+// same in all threads it would compute once for a warp (sm_120 has a unit for that).
 __global__ void __launch_bounds__(PeakShape::threads)
     multiply_add_peak_kernel(float* out, unsigned steps, float factor, float addend) {
-  float value[chains] = {};
+  float value[chains];
+#pragma unroll
+  for (unsigned chain = 0; chain < chains; ++chain)
+    value[chain] = static_cast<float>(threadIdx.x + chain);
 #pragma unroll 16
   for (unsigned step = 0; step < steps; ++step) {
 #pragma unroll
@@ -34,8 +39,10 @@ double multiply_add_flop(const PeakShape& shape) {
   return 2.0 * chains * shape.steps * static_cast<double>(shape.values());
 }
 
-float multiply_add_value(const PeakShape& shape) {
-  return static_cast<float>(chains) * static_cast<float>(shape.steps);
+float multiply_add_value(const PeakShape& shape, std::size_t index) {
+  const auto thread = static_cast<float>(index % PeakShape::threads);
+  constexpr float mean_start = (chains - 1) / 2.0F;
+  return static_cast<float>(chains) * (static_cast<float>(shape.steps) + thread + mean_start);
 }
 
 }  // namespace graft::bench

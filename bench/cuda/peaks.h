@@ -23,10 +23,11 @@ struct PeakShape {
 };
 
 // Fused multiply-adds in registers, 8 independent chains in a thread: value = value·1 + 1, `steps`
-// times, from 0, in each. out: shape.values() floats, each the sum of its thread's chains.
+// times, from thread + 0 … thread + 7. out: shape.values() floats, each the sum of its thread's
+// chains.
 void multiply_add_peak(float* out, const PeakShape& shape, cudaStream_t stream);
 double multiply_add_flop(const PeakShape& shape);
-float multiply_add_value(const PeakShape& shape);  // what stands in `out`
+float multiply_add_value(const PeakShape& shape, std::size_t index);  // what stands in out[index]
 
 // Products of 16×16 and 16×8 matrices of ones on the tensor cores, added up in float, 8 independent
 // ones in a warp, `steps` times. By mma.sync: m16n8k16 for fp16 and bf16, two of m16n8k8 for tf32,

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <type_traits>
 
 #include "bench/cuda/peaks.h"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/storage.h"
 
 namespace graft::bench {
 
@@ -15,8 +17,6 @@ namespace {
 constexpr unsigned results = 8;  // of a warp, independent of each other
 constexpr unsigned sums_of_lane = 4;
 constexpr unsigned depth = 16;  // products that a step adds to each sum
-
-enum class Factors { fp16, bf16, tf32 };
 
 #define GRAFT_MMA_K16(types)                                                \
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." types               \
@@ -36,32 +36,33 @@ enum class Factors { fp16, bf16, tf32 };
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3]) \
       : "r"(one), "r"(one), "r"(one))
 
-// sum += 16 in all of a 16×8 result. `one`: the bits of 1, as often as a word holds it.
-template <Factors factors>
+// sum += 16 in all of a 16×8 result. T: what the factors are stored in, with float for tf32. `one`:
+// the bits of 1, as often as a word holds it.
+template <typename T>
 __device__ __forceinline__ void add_product(float (&sum)[sums_of_lane], std::uint32_t one) {
 #if __CUDA_ARCH__ >= 800
-  if constexpr (factors == Factors::fp16) GRAFT_MMA_K16("f16.f16");
-  if constexpr (factors == Factors::bf16) GRAFT_MMA_K16("bf16.bf16");
-  if constexpr (factors == Factors::tf32) {
+  if constexpr (std::is_same_v<T, __half>) GRAFT_MMA_K16("f16.f16");
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) GRAFT_MMA_K16("bf16.bf16");
+  if constexpr (std::is_same_v<T, float>) {
     GRAFT_MMA_K8_TF32();
     GRAFT_MMA_K8_TF32();
   }
 #else
-  if constexpr (factors == Factors::fp16) {
+  if constexpr (std::is_same_v<T, __half>) {
     GRAFT_MMA_K8_FP16();
     GRAFT_MMA_K8_FP16();
   }
 #endif
 }
 
-template <Factors factors>
+template <typename T>
 __global__ void __launch_bounds__(PeakShape::threads)
     tensor_core_peak_kernel(float* out, unsigned steps, std::uint32_t one) {
   float sum[results][sums_of_lane] = {};
 #pragma unroll 4
   for (unsigned step = 0; step < steps; ++step) {
 #pragma unroll
-    for (auto& result : sum) add_product<factors>(result, one);
+    for (auto& result : sum) add_product<T>(result, one);
   }
   float all = 0.0F;
 #pragma unroll
@@ -72,9 +73,9 @@ __global__ void __launch_bounds__(PeakShape::threads)
   out[std::size_t{blockIdx.x} * PeakShape::threads + threadIdx.x] = all;
 }
 
-template <Factors factors>
+template <typename T>
 void launch(float* out, const PeakShape& shape, std::uint32_t one, cudaStream_t stream) {
-  tensor_core_peak_kernel<factors>
+  tensor_core_peak_kernel<T>
       <<<shape.blocks, PeakShape::threads, 0, stream>>>(out, shape.steps, one);
   GRAFT_CUDA_CHECK_LAUNCH("tensor_core_peak");
 }
@@ -85,11 +86,11 @@ void tensor_core_peak(Precision precision, float* out, const PeakShape& shape,
                       cudaStream_t stream) {
   switch (precision) {
     case Precision::fp16:
-      return launch<Factors::fp16>(out, shape, 0x3C003C00U, stream);
+      return launch<__half>(out, shape, 0x3C003C00U, stream);
     case Precision::bf16:
-      return launch<Factors::bf16>(out, shape, 0x3F803F80U, stream);
+      return launch<__nv_bfloat16>(out, shape, 0x3F803F80U, stream);
     case Precision::tf32:
-      return launch<Factors::tf32>(out, shape, 0x3F800000U, stream);
+      return launch<float>(out, shape, 0x3F800000U, stream);
     default:
       throw std::invalid_argument("tensor_core_peak: tensor cores have tf32, fp16 and bf16");
   }

@@ -51,8 +51,13 @@ TEST_F(Peaks, TheCopyMovesTheBytesThatItCounts) {
 TEST_F(Peaks, TheChainsOfMultiplyAddsCountTheirSteps) {
   const DeviceArray<float> out(shape.values());
   multiply_add_peak(out.get(), shape, nullptr);
-  EXPECT_EQ(multiply_add_value(shape), 8 * 37.0F);
-  EXPECT_EQ(out.host(), std::vector<float>(shape.values(), multiply_add_value(shape)));
+  const std::vector<float> values = out.host();
+  for (std::size_t n = 0; n < values.size(); ++n) {
+    ASSERT_EQ(values[n], multiply_add_value(shape, n)) << n;
+  }
+  // Each of 8 chains 37 steps up, from 0, 1, … 7 in the first thread, from 1, 2, … 8 in the second.
+  EXPECT_EQ(values[0], 8 * 37.0F + 28.0F);
+  EXPECT_EQ(values[257], 8 * 37.0F + 36.0F);
   EXPECT_EQ(multiply_add_flop(shape), 2.0 * 8 * 37 * 3 * 256);
 }
 
