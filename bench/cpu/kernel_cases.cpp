@@ -9,7 +9,7 @@ class KernelSubject final : public Subject {
  public:
   KernelSubject(const CpuContext& context, const KernelWork& work) : context_(context) {
     executions_.resize(context.pool.threads());
-    // Each thread's memory is that thread's from its first touch on.
+    // By the threads that will use it: memory belongs to the processor that touches it first.
     context.pool.parallel_for(executions_.size(), [&](std::size_t piece, std::size_t) {
       executions_[piece] = work.prepare();
     });

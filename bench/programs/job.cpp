@@ -5,17 +5,15 @@
 //   build/release/bench/bench_job
 
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <random>
-#include <stdexcept>
 #include <string>
 
 #include "bench/suites/random_network.h"
+#include "bench/suites/workplace.h"
 #include "engine/backend/backend.h"
 #include "engine/features/features.h"
 #include "engine/job/job.h"
@@ -25,26 +23,6 @@ namespace {
 
 constexpr int made_photos_per_class = 48;
 constexpr int made_side = 300;
-
-// A folder that goes with the object.
-class Workplace {
- public:
-  Workplace() {
-    std::string name = (std::filesystem::temp_directory_path() / "graft-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder: " + name);
-    path_ = name;
-  }
-  ~Workplace() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Workplace(const Workplace&) = delete;
-  Workplace& operator=(const Workplace&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void make_photos(const std::filesystem::path& folder) {
   std::mt19937 generator(1);

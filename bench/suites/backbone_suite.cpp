@@ -43,6 +43,8 @@ class BackboneSubject final : public Subject {
     for (std::size_t i = 0; i < under_way; ++i)
       batches_.emplace_back(context.backend, options, static_cast<std::uint32_t>(i + 1));
   }
+  BackboneSubject(const BackboneSubject&) = delete;
+  BackboneSubject& operator=(const BackboneSubject&) = delete;
   ~BackboneSubject() override {
     try {
       drain();

@@ -76,6 +76,8 @@ class PipelineSubject final : public Subject {
     request_.numerics = context.backend.numerics(options);
     request_.tracer = &stage_times_;
   }
+  PipelineSubject(const PipelineSubject&) = delete;
+  PipelineSubject& operator=(const PipelineSubject&) = delete;
   ~PipelineSubject() override { remove_features(); }
 
   double sample(CacheState cache, std::size_t times) override {

@@ -44,17 +44,28 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "weights", "config"})
+                                   "predict", "plan", "bench", "weights", "config"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
   }
 }
 
 TEST(Help, OfEachCommandHasAnExample) {
-  const std::vector<std::vector<std::string>> commands = {
-      {"run"},      {"extract"},           {"train"},
-      {"evaluate"}, {"predict"},           {"plan"},
-      {"weights"},  {"weights", "import"}, {"weights", "show"},
-      {"config"},   {"config", "check"},   {"config", "explain"}};
+  const std::vector<std::vector<std::string>> commands = {{"run"},
+                                                          {"extract"},
+                                                          {"train"},
+                                                          {"evaluate"},
+                                                          {"predict"},
+                                                          {"plan"},
+                                                          {"bench"},
+                                                          {"bench", "kernels"},
+                                                          {"bench", "compare"},
+                                                          {"bench", "plot"},
+                                                          {"weights"},
+                                                          {"weights", "import"},
+                                                          {"weights", "show"},
+                                                          {"config"},
+                                                          {"config", "check"},
+                                                          {"config", "explain"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     command.emplace_back("--help");
@@ -69,7 +80,7 @@ TEST(Version, SaysWhatIsBuiltAndInUse) {
   const Outcome outcome = graft_program({"--version"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.out, StartsWith("graft "));
-  for (const std::string part : {"compiler: ", "CUDA parts: ", "vector unit in use: "})
+  for (const std::string part : {"commit: ", "compiler: ", "CUDA parts: ", "vector unit in use: "})
     EXPECT_THAT(outcome.out, HasSubstr(part));
 }
 

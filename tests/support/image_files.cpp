@@ -4,14 +4,11 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstdio>  // jpeglib.h uses FILE without including it
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <random>
 
-#include <jpeglib.h>
-
+#include "bench/suites/jpeg_writer.h"
 #include "engine/base/file.h"
 #include "tests/support/files.h"
 #include "tests/support/support.h"
@@ -86,49 +83,18 @@ Bytes exif_block(int orientation) {
 }
 
 Bytes jpeg_file(const Image& image, const JpegOptions& options) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* buffer = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &buffer, &size);
-  info.image_width = image.width;
-  info.image_height = image.height;
-  info.input_components = options.channels;
-  info.in_color_space = options.channels == 1   ? JCS_GRAYSCALE
-                        : options.channels == 3 ? JCS_RGB
-                                                : JCS_CMYK;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, options.quality, TRUE);
-  info.comp_info[0].h_samp_factor = options.channels == 3 ? options.horizontal_sampling : 1;
-  info.comp_info[0].v_samp_factor = options.channels == 3 ? options.vertical_sampling : 1;
-  info.restart_interval = static_cast<unsigned>(options.restart_interval);
-  if (options.progressive) jpeg_simple_progression(&info);
-  jpeg_start_compress(&info, TRUE);
+  bench::JpegSettings settings{options.quality,
+                               options.channels,
+                               options.horizontal_sampling,
+                               options.vertical_sampling,
+                               options.progressive,
+                               options.restart_interval,
+                               {}};
   if (options.orientation != 0) {
-    Bytes exif = bytes_of(std::string_view("Exif\0\0", 6));
-    append(exif, exif_block(options.orientation));
-    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()),
-                      static_cast<unsigned>(exif.size()));
+    settings.exif = bytes_of(std::string_view("Exif\0\0", 6));
+    append(settings.exif, exif_block(options.orientation));
   }
-  std::vector<std::uint8_t> row;
-  for (std::size_t y = 0; y < image.height; ++y) {
-    row.clear();
-    for (std::size_t x = 0; x < image.width; ++x) {
-      const std::uint8_t* pixel = &image.rgb[(y * image.width + x) * 3];
-      row.insert(row.end(), pixel, pixel + std::min(options.channels, 3));
-      if (options.channels == 4) row.push_back(255 - 40);  // Adobe's: 255 is no ink
-    }
-    JSAMPROW rows = row.data();
-    jpeg_write_scanlines(&info, &rows, 1);
-  }
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  const auto* begin = reinterpret_cast<const std::byte*>(buffer);
-  Bytes file(begin, begin + size);
-  std::free(buffer);
-  return file;
+  return bench::jpeg_file(image, settings);
 }
 
 Bytes png_signature() {

@@ -221,6 +221,15 @@ Config load_config(const std::filesystem::path& file_or_run, std::span<const Set
   return config;
 }
 
+void refuse_config_as_target(const std::filesystem::path& file_or_run, const std::string& option,
+                             const std::filesystem::path& file) {
+  if (file_or_run.empty() || file.empty()) return;
+  std::error_code absent;  // then they are not the same
+  if (!std::filesystem::equivalent(config_file_of(file_or_run), file, absent)) return;
+  throw Error(ErrorKind::usage, fmt::format("{} {}: this is the config file; name another file",
+                                            option, printable(file.string(), 1000)));
+}
+
 std::string effective_config(const Config& config) {
   Json root = Json::object();
   for (const Key& key : schema()) {

@@ -38,6 +38,11 @@ Config load_config(const std::filesystem::path& file_or_run, std::span<const Set
 Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
                      const Environment& environment);
 
+// Throws Error(usage) when `file`, which `option` is to write, is the config itself. Either may be
+// empty.
+void refuse_config_as_target(const std::filesystem::path& file_or_run, const std::string& option,
+                             const std::filesystem::path& file);
+
 // JSON with every key and absolute paths: parse_config() of it gives the same Config from anywhere.
 // The block "bench" is left out while it holds its defaults.
 std::string effective_config(const Config& config);

@@ -28,18 +28,6 @@ constexpr std::size_t mistakes_shown = 10;
 
 using Job = std::function<void(const Config&, const JobHooks&, Observer&, std::stop_token)>;
 
-// The trace would take the config's place.
-void require_another_file_than_the_config(const Request& request) {
-  if (request.trace.empty()) return;
-  std::error_code absent;  // then they are not the same
-  const std::filesystem::path given = request.config;
-  const auto config = std::filesystem::is_directory(given, absent) ? given / "config.json" : given;
-  if (!std::filesystem::equivalent(config, request.trace, absent)) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("--trace {}: this is the config file; name another file for the trace",
-                          printable(request.trace, 1000)));
-}
-
 // What --trace asks for: the file is tried at the start, and written however the job ends.
 class TraceFile {
  public:
@@ -72,7 +60,7 @@ class TraceFile {
 void do_in_output_folder(const Request& request, std::string_view command, const Job& job) {
   const Config config = load_config(request.config, request.settings, process_environment());
   const std::string effective = effective_config(config);
-  require_another_file_than_the_config(request);
+  refuse_config_as_target(request.config, "--trace", request.trace);
   TraceFile trace(request.trace);
   const Signals signals;
   TerminalObserver terminal(stderr, TerminalStyle::of(stderr, request.quiet));

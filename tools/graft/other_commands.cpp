@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "engine/weights/vgg16_weights.h"
 #include "kernels/cpu/isa.h"
+#include "tools/graft/build_identity.h"
 #include "tools/graft/commands.h"
 #include "tools/graft/explain.h"
 #include "tools/graft/standard_output.h"
@@ -20,14 +21,6 @@ std::uint64_t count_of(const WeightsFileEntry& entry) {
   std::uint64_t count = 1;
   for (const std::size_t extent : entry.shape) count *= extent;
   return count;
-}
-
-std::string compiler() {
-#if defined(__clang__)
-  return fmt::format("Clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
-#else
-  return fmt::format("GCC {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
-#endif
 }
 
 void warn_unless_there(std::string_view key, const std::filesystem::path& path) {
@@ -91,9 +84,12 @@ int explain_config_command(const Request& request) {
 }
 
 std::string version_text() {
-  return fmt::format("graft {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
-                     GRAFT_VERSION, compiler(), GRAFT_HAS_CUDA != 0 ? "built" : "not built",
-                     cpu::name_of(cpu::best_isa()));
+  const bench::BuildIdentity build = build_identity();
+  const std::string commit =
+      build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
+  return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
+                     build.version, commit, build.compiler,
+                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::best_isa()));
 }
 
 }  // namespace graft::program

@@ -1,0 +1,193 @@
+// bench: the program measures itself, compares two results and draws them.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <optional>
+#include <regex>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/devices/make_bench_device.h"
+#include "bench/harness/compare.h"
+#include "bench/harness/measure.h"
+#include "bench/harness/plot.h"
+#include "bench/harness/result_file.h"
+#include "bench/suites/workplace.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+#include "tools/graft/build_identity.h"
+#include "tools/graft/commands.h"
+#include "tools/graft/observers.h"
+#include "tools/graft/signals.h"
+#include "tools/graft/standard_output.h"
+#include "tools/graft/text.h"
+
+namespace graft::program {
+namespace {
+
+using bench::BenchDevice;
+using bench::Case;
+using bench::Ended;
+using bench::Measurement;
+using bench::Result;
+using bench::Suite;
+
+constexpr int slower_than_allowed = 7;
+
+bench::Method method_of(const BenchConfig& config) {
+  bench::Method method;
+  method.cache = config.cache == "hot" ? bench::CacheState::hot : bench::CacheState::cold;
+  method.noise = config.noise;
+  method.least_samples = config.samples;
+  method.seconds = config.seconds;
+  method.warm_up_seconds = std::min(method.warm_up_seconds, config.seconds);
+  return method;
+}
+
+std::vector<Case> chosen_cases(BenchDevice& device, const std::string& suites,
+                               const BenchConfig& config) {
+  const bench::Axes axes{config.batch, config.size, config.precision};
+  const std::regex filter(config.filter);
+  std::vector<Case> chosen;
+  for (const Suite suite : bench::all_suites) {
+    if (suites != "all" && suites != bench::name_of(suite)) continue;
+    for (Case& one : device.cases(suite, axes))
+      if (std::regex_search(one.name, filter)) chosen.push_back(std::move(one));
+  }
+  if (chosen.empty())
+    throw Error(ErrorKind::usage,
+                fmt::format("no case's name matches the filter \"{}\"; `graft bench {} --list` "
+                            "without a filter shows them",
+                            printable(config.filter, 100), suites));
+  return chosen;
+}
+
+// Where the result is kept while it grows.
+class ResultFiles {
+ public:
+  explicit ResultFiles(const Request& request) : json_(request.json_file), csv_(request.csv_file) {
+    refuse_config_as_target(request.config, "--json", json_);
+    refuse_config_as_target(request.config, "--csv", csv_);
+  }
+  void write(const Result& result) const {
+    if (!json_.empty()) write_file_whole(json_, bench::result_json(result));
+    if (!csv_.empty()) write_file_whole(csv_, bench::result_csv(result));
+  }
+  std::string kept() const {
+    if (json_.empty() && csv_.empty()) return "the table has what was measured";
+    return fmt::format("what was measured is in {}", json_.empty() ? csv_ : json_);
+  }
+
+ private:
+  const std::string json_, csv_;
+};
+
+// What is to be said after the table, as the end of the command.
+void report_end(const Result& result, std::size_t wanted, const ResultFiles& files) {
+  const auto count_of = [&](Ended how) {
+    return std::count_if(result.measurements.begin(), result.measurements.end(),
+                         [how](const Measurement& one) { return one.ended == how; });
+  };
+  if (!result.complete)
+    throw Error(ErrorKind::interrupted,
+                fmt::format("interrupted after {} of {}; {}",
+                            std::ssize(result.measurements) - count_of(Ended::interrupted),
+                            counted(wanted, "case", "cases"), files.kept()));
+  const auto failed = [](const Measurement& one) { return one.ended == Ended::failed; };
+  const auto first = std::find_if(result.measurements.begin(), result.measurements.end(), failed);
+  if (first == result.measurements.end()) return;
+  throw Error(ErrorKind::device,
+              fmt::format("{} of {} could not be measured, the others stand; {}: {}",
+                          count_of(Ended::failed), counted(wanted, "case", "cases"),
+                          first->what.name, first->failure));
+}
+
+void list(const std::vector<Case>& cases) {
+  std::string names;
+  for (const Case& one : cases) names += one.name + '\n';
+  write_result(names);
+  flush_results();
+}
+
+// The result before the first case. A file that cannot be written is no surprise at the end then.
+Result begun(BenchDevice& device, const bench::Method& method, const bench::About& about) {
+  Result result;
+  result.device = device.identity();
+  result.build = about.build;
+  result.config = about.config;
+  result.method = method;
+  result.gives_times = device.gives_times();
+  result.complete = false;
+  return result;
+}
+
+Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Config& config,
+                     const ResultFiles& files, Observer& observer, const std::stop_token& stop) {
+  const bench::Method method = method_of(config.bench);
+  const bench::About about{build_identity(), effective_config(config), ""};
+  const Result empty = begun(device, method, about);
+  files.write(empty);
+  observer.note(fmt::format("device: {}", empty.device.name));
+  const Stage stage(observer, "bench", cases.size(), "cases");
+  const auto after_each = [&](const Result& so_far) {
+    files.write(so_far);
+    observer.advance(so_far.measurements.size());
+  };
+  return bench::run(device, cases, method, after_each, stop, about);
+}
+
+}  // namespace
+
+int bench_command(const Request& request) {
+  bench::BenchSetup setup;
+  setup.config = load_settings(request.config, request.settings, process_environment());
+  const ResultFiles files(request);
+  const Signals signals;
+  TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
+  const bench::Workplace workplace;
+  setup.scratch = workplace.path();
+  const auto device = bench::make_bench_device(
+      setup, [&](const std::string& sentence) { observer.note(sentence); });
+  const std::vector<Case> cases = chosen_cases(*device, request.suite, setup.config.bench);
+  if (request.list) {
+    list(cases);
+    return 0;
+  }
+  const Result result =
+      measure_cases(*device, cases, setup.config, files, observer, signals.stop_token());
+  files.write(result);
+  write_result(bench::result_table(result));
+  flush_results();
+  report_end(result, cases.size(), files);
+  return 0;
+}
+
+int bench_compare_command(const Request& request) {
+  const std::optional<bench::FailOn> fail_on =
+      request.fail_on.empty() ? std::nullopt : std::optional(bench::parse_fail_on(request.fail_on));
+  const Result before = bench::read_result(request.inputs.at(0));
+  const Result after = bench::read_result(request.inputs.at(1));
+  const bench::Comparison comparison = bench::compare(before, after);
+  write_result(request.json ? bench::comparison_json(comparison)
+                            : bench::comparison_text(comparison));
+  flush_results();
+  if (!fail_on || !bench::fails(comparison, *fail_on)) return 0;
+  fmt::print(stderr, "graft: {} does not pass --fail-on {}\n", printable(request.inputs[1], 300),
+             printable(request.fail_on, 100));
+  return slower_than_allowed;
+}
+
+int bench_plot_command(const Request& request) {
+  std::vector<Result> results;
+  for (const std::string& file : request.inputs) results.push_back(bench::read_result(file));
+  write_file_whole(request.output_file, bench::plot_svg(results));
+  return 0;
+}
+
+}  // namespace graft::program
