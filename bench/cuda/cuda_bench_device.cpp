@@ -45,7 +45,6 @@ SamplerOptions sampler_options(const cuda::Device& device, bool gives_times,
                                std::optional<std::size_t> flush_bytes) {
   SamplerOptions options;
   options.gives_times = gives_times;
-  if (!gives_times) options.gate_looks = 4;  // each is interpreted
   if (!flush_bytes) {
     int cache = 0;
     GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device.ordinal()));
@@ -62,23 +61,23 @@ constexpr PeakSizes sizes_without_times = {1U << 16U, 2, 8, 0.0};
 
 CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
                                  const CudaBenchOptions& options)
-    : gives_times_(!on_virtual_gpu()),
+    : is_virtual_(on_virtual_gpu()),
       backend_(ordinal, setup.config.threads),
       device_(ordinal),
       cudnn_(device_.run("the start of cuDNN", [] { return cuda::CudnnDevice::current(); })),
       sampler_(device_.run(
           "the start of the clock",
-          [&] { return Sampler(sampler_options(device_, gives_times_, options.flush_bytes)); })),
+          [&] { return Sampler(sampler_options(device_, !is_virtual_, options.flush_bytes)); })),
       context_{device_, sampler_},
       suites_(
           backend_, setup,
           [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); },
-          gives_times_) {
+          sampler_.gives_times()) {
   const std::string bus =
       device_.run("the search for the GPU", [&] { return pci_bus_id(ordinal); });
   if (options.nvml_library) {
     nvml_.emplace(bus, *options.nvml_library);
-  } else if (gives_times_) {
+  } else if (!is_virtual_) {
     nvml_.emplace(bus);
   }
 }
@@ -87,7 +86,10 @@ DeviceIdentity CudaBenchDevice::identity() {
   return device_.run("the GPU's description", [&] {
     DeviceIdentity identity;
     identity.device = fmt::format("cuda:{}", device_.ordinal());
-    identity.name = gives_times_ ? device_.name() : fmt::format("virtual GPU ({})", device_.name());
+    identity.name = is_virtual_ ? fmt::format("virtual GPU ({})", device_.name()) : device_.name();
+    if (!is_virtual_ && !gives_times()) {
+      identity.name += ", no times: launches wait, for a profiler or CUDA_LAUNCH_BLOCKING";
+    }
     if (nvml_) identity.driver = nvml_->driver();
     if (identity.driver.empty()) identity.driver = served_version();
     identity.cuda = runtime_version();
@@ -117,7 +119,7 @@ std::unique_ptr<Subject> CudaBenchDevice::prepare(const Case& which) {
 
 Ceilings CudaBenchDevice::ceilings(std::span<const Precision> precisions, std::stop_token stop) {
   return device_.run("the measuring of the GPU's ceilings", [&] {
-    const PeakSizes sizes = gives_times_ ? peak_sizes(device_) : sizes_without_times;
+    const PeakSizes sizes = gives_times() ? peak_sizes(device_) : sizes_without_times;
     return measure_ceilings(context_, sizes, precisions, stop);
   });
 }

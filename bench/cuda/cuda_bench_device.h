@@ -2,7 +2,8 @@
 // A GPU as a BenchDevice. The suites kernels and layers are its own, by the GPU's clock; backbone,
 // head and pipeline are those of every Backend (bench/suites), with a CudaBackend.
 //
-// On the virtual GPU (tests/virtual_gpu) everything runs, and nothing has a time.
+// On the virtual GPU (tests/virtual_gpu), and under a profiler that makes launches wait, everything
+// runs, and nothing has a time; identity().name says so.
 
 #include <cstddef>
 #include <optional>
@@ -35,14 +36,14 @@ class CudaBenchDevice final : public BenchDevice {
   CudaBenchDevice(int ordinal, const BenchSetup& setup, const CudaBenchOptions& options = {});
 
   DeviceIdentity identity() override;
-  bool gives_times() const override { return gives_times_; }
+  bool gives_times() const override { return sampler_.gives_times(); }
   std::vector<Case> cases(Suite suite, const Axes& axes) override;
   std::unique_ptr<Subject> prepare(const Case& which) override;
   Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override;
   Conditions conditions() override;
 
  private:
-  bool gives_times_;
+  bool is_virtual_;
   cuda::CudaBackend backend_;
   cuda::Device device_;
   cuda::CudnnDevice cudnn_;

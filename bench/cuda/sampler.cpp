@@ -11,6 +11,7 @@ namespace {
 // next: the gate opens. A stream holds about a thousand launches before the host has to wait.
 constexpr std::size_t enough_executions = 32;
 constexpr int attempts = 3;
+constexpr std::uint32_t looks_without_times = 4;
 
 // Opens the gate when it goes out of scope, whatever happens: a stream behind it would wait.
 template <typename Open>
@@ -27,7 +28,10 @@ class AtExit {
 
 }  // namespace
 
-Sampler::Sampler(const SamplerOptions& options) : options_(options) {}
+Sampler::Sampler(const SamplerOptions& options) : options_(options) {
+  if (options_.gives_times) options_.gives_times = !launches_wait();
+  if (!options_.gives_times) options_.gate_looks = looks_without_times;
+}
 
 double Sampler::seconds(const Work& work, CacheState cache, std::size_t times) {
   for (int attempt = 0; attempt < attempts; ++attempt) {
@@ -58,6 +62,19 @@ Sampler::Sample Sampler::once(const Work& work, CacheState cache, std::size_t ti
   float milliseconds = 0.0F;
   GRAFT_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()));
   return {static_cast<double>(milliseconds) * 1e-3, words->gave_up == 0};
+}
+
+// A launch that waits for its kernel returns when the gate has given up.
+bool Sampler::launches_wait() {
+  auto* words = gate_.as<GateWords>();
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    *words = {};
+    wait_at_gate(words, options_.probe_looks, stream_.get());
+    open_gate();
+    stream_.wait();
+    if (words->gave_up == 0) return false;
+  }
+  return true;
 }
 
 void Sampler::open_gate() {

@@ -27,12 +27,17 @@ struct SamplerOptions {
   std::size_t flush_bytes = 0;
   // Of the gate (gate.h): about two seconds, at half a microsecond of sleep and a read over PCIe.
   std::uint32_t gate_looks = 1U << 20U;
+  std::uint32_t probe_looks = 20000;  // of a gate that the host opens at once: tens of milliseconds
 };
 
 // For the device that is current when it is made. Throws Failure (kernels/cuda/check.h).
 class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);
+
+  // False also where every launch waits until its kernel is done (a profiler that replays kernels,
+  // CUDA_LAUNCH_BLOCKING=1): no gate can hold work together there, and a time would be the host's.
+  bool gives_times() const { return options_.gives_times; }
 
   // Seconds of `times` executions, as Subject::sample. Its code must have run once before, so that
   // nothing is loaded meanwhile. Throws Error(device) when the gate gave up, three times over.
@@ -49,6 +54,7 @@ class Sampler {
   Sample once(const Work& work, CacheState cache, std::size_t times);
   void enqueue_flush();
   void open_gate();
+  bool launches_wait();
 
   SamplerOptions options_;
   cuda::Stream stream_;

@@ -97,7 +97,9 @@ TEST_F(Peaks, AGateThatNobodyOpensGivesUp) {
 
 class OfSampler : public test::CudaTest {
  protected:
-  static Sampler sampler(bool gives_times) { return Sampler({gives_times, 4096, 1U << 20U}); }
+  static Sampler sampler(bool gives_times) {
+    return Sampler({.gives_times = gives_times, .flush_bytes = 4096});
+  }
 };
 
 TEST_F(OfSampler, WorkRunsAsOftenAsItIsAsked) {
@@ -127,9 +129,17 @@ TEST_F(OfSampler, ADeviceWithoutTimesGivesNone) {
   EXPECT_EQ(clock.seconds([](cudaStream_t) {}, CacheState::hot, 3), 0.0);
 }
 
+// As where a launch waits for its kernel: the gate is never found open.
+TEST_F(OfSampler, WhereLaunchesWaitThereAreNoTimes) {
+  Sampler clock({.probe_looks = 0});
+  EXPECT_FALSE(clock.gives_times());
+  EXPECT_EQ(clock.seconds([](cudaStream_t) {}, CacheState::hot, 3), 0.0);
+  EXPECT_TRUE(Sampler({}).gives_times());
+}
+
 // The gate's looks are used up before the host has enqueued its work: such a time is no time.
 TEST_F(OfSampler, ASampleThatTheHostWasTooSlowForIsRefused) {
-  Sampler clock({true, 0, 0});
+  Sampler clock({.gate_looks = 0});
   try {
     clock.seconds([](cudaStream_t) {}, CacheState::hot, 1);
     FAIL() << "nothing was thrown";
