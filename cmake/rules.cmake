@@ -19,6 +19,23 @@ function(graft_room name)
   target_link_libraries(graft_${name} PUBLIC graft_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
+# graft_cuda_kernels(NAME SOURCES file...): kernels for the GPU, as a static library: SASS for each
+# architecture and PTX of the newest. The CUDA runtime is the shared one, so that the virtual GPU can
+# stand in for it.
+function(graft_cuda_kernels name)
+  cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})
+  add_library(graft_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(graft_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(graft_${name} PUBLIC CUDA::cudart)
+  set_target_properties(graft_${name} PROPERTIES
+    CUDA_RUNTIME_LIBRARY Shared POSITION_INDEPENDENT_CODE ON)
+  # -std by hand: CMake 3.25 does not know that CUDA 13 has C++20. -fmad=false: a product and a sum are
+  # fused only where the code says so, as on the CPU. Kernels are optimised in a debug build too.
+  set(cuda_options -std=c++20 -fmad=false -O3 --Werror=all-warnings
+    -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror)
+  target_compile_options(graft_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${cuda_options}>")
+endfunction()
+
 # graft_test(NAME SOURCES file... DEPENDS target...): one GoogleTest program; each of its tests is a
 # test of ctest's. A test that cannot run says GTEST_SKIP() and is counted as skipped.
 function(graft_test name)

@@ -4,7 +4,8 @@
 #                                 photos, benchmarks, a profile; about half an hour
 #   tools/gpu_check.sh --virtual  the same on the virtual GPU, as far as that goes: tests, and every
 #                                 benchmark once without a time
-# The report is build/gpu_check.txt. Ends with 1 when something failed, with 5 when there is no GPU.
+# The report is build/gpu_check.txt; the benchmarks' result lies beside it as gpu_check_bench.json, .csv,
+# .txt and .svg. Ends with 1 when something failed, with 5 when there is no GPU.
 . "$(dirname "$0")/common.sh"
 
 report=$project/build/gpu_check.txt
@@ -20,7 +21,7 @@ esac
   step "not every package of Debian's is there; if the build lacks one, it says which"
 step "building (the log is in build/release/build.log)"
 build_preset release
-[ -x "$build/bench/bench_cuda" ] ||
+[ -e "$build/libgraft_cuda_bench.so" ] ||
   stop "this build has no CUDA parts; install the CUDA toolkit 13 and cuDNN 9, and run this again"
 
 # on_gpu COMMAND...: on the machine's own GPU, or on the virtual one. Only the command sees that one.
@@ -33,7 +34,7 @@ on_gpu() {
 }
 
 mkdir -p "$(dirname "$report")"
-if ! device=$(on_gpu "$build/bench/bench_cuda" --benchmark_list_tests 2>&1); then
+if ! device=$(on_gpu "$build/graft" bench head --device cuda --batch 1 --size 32 --list 2>&1); then
   printf '%s: no GPU: %s\n' "$(basename "$0")" "$device" >&2
   exit 5
 fi
@@ -57,7 +58,7 @@ without() {
 }
 
 cd "$project"
-printf 'graft gpu_check, %s\n%s\ncommit %s%s\n' "$(date -u +%Y-%m-%dT%H:%MZ)" "${device%%$'\n'*}" \
+printf 'graft gpu_check, %s\ncommit %s%s\n' "$(date -u +%Y-%m-%dT%H:%MZ)" \
   "$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
   "$(git diff --quiet HEAD 2>/dev/null || echo ', with changes')" >"$report"
 if "$virtual"; then echo 'virtual GPU: no times' >>"$report"; fi
@@ -65,7 +66,7 @@ if command -v nvidia-smi >/dev/null; then section "driver" nvidia-smi; fi
 
 if "$virtual"; then
   section "tests on the virtual GPU" ctest --test-dir "$build" --no-tests=error --output-on-failure \
-    --parallel "$(nproc)" -L '^(virtual_gpu|kernels_cuda|backend_cuda)$'
+    --parallel "$(nproc)" -L '^(virtual_gpu|kernels_cuda|backend_cuda|bench_cuda)$'
 else
   section "tests with label gpu" ctest --test-dir "$build" --no-tests=error \
     --output-on-failure -L '^gpu$'
@@ -87,20 +88,32 @@ else
     --set device=cuda --set output=build/gpu_check_run
 fi
 
+# measure OPTION...: every suite; the table is kept beside the report, and stands in it.
+measure() {
+  local code=0 result=$project/build/gpu_check_bench
+  on_gpu "$build/graft" bench all --device cuda "$@" --json "$result.json" --csv "$result.csv" \
+    >"$result.txt" || code=$?
+  cat "$result.txt"
+  return "$code"
+}
+
 if "$virtual"; then
-  section "benchmarks, each once" on_gpu "$build/bench/bench_cuda"
+  section "benchmarks, each once" measure --batch 1 --size 32 --precision fp32
 else
-  section "benchmarks" "$build/bench/bench_cuda" --benchmark_repetitions=3 \
-    --benchmark_report_aggregates_only=true
+  section "benchmarks" measure --batch 32 --size 150 --precision fp32,fp16 --seconds 0.5
+  section "drawing of the benchmarks" "$build/graft" bench plot build/gpu_check_bench.json \
+    -o build/gpu_check_bench.svg
   if command -v nsys >/dev/null; then
     section "nsys" nsys profile --force-overwrite true --stats true --trace cuda,cublas,cudnn \
-      --output build/gpu_check_nsys "$build/bench/bench_cuda" --benchmark_filter=vgg16/fp16
+      --output build/gpu_check_nsys "$build/graft" bench backbone --device cuda --batch 32 --size 150 \
+      --precision fp16 --seconds 1
   else
     without nsys cuda-nsight-systems-13-0
   fi
   if command -v ncu >/dev/null; then
-    section "ncu" ncu --section SpeedOfLight --section MemoryWorkloadAnalysis --launch-count 40 \
-      "$build/bench/bench_cuda" --benchmark_filter='relu|preprocess|cast|rmsprop' --benchmark_min_time=0.01
+    section "ncu" ncu --section SpeedOfLight --section MemoryWorkloadAnalysis \
+      --kernel-name 'regex:relu|preprocess|cast|rmsprop' --launch-count 40 \
+      "$build/graft" bench kernels --device cuda --batch 32 --size 150 --precision fp16
   else
     without ncu cuda-nsight-compute-13-0
   fi

@@ -8,11 +8,17 @@
 
 #include <cstddef>
 
+#include "kernels/cuda/moved_bytes.h"
+
 namespace graft::cuda {
 
 //   sums   units floats, written; does not overlap delta
 //   delta  rows × units, any alignment. A batch: rows is small.
 void column_sums(float* sums, const float* delta, std::size_t rows, std::size_t units,
                  cudaStream_t stream);
+
+constexpr MovedBytes column_sums_bytes(std::size_t rows, std::size_t units) {
+  return {sizeof(float) * rows * units, sizeof(float) * units};
+}
 
 }  // namespace graft::cuda

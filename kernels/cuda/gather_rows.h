@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cuda/moved_bytes.h"
+
 namespace graft::cuda {
 
 struct GatherSource {
@@ -24,5 +26,10 @@ struct GatherSource {
 // holds.
 void gather_rows(float* out, std::uint32_t* out_labels, const GatherSource& source,
                  const std::uint32_t* rows, std::size_t count, cudaStream_t stream);
+
+constexpr MovedBytes gather_rows_bytes(std::size_t count, std::size_t columns) {
+  const std::size_t values = sizeof(float) * count * columns;
+  return {values + 2 * sizeof(std::uint32_t) * count, values + sizeof(std::uint32_t) * count};
+}
 
 }  // namespace graft::cuda

@@ -15,6 +15,7 @@
 #include <cstddef>
 
 #include "kernels/cpu/relu_dropout.h"
+#include "kernels/cuda/moved_bytes.h"
 
 namespace graft::cuda {
 
@@ -32,5 +33,13 @@ void relu_dropout(float* values, const float* bias, std::size_t rows, std::size_
 //   outputs   count floats that relu_dropout left
 void relu_dropout_backward(float* gradient, const float* outputs, std::size_t count, float scale,
                            cudaStream_t stream);
+
+constexpr MovedBytes relu_dropout_bytes(std::size_t rows, std::size_t units) {
+  const std::size_t values = sizeof(float) * rows * units;
+  return {values + sizeof(float) * units, values};
+}
+constexpr MovedBytes relu_dropout_backward_bytes(std::size_t count) {
+  return {2 * sizeof(float) * count, sizeof(float) * count};
+}
 
 }  // namespace graft::cuda

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "kernels/cpu/rmsprop.h"
+#include "kernels/cuda/moved_bytes.h"
 
 namespace graft::cuda {
 
@@ -29,5 +30,10 @@ constexpr std::size_t most_tensors = 64;  // what fits into the parameters of a 
 
 // Throws std::invalid_argument for more than most_tensors tensors.
 void rmsprop(std::span<const ParameterTensor> tensors, const Rmsprop& rmsprop, cudaStream_t stream);
+
+// Bytes moved, for the parameters of all tensors.
+constexpr MovedBytes rmsprop_bytes(std::size_t parameters) {
+  return {3 * sizeof(float) * parameters, 2 * sizeof(float) * parameters};
+}
 
 }  // namespace graft::cuda

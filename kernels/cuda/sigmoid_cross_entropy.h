@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/loss_totals.h"
+#include "kernels/cuda/moved_bytes.h"
 
 namespace graft::cuda {
 
@@ -25,5 +26,14 @@ void sigmoid_cross_entropy(const float* logits, const std::uint32_t* labels, std
 // probabilities[row] = {1 - p, p}. Bytes moved for a row: 4 read, 8 written.
 void sigmoid_probabilities(const float* logits, std::size_t rows, float* probabilities,
                            cudaStream_t stream);
+
+// Bytes moved, where the gradient is written.
+constexpr MovedBytes sigmoid_cross_entropy_bytes(std::size_t rows) {
+  return {(sizeof(float) + sizeof(std::uint32_t)) * rows + sizeof(LossTotals),
+          sizeof(float) * rows + sizeof(LossTotals)};
+}
+constexpr MovedBytes sigmoid_probabilities_bytes(std::size_t rows) {
+  return {sizeof(float) * rows, 2 * sizeof(float) * rows};
+}
 
 }  // namespace graft::cuda

@@ -8,7 +8,7 @@
 // warp, then over the rows in one block.
 //
 // Bytes moved for a logit: 4 read (twice more from the cache) and 4 written; for a row 4 and 16
-// read, 16 written.
+// read, 16 written; 16 read and written once.
 
 #include <cuda_runtime_api.h>
 
@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/loss_totals.h"
+#include "kernels/cuda/moved_bytes.h"
 
 namespace graft::cuda {
 
@@ -31,5 +32,15 @@ void softmax_cross_entropy(const float* logits, const std::uint32_t* labels, std
 // probabilities: rows × classes. Bytes moved for a logit: 4 read, 4 written.
 void softmax_probabilities(const float* logits, std::size_t rows, std::size_t classes,
                            float* probabilities, cudaStream_t stream);
+
+// Bytes moved by both launches, where the gradient is written.
+constexpr MovedBytes softmax_cross_entropy_bytes(std::size_t rows, std::size_t classes) {
+  const std::size_t logits = sizeof(float) * rows * classes;
+  return {logits + (sizeof(std::uint32_t) + sizeof(LossTotals)) * rows + sizeof(LossTotals),
+          logits + sizeof(LossTotals) * (rows + 1)};
+}
+constexpr MovedBytes softmax_probabilities_bytes(std::size_t rows, std::size_t classes) {
+  return {sizeof(float) * rows * classes, sizeof(float) * rows * classes};
+}
 
 }  // namespace graft::cuda

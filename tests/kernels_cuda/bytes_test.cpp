@@ -10,6 +10,8 @@
 #include "kernels/cuda/preprocess.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
+#include "kernels/cuda/sigmoid_cross_entropy.h"
+#include "kernels/cuda/softmax_cross_entropy.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
 namespace graft {
@@ -17,20 +19,23 @@ namespace {
 
 using test::DeviceArray;
 
-struct Promise {
-  std::size_t read, written;
-  std::size_t split_sectors = 0;  // that loads may touch beyond what their bytes need
-};
+using cuda::MovedBytes;
 
 #define GRAFT_NEEDS_VIRTUAL_GPU() \
   if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU counts sectors"
 
-// `kernel`: a part of the mangled name.
-void expect_moved(const char* kernel, const Promise& promise) {
-  constexpr double slack = 1.02;
+// Of the last launch of a kernel; `kernel`: a part of the mangled name.
+VgpuCounters counters_of(const char* kernel) {
   VgpuCounters counted = {};
-  ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-  ASSERT_EQ(GRAFT_VIRTUAL_GPU(vgpu_last_launch)(kernel, &counted), 1) << kernel;
+  GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
+  EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_last_launch)(kernel, &counted), 1) << kernel;
+  return counted;
+}
+
+// `split_sectors`: that loads may touch beyond what their bytes need.
+void expect_moved(const char* kernel, const MovedBytes& promise, std::size_t split_sectors = 0) {
+  constexpr double slack = 1.02;
+  const VgpuCounters counted = counters_of(kernel);
   const auto read = static_cast<double>(32 * counted.distinct_sectors_read);
   const auto written = static_cast<double>(32 * counted.distinct_sectors_written);
   EXPECT_LE(read, slack * static_cast<double>(promise.read)) << kernel;
@@ -38,8 +43,7 @@ void expect_moved(const char* kernel, const Promise& promise) {
   // Less would mean that the launch did not do its work.
   EXPECT_GE(read, static_cast<double>(promise.read)) << kernel;
   EXPECT_GE(written, static_cast<double>(promise.written)) << kernel;
-  EXPECT_LE(counted.sectors_loaded, counted.sectors_loaded_minimum + promise.split_sectors)
-      << kernel;
+  EXPECT_LE(counted.sectors_loaded, counted.sectors_loaded_minimum + split_sectors) << kernel;
   EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum) << kernel;
   // Every sector is stored once, but for a last pack that is not whole: its values go one by one.
   EXPECT_LE(counted.sectors_stored, counted.distinct_sectors_written + 7) << kernel;
@@ -77,8 +81,8 @@ TYPED_TEST(Bytes, OfBiasRelu) {
     cuda::bias_relu(values.get(), bias.get(), end.side * end.side, end.channels, nullptr);
     const std::size_t warps = (end.count() * sizeof(T) / 16 + 31) / 32;
     expect_moved("16bias_relu_kernel",
-                 {sizeof(T) * end.count() + 4 * end.channels, sizeof(T) * end.count(),
-                  split_bias_sectors<T>(warps, end.channels)});
+                 cuda::bias_relu_bytes(sizeof(T), end.side * end.side, end.channels),
+                 split_bias_sectors<T>(warps, end.channels));
   }
 }
 
@@ -90,13 +94,12 @@ TYPED_TEST(Bytes, OfBiasReluMaxPool) {
     const std::size_t outputs = pooled_side * pooled_side * end.channels;
     const DeviceArray<T> in(this->plane(end.count())), out(outputs);
     const DeviceArray<float> bias(std::vector<float>(end.channels, 0.25F));
-    cuda::bias_relu_max_pool(out.get(), in.get(), bias.get(), {1, end.side, end.side, end.channels},
-                             nullptr);
+    const cuda::PlaneShape shape = {1, end.side, end.side, end.channels};
+    cuda::bias_relu_max_pool(out.get(), in.get(), bias.get(), shape, nullptr);
     const std::size_t line_packs = pooled_side * end.channels * sizeof(T) / 16;
     const std::size_t warps = pooled_side * ((line_packs + 31) / 32);
-    expect_moved("25bias_relu_max_pool_kernel",
-                 {4 * sizeof(T) * outputs + 4 * end.channels, sizeof(T) * outputs,
-                  split_bias_sectors<T>(warps, end.channels)});
+    expect_moved("25bias_relu_max_pool_kernel", cuda::bias_relu_max_pool_bytes(sizeof(T), shape),
+                 split_bias_sectors<T>(warps, end.channels));
   }
 }
 
@@ -109,7 +112,7 @@ TYPED_TEST(Bytes, OfPreprocess) {
   for (const std::size_t channels : {3, 4, 8}) {
     const DeviceArray<T> out(pixels * channels);
     cuda::preprocess(out.get(), rgb.get(), {tables.get(), {0, 1, 2}}, pixels, channels, nullptr);
-    expect_moved("17preprocess_kernel", {3 * pixels + 3072, sizeof(T) * pixels * channels});
+    expect_moved("17preprocess_kernel", cuda::preprocess_bytes(sizeof(T), pixels, channels));
   }
 }
 
@@ -119,7 +122,7 @@ TYPED_TEST(Bytes, OfCastFeatures) {
   const DeviceArray<TypeParam> in(this->plane(count));
   const DeviceArray<float> out(count);
   cuda::cast_features(out.get(), in.get(), count, nullptr);
-  expect_moved("20cast_features_kernel", {sizeof(TypeParam) * count, 4 * count});
+  expect_moved("20cast_features_kernel", cuda::cast_features_bytes(sizeof(TypeParam), count));
 }
 
 // The head of the recipe: 8192 features, 256 hidden units, a batch of 16.
@@ -137,11 +140,10 @@ TEST_F(HeadBytes, OfGatherRows) {
   const DeviceArray<std::uint32_t> indices(order);
   cuda::gather_rows(out.get(), out_labels.get(), {features.get(), labels.get(), columns},
                     indices.get(), rows, nullptr);
-  VgpuCounters counted = {};
-  ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-  ASSERT_EQ(GRAFT_VIRTUAL_GPU(vgpu_last_launch)("18gather_rows_kernel", &counted), 1);
-  EXPECT_EQ(32 * counted.distinct_sectors_read, 4 * rows * columns + 8 * rows);
-  EXPECT_EQ(32 * counted.distinct_sectors_written, 4 * rows * columns + 4 * rows);
+  const VgpuCounters counted = counters_of("18gather_rows_kernel");
+  const MovedBytes promise = cuda::gather_rows_bytes(rows, columns);
+  EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read);
+  EXPECT_EQ(32 * counted.distinct_sectors_written, promise.written);
   EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
   EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
 }
@@ -153,16 +155,16 @@ TEST_F(HeadBytes, OfReluDropout) {
   const DeviceArray<float> bias(std::vector<float>(units, 1.0F));
   const cuda::Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 2.0F};
   cuda::relu_dropout(values.get(), bias.get(), rows, units, dropout, nullptr);
-  expect_moved("19relu_dropout_kernel", {4 * rows * units + 4 * units, 4 * rows * units});
+  expect_moved("19relu_dropout_kernel", cuda::relu_dropout_bytes(rows, units));
   cuda::relu_dropout_backward(gradient.get(), values.get(), rows * units, 2.0F, nullptr);
-  expect_moved("28relu_dropout_backward_kernel", {8 * rows * units, 4 * rows * units});
+  expect_moved("28relu_dropout_backward_kernel", cuda::relu_dropout_backward_bytes(rows * units));
 }
 
 TEST_F(HeadBytes, OfColumnSums) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   const DeviceArray<float> delta(std::vector<float>(rows * units, 1.0F)), sums(units);
   cuda::column_sums(sums.get(), delta.get(), rows, units, nullptr);
-  expect_moved("18column_sums_kernel", {4 * rows * units, 4 * units});
+  expect_moved("18column_sums_kernel", cuda::column_sums_bytes(rows, units));
 }
 
 TEST_F(HeadBytes, OfRmsprop) {
@@ -180,8 +182,61 @@ TEST_F(HeadBytes, OfRmsprop) {
   }
   for (const bool inside : {true, false}) {
     cuda::rmsprop(tensors, {1e-3F, 0.9F, 0.1F, 1e-7F, inside}, nullptr);
-    expect_moved("14rmsprop_kernel", {12 * all, 8 * all});
+    expect_moved("14rmsprop_kernel", cuda::rmsprop_bytes(all));
   }
+}
+
+// The last layer: a few values for a row, of which a warp takes some each. Nothing is counted twice
+// over the launches of one call.
+void expect_moved_by_all(std::initializer_list<const char*> kernels, const MovedBytes& promise) {
+  MovedBytes moved;
+  for (const char* kernel : kernels) {
+    const VgpuCounters counted = counters_of(kernel);
+    moved.read += 32 * counted.distinct_sectors_read;
+    moved.written += 32 * counted.distinct_sectors_written;
+  }
+  // A sector is more than the 16 bytes of the totals.
+  EXPECT_GE(moved.read, promise.read);
+  EXPECT_LE(moved.read, promise.read + promise.read / 50 + 32);
+  EXPECT_GE(moved.written, promise.written);
+  EXPECT_LE(moved.written, promise.written + promise.written / 50 + 32);
+}
+
+class LossBytes : public test::CudaTest {
+ protected:
+  static constexpr std::size_t rows = 1024, classes = 24;
+};
+struct LossData {
+  DeviceArray<std::uint32_t> labels;
+  DeviceArray<float> logits, out;
+  DeviceArray<cuda::LossTotals> row_losses, totals{std::vector<cuda::LossTotals>(1)};
+  LossData(std::size_t rows, std::size_t classes)
+      : labels(std::vector<std::uint32_t>(rows, 1)),
+        logits(std::vector<float>(rows * classes, 0.5F)),
+        out(2 * rows * classes),
+        row_losses(rows) {}
+};
+
+TEST_F(LossBytes, OfSigmoidCrossEntropy) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const LossData data(rows, classes);
+  cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, data.out.get(), data.totals.get(),
+                              nullptr);
+  expect_moved_by_all({"28sigmoid_cross_entropy_kernel"}, cuda::sigmoid_cross_entropy_bytes(rows));
+  cuda::sigmoid_probabilities(data.logits.get(), rows, data.out.get(), nullptr);
+  expect_moved_by_all({"28sigmoid_probabilities_kernel"}, cuda::sigmoid_probabilities_bytes(rows));
+}
+
+TEST_F(LossBytes, OfSoftmaxCrossEntropy) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const LossData data(rows, classes);
+  cuda::softmax_cross_entropy(data.logits.get(), data.labels.get(), rows, classes, data.out.get(),
+                              data.row_losses.get(), data.totals.get(), nullptr);
+  expect_moved_by_all({"28softmax_cross_entropy_kernel", "21add_row_losses_kernel"},
+                      cuda::softmax_cross_entropy_bytes(rows, classes));
+  cuda::softmax_probabilities(data.logits.get(), rows, classes, data.out.get(), nullptr);
+  expect_moved_by_all({"28softmax_probabilities_kernel"},
+                      cuda::softmax_probabilities_bytes(rows, classes));
 }
 
 }  // namespace

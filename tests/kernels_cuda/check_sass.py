@@ -28,7 +28,10 @@ PROMISED = {
     "cast_features_kernel": "S",
     "column_sums_kernel": "",
     "compiled_code_kernel": "",
+    "copy_peak_kernel": "LS",
+    "gate_kernel": "",
     "gather_rows_kernel": "LS",
+    "multiply_add_peak_kernel": "",
     "preprocess_kernel": "LS",
     "relu_dropout_backward_kernel": "LS",
     "relu_dropout_kernel": "LS",
@@ -37,7 +40,17 @@ PROMISED = {
     "sigmoid_probabilities_kernel": "",
     "softmax_cross_entropy_kernel": "",
     "softmax_probabilities_kernel": "",
+    "tensor_core_peak_kernel": "",
 }
+
+# Kernels that measure arithmetic, with the instruction and how often it stands in the unrolled loop at
+# least: fewer mean that the compiler found a way around the work.
+ARITHMETIC = {
+    "multiply_add_peak_kernel": ("FFMA", 16 * 8),
+    "tensor_core_peak_kernel": ("HMMA", 4 * 8),
+}
+# That architecture has no such instruction, and the kernel is not launched there.
+WITHOUT_ARITHMETIC = {("tensor_core_peak_kernel<bf16>", "sm_75"), ("tensor_core_peak_kernel<float>", "sm_75")}
 
 # Of a multiprocessor: warps, blocks, KiB of shared memory, KiB that a block's share has on top.
 # CUDA C++ Programming Guide, "Compute Capabilities". Each has 65536 registers in four parts.
@@ -100,16 +113,19 @@ def parse_usage(text):
 
 
 def parse_sass(text):
-    """{(kernel, arch): {loads128, stores128, spills}} of cuobjdump -sass."""
+    """{(kernel, arch): {loads128, stores128, spills, FFMA, HMMA}} of cuobjdump -sass."""
     found, arch, counts = {}, None, None
     for line in text.splitlines():
         if match := re.match(r"arch = (sm_\d+)", line):
             arch = match.group(1)
         elif match := re.match(r"\s*Function : (\w+)", line):
-            counts = found[readable(match.group(1)), arch] = {"loads128": 0, "stores128": 0, "spills": 0}
+            counts = found[readable(match.group(1)), arch] = dict.fromkeys(
+                ("loads128", "stores128", "spills", "FFMA", "HMMA"), 0)
         elif counts is not None:
             counts["loads128"] += bool(re.search(r"\bLDG\.E(\.\w+)*\.128\b", line))
             counts["stores128"] += bool(re.search(r"\bSTG\.E(\.\w+)*\.128\b", line))
+            for name in ("FFMA", "HMMA"):
+                counts[name] += bool(re.search(rf"\b{name}\b", line))
             counts["spills"] += bool(re.search(r"\b(LDL|STL)\b", line))
     return found
 
@@ -138,6 +154,9 @@ def rows_of(usage, sass, threads):
         for letter, count, name in (("L", "loads128", "LDG.E.128"), ("S", "stores128", "STG.E.128")):
             if code and letter in promised and code[count] == 0:
                 wrong.append(f"{where}: no {name}, which its header promises")
+        name, least = ARITHMETIC.get(kernel.split("<")[0], ("FFMA", 0))
+        if code and code[name] < least and (kernel, arch) not in WITHOUT_ARITHMETIC:
+            wrong.append(f"{where}: {code[name]} {name}, and its loop needs {least}")
         percent = occupancy(arch, use["registers"], use["shared"], threads[kernel])
         rows.setdefault(kernel, {})[arch] = {
             "registers": use["registers"], "shared": use["shared"],

@@ -52,6 +52,17 @@ class CheckSass(unittest.TestCase):
         self.assertIn("no LDG.E.128", check(usage_text(), sass_text(load="LDG.E"))[0])
         self.assertIn("no STG.E.128", check(usage_text(), sass_text(store="STG.E.64"))[0])
 
+    def test_arithmetic_that_the_compiler_found_a_way_around(self):
+        def measured(instruction, count):
+            names = ("14rmsprop_kernel", "24multiply_add_peak_kernel")
+            sass = sass_text(more=f"  {instruction} R1, R2, R3, R1 ;\n" * count).replace(*names)
+            usage = usage_text().replace(*names)
+            threads = {"multiply_add_peak_kernel<false>": 256}
+            return check_sass.rows_of(check_sass.parse_usage(usage), check_sass.parse_sass(sass), threads)[1]
+        self.assertEqual(measured("FFMA", 128), [])
+        self.assertIn("127 FFMA", measured("FFMA", 127)[0])
+        self.assertIn("0 FFMA", measured("UFFMA", 128)[0])  # once for a warp, not for each thread
+
     def test_more_registers_and_less_occupancy(self):
         wrong = check(usage_text(registers=40), sass_text(), self.TABLE)
         self.assertEqual(wrong, [f"{KERNEL} on sm_90: 40 registers, the table allows 30",

@@ -13,7 +13,7 @@ const std::map<std::string_view, OpcodeDecoder>& opcode_decoders() {
     auto* all = new std::map<std::string_view, OpcodeDecoder>;
     for (const auto& table :
          {arithmetic_opcodes(), function_opcodes(), bit_opcodes(), compare_opcodes(),
-          convert_opcodes(), memory_opcodes(), control_opcodes()})
+          convert_opcodes(), matrix_opcodes(), memory_opcodes(), control_opcodes()})
       for (const OpcodeRow& row : table) all->emplace(row.base, row.decode);
     return all;
   }();
@@ -408,6 +408,12 @@ std::uint32_t Decoding::branch_table(const std::string& name) {
   function_.frame_->tables.emplace_back(tables.size(), name);
   tables.emplace_back();
   return static_cast<std::uint32_t>(tables.size() - 1);
+}
+
+std::uint32_t Decoding::operand_list(std::vector<std::uint32_t> registers) {
+  auto& lists = function_.kernel_.operand_lists;
+  lists.push_back(std::move(registers));
+  return static_cast<std::uint32_t>(lists.size() - 1);
 }
 
 void Decoding::branch_to(const std::string& label) {

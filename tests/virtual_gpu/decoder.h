@@ -45,6 +45,8 @@ class Decoding {
   // is the variable's.
   Space address(const Operand& operand, Space space);
   std::uint32_t branch_table(const std::string& name);
+  // Kept with the kernel; returns its number.
+  std::uint32_t operand_list(std::vector<std::uint32_t> registers);
   void branch_to(const std::string& label);
   void use_global_atomics();
   // d, a, b, c ← the operands in order, all of one type.
@@ -76,6 +78,7 @@ std::span<const OpcodeRow> function_opcodes();
 std::span<const OpcodeRow> bit_opcodes();
 std::span<const OpcodeRow> compare_opcodes();
 std::span<const OpcodeRow> convert_opcodes();
+std::span<const OpcodeRow> matrix_opcodes();
 std::span<const OpcodeRow> memory_opcodes();
 std::span<const OpcodeRow> control_opcodes();
 Handler branch_handler();

@@ -81,6 +81,7 @@ struct Kernel {
   std::uint32_t parameter_bytes = 0;
   std::vector<std::uint32_t> parameter_offsets, parameter_sizes;
   std::vector<std::vector<std::uint32_t>> branch_tables;  // of brx.idx
+  std::vector<std::vector<std::uint32_t>> operand_lists;  // of mma: more registers than fit above
   std::uint32_t max_threads = 1024;
   bool in_block_order = false;  // has global atomics: blocks run one after the other
 };

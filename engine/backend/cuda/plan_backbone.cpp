@@ -2,6 +2,8 @@
 
 #include "engine/backend/cuda/backbone_memory.h"
 #include "engine/backend/cuda/backbone_plans.h"
+#include "kernels/cuda/bias_relu.h"
+#include "kernels/cuda/bias_relu_max_pool.h"
 
 namespace graft::cuda {
 namespace {
@@ -9,18 +11,13 @@ namespace {
 // Of the kernel between a convolution and the next: none, bias_relu or bias_relu_max_pool.
 double epilogue_bytes(const ConvolutionProblem& problem, bool pooled) {
   if (problem.bias_relu) return 0.0;
-  const auto value = static_cast<double>(storage_bytes(problem.precision));
-  const auto channels = static_cast<double>(problem.output_channels);
-  const auto images = static_cast<double>(problem.batch);
-  const double biases = sizeof(float) * channels;
-  if (!pooled) {
-    return images * static_cast<double>(problem.height * problem.width) * channels * 2.0 * value +
-           biases;
-  }
-  const std::size_t pooled_height = problem.height / 2;
-  const std::size_t pooled_width = problem.width / 2;
-  const auto outputs = static_cast<double>(pooled_height * pooled_width);
-  return images * outputs * channels * 5.0 * value + biases;
+  const std::size_t value = storage_bytes(problem.precision);
+  const MovedBytes moved =
+      pooled ? bias_relu_max_pool_bytes(
+                   value, {problem.batch, problem.height, problem.width, problem.output_channels})
+             : bias_relu_bytes(value, problem.batch * problem.height * problem.width,
+                               problem.output_channels);
+  return static_cast<double>(moved.total());
 }
 
 }  // namespace

@@ -1,0 +1,129 @@
+#include "bench/cuda/ceilings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "bench/cuda/peaks.h"
+#include "engine/base/error.h"
+
+namespace graft::bench {
+namespace {
+
+constexpr std::size_t pack_bytes = 16;
+
+// The shortest time of one execution; 0 on a device that gives none.
+double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& work,
+                const std::stop_token& stop) {
+  work(context.sampler.stream().get());  // loads the code
+  context.sampler.stream().wait();
+  double best = 0.0, spent = 0.0;
+  do {
+    if (stop.stop_requested()) {
+      throw Error(ErrorKind::interrupted, "interrupted while the GPU's ceilings were measured");
+    }
+    const double seconds = context.sampler.seconds(work, CacheState::hot, 1);
+    if (best == 0.0 || seconds < best) best = seconds;
+    spent += seconds;
+  } while (spent > 0.0 && spent < sizes.seconds);
+  return best;
+}
+
+double rate(double amount, double seconds) {
+  return seconds > 0.0 ? amount / seconds : 0.0;
+}
+
+template <typename Value>
+std::vector<Value> fetched(const DeviceContext& context, const Value* from, std::size_t count) {
+  std::vector<Value> values(count);
+  const cuda::Stream& stream = context.sampler.stream();
+  GRAFT_CUDA_CHECK(cudaMemcpyAsync(values.data(), from, count * sizeof(Value),
+                                   cudaMemcpyDeviceToHost, stream.get()));
+  stream.wait();
+  return values;
+}
+
+[[noreturn]] void refuse(std::string_view what) {
+  throw Error(ErrorKind::device,
+              fmt::format("the kernel that measures {} left wrong numbers: the GPU or its driver "
+                          "does not compute what it is asked for; run tools/gpu_check.sh",
+                          what));
+}
+
+// Bytes a second, read and written. Three pieces of the copy are looked at: a whole gigabyte would
+// take the host longer than all of the measuring.
+double copy_rate(const DeviceContext& context, const PeakSizes& sizes,
+                 const std::stop_token& stop) {
+  const std::size_t packs = sizes.copy_bytes / pack_bytes;
+  const std::size_t bytes = packs * pack_bytes;
+  Arrays arrays(&context.sampler.stream());
+  const auto* from = arrays.numbers<std::uint8_t>(bytes);
+  auto* to = arrays.zeros<std::uint8_t>(bytes);
+  const double seconds = shortest(
+      context, sizes, [=](cudaStream_t stream) { copy_peak(to, from, packs, stream); }, stop);
+  const std::size_t piece = std::min<std::size_t>(bytes, 4096);
+  const std::uint8_t expected = fetched(context, from, 1).front();
+  for (const std::size_t at : {std::size_t{0}, (bytes - piece) / 2, bytes - piece}) {
+    const auto copied = fetched(context, to + at, piece);
+    if (std::ranges::any_of(copied, [=](auto byte) { return byte != expected; })) refuse("a copy");
+  }
+  return rate(2.0 * static_cast<double>(bytes), seconds);
+}
+
+double flop_rate(const DeviceContext& context, const PeakSizes& sizes, Precision precision,
+                 const std::stop_token& stop) {
+  const PeakShape shape = {sizes.blocks, sizes.steps};
+  Arrays arrays(&context.sampler.stream());
+  auto* out = arrays.zeros<float>(shape.values());
+  const bool scalar = precision == Precision::fp32;
+  const Work work = [=](cudaStream_t stream) {
+    if (scalar) return multiply_add_peak(out, shape, stream);
+    tensor_core_peak(precision, out, shape, stream);
+  };
+  const double seconds = shortest(context, sizes, work, stop);
+  const auto values = fetched(context, out, shape.values());
+  for (std::size_t n = 0; n < values.size(); ++n) {
+    const float expected = scalar ? multiply_add_value(shape, n) : tensor_core_value(shape);
+    if (values[n] != expected) refuse(name_of(precision));
+  }
+  return rate(scalar ? multiply_add_flop(shape) : tensor_core_flop(shape), seconds);
+}
+
+bool has(const cuda::Device& device, Precision precision) {
+  const bool newer = precision == Precision::bf16 || precision == Precision::tf32;
+  return !newer || device.compute_capability() >= 80;
+}
+
+}  // namespace
+
+PeakSizes peak_sizes(const cuda::Device& device) {
+  int multiprocessors = 0, cache = 0;
+  GRAFT_CUDA_CHECK(
+      cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device.ordinal()));
+  GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device.ordinal()));
+  constexpr std::size_t usual = std::size_t{1} << 28U;
+  const std::size_t beyond_cache = 4 * static_cast<std::size_t>(cache);
+  const std::size_t most = device.memory_now().free / 4;
+  constexpr unsigned blocks_of_multiprocessor = 8, steps = 4096;
+  constexpr double seconds = 0.2;
+  return {std::min(std::max(usual, beyond_cache), most),
+          blocks_of_multiprocessor * static_cast<unsigned>(multiprocessors), steps, seconds};
+}
+
+Ceilings measure_ceilings(const DeviceContext& context, const PeakSizes& sizes,
+                          std::span<const Precision> precisions, const std::stop_token& stop) {
+  std::set<Precision> wanted(precisions.begin(), precisions.end());
+  wanted.insert(Precision::fp32);
+  Ceilings ceilings;
+  ceilings.bytes_per_second = copy_rate(context, sizes, stop);
+  for (const Precision precision : wanted) {
+    if (!has(context.device, precision)) continue;
+    const double reached = flop_rate(context, sizes, precision, stop);
+    if (reached > 0.0) ceilings.flop_per_second[precision] = reached;
+  }
+  return ceilings;
+}
+
+}  // namespace graft::bench

@@ -1,0 +1,131 @@
+#include "bench/cuda/cuda_bench_device.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "bench/cuda/ceilings.h"
+#include "bench/cuda/kernel_suite.h"
+#include "bench/cuda/layer_suite.h"
+
+namespace graft::bench {
+namespace {
+
+bool on_virtual_gpu() {
+  return dlsym(RTLD_DEFAULT, "vgpu_error_count") != nullptr;
+}
+
+std::string version_text(int version) {  // 13000 is 13.0
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+std::string runtime_version() {
+  int version = 0;
+  GRAFT_CUDA_CHECK(cudaRuntimeGetVersion(&version));
+  return version_text(version);
+}
+
+// Where NVML does not tell: what the driver serves.
+std::string served_version() {
+  int version = 0;
+  GRAFT_CUDA_CHECK(cudaDriverGetVersion(&version));
+  return "for CUDA " + version_text(version);
+}
+
+// As NVML wants it.
+std::string pci_bus_id(int ordinal) {
+  cudaDeviceProp properties{};
+  GRAFT_CUDA_CHECK(cudaGetDeviceProperties(&properties, ordinal));
+  return fmt::format("{:08X}:{:02X}:{:02X}.0", properties.pciDomainID, properties.pciBusID,
+                     properties.pciDeviceID);
+}
+
+SamplerOptions sampler_options(const cuda::Device& device, bool gives_times,
+                               std::optional<std::size_t> flush_bytes) {
+  SamplerOptions options;
+  options.gives_times = gives_times;
+  if (!flush_bytes) {
+    int cache = 0;
+    GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device.ordinal()));
+    flush_bytes = 2 * static_cast<std::size_t>(cache);
+  }
+  options.flush_bytes = *flush_bytes;
+  return options;
+}
+
+// One run of each, so that they are seen to work.
+constexpr PeakSizes sizes_without_times = {1U << 16U, 2, 8, 0.0};
+
+}  // namespace
+
+CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
+                                 const CudaBenchOptions& options)
+    : is_virtual_(on_virtual_gpu()),
+      backend_(ordinal, setup.config.threads),
+      device_(ordinal),
+      cudnn_(device_.run("the start of cuDNN", [] { return cuda::CudnnDevice::current(); })),
+      sampler_(device_.run(
+          "the start of the clock",
+          [&] { return Sampler(sampler_options(device_, !is_virtual_, options.flush_bytes)); })),
+      context_{device_, sampler_},
+      suites_(
+          backend_, setup,
+          [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); },
+          sampler_.gives_times()) {
+  const std::string bus =
+      device_.run("the search for the GPU", [&] { return pci_bus_id(ordinal); });
+  if (options.nvml_library) {
+    nvml_.emplace(bus, *options.nvml_library);
+  } else if (!is_virtual_) {
+    nvml_.emplace(bus);
+  }
+}
+
+DeviceIdentity CudaBenchDevice::identity() {
+  return device_.run("the GPU's description", [&] {
+    DeviceIdentity identity;
+    identity.device = fmt::format("cuda:{}", device_.ordinal());
+    identity.name = is_virtual_ ? fmt::format("virtual GPU ({})", device_.name()) : device_.name();
+    if (!is_virtual_ && !gives_times()) {
+      identity.name += ", no times: launches wait, for a profiler or CUDA_LAUNCH_BLOCKING";
+    }
+    if (nvml_) identity.driver = nvml_->driver();
+    if (identity.driver.empty()) identity.driver = served_version();
+    identity.cuda = runtime_version();
+    identity.cudnn = cuda::cudnn_version();
+    identity.instruction_set = fmt::format("sm_{}", device_.compute_capability());
+    identity.memory_bytes = device_.memory();
+    return identity;
+  });
+}
+
+std::vector<Case> CudaBenchDevice::cases(Suite suite, const Axes& axes) {
+  switch (suite) {
+    case Suite::kernels:
+      return listed_.add(kernel_cases(context_, axes));
+    case Suite::layers:
+      return listed_.add(device_.run("the list of cuDNN's engines",
+                                     [&] { return layer_cases(context_, cudnn_, axes); }));
+    default:
+      return suites_.cases(suite, axes);
+  }
+}
+
+std::unique_ptr<Subject> CudaBenchDevice::prepare(const Case& which) {
+  const bool own = which.suite == Suite::kernels || which.suite == Suite::layers;
+  return own ? listed_.prepare(which.name) : suites_.prepare(which);
+}
+
+Ceilings CudaBenchDevice::ceilings(std::span<const Precision> precisions, std::stop_token stop) {
+  return device_.run("the measuring of the GPU's ceilings", [&] {
+    const PeakSizes sizes = gives_times() ? peak_sizes(device_) : sizes_without_times;
+    return measure_ceilings(context_, sizes, precisions, stop);
+  });
+}
+
+Conditions CudaBenchDevice::conditions() {
+  return nvml_ ? nvml_->conditions() : Conditions{};
+}
+
+}  // namespace graft::bench

@@ -1,0 +1,299 @@
+// A GPU as a device of the benchmarks: every case of every suite runs, on the virtual GPU without a
+// finding and without a time; what fails is a sentence.
+
+#include "bench/cuda/cuda_bench_device.h"
+
+#include <gmock/gmock.h>
+
+#include <fmt/format.h>
+
+#include <regex>
+#include <set>
+
+#include "engine/base/error.h"
+#include "tests/bench_cuda/nvml_stub.h"
+#include "tests/kernels_cuda/cuda_test.h"
+#include "tests/support/support.h"
+
+namespace graft::bench {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Axes tiny_axes(std::vector<Precision> precisions) {
+  return {{1, 2}, {{32, 32}, {32, 48}}, std::move(precisions)};
+}
+Axes one_point(Precision precision) {
+  return {{1}, {{32, 32}}, {precision}};
+}
+
+class CudaBench : public test::CudaTest {
+ protected:
+  CudaBenchDevice make(CudaBenchOptions options = {}) {
+    BenchSetup setup;
+    setup.config.threads = 1;
+    setup.config.head.hidden = {16};
+    setup.scratch = folder_.path();
+    if (!options.flush_bytes && test::on_virtual_gpu()) options.flush_bytes = 4096;
+    return CudaBenchDevice(0, setup, options);
+  }
+
+  // `hot`: how many executions follow the cold one.
+  static void run_all(BenchDevice& device, const std::vector<Case>& cases, std::size_t hot) {
+    ASSERT_FALSE(cases.empty());
+    for (const Case& what : cases) {
+      SCOPED_TRACE(what.name);
+      const auto subject = device.prepare(what);
+      EXPECT_EQ(subject->sample(CacheState::cold, 1) > 0.0, device.gives_times());
+      if (hot == 0) continue;
+      EXPECT_EQ(subject->sample(CacheState::hot, hot) > 0.0, device.gives_times());
+    }
+  }
+
+  // The sentence of the Error(device) that `work` throws.
+  template <typename Work>
+  static std::string refusal(Work&& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::device) << error.what();
+      return error.what();
+    }
+    ADD_FAILURE() << "nothing was thrown";
+    return {};
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+void expect_unique_names(const std::vector<Case>& cases) {
+  std::set<std::string> names;
+  for (const Case& what : cases) EXPECT_TRUE(names.insert(what.name).second) << what.name;
+}
+
+TEST_F(CudaBench, EveryKernelRunsInEveryStorageType) {
+  CudaBenchDevice device = make();
+  const auto cases =
+      device.cases(Suite::kernels,
+                   tiny_axes({Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16}));
+  expect_unique_names(cases);
+  run_all(device, cases, 2);
+}
+
+TEST_F(CudaBench, TheKernelsAreThoseOfTheFolder) {
+  CudaBenchDevice device = make();
+  std::set<std::string> kernels;
+  for (const Case& what : device.cases(Suite::kernels, one_point(Precision::fp16))) {
+    EXPECT_THAT(what.name, StartsWith("kernels/"));
+    EXPECT_EQ(what.clock, Clock::device);
+    EXPECT_GT(what.cost.bytes, 0.0) << what.name;
+    kernels.insert(what.name.substr(8, what.name.find('/', 8) - 8));
+  }
+  EXPECT_EQ(kernels, (std::set<std::string>{"bias_relu", "bias_relu_max_pool", "cast_features",
+                                            "column_sums", "gather_rows", "preprocess",
+                                            "relu_dropout", "relu_dropout_backward", "rmsprop",
+                                            "sigmoid_cross_entropy", "sigmoid_probabilities",
+                                            "softmax_cross_entropy", "softmax_probabilities"}));
+}
+
+TEST_F(CudaBench, ACostIsWhatTheHeaderPromises) {
+  CudaBenchDevice device = make();
+  const auto cases = device.cases(Suite::kernels, one_point(Precision::fp16));
+  const auto found =
+      std::ranges::find(cases, "kernels/bias_relu/fp16/pixels:1024/channels:64", &Case::name);
+  ASSERT_NE(found, cases.end());
+  EXPECT_EQ(found->cost.bytes, 2.0 * 2 * 1024 * 64 + 4 * 64);
+  EXPECT_EQ(found->cost.arithmetic, Precision::fp16);
+}
+
+class CudaBenchLayers : public CudaBench, public ::testing::WithParamInterface<Precision> {};
+
+TEST_P(CudaBenchLayers, EveryEngineRunsWithWhatFollowsIt) {
+  CudaBenchDevice device = make();
+  const auto cases = device.cases(Suite::layers, one_point(GetParam()));
+  expect_unique_names(cases);
+  run_all(device, cases, 0);
+}
+
+TEST_P(CudaBenchLayers, EachConvolutionIsThereWithEachEpilogueThatItCanHave) {
+  CudaBenchDevice device = make();
+  std::set<std::string> found;
+  for (const Case& what : device.cases(Suite::layers, one_point(GetParam()))) {
+    static const std::regex pattern(
+        "layers/(block\\d_conv\\d)/(\\w+)/size:32/batch:1/engine:[^/,]+/"
+        "epilogue:(\\w+)");
+    std::smatch parts;
+    ASSERT_TRUE(std::regex_match(what.name, parts, pattern)) << what.name;
+    EXPECT_EQ(parts[2].str(), name_of(GetParam()));
+    EXPECT_GT(what.cost.flop, 0.0);
+    EXPECT_GT(what.cost.bytes, 0.0);
+    found.insert(parts[1].str() + " " + parts[3].str());
+  }
+  for (const Vgg16Layer& layer : vgg16_layers) {
+    const std::string name(layer.name);
+    const char* epilogue = layer.pool_after ? " bias_relu_max_pool" : " bias_relu";
+    EXPECT_THAT(found, Contains(name + epilogue));
+    EXPECT_EQ(found.count(name + " fused") != 0 && layer.pool_after, false) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EachPrecision, CudaBenchLayers,
+                         ::testing::Values(Precision::fp32, Precision::tf32, Precision::fp16,
+                                           Precision::bf16),
+                         [](const auto& given) { return std::string(name_of(given.param)); });
+
+TEST_F(CudaBench, TheSuitesOfEveryBackendRun) {
+  CudaBenchDevice device = make();
+  for (const Suite suite : {Suite::backbone, Suite::head, Suite::pipeline}) {
+    const auto cases = device.cases(suite, one_point(Precision::fp16));
+    expect_unique_names(cases);
+    run_all(device, cases, 0);
+  }
+}
+
+TEST_F(CudaBench, ListingTakesNoMemory) {
+  CudaBenchDevice device = make();
+  std::size_t before = 0, after = 0, total = 0;
+  ASSERT_EQ(cudaMemGetInfo(&before, &total), cudaSuccess);
+  for (const Suite suite : all_suites) device.cases(suite, one_point(Precision::fp16));
+  ASSERT_EQ(cudaMemGetInfo(&after, &total), cudaSuccess);
+  EXPECT_EQ(before, after);
+}
+
+TEST_F(CudaBench, TheVirtualGpuSaysThatItIsOneAndGivesNoTimes) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "a real GPU gives times";
+  CudaBenchDevice device = make();
+  EXPECT_FALSE(device.gives_times());
+  const DeviceIdentity identity = device.identity();
+  EXPECT_THAT(identity.name, StartsWith("virtual GPU ("));
+  EXPECT_EQ(identity.device, "cuda:0");
+  EXPECT_THAT(identity.instruction_set, StartsWith("sm_"));
+  EXPECT_THAT(identity.driver, StartsWith("for CUDA "));
+  EXPECT_NE(identity.cudnn, "");
+  EXPECT_GT(identity.memory_bytes, 0U);
+}
+
+TEST_F(CudaBench, CeilingsAreMeasuredWhereThereAreTimes) {
+  CudaBenchDevice device = make();
+  const Precision precisions[] = {Precision::fp16, Precision::bf16, Precision::tf32};
+  const Ceilings ceilings = device.ceilings(precisions, {});
+  EXPECT_EQ(ceilings.bytes_per_second > 0.0, device.gives_times());
+  EXPECT_EQ(ceilings.flop_per_second.count(Precision::fp32) != 0, device.gives_times());
+}
+
+TEST_F(CudaBench, CeilingsCanBeInterrupted) {
+  CudaBenchDevice device = make();
+  std::stop_source stop;
+  stop.request_stop();
+  try {
+    device.ceilings({}, stop.get_token());
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupted);
+  }
+}
+
+TEST_F(CudaBench, ConditionsAreOfTheDeviceOnItsBus) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "the stub has the virtual GPU's place on the bus";
+  CudaBenchOptions options;
+  options.nvml_library = NVML_STUB;
+  CudaBenchDevice device = make(options);
+  EXPECT_EQ(device.conditions().clock_mhz, 1755.0);
+  EXPECT_EQ(device.identity().driver, "580.65.06");
+  EXPECT_EQ(make().conditions().clock_mhz, std::nullopt);
+}
+
+TEST_F(CudaBench, WhatDoesNotFitIsRefusedBeforeMemoryIsTaken) {
+  CudaBenchDevice device = make();
+  const Axes huge = {{std::size_t{1} << 22U}, {{224, 224}}, {Precision::fp32}};
+  const auto cases = device.cases(Suite::kernels, huge);
+  EXPECT_THAT(refusal([&] { device.prepare(cases.front()); }),
+              ::testing::AllOf(StartsWith("kernels/preprocess/fp32/"),
+                               HasSubstr(" of the GPU's memory, and of the "),
+                               HasSubstr("choose smaller batches")));
+}
+
+TEST_F(CudaBench, AxesThatNoDeviceServesAreWrongUsage) {
+  CudaBenchDevice device = make();
+  for (const Suite suite : {Suite::kernels, Suite::layers}) {
+    try {
+      device.cases(suite, {{1}, {{16, 16}}, {Precision::fp32}});
+      FAIL() << "nothing was thrown";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+    }
+  }
+}
+
+TEST_F(CudaBench, AFailedCallIsASentenceThatNamesTheCase) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU makes calls fail";
+  const std::string name = "kernels/bias_relu/fp32/pixels:1024/channels:64";
+  for (const char* fault : {"cudaMalloc:1:2", "cudaMemsetAsync:1:1", "cudaLaunchKernel:1:701",
+                            "cudaStreamSynchronize:1:1"}) {
+    SCOPED_TRACE(fault);
+    CudaBenchDevice device = make();
+    device.cases(Suite::kernels, one_point(Precision::fp32));
+    Case what;
+    what.name = name;
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)(fault);
+    EXPECT_THAT(refusal([&] { device.prepare(what); }), StartsWith(name + " failed: "));
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
+  }
+}
+
+TEST_F(CudaBench, AFailureInASampleIsASentenceAndTheNextSampleRuns) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU makes calls fail";
+  CudaBenchDevice device = make();
+  const std::string name = "kernels/bias_relu/fp32/pixels:1024/channels:64";
+  device.cases(Suite::kernels, one_point(Precision::fp32));
+  Case what;
+  what.name = name;
+  const auto subject = device.prepare(what);
+  for (const char* fault :
+       {"cudaLaunchKernel:1:701", "cudaLaunchKernel:2:701", "cudaEventRecord:1:1",
+        "cudaEventRecord:2:1", "cudaEventElapsedTime:1:1"}) {
+    SCOPED_TRACE(fault);
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)(fault);
+    EXPECT_THAT(refusal([&] { subject->sample(CacheState::hot, 1); }),
+                StartsWith(name + " failed: "));
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
+    EXPECT_EQ(subject->sample(CacheState::hot, 1), 0.0);
+  }
+}
+
+TEST_F(CudaBench, AMicroKernelThatDidNotRunIsFoundOut) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU leaves launches out";
+  // Each ceiling runs twice, and the gate before the second.
+  for (const auto& [first, what] :
+       {std::pair(1, "a copy"), std::pair(4, "fp32"), std::pair(7, "fp16")}) {
+    SCOPED_TRACE(what);
+    CudaBenchDevice device = make();
+    const Precision precisions[] = {Precision::fp16};
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)
+    (fmt::format("cudaLaunchKernel:{}:0,cudaLaunchKernel:{}:0", first, first + 2).c_str());
+    EXPECT_THAT(refusal([&] { device.ceilings(precisions, {}); }),
+                StartsWith(fmt::format("the kernel that measures {} left wrong numbers", what)));
+    GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
+  }
+}
+
+TEST_F(CudaBench, NothingIsLeftBehind) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU counts what is not freed";
+  {
+    CudaBenchDevice device = make();
+    const auto cases = device.cases(Suite::kernels, one_point(Precision::fp32));
+    run_all(device, {cases.front(), cases.back()}, 1);
+    device.ceilings({}, {});
+  }
+  EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0);
+}
+
+TEST(CudaBenchDeviceOfNoOrdinal, IsRefused) {
+  BenchSetup setup;
+  EXPECT_THROW(CudaBenchDevice(99, setup), Error);
+}
+
+}  // namespace
+}  // namespace graft::bench
