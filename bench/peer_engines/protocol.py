@@ -4,7 +4,8 @@
     {"command": "prepare", "work": {…}}   → {"ok": true, "version": …, "setting": …}
     {"command": "check", "output": FILE, …} → {"ok": true}; FILE.npy holds what is to be compared
     {"command": "round", "times": N}      → {"ok": true, "seconds": …}, measured inside the worker, its
-                                            device done; an error on the virtual GPU
+                                            device done, after max(N/8, 1) times that
+                                            do not count; an error on the virtual GPU
     {"command": "peak", "threads": N}     → graft's worker only: {"ok": true, "multiply_add": FLOP/s, …},
                                             on the CPU
     {"command": "quit"}                   → the worker ends

@@ -60,10 +60,14 @@ class Peer:
         }
 
     def round(self, times: int) -> Message:
+        synchronise = getattr(self._engine, "synchronise", lambda: None)
+        for _ in range(max(times // 8, 1)):
+            self._engine.run()  # the rounds of others have emptied the caches
+        synchronise()
         start = time.perf_counter()
         for _ in range(times):
             self._engine.run()
-        getattr(self._engine, "synchronise", lambda: None)()
+        synchronise()
         return {"seconds": time.perf_counter() - start}
 
 
