@@ -161,6 +161,24 @@ TEST_F(Bench, ThePipelineHasTheShareOfEachStage) {
   EXPECT_THAT(stages, ::testing::IsSupersetOf({"read", "decode", "resize", "backbone", "write"}));
 }
 
+TEST_F(Bench, SaysWhatStandsInForWeightsAndPhotos) {
+  const std::string none = file("none.safetensors");
+  std::vector<std::string> arguments =
+      quick("pipeline", {"--set", "backbone.weights=" + none, "--samples", "1"});
+  std::erase(arguments, "-q");
+  const Outcome outcome = graft_program(arguments);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr("there is no " + none));
+  EXPECT_THAT(outcome.error, HasSubstr("photos: made ones"));
+}
+
+TEST_F(Bench, PhotosOfTheConfigThatAreNotThereAreNotMade) {
+  const Outcome outcome =
+      graft_program(quick("pipeline", {"--set", "data.train=" + file("no photos")}));
+  EXPECT_EQ(outcome.exit_code, 5);
+  EXPECT_THAT(outcome.error, HasSubstr(file("no photos")));
+}
+
 TEST_F(Bench, AResultSaysWhatMeasuredItAndWithWhat) {
   const Result result = measured("kernels", {"--filter", "preprocess", "--threads", "1", "--set",
                                              "seed=7", "--isa", "portable"});
