@@ -223,7 +223,7 @@ void add_bench_method_keys(std::vector<Key>& keys) {
       "it.",
       [](auto& c) -> auto& { return c.bench.noise; }));
   keys.push_back(integer(
-      "bench.samples", {1, 10000},
+      "bench.samples", {1, 5000},
       "The least samples of a case, whatever the noise. With fewer the result says so.",
       [](auto& c) -> auto& { return c.bench.samples; }));
   keys.push_back(number(
