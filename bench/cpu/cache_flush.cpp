@@ -18,10 +18,8 @@ std::size_t bytes_to_walk() {
 
 }  // namespace
 
-CacheFlush::CacheFlush(cpu::ThreadPool& pool)
-    : pool_(pool), memory_(bytes_to_walk() / sizeof(std::uint64_t)) {}
-
 void CacheFlush::run() {
+  if (memory_.empty()) memory_.resize(bytes_to_walk() / sizeof(std::uint64_t));
   const std::size_t share = memory_.size() / pool_.threads();
   pool_.parallel_for(pool_.threads(), [&](std::size_t piece, std::size_t) {
     const auto first = memory_.begin() + static_cast<std::ptrdiff_t>(piece * share);

@@ -1,5 +1,6 @@
 #pragma once
-// Empties the caches of a CPU by a walk through more memory than they hold.
+// Empties the caches of a CPU by a walk through more memory than they hold: twice the last-level
+// cache as the system tells it, within bounds.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,9 +12,8 @@ namespace graft::bench {
 
 class CacheFlush {
  public:
-  // Twice the last-level cache as the system tells it, within bounds.
-  explicit CacheFlush(cpu::ThreadPool& pool);
-  // Every thread writes its share of the memory.
+  explicit CacheFlush(cpu::ThreadPool& pool) : pool_(pool) {}
+  // The first time takes the memory. Every thread writes its share of the memory.
   void run();
 
  private:

@@ -6,7 +6,8 @@
 //   ── faster ───┤├───────── same ─────────┤├─── slower ──      in two of them at once: ambiguous
 //
 // The interval holds what scattered within the two runs. What changes from run to run (clocks, the
-// layout of memory) is not in it: repeat a run before believing in a small difference.
+// layout of memory) is not in it: repeat a run before believing in a small difference. Its half is
+// about 2.8 times Method::noise: where that is above a third of the tolerance, nothing is the same.
 
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ std::string_view name_of(Verdict verdict);
 
 struct CompareOptions {
   double tolerance = 0.01;  // a change of that share at most is the same
-  Bootstrap bootstrap;
+  Bootstrap bootstrap = {};
 };
 
 // With fewer samples on a side the verdict is ambiguous: from six on, the least and the largest

@@ -1,10 +1,25 @@
 #include "bench/harness/figures.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "bench/harness/statistics.h"
 
 namespace graft::bench {
+namespace {
+
+// Nothing for what no double holds.
+std::optional<double> quotient(double numerator, double denominator) {
+  const double value = numerator / denominator;
+  return numerator > 0.0 && denominator > 0.0 && std::isfinite(value) ? std::optional(value)
+                                                                      : std::nullopt;
+}
+
+std::optional<double> quotient(const std::optional<double>& numerator, double denominator) {
+  return numerator ? quotient(*numerator, denominator) : std::nullopt;
+}
+
+}  // namespace
 
 Figures figures_of(const Measurement& measurement, const Ceilings& ceilings) {
   Figures figures;
@@ -15,21 +30,16 @@ Figures figures_of(const Measurement& measurement, const Ceilings& ceilings) {
 
   const Case& what = measurement.what;
   const Cost& cost = what.cost;
-  if (what.items > 0.0) figures.items_per_second = what.items / median;
-  if (cost.bytes > 0.0) figures.bytes_per_second = cost.bytes / median;
-  if (cost.flop > 0.0) figures.flop_per_second = cost.flop / median;
-
+  figures.items_per_second = quotient(what.items, median);
+  figures.bytes_per_second = quotient(cost.bytes, median);
+  figures.flop_per_second = quotient(cost.flop, median);
   const auto peak = ceilings.flop_per_second.find(cost.arithmetic);
-  const bool has_peak = peak != ceilings.flop_per_second.end() && peak->second > 0.0;
-  const bool has_copy = ceilings.bytes_per_second > 0.0;
-  if (figures.bytes_per_second && has_copy)
-    figures.share_of_copy = *figures.bytes_per_second / ceilings.bytes_per_second;
-  if (figures.flop_per_second && has_peak)
-    figures.share_of_arithmetic = *figures.flop_per_second / peak->second;
+  figures.share_of_copy = quotient(figures.bytes_per_second, ceilings.bytes_per_second);
+  if (peak != ceilings.flop_per_second.end())
+    figures.share_of_arithmetic = quotient(figures.flop_per_second, peak->second);
   // The longer time is the larger share. A part without a ceiling might be the longer one.
-  const bool all_known =
-      figures.bytes_per_second.has_value() == figures.share_of_copy.has_value() &&
-      figures.flop_per_second.has_value() == figures.share_of_arithmetic.has_value();
+  const bool all_known = (cost.bytes > 0.0) == figures.share_of_copy.has_value() &&
+                         (cost.flop > 0.0) == figures.share_of_arithmetic.has_value();
   if (all_known && (figures.share_of_copy || figures.share_of_arithmetic)) {
     figures.share_of_roofline =
         std::max(figures.share_of_copy.value_or(0.0), figures.share_of_arithmetic.value_or(0.0));

@@ -27,7 +27,7 @@ constexpr std::size_t least_photos = 64;
 // The folder of the config's photos, or of some that are made there the first time.
 std::filesystem::path photos_folder(const BenchSetup& setup) {
   if (!setup.config.data.train.empty()) return setup.config.data.train;
-  const std::filesystem::path folder = setup.scratch / "photos";
+  std::filesystem::path folder = setup.scratch / "photos";
   if (std::filesystem::exists(folder)) return folder;
   const std::filesystem::path unfinished = setup.scratch / "photos.partial";
   make_folder(unfinished);

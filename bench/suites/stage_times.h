@@ -28,8 +28,8 @@ class StageTimes final : public Tracer {
  private:
   using Steady = std::chrono::steady_clock;
   struct Open {
-    const char* name;
-    Steady::time_point since;
+    const char* name = nullptr;
+    Steady::time_point since = {};
     bool has_parts = false;
   };
 

@@ -41,6 +41,7 @@ class SuitesOfBackend {
   // `backend` is borrowed; `flush` is as SuiteContext says.
   SuitesOfBackend(Backend& backend, BenchSetup setup, std::function<void()> flush,
                   bool gives_times);
+  ~SuitesOfBackend() = default;
   SuitesOfBackend(const SuitesOfBackend&) = delete;
   SuitesOfBackend& operator=(const SuitesOfBackend&) = delete;
 

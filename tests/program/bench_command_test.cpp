@@ -161,6 +161,24 @@ TEST_F(Bench, ThePipelineHasTheShareOfEachStage) {
   EXPECT_THAT(stages, ::testing::IsSupersetOf({"read", "decode", "resize", "backbone", "write"}));
 }
 
+TEST_F(Bench, SaysWhatStandsInForWeightsAndPhotos) {
+  const std::string none = file("none.safetensors");
+  std::vector<std::string> arguments =
+      quick("pipeline", {"--set", "backbone.weights=" + none, "--samples", "1"});
+  std::erase(arguments, "-q");
+  const Outcome outcome = graft_program(arguments);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr("there is no " + none));
+  EXPECT_THAT(outcome.error, HasSubstr("photos: made ones"));
+}
+
+TEST_F(Bench, PhotosOfTheConfigThatAreNotThereAreNotMade) {
+  const Outcome outcome =
+      graft_program(quick("pipeline", {"--set", "data.train=" + file("no photos")}));
+  EXPECT_EQ(outcome.exit_code, 5);
+  EXPECT_THAT(outcome.error, HasSubstr(file("no photos")));
+}
+
 TEST_F(Bench, AResultSaysWhatMeasuredItAndWithWhat) {
   const Result result = measured("kernels", {"--filter", "preprocess", "--threads", "1", "--set",
                                              "seed=7", "--isa", "portable"});
@@ -225,7 +243,9 @@ TEST_F(Bench, AFileThatCannotBeWrittenIsFoundBeforeTheWork) {
 
 TEST_F(Bench, WithoutAGpuCudaIsExitCode5AndNeverTheCpu) {
   for (const std::string device : {"cuda", "cuda:7"}) {
-    const Outcome outcome = graft_program({"bench", "head", "--device", device, "--list"});
+    ChildOptions options;
+    options.environment["CUDA_VISIBLE_DEVICES"] = "-1";  // hides a machine's own
+    const Outcome outcome = graft_program({"bench", "head", "--device", device, "--list"}, options);
     EXPECT_EQ(outcome.exit_code, 5) << outcome.out;
     EXPECT_THAT(outcome.out, IsEmpty());
     EXPECT_THAT(outcome.error, HasSubstr("\"device\": \"" + device + "\" cannot be used"));
@@ -264,11 +284,13 @@ class BenchFiles : public Bench {
  protected:
   // A result on disk, its times multiplied.
   std::string stored(const std::string& name, double factor) {
-    if (!base_) base_ = measured("kernels", {"--filter", "cross_entropy", "--samples", "20"});
+    if (!base_) base_ = measured("kernels", {"--filter", "cross_entropy"});
     Result changed = *base_;
-    for (bench::Measurement& one : changed.measurements)
-      for (std::size_t i = 0; i < one.samples.size(); ++i)
-        one.samples[i] = factor * (1e-3 + 1e-7 * static_cast<double>(i % 5));
+    for (bench::Measurement& one : changed.measurements) {
+      one.samples.clear();
+      for (std::size_t i = 0; i < 20; ++i)
+        one.samples.push_back(factor * (1e-3 + 1e-7 * static_cast<double>(i % 5)));
+    }
     write_file_whole(file(name), bench::result_json(changed));
     return file(name);
   }

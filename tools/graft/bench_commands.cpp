@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <regex>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -127,6 +129,19 @@ Result begun(BenchDevice& device, const bench::Method& method, const bench::Abou
   return result;
 }
 
+// What stands in for files of the user's.
+void note_stand_ins(const Config& config, const std::string& suites, Observer& observer) {
+  std::error_code absent;
+  if (suites != "all" && suites != "backbone" && suites != "pipeline") return;
+  if (!std::filesystem::exists(config.backbone.weights, absent))
+    observer.note(fmt::format("weights: random values, which take the same time ({})",
+                              config.backbone.weights.empty()
+                                  ? "the config names none"
+                                  : "there is no " + config.backbone.weights.string()));
+  if (suites != "backbone" && config.data.train.empty())
+    observer.note("photos: made ones (the config names none)");
+}
+
 Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Config& config,
                      const ResultFiles& files, Observer& observer, const std::stop_token& stop) {
   const bench::Method method = method_of(config.bench);
@@ -159,6 +174,7 @@ int bench_command(const Request& request) {
     list(cases);
     return 0;
   }
+  note_stand_ins(setup.config, request.suite, observer);
   const Result result =
       measure_cases(*device, cases, setup.config, files, observer, signals.stop_token());
   files.write(result);

@@ -1,0 +1,63 @@
+#include "made_results.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace graft::bench::test {
+
+double NormalNoise::uniform() {
+  return (static_cast<double>(generator_() >> 11U) + 0.5) * 0x1p-53;
+}
+
+double NormalNoise::next() {
+  const double radius = std::sqrt(-2.0 * std::log(uniform()));
+  return radius * std::cos(2.0 * std::numbers::pi * uniform());
+}
+
+std::vector<double> made_samples(double median, double deviation, std::size_t count,
+                                 std::uint64_t seed) {
+  NormalNoise noise(seed);
+  std::vector<double> samples(count);
+  for (double& sample : samples) sample = median * (1.0 + deviation * noise.next());
+  return samples;
+}
+
+Case made_case(const std::string& name, Suite suite) {
+  Case what;
+  what.suite = suite;
+  what.name = name;
+  what.axes = {{"precision", "fp16"}, {"batch", "8"}};
+  what.cost = {4e9, 2e6, Precision::fp16};
+  what.clock = Clock::device;
+  what.items = 8;
+  what.item = "images";
+  return what;
+}
+
+Measurement made_measurement(const std::string& name, std::vector<double> samples) {
+  Measurement measurement;
+  measurement.what = made_case(name);
+  measurement.ended = Ended::settled;
+  measurement.samples = std::move(samples);
+  return measurement;
+}
+
+Result made_result(std::vector<Measurement> measurements) {
+  Result result;
+  result.device = {"cuda:0", "a made device", "580.1", "13.0", "9.19.0", "sm_90", 80'000'000'000};
+  result.build = {"0.1.0", "0123456789abcdef", true, "a compiler", "Release"};
+  result.at_start.clock_mhz = 1980.0;
+  result.at_start.clocks_locked = true;
+  result.at_start.other_processes = 0;
+  result.at_end.temperature_celsius = 61.0;
+  result.at_end.throttle_reasons = {"power cap"};
+  result.ceilings.bytes_per_second = 2e12;
+  result.ceilings.flop_per_second = {{Precision::fp32, 5e13}, {Precision::fp16, 8e14}};
+  result.date = "2026-11-24T23:29:52Z";
+  result.config = R"({"device":"cuda","bench":{"noise":0.005}})";
+  result.remarks = {"a remark, of all of it"};
+  result.measurements = std::move(measurements);
+  return result;
+}
+
+}  // namespace graft::bench::test

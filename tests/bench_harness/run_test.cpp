@@ -1,0 +1,172 @@
+#include <gmock/gmock.h>
+
+#include "bench/harness/measure.h"
+#include "engine/base/error.h"
+#include "fake_device.h"
+#include "made_results.h"
+#include "tests/support/support.h"
+
+namespace graft::bench::test {
+namespace {
+
+using ::graft::test::error_of;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::vector<Case> three_cases = {made_case("kernels/one"), made_case("kernels/two"),
+                                       made_case("kernels/three")};
+
+struct Ran {
+  Result result;
+  std::vector<Result> after_each;
+};
+
+Ran run_of(FakeDevice& device, const std::vector<Case>& cases = three_cases,
+           std::stop_token stop = {}, const About& about = {}) {
+  Ran run;
+  run.result = bench::run(
+      device, cases, Method{}, [&](const Result& result) { run.after_each.push_back(result); },
+      stop, about, device.time);
+  return run;
+}
+
+TEST(Run, MeasuresTheCeilingsAndThenEachCaseAndSaysWhatItWas) {
+  FakeDevice device;
+  const About about = {{"0.1.0", "abc", true, "gcc", "Release"}, "{}", "2026-01-02T03:04:05Z"};
+  const Ran run = run_of(device, three_cases, {}, about);
+  EXPECT_EQ(device.ceilings_measured, 1U);
+  EXPECT_THAT(device.asked_precisions, ElementsAre(Precision::fp16));
+  EXPECT_EQ(run.result.ceilings.bytes_per_second, 1e12);
+  EXPECT_EQ(run.result.device.name, "a fake");
+  EXPECT_EQ(run.result.build.commit, "abc");
+  EXPECT_EQ(run.result.date, "2026-01-02T03:04:05Z");
+  EXPECT_TRUE(run.result.complete);
+  ASSERT_EQ(run.result.measurements.size(), 3U);
+  EXPECT_EQ(run.result.measurements[2].what.name, "kernels/three");
+}
+
+TEST(Run, GivesTheResultAfterEachCaseAndSaysThatItIsNotWhole) {
+  FakeDevice device;
+  const Ran run = run_of(device);
+  ASSERT_EQ(run.after_each.size(), 3U);
+  for (std::size_t index = 0; index < 3; ++index) {
+    EXPECT_EQ(run.after_each[index].measurements.size(), index + 1);
+    EXPECT_EQ(run.after_each[index].complete, index == 2);
+  }
+}
+
+TEST(Run, HasTheDateOfTodayWhereNoneIsGiven) {
+  FakeDevice device;
+  EXPECT_THAT(run_of(device).result.date, ::testing::MatchesRegex("20[0-9]{2}-[0-9]{2}-[0-9]{2}T"
+                                                                  "[0-9]{2}:[0-9]{2}:[0-9]{2}Z"));
+}
+
+TEST(Run, GoesOnAfterACaseThatFails) {
+  FakeDevice device;
+  device.at_prepare = [](const Case& which) {
+    if (which.name == "kernels/two") throw Error(ErrorKind::device, "Out of memory.");
+  };
+  const Ran run = run_of(device);
+  EXPECT_TRUE(run.result.complete);
+  EXPECT_EQ(run.result.measurements[1].failure, "Out of memory.");
+  EXPECT_EQ(run.result.measurements[2].ended, Ended::settled);
+}
+
+TEST(Run, InterruptedKeepsWhatItHas) {
+  FakeDevice device;
+  std::stop_source stop;
+  device.at_prepare = [&](const Case& which) {
+    if (which.name == "kernels/two") stop.request_stop();
+  };
+  const Ran run = run_of(device, three_cases, stop.get_token());
+  EXPECT_FALSE(run.result.complete);
+  ASSERT_EQ(run.result.measurements.size(), 2U);
+  EXPECT_EQ(run.result.measurements[0].ended, Ended::settled);
+  EXPECT_EQ(run.result.measurements[1].ended, Ended::interrupted);
+  EXPECT_EQ(run.after_each.size(), 2U);
+}
+
+TEST(Run, InterruptedWhileTheCeilingsAreMeasuredIsNotWhole) {
+  FakeDevice device;
+  device.at_ceilings = [](std::stop_token) { throw Error(ErrorKind::interrupted, "Stopped."); };
+  const Ran run = run_of(device);
+  EXPECT_FALSE(run.result.complete);
+  EXPECT_TRUE(run.result.measurements.empty());
+}
+
+TEST(Run, CeilingsThatCannotBeMeasuredBecomeARemark) {
+  FakeDevice device;
+  device.at_ceilings = [](std::stop_token) { throw Error(ErrorKind::device, "No memory."); };
+  const Ran run = run_of(device);
+  EXPECT_TRUE(run.result.complete);
+  EXPECT_THAT(run.result.remarks, Contains("the ceilings could not be measured: No memory."));
+}
+
+TEST(Run, WithoutTimesEverythingRunsOnceAndNoCeilingIsMeasured) {
+  FakeDevice device;
+  device.times = false;
+  const Ran run = run_of(device);
+  EXPECT_EQ(device.ceilings_measured, 0U);
+  EXPECT_EQ(device.samples.size(), 3U);
+  EXPECT_FALSE(run.result.gives_times);
+  EXPECT_THAT(run.result.remarks, ElementsAre("virtual: no times"));
+}
+
+TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
+  FakeDevice device;
+  device.now.clocks_locked = false;
+  device.now.other_processes = 1;
+  About debug;
+  debug.build.build_type = "Debug";
+  const Ran run = run_of(device, three_cases, {}, debug);
+  EXPECT_THAT(run.result.remarks, Contains("a debug build"));
+  EXPECT_THAT(run.result.remarks, Contains("clocks are not locked"));
+  EXPECT_THAT(run.result.remarks, Contains("the device is busy: 1 other process"));
+}
+
+TEST(Run, SaysNothingOfClocksThatAreLockedOrNotKnown) {
+  FakeDevice device;
+  EXPECT_THAT(run_of(device).result.remarks, Not(Contains(HasSubstr("clocks"))));
+  device.now.clocks_locked = true;
+  EXPECT_THAT(run_of(device).result.remarks, Not(Contains(HasSubstr("clocks"))));
+}
+
+TEST(Run, KeepsTheConditionsOfTheStartAndOfTheEnd) {
+  FakeDevice device;
+  device.now.temperature_celsius = 40.0;
+  device.at_sample = [&](std::size_t) { device.now.temperature_celsius = 70.0; };
+  const Ran run = run_of(device);
+  EXPECT_EQ(run.result.at_start.temperature_celsius, 40.0);
+  EXPECT_EQ(run.result.at_end.temperature_celsius, 70.0);
+}
+
+TEST(Run, RefusesTwoCasesOfOneNameBeforeAnythingRuns) {
+  FakeDevice device;
+  EXPECT_THAT(error_of([&] {
+                run_of(device, {made_case("twice"), made_case("twice")});
+              }),
+              HasSubstr("Two cases are called twice"));
+  EXPECT_TRUE(device.samples.empty());
+}
+
+TEST(Run, OfNoCasesIsWhole) {
+  FakeDevice device;
+  const Ran run = run_of(device, {});
+  EXPECT_TRUE(run.result.complete);
+  EXPECT_EQ(device.ceilings_measured, 0U);
+}
+
+TEST(Run, WhatTheCallerThrowsEndsIt) {
+  FakeDevice device;
+  EXPECT_THROW(bench::run(
+                   device, three_cases, Method{},
+                   [](const Result&) { throw Error(ErrorKind::io, "The disk is full."); }, {}, {},
+                   device.time),
+               Error);
+  EXPECT_EQ(device.subjects, 0U);
+}
+
+}  // namespace
+}  // namespace graft::bench::test
