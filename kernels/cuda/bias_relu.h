@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include "kernels/cuda/moved_bytes.h"
 #include "kernels/cuda/storage.h"
 
 namespace graft::cuda {
@@ -18,5 +19,12 @@ namespace graft::cuda {
 template <typename T>
 void bias_relu(T* values, const float* bias, std::size_t pixels, std::size_t channels,
                cudaStream_t stream);
+
+// Bytes moved, with values of `value_bytes` each.
+constexpr MovedBytes bias_relu_bytes(std::size_t value_bytes, std::size_t pixels,
+                                     std::size_t channels) {
+  const std::size_t plane = value_bytes * pixels * channels;
+  return {plane + sizeof(float) * channels, plane};
+}
 
 }  // namespace graft::cuda

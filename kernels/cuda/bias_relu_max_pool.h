@@ -12,6 +12,7 @@
 
 #include <cstddef>
 
+#include "kernels/cuda/moved_bytes.h"
 #include "kernels/cuda/storage.h"
 
 namespace graft::cuda {
@@ -29,5 +30,12 @@ struct PlaneShape {
 template <typename T>
 void bias_relu_max_pool(T* out, const T* in, const float* bias, const PlaneShape& shape,
                         cudaStream_t stream);
+
+// Bytes moved, with values of `value_bytes` each.
+constexpr MovedBytes bias_relu_max_pool_bytes(std::size_t value_bytes, const PlaneShape& shape) {
+  const std::size_t outputs =
+      shape.images * (shape.height / 2) * (shape.width / 2) * shape.channels;
+  return {4 * value_bytes * outputs + sizeof(float) * shape.channels, value_bytes * outputs};
+}
 
 }  // namespace graft::cuda

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include "kernels/cuda/moved_bytes.h"
 #include "kernels/cuda/storage.h"
 
 namespace graft::cuda {
@@ -17,5 +18,10 @@ namespace graft::cuda {
 // Any alignment. T: float (a copy), __half, __nv_bfloat16.
 template <typename T>
 void cast_features(float* out, const T* in, std::size_t count, cudaStream_t stream);
+
+// Bytes moved, from values of `value_bytes` each.
+constexpr MovedBytes cast_features_bytes(std::size_t value_bytes, std::size_t count) {
+  return {value_bytes * count, sizeof(float) * count};
+}
 
 }  // namespace graft::cuda

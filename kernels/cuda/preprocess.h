@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cuda/moved_bytes.h"
 #include "kernels/cuda/storage.h"
 
 namespace graft::cuda {
@@ -27,5 +28,11 @@ struct DevicePixelTables {
 template <typename T>
 void preprocess(T* out, const std::uint8_t* rgb, const DevicePixelTables& tables,
                 std::size_t pixels, std::size_t channels, cudaStream_t stream);
+
+// Bytes moved, to values of `value_bytes` each.
+constexpr MovedBytes preprocess_bytes(std::size_t value_bytes, std::size_t pixels,
+                                      std::size_t channels) {
+  return {3 * pixels + 3 * 256 * sizeof(float), value_bytes * pixels * channels};
+}
 
 }  // namespace graft::cuda

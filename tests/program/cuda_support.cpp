@@ -25,6 +25,12 @@ CudaOutcome run_on_virtual_gpu(const std::vector<std::string>& arguments,
     result.report.errors.push_back(error.at("kind").get<std::string>() + ": " +
                                    error.at("text").get<std::string>());
   }
+  for (const auto& launch : json.at("launches")) {
+    result.report.launches.push_back(launch.at("kernel").get<std::string>());
+  }
+  for (const auto& range : json.at("profiled")) {
+    result.report.profiled.emplace_back(range.at(0), range.at(1));
+  }
   return result;
 }
 

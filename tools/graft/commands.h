@@ -24,7 +24,10 @@ struct Request {
   PredictionFormat format = PredictionFormat::csv;
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
-  std::string trace;  // of `run` and `extract`: the file to write; empty: none
+  // Of `run` and `extract`; empty: none.
+  std::string trace;    // the file to write
+  std::string profile;  // "epoch:2"
+  bool nvtx = false;
   std::string key;
   std::string gpu, architecture;      // of `plan`: "RTX 4090", "sm_89"
   std::optional<std::string> memory;  // of `plan`: "24GiB"
