@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "tests/program/cuda_support.h"
@@ -21,10 +24,16 @@ using ::testing::UnorderedElementsAre;
 
 constexpr const char* compute = "cuda compute (virtual GPU: order, no times)";
 
+bool is_of(const std::string& launch, const std::string& kernel) {
+  const std::size_t place = launch.find(kernel + "_kernel");
+  if (place == std::string::npos || place == 0) return false;
+  const char before = launch[place - 1];  // not the end of another kernel's name
+  return before != '_' && std::islower(static_cast<unsigned char>(before)) == 0;
+}
+
 std::size_t launches_of(const std::vector<std::string>& launches, const std::string& kernel) {
-  return static_cast<std::size_t>(std::ranges::count_if(launches, [&](const std::string& name) {
-    return name.find(kernel + "_kernel") != std::string::npos;
-  }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      launches, [&](const std::string& name) { return is_of(name, kernel); }));
 }
 
 // Those inside the profiled ranges.
@@ -84,17 +93,29 @@ TEST_F(CudaProfile, ATraceHasARowForEachStreamWithKernelsInTheirOrder) {
   }
 }
 
+// Our own kernels' promises are what the virtual GPU counts, whole sectors apart. Each ran once more
+// than it was told of: when the backbone was made.
 TEST_F(CudaProfile, TheDevicesWorkCarriesTheBytesThatItPromises) {
   const auto file = recipe_.folder() / "trace";
-  run("extract", "a", {"--trace", file.string()});
-  const auto spans = traced_spans(text_of(file));
-  for (const TracedSpan& span : spans) {
+  const VirtualGpuReport report = run("extract", "a", {"--trace", file.string()}).report;
+  std::map<std::string, std::vector<std::size_t>> promised;
+  for (const TracedSpan& span : traced_spans(text_of(file))) {
     if (!span.enqueued) continue;
     EXPECT_EQ(span.bytes == 0, span.name == "convolution") << span.name;
+    promised[span.name].push_back(span.bytes);
   }
-  // A copy in brings two images of three bytes a pixel.
-  for (const TracedSpan& span : named(spans, "copy")) {
-    if (span.thread.starts_with("cuda copy in")) EXPECT_EQ(span.bytes % (2 * 3), 0U);
+  for (const std::string kernel : {"preprocess", "bias_relu_max_pool", "cast_features"}) {
+    std::vector<std::size_t> moved;
+    for (std::size_t i = 0; i < report.launches.size(); ++i) {
+      if (is_of(report.launches[i], kernel)) moved.push_back(report.moved[i]);
+    }
+    const std::vector<std::size_t>& expected = promised[kernel];
+    const std::size_t of_a_batch = expected.size() / 6;
+    ASSERT_EQ(moved.size(), expected.size() + of_a_batch) << kernel;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const auto bytes = static_cast<double>(expected[i]);
+      EXPECT_NEAR(static_cast<double>(moved[i + of_a_batch]), bytes, bytes / 50 + 256) << kernel;
+    }
   }
 }
 
@@ -129,6 +150,7 @@ TEST_F(CudaProfile, AProfileOfEpochsHasTheirStepsAndNoOthers) {
   EXPECT_EQ(done.report.calls.at("cudaProfilerStart"), 1);
   EXPECT_EQ(done.report.calls.at("cudaProfilerStop"), 1);
   const std::size_t steps = launches_of(done.report.launches, "rmsprop");
+  EXPECT_GT(steps, 0U);
   EXPECT_EQ(launches_of(profiled(done.report), "rmsprop"), steps / 3);
   EXPECT_EQ(launches_of(profiled(done.report), "preprocess"), 0U);
 }
@@ -170,7 +192,8 @@ TEST_F(CudaProfile, NvtxNamesStreamsAndMarksKernelsByLayer) {
       {{"NVTX_CALLS", file.string()}, {"NVTX_INJECTION64_PATH", GRAFT_NVTX_INJECTION}});
   const NvtxCalls calls = read_nvtx_calls(file);
   EXPECT_EQ(calls.fault, "");
-  EXPECT_THAT(calls.streams,
+  // The head that evaluates is another than the one that was trained.
+  EXPECT_THAT(std::set(calls.streams.begin(), calls.streams.end()),
               UnorderedElementsAre("cuda copy in", "cuda compute", "cuda copy out", "cuda head"));
   const auto ranges = all_ranges(calls);
   for (const char* range :

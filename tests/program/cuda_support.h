@@ -16,6 +16,7 @@ struct VirtualGpuReport {
   std::map<std::string, long> calls;  // function → how often
   std::vector<std::string> errors;    // "kind: text": bad accesses, unwritten memory, leaks …
   std::vector<std::string> launches;  // the kernels, as they ran
+  std::vector<std::size_t> moved;     // by each: bytes of the distinct sectors read and written
   std::vector<std::pair<std::size_t, std::size_t>> profiled;  // ranges of launches, [first, end)
 };
 

@@ -35,7 +35,7 @@ void require_another_file_than_the_config(const Request& request) {
 
 ProfileRange checked_range(const std::string& text, std::string_view command,
                            const Config& config) {
-  const ProfileRange range = parse_profile_range(text);
+  ProfileRange range = parse_profile_range(text);
   if (command == "extract" && std::string_view(range.span) == "epoch") {
     throw Error(
         ErrorKind::usage,
