@@ -116,9 +116,9 @@ class TeeTracer final : public Tracer {
 };
 
 // Keeps the spans in memory, 32 bytes for each end of one and for each count, 64 for one of a
-// device, and writes them in the trace event format of Chromium, which chrome://tracing and Perfetto
-// show: a row for each thread and for each of a device's queues. Where memory runs out, what would
-// come next is left out.
+// device, and writes them in the trace event format of Chromium, which chrome://tracing and
+// Perfetto show: a row for each thread and for each of a device's queues. Where memory runs out,
+// what would come next is left out.
 class ChromeTrace final : public Tracer {
  public:
   ChromeTrace() = default;

@@ -46,8 +46,8 @@ TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weigh
 // run (other features, seed, head or optimizer) is not continued; the reason is noted. One whose
 // only difference is fewer epochs is. On stop: finishes the batch, throws Error(interrupted); the
 // last whole epoch is saved. Throws Error(data) when the sets are empty or do not fit each other,
-// or hold a value that is not finite; Error(usage) when the loss stops being finite. `tracer` is told
-// of each epoch, from 1, and of each step; borrowed, may be null.
+// or hold a value that is not finite; Error(usage) when the loss stops being finite. `tracer` is
+// told of each epoch, from 1, and of each step; borrowed, may be null.
 History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
                    const Config& config, const std::filesystem::path& output, Observer& observer,
                    std::stop_token stop, Tracer* tracer = nullptr);

@@ -80,9 +80,8 @@ JobResult train(const Config& config, Session& session, Tracer* tracer, Observer
   const FeatureSet training = open_features(config, "train");
   const FeatureSet validation = open_features(config, "validation");
   JobResult result;
-  result.history =
-      train_head(session.backend(), training, validation, config, config.output, observer, stop,
-                 tracer);
+  result.history = train_head(session.backend(), training, validation, config, config.output,
+                              observer, stop, tracer);
   write_file_whole(config.output / "curves.svg",
                    curves_svg(result.history, config.output.filename().string()));
   return result;

@@ -1,7 +1,7 @@
 #pragma once
 // The part of a run that a profiler of the device is to record: it is started before the first span
-// of the range and stopped after the last, and both wait for the device, so that it sees all work of
-// that part and none of another.
+// of the range and stopped after the last, and both wait for the device, so that it sees all work
+// of that part and none of another.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A tool that listens to NVTX, as nsys' library does: NVTX loads it by NVTX_INJECTION64_PATH, and it
-// writes each call as a line into the file NVTX_CALLS:
+// A tool that listens to NVTX, as nsys' library does: NVTX loads it by NVTX_INJECTION64_PATH, and
+// it writes each call as a line into the file NVTX_CALLS:
 //   domain NAME · push THREAD NAME NUMBER · pop THREAD · thread THREAD NAME · stream NAME
 
 #include <nvtx3/nvToolsExt.h>

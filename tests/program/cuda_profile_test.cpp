@@ -93,8 +93,8 @@ TEST_F(CudaProfile, ATraceHasARowForEachStreamWithKernelsInTheirOrder) {
   }
 }
 
-// Our own kernels' promises are what the virtual GPU counts, whole sectors apart. Each ran once more
-// than it was told of: when the backbone was made.
+// Our own kernels' promises are what the virtual GPU counts, whole sectors apart. Each ran once
+// more than it was told of: when the backbone was made.
 TEST_F(CudaProfile, TheDevicesWorkCarriesTheBytesThatItPromises) {
   const auto file = recipe_.folder() / "trace";
   const VirtualGpuReport report = run("extract", "a", {"--trace", file.string()}).report;
@@ -184,6 +184,28 @@ TEST_F(CudaProfile, AutoThatTakesTheCpuIsExitCode5) {
       {{"VGPU_DEVICES", "0"}});
   EXPECT_EQ(done.outcome.exit_code, 5);
   EXPECT_THAT(done.outcome.error, HasSubstr("starts and stops a GPU's profiler"));
+}
+
+TEST_F(CudaProfile, AProfilerThatRefusesIsAWarning) {
+  for (const std::string call : {"cudaProfilerStart", "cudaProfilerStop"}) {
+    const CudaOutcome done =
+        run("extract", call, {"--profile", "batches:1"}, {{"VGPU_FAIL", call + ":1:999"}});
+    EXPECT_THAT(done.outcome.error,
+                HasSubstr("the device's profiler could not be started or stopped"));
+  }
+}
+
+TEST_F(CudaProfile, ATraceThatTheDeviceDoesNotServeIsExitCode5) {
+  for (const std::string call : {"cudaEventElapsedTime:3:1", "cudaEventRecord:9:1"}) {
+    const auto file = recipe_.folder() / "trace";
+    const CudaOutcome done = run_on_virtual_gpu(
+        recipe_.arguments("extract", "a", {"--device", "cuda", "--trace", file.string()}),
+        {{"VGPU_FAIL", call}});
+    EXPECT_EQ(done.outcome.exit_code, 5) << call << done.outcome.error;
+    EXPECT_THAT(done.outcome.error, HasSubstr(call.substr(0, call.find(':'))));
+    EXPECT_EQ(fault_of_trace(text_of(file)), "");
+    EXPECT_THAT(done.report.errors, IsEmpty()) << call;
+  }
 }
 
 TEST_F(CudaProfile, NvtxNamesStreamsAndMarksKernelsByLayer) {

@@ -14,11 +14,8 @@ namespace {
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::StartsWith;
-using ::testing::UnorderedElementsAre;
 
 TEST(ProfileOption, ARangeThatIsNoneIsExitCode2) {
   const Recipe recipe;

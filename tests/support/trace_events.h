@@ -31,10 +31,10 @@ std::vector<TracedSpan> traced_spans(const std::string& json);
 // Its counts, in its order.
 std::vector<TracedCount> traced_counts(const std::string& json);
 
-// What is wrong with a trace file's text, in a sentence; empty: nothing. Each event is one of a row's
-// name, a span or a count; each row has one name; times are not negative; a row's spans stand in the
-// order of their ends and nest, and those of a device follow each other; counts stand in the order of
-// their times and are not negative.
+// What is wrong with a trace file's text, in a sentence; empty: nothing. Each event is one of a
+// row's name, a span or a count; each row has one name; times are not negative; a row's spans stand
+// in the order of their ends and nest, and those of a device follow each other; counts stand in the
+// order of their times and are not negative.
 std::string fault_of_trace(const std::string& json);
 
 // Those of one name.

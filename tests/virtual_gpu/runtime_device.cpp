@@ -299,4 +299,3 @@ VGPU_EXPORT const char* cudaGetErrorString(cudaError_t error) {
   const ErrorRow* row = row_of(error);
   return row != nullptr ? row->text : "unrecognized error code";
 }
-

@@ -15,8 +15,8 @@
 
 namespace graft::program {
 
-// Lives on the thread that runs the job, and as long as it. Throws Error(usage) for options that make
-// no sense, and Error(io) where the trace could not be written, before any work.
+// Lives on the thread that runs the job, and as long as it. Throws Error(usage) for options that
+// make no sense, and Error(io) where the trace could not be written, before any work.
 class Listeners {
  public:
   // NVTX listens with --nvtx, and where a tool has said in the environment that it wants to be

@@ -4,9 +4,9 @@
 // a batch allocates nothing. How the memory is cut: backbone_memory.h; how batches overlap:
 // stream_order.h.
 //
-// With a tracer that wants to be told of kernels there are no graphs: each batch's calls are made one
-// by one, with the tracer's spans around each layer, kernel and copy, so that tools show kernels by
-// layer. The same kernels compute the same bytes; the host works longer for it.
+// With a tracer that wants to be told of kernels there are no graphs: each batch's calls are made
+// one by one, with the tracer's spans around each layer, kernel and copy, so that tools show
+// kernels by layer. The same kernels compute the same bytes; the host works longer for it.
 //
 // A batch of fewer images than batch_size runs through the same graph: the rows behind it hold
 // images of an earlier batch, or zeros, and their features are not copied out. An image's features

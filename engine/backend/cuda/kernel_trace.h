@@ -1,11 +1,12 @@
 #pragma once
-// Tells a Tracer of each kernel and each copy: as a span of the host around the call that starts it,
-// and, for one that wants the device's times, as a span of the device by two events around it.
+// Tells a Tracer of each kernel and each copy: as a span of the host around the call that starts
+// it, and, for one that wants the device's times, as a span of the device by two events around it.
 // Those are read when somebody has waited for the work. One event, reached while the host waits for
-// it, places the device's clock on the host's; from then on times are the device's own, each measured
-// from the batch before, so that a float holds them.
+// it, places the device's clock on the host's; from then on times are the device's own, each
+// measured from the batch before, so that a float holds them.
 //
-// A device that gives no times (the virtual GPU) says in the rows' names that only the order counts.
+// A device that gives no times (the virtual GPU) says in the rows' names that only the order
+// counts.
 
 #include <cstdint>
 #include <deque>
