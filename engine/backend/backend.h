@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/trace.h"
 #include "engine/config/config.h"
 #include "engine/weights/vgg16_weights.h"
 
@@ -135,6 +136,15 @@ class Head {
   virtual void predict(FeatureView features, std::span<float> probabilities) = 0;
 };
 
+// The switch of the tool that records what a device does (nsys, ncu), if there is one. Both calls
+// wait for the device first, and are false where it refuses.
+class DeviceProfiler {
+ public:
+  virtual ~DeviceProfiler() = default;
+  virtual bool start() noexcept = 0;
+  virtual bool stop() noexcept = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -155,6 +165,11 @@ class Backend {
   virtual std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                                   const BackboneOptions& options) = 0;
   virtual std::unique_ptr<Head> make_head(const HeadOptions& options) = 0;
+  // Who is told what the things do that are made from now on, as finely as it wants to be; borrowed
+  // until the last of them is gone, may be null.
+  virtual void set_tracer(Tracer* /*tracer*/) {}
+  // Null: a device without one. Lives as long as the backend.
+  virtual DeviceProfiler* profiler() { return nullptr; }
   // Sentences for the user on what went wrong and stopped nothing, since the last call.
   virtual std::vector<std::string> take_remarks() { return {}; }
 };

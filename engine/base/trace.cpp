@@ -27,7 +27,57 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
+double microseconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double, std::micro>(duration).count();
+}
+
+// The file, event by event.
+class EventList {
+ public:
+  template <typename... Values>
+  void add(fmt::format_string<Values...> event, Values&&... values) {
+    text_ += separator_;
+    fmt::format_to(std::back_inserter(text_), event, std::forward<Values>(values)...);
+    separator_ = ",\n";
+  }
+  std::string whole() const { return text_ + "\n]}\n"; }
+
+ private:
+  std::string text_ = R"({"displayTimeUnit":"ms","traceEvents":[)";
+  const char* separator_ = "\n";
+};
+
 }  // namespace
+
+TraceDetail TeeTracer::detail() const noexcept {
+  TraceDetail finest = TraceDetail::stages;
+  for (const Tracer* tracer : to_) finest = std::max(finest, tracer->detail());
+  return finest;
+}
+
+void TeeTracer::name_thread(const std::string& name) {
+  for (Tracer* tracer : to_) tracer->name_thread(name);
+}
+
+void TeeTracer::begin(const char* name, std::uint64_t number) noexcept {
+  for (Tracer* tracer : to_) tracer->begin(name, number);
+}
+
+void TeeTracer::end() noexcept {
+  for (auto tracer = to_.rbegin(); tracer != to_.rend(); ++tracer) (*tracer)->end();
+}
+
+void TeeTracer::count(const char* name, std::uint64_t value) noexcept {
+  for (Tracer* tracer : to_) tracer->count(name, value);
+}
+
+void TeeTracer::device_span(const DeviceSpan& span) noexcept {
+  for (Tracer* tracer : to_) tracer->device_span(span);
+}
+
+void TeeTracer::name_queue(void* queue, const char* name) noexcept {
+  for (Tracer* tracer : to_) tracer->name_queue(queue, name);
+}
 
 void ChromeTrace::name_thread(const std::string& name) {
   const std::lock_guard lock(mutex_);
@@ -35,19 +85,35 @@ void ChromeTrace::name_thread(const std::string& name) {
 }
 
 void ChromeTrace::begin(const char* name, std::uint64_t number) noexcept {
-  add(name, number);
+  add(name, number, [this] { return row_of_this_thread(); });
 }
 
 void ChromeTrace::end() noexcept {
-  add(nullptr, 0);
+  add(nullptr, 0, [this] { return row_of_this_thread(); });
 }
 
-void ChromeTrace::add(const char* name, std::uint64_t number) noexcept {
+void ChromeTrace::count(const char* name, std::uint64_t value) noexcept {
+  add(name, value, [] { return no_row; });
+}
+
+void ChromeTrace::device_span(const DeviceSpan& span) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (full_) return;
+  try {
+    device_spans_.push_back(span);
+    row_of_name(span.row);
+  } catch (const std::bad_alloc&) {
+    full_ = true;
+  }
+}
+
+template <typename Row>
+void ChromeTrace::add(const char* name, std::uint64_t number, const Row& row) noexcept {
   const std::lock_guard lock(mutex_);
   if (full_) return;
   try {
     // The clock is read under the lock, so that the events stand in the order of their times.
-    events_.push_back({name, number, Clock::now() - start_, row_of_this_thread()});
+    events_.push_back({name, number, Clock::now() - start_, row()});
   } catch (const std::bad_alloc&) {
     full_ = true;
   }
@@ -68,24 +134,22 @@ std::size_t ChromeTrace::row_of_this_thread() {
   return row;
 }
 
-// A complete event ("X") for each span, times in microseconds. The names of spans are literals of
-// the engine's and need no escapes.
+// A complete event ("X") for each span and a counter event ("C") for each count, times in
+// microseconds. Names of spans are literals of the engine's and need no escapes.
 std::string ChromeTrace::json() const {
   const std::lock_guard lock(mutex_);
-  std::string text = R"({"displayTimeUnit":"ms","traceEvents":[)";
-  const auto out = std::back_inserter(text);
-  const char* separator = "\n";
+  EventList list;
   for (std::size_t row = 0; row < rows_.size(); ++row) {
-    fmt::format_to(out,
-                   R"({}{{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":"{}"}}}})",
-                   separator, row + 1, escaped(rows_[row]));
-    separator = ",\n";
+    list.add(R"({{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":"{}"}}}})",
+             row + 1, escaped(rows_[row]));
   }
   std::vector<std::vector<const Event*>> open(rows_.size());  // of each row, outermost first
-  const auto microseconds = [](Clock::duration duration) {
-    return std::chrono::duration<double, std::micro>(duration).count();
-  };
   for (const Event& event : events_) {
+    if (event.row == no_row) {
+      list.add(R"({{"ph":"C","pid":1,"name":"{}","ts":{:.3f},"args":{{"count":{}}}}})", event.name,
+               microseconds(event.when), event.number);
+      continue;
+    }
     std::vector<const Event*>& spans = open[event.row];
     if (event.name != nullptr) {
       spans.push_back(&event);
@@ -94,14 +158,21 @@ std::string ChromeTrace::json() const {
     if (spans.empty()) continue;
     const Event& begun = *spans.back();
     spans.pop_back();
-    fmt::format_to(
-        out,
-        R"({}{{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f},"args":{{"number":{}}}}})",
-        separator, event.row + 1, begun.name, microseconds(begun.when),
-        microseconds(event.when - begun.when), begun.number);
-    separator = ",\n";
+    list.add(
+        R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f},"args":{{"number":{}}}}})",
+        event.row + 1, begun.name, microseconds(begun.when), microseconds(event.when - begun.when),
+        begun.number);
   }
-  return text + "\n]}\n";
+  for (const DeviceSpan& span : device_spans_) {
+    const auto row = std::find(rows_.begin(), rows_.end(), span.row) - rows_.begin();
+    list.add(
+        R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f},"args":{{"number":{},"enqueued":{:.3f}{}{}}}}})",
+        row + 1, span.name, microseconds(span.begin - start_), microseconds(span.end - span.begin),
+        span.batch, microseconds(span.enqueued - start_),
+        span.layer != nullptr ? fmt::format(R"(,"layer":"{}")", span.layer) : "",
+        span.bytes != 0 ? fmt::format(R"(,"bytes":{})", span.bytes) : "");
+  }
+  return list.whole();
 }
 
 void ChromeTrace::write(const std::filesystem::path& path) const {

@@ -46,10 +46,14 @@ class BatchSlot {
   std::span<std::uint8_t> pixels(std::size_t position) const {
     return images_.as<std::uint8_t>().subspan(position * image_bytes_, image_bytes_);
   }
-  void set_outcome(std::size_t position, DecodeOutcome outcome) {
+  // Calls when_whole() with the last of them, before anybody sees that it was the last.
+  template <typename WhenWhole>
+  void set_outcome(std::size_t position, DecodeOutcome outcome, const WhenWhole& when_whole) {
     outcomes_[position] = std::move(outcome);
     const std::lock_guard lock(mutex_);
-    if (--undecoded_ == 0) decoded_.notify_all();
+    if (--undecoded_ > 0) return;
+    when_whole();
+    decoded_.notify_all();
   }
 
   void wait_decoded() {

@@ -87,7 +87,9 @@ class Pipeline {
         in_flight_(batches_in_flight(request, backend)),
         free_(pipeline_slots(in_flight_)),
         opened_(pipeline_slots(in_flight_)),
-        computed_(pipeline_slots(in_flight_)) {
+        computed_(pipeline_slots(in_flight_)),
+        decoded_(request.tracer, "batches for the backbone"),
+        unwritten_(request.tracer, "batches for the writer") {
     const std::size_t image_bytes =
         std::size_t{request.data.image_size.height} * request.data.image_size.width * 3;
     for (std::size_t i = 0; i < pipeline_slots(in_flight_); ++i) {
@@ -166,7 +168,7 @@ class Pipeline {
       try {
         const std::optional<Task> task = next_task();
         if (!task) return;
-        task->slot->set_outcome(task->position, decode(*task));
+        task->slot->set_outcome(task->position, decode(*task), [this] { decoded_.more(); });
       } catch (...) {  // memory ran out for a slot's list; next_task() now ends the decoding
         fail(std::current_exception());
       }
@@ -213,6 +215,7 @@ class Pipeline {
     const std::optional<BatchSlot*> next = opened_.pop();
     if (!next) return nullptr;
     (*next)->wait_decoded();
+    decoded_.fewer();
     return *next;
   }
 
@@ -245,6 +248,7 @@ class Pipeline {
     under_way_.pop_front();
     const std::size_t done = slot->first() + slot->count();
     if (sink_thread_ == SinkThread::own) {
+      unwritten_.more();
       computed_.push(slot);
     } else {
       pass_to_sink(*slot);
@@ -266,6 +270,7 @@ class Pipeline {
   void sink_batches() {
     bool failed = false;
     while (const std::optional<BatchSlot*> slot = computed_.pop()) {
+      unwritten_.fewer();
       try {
         if (!failed) pass_to_sink(**slot);
         free_.push(*slot);
@@ -325,6 +330,7 @@ class Pipeline {
   BoundedQueue<BatchSlot*> opened_;    // in the order of the images; being decoded
   BoundedQueue<BatchSlot*> computed_;  // in the order of the images; for the sink's own thread
   std::deque<BatchSlot*> under_way_;   // submitted to the backbone, oldest first
+  TraceCounter decoded_, unwritten_;   // that wait for the backbone, for the sink's own thread
 
   std::mutex dispatch_mutex_;  // guards the four below
   BatchSlot* filling_ = nullptr;

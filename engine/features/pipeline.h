@@ -34,7 +34,8 @@ struct PipelineRequest {
   std::size_t decode_threads = 1;
   std::size_t depth = 0;           // batches under way at once; 0: Backend::batches_in_flight()
   bool stop_at_bad_image = false;  // else it is passed to the sink
-  // Who is told of each photo (by the image), batch (by its number) and wait; borrowed, may be null.
+  // Who is told of each photo (by the image), batch (by its number) and wait, and how many batches
+  // wait for the backbone and for the sink's thread; borrowed, may be null.
   Tracer* tracer = nullptr;
 };
 

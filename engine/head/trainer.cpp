@@ -56,13 +56,15 @@ class Training {
  public:
   Training(Backend& backend, const LabelledFeatures& train, const LabelledFeatures& validation,
            const Config& config, const std::filesystem::path& output, Observer& observer,
-           std::stop_token stop);
+           std::stop_token stop, Tracer* tracer);
   History run();
 
  private:
   bool continue_from_checkpoint();
   bool best_head_is_there(const Checkpoint& saved, std::string& reason) const;
   Epoch train_epoch();
+  Totals take_totals() const;
+  Totals validate() const;
   void save_epoch();
   void write_histories() const;
   void save_as(const std::filesystem::path& path) const;
@@ -79,6 +81,7 @@ class Training {
   const Config& config_;
   Observer& observer_;
   const std::stop_token stop_;
+  Tracer* const tracer_;
   const std::filesystem::path checkpoint_path_;
   const std::filesystem::path head_path_;
   const std::filesystem::path best_path_;
@@ -91,12 +94,14 @@ class Training {
 
 Training::Training(Backend& backend, const LabelledFeatures& train,
                    const LabelledFeatures& validation, const Config& config,
-                   const std::filesystem::path& output, Observer& observer, std::stop_token stop)
+                   const std::filesystem::path& output, Observer& observer, std::stop_token stop,
+                   Tracer* tracer)
     : train_(train),
       validation_(validation),
       config_(config),
       observer_(observer),
       stop_(std::move(stop)),
+      tracer_(tracer),
       checkpoint_path_(output / "checkpoint.safetensors"),
       head_path_(output / "head.safetensors"),
       best_path_(output / "head_best.safetensors"),
@@ -127,6 +132,7 @@ History Training::run() {
   const Stage stage(observer_, "training", config_.train.epochs * batches_per_epoch_, "batches");
   observer_.row("epoch      loss  accuracy  val_loss  val_accuracy");
   while (epochs_done() < config_.train.epochs) {
+    const TraceSpan span(tracer_, "epoch", epochs_done() + 1);
     const Epoch epoch = train_epoch();
     run_.history.push_back(epoch);
     run_.state = {};  // so that two states are never held at once
@@ -191,17 +197,29 @@ Epoch Training::train_epoch() {
     const std::size_t first = batch * options_.batch_size;
     const std::size_t size = std::min(options_.batch_size, rows.size() - first);
     const std::size_t step = epoch * batches_per_epoch_ + batch;
+    const TraceSpan span(tracer_, "step", step);
     head_->train_step(rows.subspan(first, size), step);
     observer_.advance(step + 1);
   }
-  const Totals training = head_->take_totals();
+  const Totals training = take_totals();
   if (!std::isfinite(training.loss())) stop_as_diverged();
-  const Totals validation = head_->evaluate(validation_.features, validation_.labels);
+  const Totals validation = validate();
   if (!std::isfinite(validation.loss())) stop_as_diverged();
   return {training.loss(), training.accuracy(), validation.loss(), validation.accuracy()};
 }
 
+Totals Training::take_totals() const {
+  const TraceSpan span(tracer_, "wait for the losses", epochs_done() + 1);
+  return head_->take_totals();
+}
+
+Totals Training::validate() const {
+  const TraceSpan span(tracer_, "validate", epochs_done() + 1);
+  return head_->evaluate(validation_.features, validation_.labels);
+}
+
 void Training::save_epoch() {
+  const TraceSpan span(tracer_, "save", epochs_done());
   if (epochs_done() == 1) {
     remove_file(checkpoint_path_);
     remove_file(head_path_);
@@ -289,19 +307,21 @@ HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t c
 
 History train_on(Backend& backend, const LabelledFeatures& train,
                  const LabelledFeatures& validation, const Config& config,
-                 const std::filesystem::path& output, Observer& observer, std::stop_token stop) {
+                 const std::filesystem::path& output, Observer& observer, std::stop_token stop,
+                 Tracer* tracer) {
   check_numbers(config.train);
   check_sets(train, validation);
   warn_of_imbalance(train, "training", observer);
   warn_of_imbalance(validation, "validation", observer);
-  return Training(backend, train, validation, config, output, observer, std::move(stop)).run();
+  return Training(backend, train, validation, config, output, observer, std::move(stop), tracer)
+      .run();
 }
 
 History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
                    const Config& config, const std::filesystem::path& output, Observer& observer,
-                   std::stop_token stop) {
+                   std::stop_token stop, Tracer* tracer) {
   return train_on(backend, labelled(train), labelled(validation), config, output, observer,
-                  std::move(stop));
+                  std::move(stop), tracer);
 }
 
 }  // namespace graft

@@ -11,6 +11,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/base/observer.h"
+#include "engine/base/trace.h"
 #include "engine/config/config.h"
 #include "engine/features/features.h"
 #include "engine/head/history.h"
@@ -45,9 +46,10 @@ TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weigh
 // run (other features, seed, head or optimizer) is not continued; the reason is noted. One whose
 // only difference is fewer epochs is. On stop: finishes the batch, throws Error(interrupted); the
 // last whole epoch is saved. Throws Error(data) when the sets are empty or do not fit each other,
-// or hold a value that is not finite; Error(usage) when the loss stops being finite.
+// or hold a value that is not finite; Error(usage) when the loss stops being finite. `tracer` is
+// told of each epoch, from 1, and of each step; borrowed, may be null.
 History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
                    const Config& config, const std::filesystem::path& output, Observer& observer,
-                   std::stop_token stop);
+                   std::stop_token stop, Tracer* tracer = nullptr);
 
 }  // namespace graft

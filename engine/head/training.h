@@ -9,6 +9,7 @@
 #include "engine/backend/backend.h"
 #include "engine/base/digest.h"
 #include "engine/base/observer.h"
+#include "engine/base/trace.h"
 #include "engine/config/config.h"
 #include "engine/features/key.h"
 #include "engine/head/history.h"
@@ -29,6 +30,7 @@ struct LabelledFeatures {
 // As train_head (trainer.h).
 History train_on(Backend& backend, const LabelledFeatures& train,
                  const LabelledFeatures& validation, const Config& config,
-                 const std::filesystem::path& output, Observer& observer, std::stop_token stop);
+                 const std::filesystem::path& output, Observer& observer, std::stop_token stop,
+                 Tracer* tracer = nullptr);
 
 }  // namespace graft

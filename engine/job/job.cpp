@@ -80,8 +80,8 @@ JobResult train(const Config& config, Session& session, Tracer* tracer, Observer
   const FeatureSet training = open_features(config, "train");
   const FeatureSet validation = open_features(config, "validation");
   JobResult result;
-  result.history =
-      train_head(session.backend(), training, validation, config, config.output, observer, stop);
+  result.history = train_head(session.backend(), training, validation, config, config.output,
+                              observer, stop, tracer);
   write_file_whole(config.output / "curves.svg",
                    curves_svg(result.history, config.output.filename().string()));
   return result;
@@ -172,27 +172,27 @@ std::size_t most_probable(std::span<const float> probabilities) {
 void extract_job(const Config& config, const JobHooks& hooks, Observer& observer,
                  std::stop_token stop) {
   const OutputFolder folder(config, hooks);
-  Session session(config, observer);
+  Session session(config, hooks, observer);
   extract(config, session, hooks.tracer, observer, stop);
 }
 
 JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
                     std::stop_token stop) {
   const OutputFolder folder(config, hooks);
-  Session session(config, observer);
+  Session session(config, hooks, observer);
   return train(config, session, hooks.tracer, observer, stop);
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, {});
-  Session session(config, observer);
+  Session session(config, {}, observer);
   return evaluate(config, best, session, stop);
 }
 
 JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observer,
                   std::stop_token stop) {
   const OutputFolder folder(config, hooks);
-  Session session(config, observer);
+  Session session(config, hooks, observer);
   extract(config, session, hooks.tracer, observer, stop);
   session.free_backbone();  // the classifier's turn on the device
   JobResult result = train(config, session, hooks.tracer, observer, stop);
@@ -214,7 +214,7 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   Config fitted = config;
   fitted.backbone.batch_size =
       std::min(config.backbone.batch_size, std::max<std::size_t>(request.files.size(), 1));
-  Session session(fitted, observer);
+  Session session(fitted, {}, observer);
   const BackboneOptions& options = session.backbone_options(request.files.size());
   request.batch_size = options.batch_size;
   request.decode_threads = session.backend().host_threads();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/backend/backend.h"
 #include "engine/base/observer.h"
 #include "engine/base/trace.h"
 #include "engine/config/config.h"
@@ -25,7 +26,8 @@ struct JobResult {
 // What the program does inside a job.
 struct JobHooks {
   std::function<void()> folder_locked;  // the output folder exists and is this run's; may be empty
-  Tracer* tracer = nullptr;             // who is told what each thread does; borrowed, may be null
+  Tracer* tracer = nullptr;  // who is told what each thread and device does; borrowed, may be null
+  std::function<void(Backend&)> backend_made;  // it lives to the end of the last span; may be empty
 };
 
 // read the folders → features/*.npy, classes.json

@@ -35,13 +35,15 @@ OutputFolder::OutputFolder(const Config& config, const JobHooks& hooks)
   if (hooks.folder_locked) hooks.folder_locked();
 }
 
-Session::Session(const Config& config, Observer& observer)
+Session::Session(const Config& config, const JobHooks& hooks, Observer& observer)
     : config_(config),
       observer_(observer),
       backend_(make_backend(config.device, config.threads,
                             [&](const std::string& sentence) { observer.note(sentence); })) {
   observer.note(fmt::format("device: {}{}", backend_->description(),
                             config.device == "auto" ? " (chosen by \"auto\")" : ""));
+  backend_->set_tracer(hooks.tracer);
+  if (hooks.backend_made) hooks.backend_made(*backend_);
 }
 
 const Vgg16Weights& Session::weights() {

@@ -29,8 +29,9 @@ class OutputFolder {
 
 class Session {
  public:
-  // Makes the backend and notes which device it is. `config` and `observer` are borrowed.
-  Session(const Config& config, Observer& observer);
+  // Makes the backend, notes which device it is, and calls the hook. `config` and `observer` are
+  // borrowed.
+  Session(const Config& config, const JobHooks& hooks, Observer& observer);
 
   Backend& backend() { return *backend_; }
   const Vgg16Weights& weights();  // read once

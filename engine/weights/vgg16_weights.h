@@ -19,7 +19,7 @@
 namespace graft {
 
 struct Vgg16Layer {
-  std::string_view name;  // block1_conv1 … block5_conv3
+  std::string_view name;  // a literal: block1_conv1 … block5_conv3
   std::size_t input_channels;
   std::size_t output_channels;
   bool pool_after;  // a 2×2 max-pool with stride 2 follows

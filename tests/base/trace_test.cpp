@@ -11,6 +11,7 @@
 
 #include "tests/support/files.h"
 #include "tests/support/support.h"
+#include "tests/support/trace_events.h"
 
 namespace graft {
 namespace {
@@ -87,6 +88,84 @@ TEST(Trace, AThreadMayHaveAnyName) {
   ChromeTrace trace;
   trace.name_thread(name);
   EXPECT_THAT(events(trace, "M"), ElementsAre("1 " + name));
+}
+
+TEST(Trace, ACountIsACounterEventAndNoSpan) {
+  ChromeTrace trace;
+  TraceCounter queue(&trace, "queue"), silent(nullptr, "silent");
+  for (const int step : {1, 1, -1, -1, 1}) {
+    step > 0 ? queue.more() : queue.fewer();
+    step > 0 ? silent.more() : silent.fewer();
+  }
+  EXPECT_EQ(test::fault_of_trace(trace.json()), "");
+  std::vector<std::int64_t> values;
+  for (const auto& count : test::traced_counts(trace.json())) {
+    EXPECT_EQ(count.name, "queue");
+    values.push_back(count.value);
+  }
+  EXPECT_THAT(values, ElementsAre(1, 2, 1, 0, 1));
+}
+
+TEST(Trace, ADevicesWorkHasARowOfItsQueueAndTheHostsClock) {
+  using namespace std::chrono_literals;
+  const auto before = std::chrono::steady_clock::now();
+  ChromeTrace trace;
+  trace.name_thread("main");
+  DeviceSpan span;
+  span.row = "cuda compute";
+  span.name = "bias_relu";
+  span.layer = "block1_conv1";
+  span.batch = 7;
+  span.bytes = 123;
+  span.enqueued = before + 1s;
+  span.begin = before + 2s;
+  span.end = before + 2500ms;
+  trace.device_span(span);
+  span.layer = nullptr;
+  span.bytes = 0;
+  span.begin = span.end;
+  trace.device_span(span);
+  EXPECT_EQ(test::fault_of_trace(trace.json()), "");
+  const auto spans = test::traced_spans(trace.json());
+  ASSERT_EQ(spans.size(), 2U);
+  EXPECT_EQ(spans[0].thread, "cuda compute");
+  EXPECT_EQ(spans[0].name, "bias_relu");
+  EXPECT_EQ(spans[0].layer, "block1_conv1");
+  EXPECT_EQ(spans[0].number, 7U);
+  EXPECT_EQ(spans[0].bytes, 123U);
+  EXPECT_EQ(spans[0].end - spans[0].begin, 500'000'000);
+  EXPECT_EQ(spans[0].begin - *spans[0].enqueued, 1'000'000'000);
+  EXPECT_LE(spans[0].begin, 2'000'000'000);
+  EXPECT_EQ(spans[1].layer, "");
+  EXPECT_EQ(spans[1].bytes, 0U);
+}
+
+TEST(Trace, ATeePassesAllOnAndWantsWhatTheFinestWants) {
+  ChromeTrace first, second;
+  TeeTracer tee({&first, &second});
+  EXPECT_EQ(tee.detail(), TraceDetail::device_times);
+  EXPECT_EQ(TeeTracer({}).detail(), TraceDetail::stages);
+  tee.name_thread("main");
+  { const TraceSpan span(&tee, "work", 3); }
+  tee.count("queue", 2);
+  DeviceSpan span;
+  span.row = "cuda compute";
+  span.name = "kernel";
+  span.begin = span.end = span.enqueued = std::chrono::steady_clock::now();
+  tee.device_span(span);
+  for (const ChromeTrace* trace : {&first, &second}) {
+    EXPECT_THAT(events(*trace, "M"), ElementsAre("1 main", "2 cuda compute"));
+    EXPECT_THAT(events(*trace, "X"), ElementsAre("1 work 3", "2 kernel 0"));
+    EXPECT_EQ(test::traced_counts(trace->json()).size(), 1U);
+  }
+}
+
+TEST(Trace, OnlyThoseListenWhoWantThatMuch) {
+  ChromeTrace all;
+  EXPECT_EQ(listening(&all, TraceDetail::kernels), &all);
+  TeeTracer nobody({});
+  EXPECT_EQ(listening(&nobody, TraceDetail::kernels), nullptr);
+  EXPECT_EQ(listening(nullptr, TraceDetail::stages), nullptr);
 }
 
 TEST(Trace, TheFileIsWholeAndReplacesAnOlderOne) {

@@ -122,6 +122,22 @@ TEST_F(PipelineTrace, EachPhotoAndBatchHasItsSpanAndThoseOfAThreadNest) {
   EXPECT_FALSE(named(spans, "wait for photos").empty());
 }
 
+// Each batch comes into a queue and out of it again.
+TEST_F(PipelineTrace, TheLengthsOfTheQueuesAreCounted) {
+  run();
+  EXPECT_EQ(test::fault_of_trace(trace_.json()), "");
+  std::map<std::string, std::vector<std::int64_t>> values;
+  for (const auto& count : test::traced_counts(trace_.json())) {
+    values[count.name].push_back(count.value);
+  }
+  EXPECT_EQ(values.size(), 2U);
+  for (const char* name : {"batches for the backbone", "batches for the writer"}) {
+    ASSERT_EQ(values[name].size(), 2 * batches) << name;
+    EXPECT_EQ(values[name].back(), 0) << name;
+    EXPECT_LE(*std::ranges::max_element(values[name]), 3) << name;
+  }
+}
+
 TEST_F(PipelineTrace, EachThreadHasItsRow) {
   std::set<std::string> threads;
   for (const auto& span : run()) {

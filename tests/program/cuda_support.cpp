@@ -25,6 +25,16 @@ CudaOutcome run_on_virtual_gpu(const std::vector<std::string>& arguments,
     result.report.errors.push_back(error.at("kind").get<std::string>() + ": " +
                                    error.at("text").get<std::string>());
   }
+  for (const auto& launch : json.at("launches")) {
+    result.report.launches.push_back(launch.at("kernel").get<std::string>());
+    constexpr std::size_t sector = 32;
+    result.report.moved.push_back(sector *
+                                  (launch.at("distinct_sectors_read").get<std::size_t>() +
+                                   launch.at("distinct_sectors_written").get<std::size_t>()));
+  }
+  for (const auto& range : json.at("profiled")) {
+    result.report.profiled.emplace_back(range.at(0), range.at(1));
+  }
   return result;
 }
 

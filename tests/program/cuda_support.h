@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/program/child.h"
@@ -14,6 +15,9 @@ namespace graft::test {
 struct VirtualGpuReport {
   std::map<std::string, long> calls;  // function → how often
   std::vector<std::string> errors;    // "kind: text": bad accesses, unwritten memory, leaks …
+  std::vector<std::string> launches;  // the kernels, as they ran
+  std::vector<std::size_t> moved;     // by each: bytes of the distinct sectors read and written
+  std::vector<std::pair<std::size_t, std::size_t>> profiled;  // ranges of launches, [first, end)
 };
 
 struct CudaOutcome {

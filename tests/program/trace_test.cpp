@@ -51,8 +51,11 @@ TEST(TraceOption, ChangesNoResultAndShowsTheWholeRun) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
   EXPECT_TRUE(same_results(recipe.output("traced"), recipe.output("plain")));
   EXPECT_THAT(names_of(traced_spans(text_of(file))),
-              IsSupersetOf({"read the folders", "extract", "photo", "backbone", "write", "train",
+              IsSupersetOf({"read the folders", "extract", "photo", "backbone", "block1_conv1",
+                            "block5_conv3", "write", "train", "epoch", "step", "validate", "save",
                             "evaluate"}));
+  EXPECT_EQ(fault_of_trace(text_of(file)), "");
+  EXPECT_FALSE(traced_counts(text_of(file)).empty());
 }
 
 TEST(TraceOption, AFileThatCannotBeWrittenIsRefusedBeforeTheWork) {

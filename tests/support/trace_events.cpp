@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace graft::test {
 namespace {
@@ -25,10 +26,59 @@ std::vector<TracedSpan> traced_spans(const std::string& json) {
   for (const auto& event : events) {
     if (event.at("ph") != "X") continue;
     const std::int64_t begin = nanoseconds(event.at("ts"));
-    spans.push_back({threads.at(event.at("tid")), event.at("name"), event.at("args").at("number"),
-                     begin, begin + nanoseconds(event.at("dur"))});
+    const auto& args = event.at("args");
+    TracedSpan& span = spans.emplace_back();
+    span = {threads.at(event.at("tid")),
+            event.at("name"),
+            args.at("number"),
+            begin,
+            begin + nanoseconds(event.at("dur")),
+            std::nullopt,
+            args.value("layer", ""),
+            args.value("bytes", std::uint64_t{0})};
+    if (args.contains("enqueued")) span.enqueued = nanoseconds(args.at("enqueued"));
   }
   return spans;
+}
+
+std::vector<TracedCount> traced_counts(const std::string& json) {
+  std::vector<TracedCount> counts;
+  const auto whole = nlohmann::json::parse(json);
+  for (const auto& event : whole.at("traceEvents")) {
+    if (event.at("ph") != "C") continue;
+    counts.push_back({event.at("name"), nanoseconds(event.at("ts")), event.at("args").at("count")});
+  }
+  return counts;
+}
+
+std::string fault_of_trace(const std::string& json) {
+  const auto whole = nlohmann::json::parse(json);
+  std::set<std::string> rows;
+  for (const auto& event : whole.at("traceEvents")) {
+    const std::string phase = event.at("ph");
+    if (phase != "M" && phase != "X" && phase != "C") return "an event of phase " + phase;
+    if (phase != "M") continue;
+    const std::string row = event.at("args").at("name");
+    if (!rows.insert(row).second) return "two rows of the name " + row;
+  }
+  std::map<std::string, std::int64_t> last;  // by row
+  const std::vector<TracedSpan> spans = traced_spans(json);
+  for (const TracedSpan& span : spans) {
+    const std::int64_t since = span.enqueued ? span.begin : span.end;
+    if (span.begin < 0 || span.end < span.begin || since < last[span.thread]) {
+      return span.thread + ": " + span.name + ' ' + std::to_string(span.number) +
+             " is out of order";
+    }
+    last[span.thread] = span.end;
+  }
+  std::int64_t before = 0;
+  for (const TracedCount& count : traced_counts(json)) {
+    if (count.when < before || count.value < 0 || count.value > 1000) {
+      return "count of " + count.name + " is " + std::to_string(count.value);
+    }
+    before = count.when;
+  }
+  return crossing_spans(spans);
 }
 
 std::vector<TracedSpan> named(const std::vector<TracedSpan>& spans, const std::string& name) {

@@ -94,6 +94,13 @@ void Report::launch(LaunchRecord record) {
   launches_.push_back(std::move(record));
 }
 
+void Report::profiler(bool is_on) {
+  const std::scoped_lock lock(mutex_);
+  const bool is_open = !profiled_.empty() && !profiled_.back().end;
+  if (is_on && !is_open) profiled_.push_back({launches_.size(), {}});
+  if (!is_on && is_open) profiled_.back().end = launches_.size();
+}
+
 std::vector<FoundError> Report::errors() const {
   const std::scoped_lock lock(mutex_);
   return errors_;
@@ -135,6 +142,11 @@ std::string Report::json() const {
         << ", \"block\": " << json_of(l.block) << ", \"shared_bytes\": " << l.shared_bytes << ", "
         << json_of(l.counters) << "}";
     comma = ",\n";
+  }
+  out << "],\n  \"profiled\": [";
+  for (const char* comma = ""; const ProfiledLaunches& range : profiled_) {
+    out << comma << '[' << range.first << ", " << range.end.value_or(launches_.size()) << ']';
+    comma = ", ";
   }
   out << "]\n}\n";
   return out.str();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,12 @@ struct LaunchRecord {
   Counters counters;
 };
 
+// Of the launches that had run: those between cudaProfilerStart and cudaProfilerStop.
+struct ProfiledLaunches {
+  std::size_t first = 0;
+  std::optional<std::size_t> end;  // one past the last; none: still on
+};
+
 struct FoundError {
   std::string kind;    // "out_of_bounds", "shared_race" …
   std::string kernel;  // empty for API errors
@@ -57,6 +64,7 @@ class Report {
   void error(const std::string& kind, const std::string& kernel, std::uint32_t line,
              const std::string& text);
   void launch(LaunchRecord record);
+  void profiler(bool is_on);
   std::vector<FoundError> errors() const;
   std::vector<LaunchRecord> launches() const;
   void clear_errors();
@@ -69,6 +77,7 @@ class Report {
   mutable std::mutex mutex_;
   std::vector<FoundError> errors_;
   std::vector<LaunchRecord> launches_;
+  std::vector<ProfiledLaunches> profiled_;
 };
 
 }  // namespace vgpu

@@ -10,6 +10,7 @@
 #include "device.h"
 #include "environment.h"
 #include "memory.h"
+#include "report.h"
 
 using namespace vgpu;
 
@@ -265,6 +266,18 @@ VGPU_EXPORT cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) {
   *can = 0;
   return cudaSuccess;
 }
+VGPU_EXPORT cudaError_t cudaProfilerStart() {
+  return guarded("cudaProfilerStart", [] {
+    Report::instance().profiler(true);
+    return cudaSuccess;
+  });
+}
+VGPU_EXPORT cudaError_t cudaProfilerStop() {
+  return guarded("cudaProfilerStop", [] {
+    Report::instance().profiler(false);
+    return cudaSuccess;
+  });
+}
 VGPU_EXPORT cudaError_t cudaDeviceReset() {
   return guarded("cudaDeviceReset", [] {
     Scheduler::instance().finish_all();
@@ -285,11 +298,4 @@ VGPU_EXPORT const char* cudaGetErrorName(cudaError_t error) {
 VGPU_EXPORT const char* cudaGetErrorString(cudaError_t error) {
   const ErrorRow* row = row_of(error);
   return row != nullptr ? row->text : "unrecognized error code";
-}
-
-VGPU_EXPORT cudaError_t cudaProfilerStart() {
-  return cudaSuccess;
-}
-VGPU_EXPORT cudaError_t cudaProfilerStop() {
-  return cudaSuccess;
 }

@@ -210,7 +210,7 @@ void Scheduler::run_first(Stream& stream) {
   const Operation& operation = stream.queue.front();
   if (operation.record != nullptr) {
     operation.record->completed = std::max(operation.record->completed, operation.version);
-    operation.record->time = std::chrono::steady_clock::now();
+    operation.record->tick = ++ticks_;
   } else if (operation.work && sticky_ == 0) {
     const Work work = operation.work;  // the queue may grow while it runs
     set_error(work());

@@ -6,7 +6,6 @@
 // let one stream run as far ahead as it can, so that a wait is missed that many operations separate
 // from what it guards.
 
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -43,7 +42,7 @@ struct Capture {
 struct Event {
   std::uint64_t recorded = 0;   // how often cudaEventRecord was called
   std::uint64_t completed = 0;  // how many of those have run
-  std::chrono::steady_clock::time_point time;
+  std::uint64_t tick = 0;       // of the last that has run: ticks count the records of all streams
   bool has_timing = true;
   std::shared_ptr<Capture> capture;  // of the last record, if it was captured
   std::vector<std::size_t> nodes;
@@ -130,6 +129,7 @@ class Scheduler {
   std::vector<std::weak_ptr<Capture>> captures_;
   std::uint64_t next_number_ = 0;
   std::uint64_t seed_ = 0, random_state_ = 0;
+  std::uint64_t ticks_ = 0;
   Stream* ahead_ = nullptr;  // chosen last; may be gone
   int sticky_ = 0, async_error_ = 0;
 };

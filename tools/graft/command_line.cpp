@@ -135,12 +135,12 @@ class CommandLine {
     CLI::App* run = add(app_, "run", "Extract, train, evaluate and report: the whole recipe",
                         help::run, run_command);
     add_config_options(run);
-    add_trace(run);
+    add_listeners(run);
     run->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
     CLI::App* extract = add(app_, "extract", "Compute the bottleneck features of all images",
                             help::extract, extract_command);
     add_config_options(extract);
-    add_trace(extract);
+    add_listeners(extract);
     add_config_options(add(app_, "train", "Train the classifier on features that are there",
                            help::train, train_command));
     CLI::App* evaluate =
@@ -151,11 +151,19 @@ class CommandLine {
     evaluate->add_flag("--json", request_.json, "Print JSON, not a table");
   }
 
-  void add_trace(CLI::App* command) {
+  void add_listeners(CLI::App* command) {
     command
         ->add_option("--trace", request_.trace,
-                     "Write what each thread did when, for chrome://tracing or ui.perfetto.dev")
+                     "Write what each thread and the GPU did when, for chrome://tracing or "
+                     "ui.perfetto.dev")
         ->option_text("FILE");
+    command
+        ->add_option("--profile", request_.profile,
+                     "Start and stop the GPU's profiler around a part: epoch:2, epoch:2-4, "
+                     "batches:10-20")
+        ->option_text("RANGE");
+    command->add_flag("--nvtx", request_.nvtx,
+                      "Mark stages, layers and kernels with NVTX, also where no tool asks for it");
   }
 
   void add_best(CLI::App* command) {

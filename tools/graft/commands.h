@@ -24,7 +24,10 @@ struct Request {
   PredictionFormat format = PredictionFormat::csv;
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
-  std::string trace;  // of `run` and `extract`: the file to write; empty: none
+  // Of `run` and `extract`; empty: none.
+  std::string trace;    // the file to write
+  std::string profile;  // "epoch:2"
+  bool nvtx = false;
   std::string key;
   std::string suite;                  // of `bench`: "kernels", "all"
   bool list = false;                  // of `bench`: the cases' names alone

@@ -36,7 +36,9 @@ Writes into the config's `output` folder:
   history.csv, history.json, curves.svg     loss and accuracy of each epoch
   evaluation.json, classes.json             what is right and wrong, and the names of the classes
   config.json, run.log                      the config with every key; what happened and when
-Prints the evaluation. A second run computes only what has changed.)";
+Prints the evaluation. A second run computes only what has changed.
+
+--trace, --nvtx and --profile: see `graft extract --help`; here also --profile epoch:2-4 (from 1).)";
 
 inline constexpr std::string_view extract = R"(Example:
   graft extract configs/solar_cells.json
@@ -45,8 +47,15 @@ Writes features/*.npy, *.labels.npy and *.files.json into the config's `output` 
 config.json, classes.json and run.log. Rows whose image, weights and preprocessing are unchanged are
 taken from what is there.
 
---trace FILE shows a row for each thread: each photo that is read, decoded and resized, each batch in
-the backbone, each write, and who waited for whom.)";
+--trace FILE shows a row for each thread: each photo that is read, decoded and resized, each batch and
+each layer in the backbone, each write, and who waited for whom; how many batches wait for the backbone
+and for the writer; and on a GPU a row for each stream, with each kernel and copy, its layer, and the
+bytes that it promises to move. With --trace and NVTX the backbone runs without CUDA graphs, so that its
+kernels can be seen.
+
+NVTX is on with --nvtx, and where nsys or ncu asks for it (NVTX_INJECTION64_PATH in the environment).
+--profile batches:10-20 (counted from 0) is for `nsys profile --capture-range cudaProfilerApi` and
+`ncu --profile-from-start off`: tools/profile.sh calls them so, and sums up what they find.)";
 
 inline constexpr std::string_view train = R"(Example:
   graft train configs/solar_cells.json --set head.hidden=[512,128] --set train.epochs=40

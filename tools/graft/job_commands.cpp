@@ -7,14 +7,13 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
-#include "engine/base/trace.h"
 #include "engine/job/job.h"
 #include "tools/graft/commands.h"
+#include "tools/graft/listeners.h"
 #include "tools/graft/observers.h"
 #include "tools/graft/predictions.h"
 #include "tools/graft/signals.h"
@@ -28,40 +27,12 @@ constexpr std::size_t mistakes_shown = 10;
 
 using Job = std::function<void(const Config&, const JobHooks&, Observer&, std::stop_token)>;
 
-// What --trace asks for: the file is tried at the start, and written however the job ends.
-class TraceFile {
- public:
-  explicit TraceFile(std::string path) : path_(std::move(path)) {
-    if (path_.empty()) return;
-    trace_.emplace();
-    trace_->name_thread("main");
-    trace_->write(path_);
-  }
-  Tracer* tracer() { return trace_ ? &*trace_ : nullptr; }
-  void write() const {
-    if (trace_) trace_->write(path_);
-  }
-  // For a job that failed already: its reason is the one to report.
-  void try_to_write(Observer& observer) const {
-    try {
-      write();
-    } catch (const Error& error) {
-      observer.warn(error.what());
-    }
-  }
-
- private:
-  const std::string path_;
-  std::optional<ChromeTrace> trace_;
-};
-
 // A job that owns its output folder: the effective config and the log stand there from the moment
 // that the folder is this run's, and not before.
 void do_in_output_folder(const Request& request, std::string_view command, const Job& job) {
   const Config config = load_config(request.config, request.settings, process_environment());
   const std::string effective = effective_config(config);
-  refuse_config_as_target(request.config, "--trace", request.trace);
-  TraceFile trace(request.trace);
+  Listeners listeners(request, command, config, process_environment());
   const Signals signals;
   TerminalObserver terminal(stderr, TerminalStyle::of(stderr, request.quiet));
   LogObserver log;
@@ -69,7 +40,7 @@ void do_in_output_folder(const Request& request, std::string_view command, const
   log.write("start", fmt::format("graft {} {}", command, request.config));
 
   JobHooks hooks;
-  hooks.tracer = trace.tracer();
+  listeners.listen(hooks);
   hooks.folder_locked = [&] {
     write_file_whole(config.output / "config.json", effective);
     log.open(config.output / "run.log");
@@ -78,10 +49,10 @@ void do_in_output_folder(const Request& request, std::string_view command, const
     job(config, hooks, observer, signals.stop_token());
   } catch (const std::exception& error) {
     log.write("error", error.what());
-    trace.try_to_write(observer);
+    listeners.finish_after_failure(observer);
     throw;
   }
-  trace.write();
+  listeners.finish(observer);
   log.write("done", "");
   if (const auto failure = log.failure()) terminal.warn(*failure);
 }

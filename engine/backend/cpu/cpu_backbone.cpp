@@ -84,7 +84,7 @@ void check_backbone_memory(const BackboneOptions& options, double bytes) {
 class CpuBackbone final : public Backbone {
  public:
   CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& options, ThreadPool& threads,
-              const KernelTable& kernels, std::vector<std::string>& remarks);
+              const KernelTable& kernels, std::vector<std::string>& remarks, Tracer* tracer);
 
   Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                 std::span<float> features) override;
@@ -127,6 +127,7 @@ class CpuBackbone final : public Backbone {
   std::array<Group, stages.size()> groups_;
   AlignedFloats rgb_;      // preprocessed images of the first stage's group, with a border of zeros
   AlignedFloats scratch_;  // of one layer at a time
+  Tracer* const tracer_;
   Ticket last_ = 0;
 };
 
@@ -158,12 +159,13 @@ void check_weights(const Vgg16Weights& weights) {
 
 CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& options,
                          ThreadPool& threads, const KernelTable& kernels,
-                         std::vector<std::string>& remarks)
+                         std::vector<std::string>& remarks, Tracer* tracer)
     : options_(options),
       threads_(threads),
       kernels_(kernels),
       shapes_(layer_shapes(options.image_size)),
-      tables_(pixel_tables(options.preprocess)) {
+      tables_(pixel_tables(options.preprocess)),
+      tracer_(tracer) {
   for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) make_layer(layer);
   std::size_t least = 1;
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
@@ -309,6 +311,7 @@ void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output
   Group& group = groups_[stage];
   for (std::size_t layer = std::max<std::size_t>(stages[stage].first_layer, 1);
        layer < stages[stage].last_layer; ++layer) {
+    const TraceSpan span(tracer_, vgg16_layers[layer].name.data(), last_);
     const bool first = layer == stages[stage].first_layer;
     const bool last = layer + 1 == stages[stage].last_layer;
     const float* input =
@@ -326,6 +329,7 @@ void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output
 void CpuBackbone::run_first_layer(const std::uint8_t* images, std::size_t count, float* output) {
   const std::size_t height = options_.image_size.height, width = options_.image_size.width;
   const std::size_t input_stride = rgb_stride(options_.image_size);
+  const TraceSpan span(tracer_, vgg16_layers[0].name.data(), last_);
   const auto prepare = [&](std::size_t image, std::size_t) {
     preprocess(tables_, {height, width, images + image * height * width * 3,
                          rgb_.data() + image * input_stride});
@@ -355,9 +359,9 @@ std::string backbone_numerics(Isa isa, const BackboneOptions& options) {
 std::unique_ptr<Backbone> make_cpu_backbone(const Vgg16Weights& weights,
                                             const BackboneOptions& options, ThreadPool& threads,
                                             const KernelTable& kernels,
-                                            std::vector<std::string>& remarks) {
+                                            std::vector<std::string>& remarks, Tracer* tracer) {
   check_options(options);
-  return std::make_unique<CpuBackbone>(weights, options, threads, kernels, remarks);
+  return std::make_unique<CpuBackbone>(weights, options, threads, kernels, remarks, tracer);
 }
 
 }  // namespace graft::cpu

@@ -29,10 +29,12 @@ std::string backbone_numerics(Isa isa, const BackboneOptions& options);
 
 // `threads` and `kernels` are borrowed; `weights` only until this returns. Throws Error(device) for
 // a batch that needs more than the machine's memory. What went wrong and stopped nothing is
-// appended to `remarks`.
+// appended to `remarks`. `tracer` is told of each layer of each group, by the batch's number from
+// 0; it is borrowed and may be null.
 std::unique_ptr<Backbone> make_cpu_backbone(const Vgg16Weights& weights,
                                             const BackboneOptions& options, ThreadPool& threads,
                                             const KernelTable& kernels,
-                                            std::vector<std::string>& remarks);
+                                            std::vector<std::string>& remarks,
+                                            Tracer* tracer = nullptr);
 
 }  // namespace graft::cpu

@@ -81,7 +81,7 @@ HostBuffer CpuBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CpuBackend::make_backbone(const Vgg16Weights& weights,
                                                     const BackboneOptions& options) {
   check_precision(options);
-  return make_cpu_backbone(weights, options, threads_, kernels_, remarks_);
+  return make_cpu_backbone(weights, options, threads_, kernels_, remarks_, tracer_);
 }
 
 std::vector<std::string> CpuBackend::take_remarks() {

@@ -25,6 +25,7 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                           const BackboneOptions& options) override;
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
+  void set_tracer(Tracer* tracer) override { tracer_ = listening(tracer, TraceDetail::kernels); }
   std::vector<std::string> take_remarks() override;
 
  private:
@@ -32,6 +33,7 @@ class CpuBackend final : public Backend {
   const KernelTable& kernels_;
   ThreadPool threads_;
   std::vector<std::string> remarks_;
+  Tracer* tracer_ = nullptr;
 };
 
 }  // namespace graft::cpu

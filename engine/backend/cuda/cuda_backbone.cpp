@@ -6,12 +6,14 @@
 #include <cmath>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "engine/backend/arithmetic.h"
 #include "engine/backend/cuda/backbone_memory.h"
 #include "engine/backend/cuda/backbone_weights.h"
+#include "engine/backend/cuda/kernel_trace.h"
 #include "engine/backend/cuda/resources.h"
 #include "engine/backend/cuda/storage_type.h"
 #include "engine/backend/cuda/stream_order.h"
@@ -52,7 +54,8 @@ std::unique_ptr<Arenas> take_memory(const Device& device, const BackboneOptions&
 class CudaBackbone final : public Backbone {
  public:
   CudaBackbone(Device& device, const Vgg16Weights& weights, const BackboneOptions& options,
-               BackbonePlans plans, const std::function<std::size_t()>& fitting_batch);
+               BackbonePlans plans, const std::function<std::size_t()>& fitting_batch,
+               Tracer* tracer);
 
   Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                 std::span<float> features) override;
@@ -68,10 +71,12 @@ class CudaBackbone final : public Backbone {
   void check_batch(std::span<const std::uint8_t> images, std::size_t count,
                    std::span<float> features) const;
   template <typename T>
-  void run_network(std::size_t slot) const;
+  void run_network(std::size_t slot, KernelTrace* trace) const;
   template <typename T>
-  const T* run_layer(std::size_t layer, const T* input) const;
-  void enqueue_network(std::size_t slot) const;
+  const T* run_layer(std::size_t layer, const T* input, KernelTrace* trace) const;
+  void enqueue_network(std::size_t slot, KernelTrace* trace) const;
+  void start_trace(Tracer& tracer);
+  KernelTrace* trace() { return trace_ ? &*trace_ : nullptr; }
   std::uint8_t* image_slot(std::size_t slot) const {
     return arenas_->images.as<std::uint8_t>() + slot * (arenas_->images.size() / backbone_slots);
   }
@@ -93,15 +98,16 @@ class CudaBackbone final : public Backbone {
   const std::size_t image_bytes_, feature_count_;  // of an image
   std::unique_ptr<Arenas> arenas_;
   StreamOrder order_{backbone_slots};  // ends before what its work uses
-  std::vector<Graph> graphs_;          // one for each slot
-  std::deque<Batch> under_way_;        // in order
+  std::vector<Graph> graphs_;          // one for each slot; none with a trace
+  std::optional<KernelTrace> trace_;
+  std::deque<Batch> under_way_;  // in order
   std::vector<Event> spare_events_;
   Ticket last_ = 0;
 };
 
 CudaBackbone::CudaBackbone(Device& device, const Vgg16Weights& weights,
                            const BackboneOptions& options, BackbonePlans plans,
-                           const std::function<std::size_t()>& fitting_batch)
+                           const std::function<std::size_t()>& fitting_batch, Tracer* tracer)
     : device_(device),
       options_(options),
       plans_(std::move(plans)),
@@ -117,38 +123,62 @@ CudaBackbone::CudaBackbone(Device& device, const Vgg16Weights& weights,
   GRAFT_CUDA_CHECK(
       cudaMemsetAsync(arenas_->images.data(), 0, arenas_->images.size(), stream.get()));
   // Once without a graph: code that is loaded at its first use cannot be loaded in a capture.
-  enqueue_network(0);
+  enqueue_network(0, nullptr);
   stream.wait();
+  if (tracer != nullptr) {
+    start_trace(*tracer);
+    return;
+  }
   for (std::size_t slot = 0; slot < backbone_slots; ++slot) {
-    graphs_.emplace_back(stream, [&] { enqueue_network(slot); });
+    graphs_.emplace_back(stream, [&] { enqueue_network(slot, nullptr); });
   }
 }
 
-void CudaBackbone::enqueue_network(std::size_t slot) const {
-  with_storage_type(options_.precision, [&](auto zero) { run_network<decltype(zero)>(slot); });
+void CudaBackbone::start_trace(Tracer& tracer) {
+  tracer.name_queue(order_.copy_in().get(), name_of(Queue::copy_in));
+  tracer.name_queue(order_.compute().get(), name_of(Queue::compute));
+  tracer.name_queue(order_.copy_out().get(), name_of(Queue::copy_out));
+  trace_.emplace(tracer, order_.compute(), device_.gives_times());
+}
+
+void CudaBackbone::enqueue_network(std::size_t slot, KernelTrace* trace) const {
+  with_storage_type(options_.precision,
+                    [&](auto zero) { run_network<decltype(zero)>(slot, trace); });
 }
 
 // From the images of a slot to its features, into the compute stream.
 template <typename T>
-void CudaBackbone::run_network(std::size_t slot) const {
-  const cudaStream_t stream = order_.compute().get();
+void CudaBackbone::run_network(std::size_t slot, KernelTrace* trace) const {
+  const Stream& stream = order_.compute();
   DevicePixelTables tables{reinterpret_cast<const float*>(arenas_->weights.data() + layout_.tables),
                            {}};
   std::ranges::copy(pixel_tables(options_.preprocess).source, tables.source);
   auto* input = reinterpret_cast<T*>(plane(0));
-  preprocess(input, image_slot(slot), tables, options_.batch_size * image_bytes_ / 3,
-             shapes_[0].inputs, stream);
+  const std::size_t pixels = options_.batch_size * image_bytes_ / 3;
+  {
+    const KernelTrace::Span span(
+        trace, stream,
+        {.name = "preprocess",
+         .bytes = preprocess_bytes(sizeof(T), pixels, shapes_[0].inputs).total()});
+    preprocess(input, image_slot(slot), tables, pixels, shapes_[0].inputs, stream.get());
+  }
   const T* values = input;
   for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-    values = run_layer(layer, values);
+    values = run_layer(layer, values, trace);
   }
-  cast_features(feature_slot(slot), values, options_.batch_size * feature_count_, stream);
+  const std::size_t count = options_.batch_size * feature_count_;
+  const KernelTrace::Span span(
+      trace, stream,
+      {.name = "cast_features", .bytes = cast_features_bytes(sizeof(T), count).total()});
+  cast_features(feature_slot(slot), values, count, stream.get());
 }
 
 // Reads `input`, one of the two planes, and returns the one that holds the layer's output.
 template <typename T>
-const T* CudaBackbone::run_layer(std::size_t layer, const T* input) const {
-  const cudaStream_t stream = order_.compute().get();
+const T* CudaBackbone::run_layer(std::size_t layer, const T* input, KernelTrace* trace) const {
+  const Stream& stream = order_.compute();
+  const char* const name = vgg16_layers[layer].name.data();
+  const TraceSpan of_layer(trace != nullptr ? trace->tracer() : nullptr, name, layer);
   const LayerShape& shape = shapes_[layer];
   const ConvolutionPlan& plan = *plans_.layers[layer];
   T* const planes[2] = {reinterpret_cast<T*>(plane(0)), reinterpret_cast<T*>(plane(1))};
@@ -156,15 +186,28 @@ const T* CudaBackbone::run_layer(std::size_t layer, const T* input) const {
   T* const other = input == planes[0] ? planes[1] : planes[0];
   const std::byte* weights = arenas_->weights.data();
   const auto* bias = reinterpret_cast<const float*>(weights + layout_.bias[layer]);
-  plan.run(stream, input, weights + layout_.filters[layer], weights + layout_.stored_bias[layer],
-           other, arenas_->workspace.data());
+  {
+    const KernelTrace::Span span(trace, stream, {.name = "convolution", .layer = name});
+    plan.run(stream.get(), input, weights + layout_.filters[layer],
+             weights + layout_.stored_bias[layer], other, arenas_->workspace.data());
+  }
   if (shape.pool_after) {
-    bias_relu_max_pool(same, other, bias,
-                       {options_.batch_size, shape.height, shape.width, shape.outputs}, stream);
+    const PlaneShape plane{options_.batch_size, shape.height, shape.width, shape.outputs};
+    const KernelTrace::Span span(trace, stream,
+                                 {.name = "bias_relu_max_pool",
+                                  .layer = name,
+                                  .bytes = bias_relu_max_pool_bytes(sizeof(T), plane).total()});
+    bias_relu_max_pool(same, other, bias, plane, stream.get());
     return same;
   }
   if (!plan.problem().bias_relu) {
-    bias_relu(other, bias, options_.batch_size * shape.height * shape.width, shape.outputs, stream);
+    const std::size_t pixels = options_.batch_size * shape.height * shape.width;
+    const KernelTrace::Span span(
+        trace, stream,
+        {.name = "bias_relu",
+         .layer = name,
+         .bytes = bias_relu_bytes(sizeof(T), pixels, shape.outputs).total()});
+    bias_relu(other, bias, pixels, shape.outputs, stream.get());
   }
   return other;
 }
@@ -174,16 +217,27 @@ Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std:
   check_batch(images, count, features);
   const std::size_t slot = last_ % backbone_slots;
   const auto copy_in = [&](const Stream& stream) {
+    const KernelTrace::Span span(trace(), stream,
+                                 {Queue::copy_in, "copy", {}, count * image_bytes_});
     GRAFT_CUDA_CHECK(cudaMemcpyAsync(image_slot(slot), images.data(), count * image_bytes_,
                                      cudaMemcpyHostToDevice, stream.get()));
   };
-  const auto compute = [&](const Stream& stream) { graphs_[slot].launch(stream); };
+  const auto compute = [&](const Stream& stream) {
+    if (trace_) {
+      enqueue_network(slot, &*trace_);
+    } else {
+      graphs_[slot].launch(stream);
+    }
+  };
   const auto copy_out = [&](const Stream& stream) {
+    const KernelTrace::Span span(
+        trace(), stream, {Queue::copy_out, "copy", {}, count * feature_count_ * sizeof(float)});
     GRAFT_CUDA_CHECK(cudaMemcpyAsync(features.data(), feature_slot(slot),
                                      count * feature_count_ * sizeof(float), cudaMemcpyDeviceToHost,
                                      stream.get()));
   };
   return device_.run("A batch of the backbone", [&] {
+    if (trace_) trace_->begin_batch(last_);
     Event done = spare_event();
     try {
       order_.enqueue(slot, copy_in, compute, copy_out, done);
@@ -206,6 +260,7 @@ void CudaBackbone::wait(Ticket ticket) {
     const auto batch = std::ranges::find(under_way_, ticket, &Batch::ticket);
     if (batch == under_way_.end()) return;  // waited for before
     batch->done.wait();
+    if (trace_) trace_->finish(ticket - 1);
     while (!under_way_.empty() && under_way_.front().ticket <= ticket) {
       const std::span<const float> features = under_way_.front().features;
       spare_events_.push_back(std::move(under_way_.front().done));
@@ -263,10 +318,11 @@ void refuse_memory(const Device& device, const BackboneOptions& options, std::si
 
 std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,
                                              const BackboneOptions& options, BackbonePlans plans,
-                                             const std::function<std::size_t()>& fitting_batch) {
+                                             const std::function<std::size_t()>& fitting_batch,
+                                             Tracer* tracer) {
   return device.run("The backbone", [&] {
-    return std::make_unique<CudaBackbone>(device, weights, options, std::move(plans),
-                                          fitting_batch);
+    return std::make_unique<CudaBackbone>(device, weights, options, std::move(plans), fitting_batch,
+                                          tracer);
   });
 }
 

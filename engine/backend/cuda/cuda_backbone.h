@@ -4,6 +4,10 @@
 // a batch allocates nothing. How the memory is cut: backbone_memory.h; how batches overlap:
 // stream_order.h.
 //
+// With a tracer that wants to be told of kernels there are no graphs: each batch's calls are made
+// one by one, with the tracer's spans around each layer, kernel and copy, so that tools show
+// kernels by layer. The same kernels compute the same bytes; the host works longer for it.
+//
 // A batch of fewer images than batch_size runs through the same graph: the rows behind it hold
 // images of an earlier batch, or zeros, and their features are not copied out. An image's features
 // do not depend on its place or company: a convolution's sums never cross images, and engines that
@@ -25,10 +29,12 @@ namespace graft::cuda {
 
 // `device` is borrowed and outlives the backbone; `weights` only until this returns. The plans are
 // for `options`. `fitting_batch` says which batch size would fit, 0 for none, when this one does
-// not. Throws Error(device) for a batch that does not fit the GPU's free memory.
+// not. `tracer` is told of kernels; it is borrowed, and null where nobody wants to be told. Throws
+// Error(device) for a batch that does not fit the GPU's free memory.
 std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,
                                              const BackboneOptions& options, BackbonePlans plans,
-                                             const std::function<std::size_t()>& fitting_batch);
+                                             const std::function<std::size_t()>& fitting_batch,
+                                             Tracer* tracer = nullptr);
 
 // Throws Error(device): `wanted` bytes are not to be had. fitting_batch: the batch size that would
 // fit, 0 for none. Throws Failure when the free memory cannot be asked for.

@@ -1,5 +1,6 @@
 #include "engine/backend/cuda/cuda_backend.h"
 
+#include <cuda_profiler_api.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -109,12 +110,37 @@ HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
 
 std::unique_ptr<Backbone> CudaBackend::make_backbone(const Vgg16Weights& weights,
                                                      const BackboneOptions& options) {
-  return make_cuda_backbone(device_, weights, options, plans(options),
-                            [&] { return smaller_batch(options); });
+  return make_cuda_backbone(
+      device_, weights, options, plans(options), [&] { return smaller_batch(options); }, tracer_);
 }
 
 std::unique_ptr<Head> CudaBackend::make_head(const HeadOptions& options) {
-  return make_cuda_head(options, device_);
+  return make_cuda_head(options, device_, all_that_fit, tracer_);
+}
+
+// After a failure of the device nothing is to be profiled, and the next call says what it was.
+bool CudaBackend::Profiler::is_idle() const noexcept {
+  try {
+    device_.make_current();
+    GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+bool CudaBackend::Profiler::start() noexcept {
+  if (!is_idle()) return false;
+  const cudaError_t code = cudaProfilerStart();
+  ignore(code);
+  return code == cudaSuccess;
+}
+
+bool CudaBackend::Profiler::stop() noexcept {
+  const bool was_idle = is_idle();
+  const cudaError_t code = cudaProfilerStop();
+  ignore(code);
+  return was_idle && code == cudaSuccess;
 }
 
 std::vector<std::string> CudaBackend::take_remarks() {

@@ -33,9 +33,23 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                           const BackboneOptions& options) override;
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
+  void set_tracer(Tracer* tracer) override { tracer_ = listening(tracer, TraceDetail::kernels); }
+  DeviceProfiler* profiler() override { return &profiler_; }
   std::vector<std::string> take_remarks() override;  // on the cache of plans
 
  private:
+  // cudaProfilerStart and cudaProfilerStop.
+  class Profiler final : public DeviceProfiler {
+   public:
+    explicit Profiler(const Device& device) : device_(device) {}
+    bool start() noexcept override;
+    bool stop() noexcept override;
+
+   private:
+    bool is_idle() const noexcept;
+    const Device& device_;
+  };
+
   BackbonePlans plans(const BackboneOptions& options);
   [[noreturn]] void refuse_timing(const BackboneOptions& options);
   bool fits(const BackboneOptions& options, std::size_t free);
@@ -45,6 +59,8 @@ class CudaBackend final : public Backend {
   Device device_;
   CudnnDevice cudnn_;
   std::size_t threads_;
+  Tracer* tracer_ = nullptr;
+  Profiler profiler_{device_};
   std::map<std::filesystem::path, PlanCache> caches_;  // by BackboneOptions::cache
 };
 

@@ -30,7 +30,8 @@ struct BackwardProducts {
 
 class CudaHead final : public Head {
  public:
-  CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes);
+  CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes,
+           Tracer* tracer);
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
@@ -41,6 +42,7 @@ class CudaHead final : public Head {
   void predict(FeatureView features, std::span<float> probabilities) override;
 
  private:
+  DeviceRows take_rows(std::span<const std::uint32_t> rows);
   const float* forward(const float* features, std::size_t rows, const std::uint64_t* training_step);
   void loss(const float* logits, const std::uint32_t* labels, std::size_t rows, float* gradient,
             LossTotals* totals);
@@ -71,11 +73,13 @@ class CudaHead final : public Head {
   std::vector<ParameterTensor> tensors_;
   std::map<std::size_t, std::vector<MatrixProduct>> forward_products_;  // by rows
   std::map<std::size_t, std::vector<BackwardProducts>> backward_products_;
+  Tracer* const tracer_;
   std::size_t trained_count_ = 0;
   bool has_state_ = false;
 };
 
-CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes)
+CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes,
+                   Tracer* tracer)
     : device_(device),
       options_(options),
       rmsprop_(rmsprop_of(options.optimizer)),
@@ -83,7 +87,9 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
       arrays_(arrange(options, memory_.data())),
       fetched_(sizeof(LossTotals)),
       ring_(rows_of_chunk(options), options.inputs),
-      training_rows_(options.batch_size, ring_, most_resident_bytes) {
+      training_rows_(options.batch_size, ring_, most_resident_bytes),
+      tracer_(tracer) {
+  if (tracer_ != nullptr) tracer_->name_queue(stream_.get(), "cuda head");
   for (const DenseArrays& layer : arrays_.layers) {
     for (const TensorArrays& tensor : {layer.kernel, layer.bias}) {
       tensors_.push_back({tensor.parameters, tensor.mean_squares, tensor.gradients, tensor.count});
@@ -164,7 +170,7 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
   check_has_state(has_state_);
   check_batch(rows, step, training_rows_.count(), options_.batch_size);
   device_.run("A training step", [&] {
-    const DeviceRows batch = training_rows_.batch(rows, stream_);
+    const DeviceRows batch = take_rows(rows);
     const float* logits = forward(batch.features, rows.size(), &step);
     loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
     backward(batch.features, rows.size());
@@ -172,6 +178,11 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
     update();
     trained_count_ += rows.size();
   });
+}
+
+DeviceRows CudaHead::take_rows(std::span<const std::uint32_t> rows) {
+  const TraceSpan span(tracer_, "gather_rows");
+  return training_rows_.batch(rows, stream_);
 }
 
 Totals CudaHead::take_totals() {
@@ -190,8 +201,12 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
   const float* inputs = features;
   for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
     const DenseArrays& layer = arrays_.layers[i];
-    products[i].run(inputs, layer.kernel.parameters, layer.outputs, stream_);
+    {
+      const TraceSpan span(tracer_, "forward", i);
+      products[i].run(inputs, layer.kernel.parameters, layer.outputs, stream_);
+    }
     if (i + 1 < arrays_.layers.size()) {
+      const TraceSpan span(tracer_, "relu_dropout", i);
       relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units,
                    dropout_of(options_, i, training_step), stream_.get());
     }
@@ -202,6 +217,7 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
 
 void CudaHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                     float* gradient, LossTotals* totals) {
+  const TraceSpan span(tracer_, "cross_entropy");
   if (options_.classes == 2) {
     sigmoid_cross_entropy(logits, labels, rows, gradient, totals, stream_.get());
   } else {
@@ -215,6 +231,7 @@ void CudaHead::backward(const float* features, std::size_t rows) {
   const std::vector<BackwardProducts>& products = backward_products(rows);
   for (std::size_t i = arrays_.layers.size(); i-- > 0;) {
     const DenseArrays& layer = arrays_.layers[i];
+    const TraceSpan span(tracer_, "backward", i);
     const float* inputs = i == 0 ? features : arrays_.layers[i - 1].outputs;
     products[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
     column_sums(layer.bias.gradients, layer.delta, rows, layer.units, stream_.get());
@@ -229,6 +246,7 @@ void CudaHead::backward(const float* features, std::size_t rows) {
 // One launch for a head of up to 32 Dense layers.
 void CudaHead::update() {
   for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
+    const TraceSpan span(tracer_, "rmsprop");
     const std::size_t count = std::min(most_tensors, tensors_.size() - first);
     rmsprop(std::span(tensors_).subspan(first, count), rmsprop_, stream_.get());
   }
@@ -330,12 +348,12 @@ Totals CudaHead::fetch(const LossTotals* totals, std::size_t count) {
 }  // namespace
 
 std::unique_ptr<Head> make_cuda_head(const HeadOptions& options, Device& device,
-                                     std::size_t most_resident_bytes) {
+                                     std::size_t most_resident_bytes, Tracer* tracer) {
   check_options(options);
   return device.run("Making the head on the GPU", [&]() -> std::unique_ptr<Head> {
     check_head_memory(options, device);
     try {
-      return std::make_unique<CudaHead>(options, device, most_resident_bytes);
+      return std::make_unique<CudaHead>(options, device, most_resident_bytes, tracer);
     } catch (const Failure& failure) {
       if (failure.code() != cudaErrorMemoryAllocation) throw;
       cudaGetLastError();  // answered

@@ -32,11 +32,14 @@
 
 namespace graft::cuda {
 
+inline constexpr std::size_t all_that_fit = std::numeric_limits<std::size_t>::max();
+
 // `device` is borrowed and outlives the head. most_resident_bytes: training rows that take more
-// stream even where they would fit. Throws Error(usage) on options out of range, and Error(device)
-// when GPU or machine cannot hold the head.
-std::unique_ptr<Head> make_cuda_head(
-    const HeadOptions& options, Device& device,
-    std::size_t most_resident_bytes = std::numeric_limits<std::size_t>::max());
+// stream even where they would fit. `tracer` is told of each kernel as the host starts it, with the
+// layer's number from 0; it is borrowed, and null where nobody wants to be told. Throws
+// Error(usage) on options out of range, and Error(device) when GPU or machine cannot hold the head.
+std::unique_ptr<Head> make_cuda_head(const HeadOptions& options, Device& device,
+                                     std::size_t most_resident_bytes = all_that_fit,
+                                     Tracer* tracer = nullptr);
 
 }  // namespace graft::cuda

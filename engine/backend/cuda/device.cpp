@@ -1,5 +1,6 @@
 #include "engine/backend/cuda/device.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -127,6 +128,10 @@ std::string Device::description() const {
 
 void Device::make_current() const {
   GRAFT_CUDA_CHECK(cudaSetDevice(ordinal_));
+}
+
+bool Device::gives_times() const {
+  return dlsym(RTLD_DEFAULT, "vgpu_error_count") == nullptr;
 }
 
 Device::Memory Device::memory_now() const {

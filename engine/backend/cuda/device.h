@@ -24,6 +24,8 @@ class Device {
   const std::string& name() const { return name_; }               // "NVIDIA H100 80GB HBM3"
   int compute_capability() const { return compute_capability_; }  // 90 for sm_90
   std::size_t memory() const { return memory_; }                  // bytes
+  // False on the virtual GPU: its events tell which came first, and no more.
+  bool gives_times() const;
   // For people: "NVIDIA H100 80GB HBM3 (cuda:0), sm_90, 79 GiB, driver for CUDA 13.0".
   std::string description() const;
 

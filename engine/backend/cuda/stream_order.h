@@ -22,7 +22,9 @@ class StreamOrder {
   StreamOrder(const StreamOrder&) = delete;
   StreamOrder& operator=(const StreamOrder&) = delete;
 
+  const Stream& copy_in() const { return copy_in_; }
   const Stream& compute() const { return compute_; }
+  const Stream& copy_out() const { return copy_out_; }
 
   // Each piece enqueues into the stream that it is called with; images and features of the batch
   // stand in `slot` on the device. `done` is reached when the features are with the host.

@@ -1,0 +1,231 @@
+// --trace, --profile and NVTX on a GPU; here on the virtual one.
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+#include <map>
+#include <set>
+
+#include "tests/program/cuda_support.h"
+#include "tests/program/nvtx_calls.h"
+#include "tests/program/recipe.h"
+#include "tests/support/trace_events.h"
+
+namespace graft::test {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+constexpr const char* compute = "cuda compute (virtual GPU: order, no times)";
+
+bool is_of(const std::string& launch, const std::string& kernel) {
+  const std::size_t place = launch.find(kernel + "_kernel");
+  if (place == std::string::npos || place == 0) return false;
+  const char before = launch[place - 1];  // not the end of another kernel's name
+  return before != '_' && std::islower(static_cast<unsigned char>(before)) == 0;
+}
+
+std::size_t launches_of(const std::vector<std::string>& launches, const std::string& kernel) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      launches, [&](const std::string& name) { return is_of(name, kernel); }));
+}
+
+// Those inside the profiled ranges.
+std::vector<std::string> profiled(const VirtualGpuReport& report) {
+  std::vector<std::string> launches;
+  for (const auto& [first, end] : report.profiled) {
+    launches.insert(launches.end(), report.launches.begin() + static_cast<std::ptrdiff_t>(first),
+                    report.launches.begin() + static_cast<std::ptrdiff_t>(end));
+  }
+  return launches;
+}
+
+class CudaProfile : public ::testing::Test {
+ protected:
+  // Four batches of two training photos, two of validation photos.
+  CudaOutcome run(const std::string& command, const std::string& name,
+                  std::vector<std::string> more = {},
+                  const std::map<std::string, std::string>& settings = {}) {
+    more.insert(more.end(), {"--device", "cuda", "--set", "backbone.batch_size=2"});
+    CudaOutcome outcome = run_on_virtual_gpu(recipe_.arguments(command, name, more), settings);
+    EXPECT_EQ(outcome.outcome.exit_code, 0) << outcome.outcome.error;
+    EXPECT_THAT(outcome.report.errors, IsEmpty());
+    return outcome;
+  }
+
+  const Recipe recipe_;
+};
+
+TEST_F(CudaProfile, ATraceHasARowForEachStreamWithKernelsInTheirOrder) {
+  for (const std::string seed : {"0", "1", "2"}) {
+    const auto file = recipe_.folder() / ("trace " + seed);
+    run("extract", seed, {"--trace", file.string()}, {{"VGPU_SEED", seed}});
+    const std::string text = text_of(file);
+    EXPECT_EQ(fault_of_trace(text), "");
+    std::vector<TracedSpan> device;
+    std::ranges::copy_if(traced_spans(text), std::back_inserter(device),
+                         [](const TracedSpan& span) { return span.enqueued.has_value(); });
+    std::set<std::string> rows;
+    std::vector<std::string> of_batch, layers;
+    for (const TracedSpan& span : device) {
+      rows.insert(span.thread);
+      if (span.thread != compute || span.number != 3) continue;
+      of_batch.push_back(span.name);
+      if (span.name == "convolution") layers.push_back(span.layer);
+    }
+    EXPECT_THAT(rows, UnorderedElementsAre("cuda copy in (virtual GPU: order, no times)", compute,
+                                           "cuda copy out (virtual GPU: order, no times)"));
+    EXPECT_EQ(named(device, "preprocess").size(), 6U);
+    EXPECT_EQ(named(device, "copy").size(), 12U);
+    ASSERT_FALSE(of_batch.empty());
+    EXPECT_EQ(of_batch.front(), "preprocess");
+    EXPECT_EQ(of_batch.back(), "cast_features");
+    EXPECT_EQ(std::ranges::count(of_batch, "bias_relu_max_pool"), 5);
+    ASSERT_EQ(layers.size(), 13U);
+    EXPECT_EQ(layers.front(), "block1_conv1");
+    EXPECT_EQ(layers.back(), "block5_conv3");
+  }
+}
+
+// Our own kernels' promises are what the virtual GPU counts, whole sectors apart. Each ran once
+// more than it was told of: when the backbone was made.
+TEST_F(CudaProfile, TheDevicesWorkCarriesTheBytesThatItPromises) {
+  const auto file = recipe_.folder() / "trace";
+  const VirtualGpuReport report = run("extract", "a", {"--trace", file.string()}).report;
+  std::map<std::string, std::vector<std::size_t>> promised;
+  for (const TracedSpan& span : traced_spans(text_of(file))) {
+    if (!span.enqueued) continue;
+    EXPECT_EQ(span.bytes == 0, span.name == "convolution") << span.name;
+    promised[span.name].push_back(span.bytes);
+  }
+  for (const std::string kernel : {"preprocess", "bias_relu_max_pool", "cast_features"}) {
+    std::vector<std::size_t> moved;
+    for (std::size_t i = 0; i < report.launches.size(); ++i) {
+      if (is_of(report.launches[i], kernel)) moved.push_back(report.moved[i]);
+    }
+    const std::vector<std::size_t>& expected = promised[kernel];
+    const std::size_t of_a_batch = expected.size() / 6;
+    ASSERT_EQ(moved.size(), expected.size() + of_a_batch) << kernel;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const auto bytes = static_cast<double>(expected[i]);
+      EXPECT_NEAR(static_cast<double>(moved[i + of_a_batch]), bytes, bytes / 50 + 256) << kernel;
+    }
+  }
+}
+
+// With spans around its kernels the network runs without its graphs.
+TEST_F(CudaProfile, TracedFeaturesAreTheSameBytes) {
+  const CudaOutcome plain = run("run", "plain");
+  const CudaOutcome traced =
+      run("run", "traced", {"--trace", (recipe_.folder() / "trace").string()});
+  EXPECT_GT(plain.report.calls.at("cudaGraphLaunch"), 0);
+  EXPECT_FALSE(traced.report.calls.contains("cudaGraphLaunch"));
+  EXPECT_TRUE(same_results(recipe_.output("traced"), recipe_.output("plain")));
+}
+
+TEST_F(CudaProfile, AProfileIsOnAroundTheKernelsOfItsBatches) {
+  const CudaOutcome plain = run("run", "plain");
+  const CudaOutcome done = run("run", "a", {"--profile", "batches:1-2"});
+  EXPECT_EQ(done.report.calls.at("cudaProfilerStart"), 1);
+  EXPECT_EQ(done.report.calls.at("cudaProfilerStop"), 1);
+  const auto launches = profiled(done.report);
+  EXPECT_EQ(launches_of(launches, "preprocess"), 2U);
+  EXPECT_EQ(launches_of(launches, "cast_features"), 2U);
+  EXPECT_EQ(launches_of(launches, "bias_relu_max_pool"), 10U);
+  EXPECT_EQ(launches_of(launches, "rmsprop"), 0U);
+  EXPECT_GT(launches_of(done.report.launches, "rmsprop"), 0U);
+  // Nobody listens to kernels: the run is as it is without.
+  EXPECT_EQ(done.report.calls.at("cudaGraphLaunch"), plain.report.calls.at("cudaGraphLaunch"));
+  EXPECT_TRUE(same_results(recipe_.output("a"), recipe_.output("plain")));
+}
+
+TEST_F(CudaProfile, AProfileOfEpochsHasTheirStepsAndNoOthers) {
+  const CudaOutcome done = run("run", "a", {"--profile", "epoch:2", "--set", "train.epochs=3"});
+  EXPECT_EQ(done.report.calls.at("cudaProfilerStart"), 1);
+  EXPECT_EQ(done.report.calls.at("cudaProfilerStop"), 1);
+  const std::size_t steps = launches_of(done.report.launches, "rmsprop");
+  EXPECT_GT(steps, 0U);
+  EXPECT_EQ(launches_of(profiled(done.report), "rmsprop"), steps / 3);
+  EXPECT_EQ(launches_of(profiled(done.report), "preprocess"), 0U);
+}
+
+TEST_F(CudaProfile, TheTraceSaysWhatWasProfiled) {
+  const auto file = recipe_.folder() / "trace";
+  run("extract", "a", {"--profile", "batches:1-2", "--trace", file.string()});
+  EXPECT_EQ(fault_of_trace(text_of(file)), "");
+  const auto spans = traced_spans(text_of(file));
+  const auto range = named(spans, "profiled");
+  ASSERT_EQ(range.size(), 1U);
+  std::vector<std::uint64_t> batches;
+  for (const TracedSpan& span : named(spans, "preprocess")) {
+    if (!span.enqueued) continue;
+    if (*span.enqueued >= range[0].begin && *span.enqueued <= range[0].end) {
+      batches.push_back(span.number);
+    }
+  }
+  EXPECT_THAT(batches, ElementsAre(1U, 2U));
+}
+
+TEST_F(CudaProfile, ARangeThatNeverCameIsAWarning) {
+  const CudaOutcome done = run("extract", "a", {"--profile", "batches:70-80"});
+  EXPECT_FALSE(done.report.calls.contains("cudaProfilerStart"));
+  EXPECT_THAT(done.outcome.error, HasSubstr("batches:70-80: nothing was profiled"));
+}
+
+TEST_F(CudaProfile, AutoThatTakesTheCpuIsExitCode5) {
+  const CudaOutcome done = run_on_virtual_gpu(
+      recipe_.arguments("run", "a", {"--device", "auto", "--profile", "epoch:1"}),
+      {{"VGPU_DEVICES", "0"}});
+  EXPECT_EQ(done.outcome.exit_code, 5);
+  EXPECT_THAT(done.outcome.error, HasSubstr("starts and stops a GPU's profiler"));
+}
+
+TEST_F(CudaProfile, AProfilerThatRefusesIsAWarning) {
+  for (const std::string call : {"cudaProfilerStart", "cudaProfilerStop"}) {
+    const CudaOutcome done =
+        run("extract", call, {"--profile", "batches:1"}, {{"VGPU_FAIL", call + ":1:999"}});
+    EXPECT_THAT(done.outcome.error,
+                HasSubstr("the device's profiler could not be started or stopped"));
+  }
+}
+
+TEST_F(CudaProfile, ATraceThatTheDeviceDoesNotServeIsExitCode5) {
+  for (const std::string call : {"cudaEventElapsedTime:3:1", "cudaEventRecord:9:1"}) {
+    const auto file = recipe_.folder() / "trace";
+    const CudaOutcome done = run_on_virtual_gpu(
+        recipe_.arguments("extract", "a", {"--device", "cuda", "--trace", file.string()}),
+        {{"VGPU_FAIL", call}});
+    EXPECT_EQ(done.outcome.exit_code, 5) << call << done.outcome.error;
+    EXPECT_THAT(done.outcome.error, HasSubstr(call.substr(0, call.find(':'))));
+    EXPECT_EQ(fault_of_trace(text_of(file)), "");
+    EXPECT_THAT(done.report.errors, IsEmpty()) << call;
+  }
+}
+
+TEST_F(CudaProfile, NvtxNamesStreamsAndMarksKernelsByLayer) {
+  const auto file = recipe_.folder() / "calls";
+  run("run", "a", {},
+      {{"NVTX_CALLS", file.string()}, {"NVTX_INJECTION64_PATH", GRAFT_NVTX_INJECTION}});
+  const NvtxCalls calls = read_nvtx_calls(file);
+  EXPECT_EQ(calls.fault, "");
+  // The head that evaluates is another than the one that was trained.
+  EXPECT_THAT(std::set(calls.streams.begin(), calls.streams.end()),
+              UnorderedElementsAre("cuda copy in", "cuda compute", "cuda copy out", "cuda head"));
+  const auto ranges = all_ranges(calls);
+  for (const char* range :
+       {"extract/backbone/copy", "extract/backbone/preprocess",
+        "extract/backbone/block1_conv1/convolution",
+        "extract/backbone/block1_conv2/bias_relu_max_pool", "extract/backbone/cast_features",
+        "train/epoch/step/forward", "train/epoch/step/rmsprop"}) {
+    EXPECT_THAT(ranges, Contains(range));
+  }
+}
+
+}  // namespace
+}  // namespace graft::test
