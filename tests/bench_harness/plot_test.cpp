@@ -172,6 +172,7 @@ TEST(Plot, OfCasesWithoutACostSaysThatThereIsNoRoofline) {
 
 TEST(Plot, CasesThatOnlyOneFileHasStandOnceAndHundredsFit) {
   std::vector<Measurement> many;
+  many.reserve(300);
   for (int index = 0; index < 300; ++index)
     many.push_back(timed("kernels/" + std::to_string(index), 1e-4 * (index + 1), 1e9, 1e6 * index));
   const Elements elements =
