@@ -18,7 +18,7 @@ using ::testing::StartsWith;
 
 const std::vector<std::string> smallest = {
     "--device", "cuda",        "--batch", "1",        "--size",
-    "32",       "--precision", "fp16",    "--filter", "block5_conv3|relu"};
+    "32",       "--precision", "fp16",    "--filter", "block5_conv3|kernels/bias_relu"};
 
 std::vector<std::string> with(std::vector<std::string> first,
                               const std::vector<std::string>& more) {
