@@ -220,8 +220,8 @@ struct LossData {
 TEST_F(LossBytes, OfSigmoidCrossEntropy) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   const LossData data(rows, classes);
-  cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, data.out.get(), data.totals.get(),
-                              nullptr);
+  cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, data.out.get(),
+                              data.totals.get(), nullptr);
   expect_moved_by_all({"28sigmoid_cross_entropy_kernel"}, cuda::sigmoid_cross_entropy_bytes(rows));
   cuda::sigmoid_probabilities(data.logits.get(), rows, data.out.get(), nullptr);
   expect_moved_by_all({"28sigmoid_probabilities_kernel"}, cuda::sigmoid_probabilities_bytes(rows));
