@@ -103,20 +103,14 @@ else
   section "benchmarks" measure --batch 32 --size 150 --precision fp32,fp16 --seconds 0.5
   section "drawing of the benchmarks" "$build/graft" bench plot build/gpu_check_bench.json \
     -o build/gpu_check_bench.svg
-  if command -v nsys >/dev/null; then
-    section "nsys" nsys profile --force-overwrite true --stats true --trace cuda,cublas,cudnn \
-      --output build/gpu_check_nsys "$build/graft" bench backbone --device cuda --batch 32 --size 150 \
-      --precision fp16 --seconds 1
-  else
-    without nsys cuda-nsight-systems-13-0
-  fi
-  if command -v ncu >/dev/null; then
-    section "ncu" ncu --section SpeedOfLight --section MemoryWorkloadAnalysis \
-      --kernel-name 'regex:relu|preprocess|cast|rmsprop' --launch-count 40 \
-      "$build/graft" bench kernels --device cuda --batch 32 --size 150 --precision fp16
-  else
-    without ncu cuda-nsight-compute-13-0
-  fi
+  for tool in nsys:cuda-nsight-systems-13-0 ncu:cuda-nsight-compute-13-0; do
+    if command -v "${tool%:*}" >/dev/null; then
+      section "${tool%:*}" "$project/tools/profile.sh" "${tool%:*}" configs/solar_cells.json \
+        --output "$project/build/gpu_check_${tool%:*}"
+    else
+      without "${tool%:*}" "${tool#*:}"
+    fi
+  done
 fi
 
 {
