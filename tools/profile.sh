@@ -4,7 +4,8 @@
 #     nsys      Nsight Systems: the longest kernels, copies beside computing, gaps
 #     ncu       Nsight Compute: what each kernel moves of the device's memory, and how fast
 #     RANGE     what `graft run --profile` takes: batches:2-4 (the default), epoch:2, …
-#     FOLDER    for the tool's report and the run's results; build/profile without it. Emptied first.
+#     FOLDER    for the tool's report and the run's results; build/profile without it. Must be new,
+#               empty or of an earlier profile, and is emptied first.
 #     --dry-run prints the commands and runs none
 #     OPTION... more options for graft: --set backbone.precision=fp16
 # Ends with 1 when the tool is missing or something failed. Takes the program from build/release, or
@@ -40,6 +41,9 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+[ -n "$folder" ] || stop "--output needs a folder: $usage"
+[ -n "$range" ] || stop "--range needs a range: $usage"
+
 # An epoch needs the training; batches only the extraction.
 case $range in
   epoch:*) command=run ;;
@@ -68,7 +72,7 @@ case $tool in
     metrics+=,dram__throughput.avg.pct_of_peak_sustained_elapsed
     profile=(ncu --profile-from-start off --nvtx --metrics "$metrics"
              --force-overwrite --export "$report")
-    export=(ncu --import "$report.ncu-rep" --csv --page raw)
+    export=(ncu --import "$report.ncu-rep" --csv --page raw --print-units base)
     exported=$report.csv
     summary=(ncu --kernels "$report.csv")
     ;;
@@ -89,9 +93,13 @@ fi
 
 command -v "$tool" >/dev/null || stop "$tool is not installed; it comes with the package $package"
 [ -x "$graft" ] || stop "there is no $graft; build it first (tools/quickstart.sh), or name it in GRAFT_PROGRAM"
-rm -rf "$folder/run"
+mark=$folder/.made_by_profile.sh
+if [ ! -e "$mark" ] && [ -n "$(ls -A "$folder" 2>/dev/null)" ]; then
+  stop "$folder holds files that no profile has made; name a new folder in --output"
+fi
+rm -rf "$folder"
 mkdir -p "$folder"
-rm -f "$folder"/report* "$folder/trace.json"
+: >"$mark"
 step "running under $tool ($range)"
 "${profile[@]}" "${program[@]}" || stop "$tool or the run under it failed"
 step "reading the report"

@@ -149,11 +149,11 @@ METRICS = {
 def ncu_work(path: Path) -> list[Work]:
     """In the order in which the kernels were started. The first row below the heading holds the units."""
     table = Table.read(path, "Kernel Name")
-    if not table.rows:
-        raise Unreadable(f"{path}: no kernel was profiled")
     names = table.texts("Kernel Name")
-    if names[0]:
+    if not names or names[0]:
         raise Unreadable(f"{path}: there is no row of units below the heading; is this `ncu --csv --page raw`?")
+    if len(names) == 1:
+        raise Unreadable(f"{path}: no kernel was profiled")
     values = {}
     for field, metric in METRICS.items():
         where = f"{path}, {metric}"
@@ -167,11 +167,14 @@ def promises(path: Path) -> list[Promise]:
     """Of the kernels that were started inside the span "profiled", in order; of all without such a span."""
     try:
         events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+        return promised_in([event for event in events if event["ph"] == "X"])
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
         raise Unreadable(f"{path}: this is no trace that graft has written") from None
-    spans = [event for event in events if event.get("ph") == "X"]
+
+
+def promised_in(spans: list[dict]) -> list[Promise]:
     ranges = [(span["ts"], span["ts"] + span["dur"]) for span in spans if span["name"] == "profiled"]
     kernels = [span for span in spans if "bytes" in span["args"] and OURS.search(span["name"] + "_kernel")]
     if ranges:
@@ -237,7 +240,7 @@ def matched(work: list[Work], promised: list[Promise]) -> tuple[dict[str, list[t
 
 def short(name: str) -> str:
     name = re.sub(r"^void ", "", re.sub(r"\(anonymous namespace\)::|<unnamed>::|graft::cuda::", "", name))
-    name = name.split("(")[0]
+    name = re.sub(r"\([\w: ]+\)(?=-?\d)", "", name).split("(")[0]  # a template's (unsigned int)3
     return name if len(name) <= 60 else name[:59] + "…"
 
 
@@ -295,6 +298,8 @@ def against_promises(pairs: dict[str, list[tuple[Work, Promise]]], remarks: list
         rate = promised / seconds / 1e9 if seconds > 0 else 0.0
         figures = f"{moved / 1e6:>12.3f}  {moved / promised:>7.1%}" if counted else f"{seconds * 1e3:>12.3f}  {rate:>7.1f}"
         lines.append(f"  {promised / 1e6:>12.3f}  {figures}  {len(of_kernel):>6}  {kernel}")
+    if not pairs and not remarks:
+        lines = ["The trace tells of none of graft's own kernels here: it has the backbone's, and not those of training"]
     return lines + [f"  {remark}" for remark in remarks]
 
 

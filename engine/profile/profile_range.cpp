@@ -69,7 +69,9 @@ void RangeProfiler::name_thread(const std::string& name) {
 void RangeProfiler::begin(const char* name, std::uint64_t number) noexcept {
   if (std::this_thread::get_id() == thread_) {
     const bool of_range = device_ != nullptr && std::string_view(name) == range_.span;
-    if (of_range && is_inside() && number > range_.last) stop();
+    // A number that does not grow: the next set of photos begins.
+    const bool is_over = number > range_.last || number <= reached_;
+    if (of_range && is_inside() && is_over) stop();
     if (of_range && number >= range_.first && number <= range_.last) {
       if (state_ == State::before) start();
       if (is_inside()) {

@@ -115,6 +115,24 @@ TEST_F(Range, ItBeginsOnce) {
   EXPECT_EQ(std::ranges::count(diary_.lines, "STOP"), 1);
 }
 
+// A job computes all of its sets inside of one span.
+TEST_F(Range, TheNextSetOfPhotosIsNoPartOfIt) {
+  RangeProfiler tracer = profiler("batches:2-9");
+  tracer.use(diary_);
+  {
+    const TraceSpan around(&tracer, "extract");
+    for (const std::uint64_t number : {2U, 3U, 0U, 1U, 2U, 3U, 4U}) {
+      const TraceSpan span(&tracer, "backbone", number);
+    }
+  }
+  const auto stop = std::ranges::find(diary_.lines, "STOP");
+  EXPECT_EQ(std::ranges::count(diary_.lines, "STOP"), 1);
+  EXPECT_LT(std::ranges::find(diary_.lines, "backbone 3"), stop);
+  EXPECT_GT(std::ranges::find(diary_.lines, "backbone 0"), stop);
+  ASSERT_TRUE(tracer.remark());
+  EXPECT_THAT(*tracer.remark(), HasSubstr("the last that was profiled is 3"));
+}
+
 // A number may be left out: a batch of bad images only.
 TEST_F(Range, ANumberThatIsMissingEndsItToo) {
   RangeProfiler tracer = profiler("batches:2-3");

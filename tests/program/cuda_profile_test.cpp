@@ -145,6 +145,13 @@ TEST_F(CudaProfile, AProfileIsOnAroundTheKernelsOfItsBatches) {
   EXPECT_TRUE(same_results(recipe_.output("a"), recipe_.output("plain")));
 }
 
+// The validation photos' batches are counted from 0 again.
+TEST_F(CudaProfile, AProfileEndsWithItsSetOfPhotos) {
+  const CudaOutcome done = run("extract", "a", {"--profile", "batches:2-9"});
+  EXPECT_EQ(launches_of(profiled(done.report), "preprocess"), 2U);
+  EXPECT_THAT(done.outcome.error, HasSubstr("the last that was profiled is 3"));
+}
+
 TEST_F(CudaProfile, AProfileOfEpochsHasTheirStepsAndNoOthers) {
   const CudaOutcome done = run("run", "a", {"--profile", "epoch:2", "--set", "train.epochs=3"});
   EXPECT_EQ(done.report.calls.at("cudaProfilerStart"), 1);
@@ -222,7 +229,8 @@ TEST_F(CudaProfile, NvtxNamesStreamsAndMarksKernelsByLayer) {
        {"extract/backbone/copy", "extract/backbone/preprocess",
         "extract/backbone/block1_conv1/convolution",
         "extract/backbone/block1_conv2/bias_relu_max_pool", "extract/backbone/cast_features",
-        "train/epoch/step/forward", "train/epoch/step/rmsprop"}) {
+        "train/epoch/step/forward", "train/epoch/step/backward/column_sums",
+        "train/epoch/step/backward/relu_dropout_backward", "train/epoch/step/rmsprop"}) {
     EXPECT_THAT(ranges, Contains(range));
   }
 }

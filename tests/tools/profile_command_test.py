@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -42,6 +43,10 @@ class Profile(unittest.TestCase):
         self.graft = self.folder / "graft"
         self.write_program(self.graft, "#!/bin/sh\n")
         self.output = self.folder / "out put"
+        self.bin = self.folder / "bin"  # no tool that this machine has is on the path
+        self.bin.mkdir()
+        for command in ("bash", "basename", "cat", "cp", "dirname", "env", "ls", "mkdir", "python3", "rm", "sh", "tail"):
+            (self.bin / command).symlink_to(shutil.which(command))
 
     def write_program(self, path: Path, text: str):
         path.write_text(text)
@@ -51,7 +56,7 @@ class Profile(unittest.TestCase):
         self.write_program(self.folder / tool, FAKES[tool].format(calls=self.calls, files=FILES, code=code))
 
     def run_script(self, *arguments: str) -> subprocess.CompletedProcess:
-        environment = dict(os.environ, PATH=f"{self.folder}:/usr/bin:/bin", GRAFT_PROGRAM=str(self.graft))
+        environment = dict(os.environ, PATH=f"{self.folder}:{self.bin}", GRAFT_PROGRAM=str(self.graft))
         return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, env=environment)
 
     def profile(self, tool: str, *arguments: str) -> subprocess.CompletedProcess:
@@ -89,7 +94,8 @@ class Profile(unittest.TestCase):
             self.assertIn(metric, profile[profile.index("--metrics") + 1].split(","))
         self.assert_in_order([str(self.graft), "run", "config.json"], profile)
         self.assert_in_order(["--profile", "epoch:2"], profile)
-        self.assertEqual(page[1:], ["--import", f"{self.output}/report.ncu-rep", "--csv", "--page", "raw"])
+        self.assertEqual(page[1:], ["--import", f"{self.output}/report.ncu-rep", "--csv", "--page", "raw",
+                                    "--print-units", "base"])  # fmt: skip
         self.assertIn("of its peak", done.stdout)
         self.assertRegex(done.stdout, r"100\.0% +2 +bias_relu_max_pool")
 
@@ -100,10 +106,20 @@ class Profile(unittest.TestCase):
 
     def test_a_run_before_leaves_nothing_to_be_taken_again(self):
         self.install("nsys")
+        self.profile("nsys")
         old = self.output / "run" / "features"
         old.mkdir(parents=True)
-        self.profile("nsys")
+        self.assertEqual(self.profile("nsys").returncode, 0)
         self.assertFalse(old.exists())
+
+    def test_a_folder_of_somebody_else_is_left_alone(self):
+        self.install("nsys")
+        (self.output / "run").mkdir(parents=True)
+        done = self.profile("nsys")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("holds files that no profile has made", done.stderr)
+        self.assertTrue((self.output / "run").exists())
+        self.assertFalse(self.calls.exists())
 
     def test_a_dry_run_prints_the_commands_and_runs_none(self):
         for tool in FAKES:
@@ -137,7 +153,8 @@ class Profile(unittest.TestCase):
         self.assertIn(f"there is no {self.graft}", done.stderr)
 
     def test_wrong_arguments_are_a_sentence(self):
-        for arguments, sentence in [(["nsys"], "say which tool"), (["perf", "c.json"], "there is no tool perf"),
+        for arguments, sentence in [(["nsys"], "say which tool"), (["ncu", "c.json", "--output", ""], "--output needs a folder"),
+                                    (["ncu", "c.json", "--range", ""], "--range needs a range"), (["perf", "c.json"], "there is no tool perf"),
                                     (["ncu", "c.json", "--rang", "x"], "unknown option --rang"),
                                     (["ncu", "c.json", "--range"], "--range needs a value")]:  # fmt: skip
             done = self.run_script(*arguments)

@@ -108,9 +108,10 @@ class Ncu(unittest.TestCase):
             summary.ncu_work(changed("ncu_raw.csv", '"","","","","","","","","","","","Mbyte","Kbyte","%","us"\n', ""))
 
     def test_no_kernel_is_said(self):
-        code, _, error = run("ncu", "--kernels", str(changed("ncu_raw.csv", '"Kernel Name"', '"Kernel"')))
+        rows = "\n".join((FILES / "ncu_raw.csv").read_text().splitlines()[3:])
+        code, _, error = run("ncu", "--kernels", str(changed("ncu_raw.csv", rows, "")))
         self.assertEqual(code, 1)
-        self.assertIn('there is no column "Kernel Name"', error)
+        self.assertIn("no kernel was profiled", error)
 
     def test_the_whole_summary(self):
         code, out, _ = run("ncu", "--kernels", str(FILES / "ncu_raw.csv"), "--trace", str(FILES / "trace.json"))
@@ -141,6 +142,13 @@ class Promises(unittest.TestCase):
         code, _, error = run("ncu", "--kernels", str(FILES / "ncu_raw.csv"), "--trace", str(FILES / "ncu_raw.csv"))
         self.assertEqual(code, 1)
         self.assertIn("this is no trace", error)
+        for old, new in [('"traceEvents":[', '"traceEvents":[1,'), ('"args":{"number":0}', '"arguments":{}')]:
+            with self.subTest(new), self.assertRaisesRegex(summary.Unreadable, "this is no trace"):
+                summary.promises(changed("trace.json", old, new))
+
+    def test_a_run_without_them_says_so(self):
+        text = "\n".join(summary.against_promises(*summary.matched([], []), True))
+        self.assertIn("The trace tells of none", text)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ struct Request {
   PredictionFormat format = PredictionFormat::csv;
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
-  // Of `run` and `extract`; empty: none.
-  std::string trace;    // the file to write
-  std::string profile;  // "epoch:2"
+  // Of `run` and `extract`.
+  std::string trace;                   // the file to write; empty: none
+  std::optional<std::string> profile;  // "epoch:2"
   bool nvtx = false;
   std::string key;
   std::string suite;                  // of `bench`: "kernels", "all"

@@ -46,7 +46,7 @@ Listeners::Listeners(const Request& request, std::string_view command, const Con
     : trace_path_(request.trace) {
   refuse_config_as_target(request.config, "--trace", request.trace);
   std::optional<ProfileRange> range;
-  if (!request.profile.empty()) range = checked_range(request.profile, command, config);
+  if (request.profile) range = checked_range(*request.profile, command, config);
   if (request.nvtx || a_tool_wants_nvtx(environment)) nvtx_ = make_nvtx_tracer();
   if (!trace_path_.empty()) {
     trace_.emplace();

@@ -233,11 +233,21 @@ void CudaHead::backward(const float* features, std::size_t rows) {
     const DenseArrays& layer = arrays_.layers[i];
     const TraceSpan span(tracer_, "backward", i);
     const float* inputs = i == 0 ? features : arrays_.layers[i - 1].outputs;
-    products[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
-    column_sums(layer.bias.gradients, layer.delta, rows, layer.units, stream_.get());
+    {
+      const TraceSpan product(tracer_, "kernel_gradient", i);
+      products[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
+    }
+    {
+      const TraceSpan sums(tracer_, "column_sums", i);
+      column_sums(layer.bias.gradients, layer.delta, rows, layer.units, stream_.get());
+    }
     if (i == 0) break;
     const DenseArrays& before = arrays_.layers[i - 1];
-    products[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
+    {
+      const TraceSpan product(tracer_, "input_gradient", i);
+      products[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
+    }
+    const TraceSpan relu(tracer_, "relu_dropout_backward", i - 1);
     relu_dropout_backward(before.delta, before.outputs, rows * before.units, kept_scale(options_),
                           stream_.get());
   }
