@@ -1,6 +1,5 @@
 #include "bench/cuda/cuda_bench_device.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <utility>
@@ -11,10 +10,6 @@
 
 namespace graft::bench {
 namespace {
-
-bool on_virtual_gpu() {
-  return dlsym(RTLD_DEFAULT, "vgpu_error_count") != nullptr;
-}
 
 std::string version_text(int version) {  // 13000 is 13.0
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
@@ -61,9 +56,9 @@ constexpr PeakSizes sizes_without_times = {1U << 16U, 2, 8, 0.0};
 
 CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
                                  const CudaBenchOptions& options)
-    : is_virtual_(on_virtual_gpu()),
-      backend_(ordinal, setup.config.threads),
+    : backend_(ordinal, setup.config.threads),
       device_(ordinal),
+      is_virtual_(!device_.gives_times()),
       cudnn_(device_.run("the start of cuDNN", [] { return cuda::CudnnDevice::current(); })),
       sampler_(device_.run(
           "the start of the clock",

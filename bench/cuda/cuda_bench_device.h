@@ -43,9 +43,9 @@ class CudaBenchDevice final : public BenchDevice {
   Conditions conditions() override;
 
  private:
-  bool is_virtual_;
   cuda::CudaBackend backend_;
   cuda::Device device_;
+  bool is_virtual_;
   cuda::CudnnDevice cudnn_;
   Sampler sampler_;
   std::optional<Nvml> nvml_;
