@@ -6,7 +6,7 @@
 // In double, as kernels/cpu/cross_entropy.h: these are a few values per image. One block sums the
 // losses in a fixed order.
 //
-// Bytes moved for a row: 8 read, 4 written; 16 read and written once.
+// Bytes moved for a row: 8 read, 4 written with the gradient; 16 read and written once.
 
 #include <cuda_runtime_api.h>
 
@@ -27,10 +27,9 @@ void sigmoid_cross_entropy(const float* logits, const std::uint32_t* labels, std
 void sigmoid_probabilities(const float* logits, std::size_t rows, float* probabilities,
                            cudaStream_t stream);
 
-// Bytes moved, where the gradient is written.
-constexpr MovedBytes sigmoid_cross_entropy_bytes(std::size_t rows) {
+constexpr MovedBytes sigmoid_cross_entropy_bytes(std::size_t rows, bool with_gradient = true) {
   return {(sizeof(float) + sizeof(std::uint32_t)) * rows + sizeof(LossTotals),
-          sizeof(float) * rows + sizeof(LossTotals)};
+          (with_gradient ? sizeof(float) * rows : 0) + sizeof(LossTotals)};
 }
 constexpr MovedBytes sigmoid_probabilities_bytes(std::size_t rows) {
   return {sizeof(float) * rows, 2 * sizeof(float) * rows};

@@ -7,7 +7,7 @@
 // In double, as kernels/cpu/cross_entropy.h. Sums are in a fixed order: over the lanes of a row's
 // warp, then over the rows in one block.
 //
-// Bytes moved for a logit: 4 read (twice more from the cache) and 4 written; for a row 4 and 16
+// Bytes moved for a logit: 4 read (twice more from the cache) and 4 written with the gradient; for a row 4 and 16
 // read, 16 written; 16 read and written once.
 
 #include <cuda_runtime_api.h>
@@ -33,11 +33,12 @@ void softmax_cross_entropy(const float* logits, const std::uint32_t* labels, std
 void softmax_probabilities(const float* logits, std::size_t rows, std::size_t classes,
                            float* probabilities, cudaStream_t stream);
 
-// Bytes moved by both launches, where the gradient is written.
-constexpr MovedBytes softmax_cross_entropy_bytes(std::size_t rows, std::size_t classes) {
+// Bytes moved by both launches.
+constexpr MovedBytes softmax_cross_entropy_bytes(std::size_t rows, std::size_t classes,
+                                                 bool with_gradient = true) {
   const std::size_t logits = sizeof(float) * rows * classes;
   return {logits + (sizeof(std::uint32_t) + sizeof(LossTotals)) * rows + sizeof(LossTotals),
-          logits + sizeof(LossTotals) * (rows + 1)};
+          (with_gradient ? logits : 0) + sizeof(LossTotals) * (rows + 1)};
 }
 constexpr MovedBytes softmax_probabilities_bytes(std::size_t rows, std::size_t classes) {
   return {sizeof(float) * rows * classes, sizeof(float) * rows * classes};

@@ -23,6 +23,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 constexpr const char* compute = "cuda compute (virtual GPU: order, no times)";
+constexpr const char* head = "cuda head (virtual GPU: order, no times)";
 
 bool is_of(const std::string& launch, const std::string& kernel) {
   const std::size_t place = launch.find(kernel + "_kernel");
@@ -44,6 +45,30 @@ std::vector<std::string> profiled(const VirtualGpuReport& report) {
                     report.launches.begin() + static_cast<std::ptrdiff_t>(end));
   }
   return launches;
+}
+
+std::vector<TracedSpan> of_device(const std::vector<TracedSpan>& spans) {
+  std::vector<TracedSpan> device;
+  std::ranges::copy_if(spans, std::back_inserter(device),
+                       [](const TracedSpan& span) { return span.enqueued.has_value(); });
+  return device;
+}
+
+// What `kernel` promised each time is what the virtual GPU counted, whole sectors apart; of its
+// launches the first `untold` were told to nobody.
+void expect_promises_kept(const std::string& kernel, const std::vector<TracedSpan>& device,
+                          const VirtualGpuReport& report, std::size_t untold) {
+  std::vector<std::size_t> moved;
+  for (std::size_t i = 0; i < report.launches.size(); ++i) {
+    if (is_of(report.launches[i], kernel)) moved.push_back(report.moved[i]);
+  }
+  const std::vector<TracedSpan> promised = named(device, kernel);
+  ASSERT_FALSE(promised.empty()) << kernel;
+  ASSERT_EQ(moved.size(), promised.size() + untold) << kernel;
+  for (std::size_t i = 0; i < promised.size(); ++i) {
+    const auto bytes = static_cast<double>(promised[i].bytes);
+    EXPECT_NEAR(static_cast<double>(moved[i + untold]), bytes, bytes / 50 + 256) << kernel;
+  }
 }
 
 class CudaProfile : public ::testing::Test {
@@ -68,9 +93,7 @@ TEST_F(CudaProfile, ATraceHasARowForEachStreamWithKernelsInTheirOrder) {
     run("extract", seed, {"--trace", file.string()}, {{"VGPU_SEED", seed}});
     const std::string text = text_of(file);
     EXPECT_EQ(fault_of_trace(text), "");
-    std::vector<TracedSpan> device;
-    std::ranges::copy_if(traced_spans(text), std::back_inserter(device),
-                         [](const TracedSpan& span) { return span.enqueued.has_value(); });
+    const std::vector<TracedSpan> device = of_device(traced_spans(text));
     std::set<std::string> rows;
     std::vector<std::string> of_batch, layers;
     for (const TracedSpan& span : device) {
@@ -93,29 +116,53 @@ TEST_F(CudaProfile, ATraceHasARowForEachStreamWithKernelsInTheirOrder) {
   }
 }
 
-// Our own kernels' promises are what the virtual GPU counts, whole sectors apart. Each ran once
-// more than it was told of: when the backbone was made.
+// Three steps, and a chunk of validation photos after them. The trained head is at work in one row
+// with the one that evaluates.
+TEST_F(CudaProfile, ATraceHasARowForTheHeadsStream) {
+  const auto file = recipe_.folder() / "trace";
+  run("run", "a", {"--trace", file.string()});
+  EXPECT_EQ(fault_of_trace(text_of(file)), "");
+  std::vector<std::string> of_step;
+  const std::vector<TracedSpan> spans = traced_spans(text_of(file));
+  const std::vector<TracedSpan> device = of_device(spans);
+  for (const TracedSpan& span : device) {
+    if (span.thread != head || span.number != 0) continue;
+    of_step.push_back(span.layer.empty() ? span.name : span.name + " " + span.layer);
+    if (span.name == "rmsprop") break;
+  }
+  EXPECT_THAT(of_step, ElementsAre("copy", "gather_rows", "product dense", "relu_dropout dense",
+                                   "product dense_1", "sigmoid_cross_entropy",
+                                   "kernel_gradient dense_1", "column_sums dense_1",
+                                   "input_gradient dense_1", "relu_dropout_backward dense",
+                                   "kernel_gradient dense", "column_sums dense", "rmsprop"));
+  EXPECT_EQ(named(device, "rmsprop").size(), named(spans, "step").size());
+}
+
+TEST_F(CudaProfile, TheHeadsKernelsCarryTheBytesThatTheyPromise) {
+  const auto file = recipe_.folder() / "trace";
+  const VirtualGpuReport report = run("run", "a", {"--trace", file.string()}).report;
+  const std::vector<TracedSpan> device = of_device(traced_spans(text_of(file)));
+  for (const TracedSpan& span : device) {
+    if (span.thread != head) continue;
+    const bool is_product = span.name == "product" || span.name.ends_with("_gradient");
+    EXPECT_EQ(span.bytes == 0, is_product) << span.name;
+  }
+  for (const std::string kernel : {"gather_rows", "relu_dropout", "sigmoid_cross_entropy",
+                                   "column_sums", "relu_dropout_backward", "rmsprop"}) {
+    expect_promises_kept(kernel, device, report, 0);
+  }
+}
+
+// Each ran once more than it was told of: when the backbone was made.
 TEST_F(CudaProfile, TheDevicesWorkCarriesTheBytesThatItPromises) {
   const auto file = recipe_.folder() / "trace";
   const VirtualGpuReport report = run("extract", "a", {"--trace", file.string()}).report;
-  std::map<std::string, std::vector<std::size_t>> promised;
-  for (const TracedSpan& span : traced_spans(text_of(file))) {
-    if (!span.enqueued) continue;
+  const std::vector<TracedSpan> device = of_device(traced_spans(text_of(file)));
+  for (const TracedSpan& span : device) {
     EXPECT_EQ(span.bytes == 0, span.name == "convolution") << span.name;
-    promised[span.name].push_back(span.bytes);
   }
   for (const std::string kernel : {"preprocess", "bias_relu_max_pool", "cast_features"}) {
-    std::vector<std::size_t> moved;
-    for (std::size_t i = 0; i < report.launches.size(); ++i) {
-      if (is_of(report.launches[i], kernel)) moved.push_back(report.moved[i]);
-    }
-    const std::vector<std::size_t>& expected = promised[kernel];
-    const std::size_t of_a_batch = expected.size() / 6;
-    ASSERT_EQ(moved.size(), expected.size() + of_a_batch) << kernel;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      const auto bytes = static_cast<double>(expected[i]);
-      EXPECT_NEAR(static_cast<double>(moved[i + of_a_batch]), bytes, bytes / 50 + 256) << kernel;
-    }
+    expect_promises_kept(kernel, device, report, named(device, kernel).size() / 6);
   }
 }
 
@@ -126,6 +173,8 @@ TEST_F(CudaProfile, TracedFeaturesAreTheSameBytes) {
       run("run", "traced", {"--trace", (recipe_.folder() / "trace").string()});
   EXPECT_GT(plain.report.calls.at("cudaGraphLaunch"), 0);
   EXPECT_FALSE(traced.report.calls.contains("cudaGraphLaunch"));
+  EXPECT_GT(traced.report.calls.at("cudaEventElapsedTime"), 0);
+  EXPECT_FALSE(plain.report.calls.contains("cudaEventElapsedTime"));
   EXPECT_TRUE(same_results(recipe_.output("traced"), recipe_.output("plain")));
 }
 

@@ -49,9 +49,9 @@ taken from what is there.
 
 --trace FILE shows a row for each thread: each photo that is read, decoded and resized, each batch and
 each layer in the backbone, each write, and who waited for whom; how many batches wait for the backbone
-and for the writer; and on a GPU a row for each stream of the backbone, with each kernel and copy, its
-layer, and the bytes that it promises to move. With --trace and NVTX the backbone runs without CUDA
-graphs, so that its kernels can be seen.
+and for the writer; and on a GPU a row for each stream of the backbone and for the head's, with each
+kernel and copy, its layer, and the bytes that it promises to move. With --trace and NVTX the backbone
+runs without CUDA graphs, so that its kernels can be seen.
 
 NVTX is on with --nvtx, and where nsys or ncu asks for it (NVTX_INJECTION64_PATH in the environment).
 --profile batches:10-20 (counted from 0) is for `nsys profile --capture-range cudaProfilerApi` and

@@ -10,6 +10,7 @@
 #include "engine/backend/cuda/dense_products.h"
 #include "engine/backend/cuda/feature_ring.h"
 #include "engine/backend/cuda/head_arrays.h"
+#include "engine/backend/cuda/head_trace.h"
 #include "engine/backend/cuda/training_rows.h"
 #include "engine/backend/head_checks.h"
 #include "kernels/cuda/column_sums.h"
@@ -73,7 +74,7 @@ class CudaHead final : public Head {
   std::vector<ParameterTensor> tensors_;
   std::map<std::size_t, std::vector<MatrixProduct>> forward_products_;  // by rows
   std::map<std::size_t, std::vector<BackwardProducts>> backward_products_;
-  Tracer* const tracer_;
+  HeadTrace trace_;
   std::size_t trained_count_ = 0;
   bool has_state_ = false;
 };
@@ -88,8 +89,7 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
       fetched_(sizeof(LossTotals)),
       ring_(rows_of_chunk(options), options.inputs),
       training_rows_(options.batch_size, ring_, most_resident_bytes),
-      tracer_(tracer) {
-  if (tracer_ != nullptr) tracer_->name_queue(stream_.get(), "cuda head");
+      trace_(tracer, stream_, device.gives_times()) {
   for (const DenseArrays& layer : arrays_.layers) {
     for (const TensorArrays& tensor : {layer.kernel, layer.bias}) {
       tensors_.push_back({tensor.parameters, tensor.mean_squares, tensor.gradients, tensor.count});
@@ -170,7 +170,9 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
   check_has_state(has_state_);
   check_batch(rows, step, training_rows_.count(), options_.batch_size);
   device_.run("A training step", [&] {
+    trace_.begin_batch();
     const DeviceRows batch = take_rows(rows);
+    trace_.finish_all_but(TrainingRows::depth + 1);
     const float* logits = forward(batch.features, rows.size(), &step);
     loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
     backward(batch.features, rows.size());
@@ -181,8 +183,8 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
 }
 
 DeviceRows CudaHead::take_rows(std::span<const std::uint32_t> rows) {
-  const TraceSpan span(tracer_, "gather_rows");
-  return training_rows_.batch(rows, stream_);
+  const TraceSpan span(trace_.tracer(), "take_rows");
+  return training_rows_.batch(rows, stream_, trace_.kernels());
 }
 
 Totals CudaHead::take_totals() {
@@ -201,12 +203,13 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
   const float* inputs = features;
   for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
     const DenseArrays& layer = arrays_.layers[i];
+    const TraceSpan span(trace_.tracer(), "forward", i);
     {
-      const TraceSpan span(tracer_, "forward", i);
+      const auto product = trace_.span("product", i);
       products[i].run(inputs, layer.kernel.parameters, layer.outputs, stream_);
     }
     if (i + 1 < arrays_.layers.size()) {
-      const TraceSpan span(tracer_, "relu_dropout", i);
+      const auto relu = trace_.span("relu_dropout", i, relu_dropout_bytes(rows, layer.units));
       relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units,
                    dropout_of(options_, i, training_step), stream_.get());
     }
@@ -217,10 +220,15 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
 
 void CudaHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                     float* gradient, LossTotals* totals) {
-  const TraceSpan span(tracer_, "cross_entropy");
+  const bool with_gradient = gradient != nullptr;
   if (options_.classes == 2) {
+    const auto span =
+        trace_.span("sigmoid_cross_entropy", {}, sigmoid_cross_entropy_bytes(rows, with_gradient));
     sigmoid_cross_entropy(logits, labels, rows, gradient, totals, stream_.get());
   } else {
+    const auto span =
+        trace_.span("softmax_cross_entropy", {},
+                    softmax_cross_entropy_bytes(rows, options_.classes, with_gradient));
     softmax_cross_entropy(logits, labels, rows, options_.classes, gradient, arrays_.row_losses,
                           totals, stream_.get());
   }
@@ -231,23 +239,24 @@ void CudaHead::backward(const float* features, std::size_t rows) {
   const std::vector<BackwardProducts>& products = backward_products(rows);
   for (std::size_t i = arrays_.layers.size(); i-- > 0;) {
     const DenseArrays& layer = arrays_.layers[i];
-    const TraceSpan span(tracer_, "backward", i);
+    const TraceSpan span(trace_.tracer(), "backward", i);
     const float* inputs = i == 0 ? features : arrays_.layers[i - 1].outputs;
     {
-      const TraceSpan product(tracer_, "kernel_gradient", i);
+      const auto product = trace_.span("kernel_gradient", i);
       products[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
     }
     {
-      const TraceSpan sums(tracer_, "column_sums", i);
+      const auto sums = trace_.span("column_sums", i, column_sums_bytes(rows, layer.units));
       column_sums(layer.bias.gradients, layer.delta, rows, layer.units, stream_.get());
     }
     if (i == 0) break;
     const DenseArrays& before = arrays_.layers[i - 1];
     {
-      const TraceSpan product(tracer_, "input_gradient", i);
+      const auto product = trace_.span("input_gradient", i);
       products[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
     }
-    const TraceSpan relu(tracer_, "relu_dropout_backward", i - 1);
+    const auto relu = trace_.span("relu_dropout_backward", i - 1,
+                                  relu_dropout_backward_bytes(rows * before.units));
     relu_dropout_backward(before.delta, before.outputs, rows * before.units, kept_scale(options_),
                           stream_.get());
   }
@@ -256,9 +265,12 @@ void CudaHead::backward(const float* features, std::size_t rows) {
 // One launch for a head of up to 32 Dense layers.
 void CudaHead::update() {
   for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
-    const TraceSpan span(tracer_, "rmsprop");
     const std::size_t count = std::min(most_tensors, tensors_.size() - first);
-    rmsprop(std::span(tensors_).subspan(first, count), rmsprop_, stream_.get());
+    const auto tensors = std::span(tensors_).subspan(first, count);
+    std::size_t parameters = 0;
+    for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
+    const auto span = trace_.span("rmsprop", {}, rmsprop_bytes(parameters));
+    rmsprop(tensors, rmsprop_, stream_.get());
   }
 }
 
@@ -315,15 +327,21 @@ void CudaHead::predict(FeatureView features, std::span<float> probabilities) {
         [&](std::size_t first, std::size_t rows, const float* logits, const std::uint32_t*) {
           const auto to = probabilities.subspan(first * options_.classes, rows * options_.classes);
           if (options_.classes == 2) {
+            const auto span =
+                trace_.span("sigmoid_probabilities", {}, sigmoid_probabilities_bytes(rows));
             sigmoid_probabilities(logits, rows, arrays_.probabilities, stream_.get());
           } else {
+            const auto span = trace_.span("softmax_probabilities", {},
+                                          softmax_probabilities_bytes(rows, options_.classes));
             softmax_probabilities(logits, rows, options_.classes, arrays_.probabilities,
                                   stream_.get());
           }
+          const auto span = trace_.span("copy", {}, {.read = 0, .written = to.size_bytes()});
           GRAFT_CUDA_CHECK(cudaMemcpyAsync(to.data(), arrays_.probabilities, to.size_bytes(),
                                            cudaMemcpyDeviceToHost, stream_.get()));
         });
     stream_.wait();
+    trace_.finish_all_but(0);
   });
 }
 
@@ -333,7 +351,11 @@ void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_
                               const Chunk& chunk) {
   for (std::size_t first = 0; first < features.rows; first += ring_.rows()) {
     const std::size_t rows = std::min(ring_.rows(), features.rows - first);
+    trace_.begin_batch();
     const FeatureRing::HostRows slot = ring_.next();
+    // Its last copy is done, and that one waited for what computed on the slot before.
+    constexpr std::size_t turns = 2 * FeatureRing::depth;
+    if (first >= turns * ring_.rows()) trace_.finish_all_but(turns);
     std::copy_n(features.row(first), rows * features.columns, slot.features);
     if (!labels.empty()) std::ranges::copy(labels.subspan(first, rows), slot.labels);
     const DeviceRows there = ring_.send(rows, stream_);
@@ -352,6 +374,7 @@ Totals CudaHead::fetch(const LossTotals* totals, std::size_t count) {
   GRAFT_CUDA_CHECK(
       cudaMemcpyAsync(fetched, totals, sizeof(LossTotals), cudaMemcpyDeviceToHost, stream_.get()));
   stream_.wait();
+  trace_.finish_all_but(0);
   return {fetched->loss_sum, fetched->correct, count};
 }
 

@@ -35,9 +35,11 @@ namespace graft::cuda {
 inline constexpr std::size_t all_that_fit = std::numeric_limits<std::size_t>::max();
 
 // `device` is borrowed and outlives the head. most_resident_bytes: training rows that take more
-// stream even where they would fit. `tracer` is told of each kernel as the host starts it, with the
-// layer's number from 0; it is borrowed, and null where nobody wants to be told. Throws
-// Error(usage) on options out of range, and Error(device) when GPU or machine cannot hold the head.
+// stream even where they would fit. `tracer` is told of each kernel and product as the host starts
+// it, and, where it wants the device's times, of when it ran, its layer and the bytes that it
+// promises (head_trace.h). Times are read when the host has waited anyway, of 66 batches at most at
+// once. It is borrowed, and null where nobody wants to be told. Throws Error(usage) on options out
+// of range, and Error(device) when GPU or machine cannot hold the head.
 std::unique_ptr<Head> make_cuda_head(const HeadOptions& options, Device& device,
                                      std::size_t most_resident_bytes = all_that_fit,
                                      Tracer* tracer = nullptr);

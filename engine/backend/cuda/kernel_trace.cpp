@@ -15,6 +15,8 @@ const char* row_of(Queue queue, bool gives_times) {
       return "cuda compute (virtual GPU: order, no times)";
     case Queue::copy_out:
       return "cuda copy out (virtual GPU: order, no times)";
+    case Queue::head:
+      return "cuda head (virtual GPU: order, no times)";
   }
   return "";
 }
@@ -36,6 +38,8 @@ const char* name_of(Queue queue) {
       return "cuda compute";
     case Queue::copy_out:
       return "cuda copy out";
+    case Queue::head:
+      return "cuda head";
   }
   return "";
 }

@@ -21,7 +21,7 @@
 namespace graft::cuda {
 
 // The queue that work goes through.
-enum class Queue { copy_in, compute, copy_out };
+enum class Queue { copy_in, compute, copy_out, head };
 // "cuda copy in", …
 const char* name_of(Queue queue);
 
@@ -38,7 +38,8 @@ class KernelTrace {
   KernelTrace(Tracer& tracer, const Stream& stream, bool gives_times);
 
   Tracer* tracer() const { return &tracer_; }
-  // What is enqueued from now on belongs to this batch; they count up.
+  // What is enqueued from now on belongs to this batch; they count up. Two events for each piece of
+  // work are kept until its batch is finished.
   void begin_batch(std::uint64_t batch) { batch_ = batch; }
   // This batch and all before it are done: tells of their work.
   void finish(std::uint64_t batch);

@@ -74,23 +74,31 @@ void TrainingRows::upload(const Stream& compute) {
   }
 }
 
-DeviceRows TrainingRows::batch(std::span<const std::uint32_t> rows, const Stream& compute) {
-  return resident() ? gathered(rows, compute) : streamed(rows, compute);
+DeviceRows TrainingRows::batch(std::span<const std::uint32_t> rows, const Stream& compute,
+                               KernelTrace* trace) {
+  return resident() ? gathered(rows, compute, trace) : streamed(rows, compute);
 }
 
 void TrainingRows::release(const Stream& compute) {
   if (!resident()) ring_.release(compute);
 }
 
-DeviceRows TrainingRows::gathered(std::span<const std::uint32_t> rows, const Stream& compute) {
+DeviceRows TrainingRows::gathered(std::span<const std::uint32_t> rows, const Stream& compute,
+                                  KernelTrace* trace) {
   const std::size_t turn = turn_++ % depth;
   auto* numbers = pinned_numbers_.as<std::uint32_t>() + turn * batch_size_;
   numbers_copied_[turn].wait();
   std::ranges::copy(rows, numbers);
-  copy_to_device(row_numbers_, std::span<const std::uint32_t>(numbers, rows.size()), compute);
+  {
+    const KernelTrace::Span span(trace, compute, {Queue::head, "copy", {}, rows.size_bytes()});
+    copy_to_device(row_numbers_, std::span<const std::uint32_t>(numbers, rows.size()), compute);
+  }
   numbers_copied_[turn].record(compute);
   const Place all = place(resident_, features_.rows, features_.columns);
   const Place batch = place(batch_, batch_size_, features_.columns);
+  const KernelTrace::Span span(
+      trace, compute,
+      {Queue::head, "gather_rows", {}, gather_rows_bytes(rows.size(), features_.columns).total()});
   gather_rows(batch.features, batch.labels, {all.features, all.labels, features_.columns},
               row_numbers_.as<std::uint32_t>(), rows.size(), compute.get());
   return {batch.features, batch.labels};

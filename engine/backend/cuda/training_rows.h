@@ -15,12 +15,16 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/cuda/device.h"
 #include "engine/backend/cuda/feature_ring.h"
+#include "engine/backend/cuda/kernel_trace.h"
 #include "engine/backend/cuda/resources.h"
 
 namespace graft::cuda {
 
 class TrainingRows {
  public:
+  // So many batches the host may be ahead of the device. When batch() returns, all that was given
+  // to `compute` before the batch of `depth` batches ago is done.
+  static constexpr std::size_t depth = 64;
   // What is left free beside resident rows: for kernels that the driver loads when they are first
   // run, and for other programs.
   static constexpr std::size_t reserve = std::size_t{256} << 20U;
@@ -36,8 +40,10 @@ class TrainingRows {
   bool resident() const { return resident_.data() != nullptr; }
 
   // The batch, on the device, for what `compute` does from now on. The host waits only when it is
-  // `depth` batches ahead (resident), or for a slot of the ring.
-  DeviceRows batch(std::span<const std::uint32_t> rows, const Stream& compute);
+  // `depth` batches ahead (resident), or for a slot of the ring. `trace`, where not null, is told of
+  // what goes into `compute`.
+  DeviceRows batch(std::span<const std::uint32_t> rows, const Stream& compute,
+                   KernelTrace* trace = nullptr);
   // What has been given to `compute` so far is the last to read the batch.
   void release(const Stream& compute);
 
@@ -46,7 +52,6 @@ class TrainingRows {
   static double pinned_bytes(double batch_size);
 
  private:
-  static constexpr std::size_t depth = 64;
   // Rows in device memory: features, then labels.
   struct Place {
     float* features;
@@ -58,7 +63,8 @@ class TrainingRows {
   }
   DeviceBuffer memory_for(std::size_t bytes, const Device& device) const;
   void upload(const Stream& compute);
-  DeviceRows gathered(std::span<const std::uint32_t> rows, const Stream& compute);
+  DeviceRows gathered(std::span<const std::uint32_t> rows, const Stream& compute,
+                      KernelTrace* trace);
   DeviceRows streamed(std::span<const std::uint32_t> rows, const Stream& compute);
 
   FeatureRing& ring_;
