@@ -32,6 +32,15 @@ cpu::Isa supported(cpu::Isa isa) {
               fmt::format("this processor has no {}; leave bench.isa at \"best\"", name_of(isa)));
 }
 
+void refuse_other_precisions(const Axes& axes) {
+  for (const Precision precision : axes.precisions)
+    if (precision != Precision::fp32)
+      throw Error(ErrorKind::usage,
+                  fmt::format("a CPU computes in fp32 only, and bench.precision (--precision) asks "
+                              "for {0}; leave {0} out, or measure a GPU (--device cuda)",
+                              name_of(precision)));
+}
+
 class CpuBenchDevice final : public BenchDevice {
  public:
   CpuBenchDevice(const BenchSetup& setup, cpu::Isa isa)
@@ -55,6 +64,7 @@ class CpuBenchDevice final : public BenchDevice {
   bool gives_times() const override { return true; }
 
   std::vector<Case> cases(Suite suite, const Axes& axes) override {
+    refuse_other_precisions(axes);
     if (suite == Suite::kernels) return listed_.add(cpu_kernel_cases(context_, axes));
     if (suite == Suite::layers) return listed_.add(cpu_layer_cases(context_, axes));
     return suites_.cases(suite, axes);
@@ -65,6 +75,8 @@ class CpuBenchDevice final : public BenchDevice {
   }
 
   Ceilings ceilings(std::span<const Precision>, std::stop_token stop) override {
+    check_memory("measuring the bandwidth of a copy", memory_of_copy_peak(pool_.threads()),
+                 "choose fewer --threads");
     Ceilings ceilings;
     ceilings.bytes_per_second = memory_copy_peak(pool_.threads());
     if (stop.stop_requested()) throw Error(ErrorKind::interrupted, "interrupted");

@@ -1,6 +1,7 @@
 #include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/kernel_work.h"
 #include "bench/suites/timed.h"
+#include "engine/base/memory.h"
 
 namespace graft::bench {
 namespace {
@@ -33,7 +34,10 @@ ListedCase kernel_case(const CpuContext& context, const KernelWork& work) {
   listed.what = named_case(Suite::kernels, work.name, work.axes);
   const auto threads = static_cast<double>(context.pool.threads());
   listed.what.cost = {threads * work.flop, threads * work.bytes, Precision::fp32};
-  listed.prepare = [&context, work] { return std::make_unique<KernelSubject>(context, work); };
+  listed.prepare = [&context, work, what = listed.what] {
+    check_memory(what.name, what.cost.bytes, "choose fewer --threads");
+    return std::make_unique<KernelSubject>(context, work);
+  };
   return listed;
 }
 

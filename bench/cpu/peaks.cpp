@@ -22,6 +22,11 @@ constexpr std::size_t steps = 400'000;
 // Independent sums: more than latency × units of any processor of today.
 constexpr std::size_t sums = 14;
 
+// Past every cache.
+std::size_t bytes_to_copy(std::size_t threads) {
+  return std::max<std::size_t>(128, 32 * threads) << 20U;
+}
+
 double seconds(const std::function<void()>& work) {
   const auto start = Clock::now();
   work();
@@ -116,8 +121,12 @@ double memory_read_peak(std::size_t threads) {
              : 0.0;
 }
 
+double memory_of_copy_peak(std::size_t threads) {
+  return 2.0 * static_cast<double>(bytes_to_copy(threads));
+}
+
 double memory_copy_peak(std::size_t threads) {
-  const std::size_t bytes = std::max<std::size_t>(128, 32 * threads) << 20U;
+  const std::size_t bytes = bytes_to_copy(threads);
   const std::vector<std::uint64_t> from(bytes / sizeof(std::uint64_t), 1);
   std::vector<std::uint64_t> to(from.size());
   const std::size_t share = from.size() / threads;

@@ -19,5 +19,7 @@ double memory_read_peak(std::size_t threads);
 // Bytes a second of a copy in memory, those read and those written, of arrays that no cache holds,
 // all threads together.
 double memory_copy_peak(std::size_t threads);
+// The memory that it takes, in bytes.
+double memory_of_copy_peak(std::size_t threads);
 
 }  // namespace graft::bench

@@ -17,7 +17,7 @@ class Module final : public CudaBenchModule {
 }  // namespace graft::bench
 
 extern "C" __attribute__((visibility("default"))) const graft::bench::CudaBenchModule*
-graft_cuda_bench_1() {
+graft_cuda_bench_2() {
   static const graft::bench::Module the_module;
   return &the_module;
 }

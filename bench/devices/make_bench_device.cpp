@@ -14,7 +14,7 @@ std::unique_ptr<BenchDevice> make_cuda(int ordinal, const BenchSetup& setup) {
   using Entry = const CudaBenchModule*();
   // Loaded once; it stays loaded.
   static const CudaBenchModule& module = *reinterpret_cast<Entry*>(
-      load_cuda_library("libgraft_cuda_bench.so", "graft_cuda_bench_1"))();
+      load_cuda_library("libgraft_cuda_bench.so", "graft_cuda_bench_2"))();
   return module.make_device(ordinal, setup);
 }
 

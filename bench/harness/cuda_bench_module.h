@@ -2,11 +2,13 @@
 // A GPU that lets itself be measured is a library of its own, libgraft_cuda_bench.so beside the
 // program (bench/cuda), so that neither the program nor the backend carries its micro-kernels. It
 // shows one symbol,
-//   extern "C" const graft::bench::CudaBenchModule* graft_cuda_bench_1();
+//   extern "C" const graft::bench::CudaBenchModule* graft_cuda_bench_2();
 // No type of CUDA appears here.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <stop_token>
 
 #include "bench/harness/bench_device.h"
 #include "engine/config/config.h"
@@ -19,8 +21,11 @@ struct BenchSetup {
   // backbone.weights, pipeline, head, train. data.train empty: photos are made; backbone.weights not
   // there: the weights are random.
   Config config;
-  // An existing folder for what is made and read meanwhile: photos, features.
-  std::filesystem::path scratch;
+  // An existing folder for what is made and read meanwhile: photos, features. The same at each call,
+  // and asked for only when something has to be made.
+  std::function<std::filesystem::path()> scratch;
+  // Ends a sample of many batches early, with Error(interrupted).
+  std::stop_token stop;
 };
 
 class CudaBenchModule {

@@ -27,9 +27,9 @@ constexpr std::size_t least_photos = 64;
 // The folder of the config's photos, or of some that are made there the first time.
 std::filesystem::path photos_folder(const BenchSetup& setup) {
   if (!setup.config.data.train.empty()) return setup.config.data.train;
-  std::filesystem::path folder = setup.scratch / "photos";
+  std::filesystem::path folder = setup.scratch() / "photos";
   if (std::filesystem::exists(folder)) return folder;
-  const std::filesystem::path unfinished = setup.scratch / "photos.partial";
+  const std::filesystem::path unfinished = setup.scratch() / "photos.partial";
   make_folder(unfinished);
   for (std::uint32_t i = 0; i < photos_to_make; ++i)
     write_file_whole(unfinished / fmt::format("photo.{}.jpg", i), made_photo(i + 1));
@@ -63,7 +63,7 @@ class PipelineSubject final : public Subject {
       : context_(context),
         dataset_(photos_of(photos_folder(context.setup), photos)),
         backbone_(context.backend.make_backbone(context.weights(), options)) {
-    request_.folder = context.setup.scratch / "features";
+    request_.folder = context.setup.scratch() / "features";
     request_.name = "bench";
     request_.dataset = &dataset_;
     request_.data = context.setup.config.data;
@@ -102,8 +102,9 @@ class PipelineSubject final : public Subject {
  private:
   void extract() {
     SilentObserver observer;
-    extract_features(request_, context_.backend, [this]() -> Backbone& { return *backbone_; },
-                     observer, {});
+    extract_features(
+        request_, context_.backend, [this]() -> Backbone& { return *backbone_; }, observer,
+        context_.setup.stop);
   }
   void remove_features() const {
     std::error_code absent;

@@ -35,7 +35,7 @@ class CudaBench : public test::CudaTest {
     BenchSetup setup;
     setup.config.threads = 1;
     setup.config.head.hidden = {16};
-    setup.scratch = folder_.path();
+    setup.scratch = [folder = folder_.path()] { return folder; };
     if (!options.flush_bytes && test::on_virtual_gpu()) options.flush_bytes = 4096;
     return CudaBenchDevice(0, setup, options);
   }

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bench/cpu/cache_flush.h"
+#include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/kernel_work.h"
+#include "bench/cpu/peaks.h"
 #include "bench/suites/suites_of_backend.h"
 #include "bench/suites/vgg16_work.h"
 #include "engine/backend/cpu/cpu_backend.h"
@@ -47,6 +50,27 @@ TEST(KernelWork, EveryKernelOfTheTableIsThereAndCountsItsBytes) {
                    "convolution_rgb", "preprocess", "pack_rows", "dense_forward", "sum_chunks",
                    "relu_dropout", "relu_dropout_backward", "dense_backward_input", "dense_update",
                    "bias_update", "sigmoid_cross_entropy", "softmax_cross_entropy"}));
+}
+
+TEST(KernelMemory, IsCheckedBeforeItIsTaken) {
+  cpu::ThreadPool pool(1);
+  bench::CacheFlush flush(pool);
+  const bench::CpuContext context{cpu::Isa::portable, pool, flush};
+  std::size_t asked = 0;
+  for (const auto& listed :
+       bench::cpu_kernel_cases(context, {{1'000'000'000}, {{32, 32}}, {Precision::fp32}})) {
+    if (!listed.what.name.starts_with("kernels/dense_forward")) continue;
+    ++asked;
+    EXPECT_THAT(error_of([&] { listed.prepare(); }),
+                ::testing::AllOf(::testing::StartsWith(listed.what.name + " needs "),
+                                 ::testing::HasSubstr("choose fewer --threads")));
+  }
+  EXPECT_GT(asked, 0U);
+}
+
+TEST(CeilingsMemory, IsTwoArraysThatGrowWithTheThreads) {
+  EXPECT_EQ(bench::memory_of_copy_peak(1), 2.0 * 128 * (1U << 20U));
+  EXPECT_EQ(bench::memory_of_copy_peak(1024), 64.0 * (1U << 30U));
 }
 
 TEST(HeadCost, IsTwoProductsForwardAndBackwardAndOneMoreBehindTheFirstLayer) {

@@ -1,5 +1,6 @@
 #include "tools/graft/config_file.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -225,6 +226,19 @@ TEST(Bench, AFilterThatIsNoRegularExpressionIsRefusedWithItsPlace) {
             "--set bench.filter=a(b: bench.filter: expected a regular expression (of ECMAScript), "
             "found \"a(b\"");
   EXPECT_EQ(parse(minimal_config(), {"bench.filter=5"}).bench.filter, "5");
+}
+
+TEST(Bench, AFilterOfAnyDepthIsRefusedByItsLength) {
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '(') + std::string(depth, ')');
+  };
+  EXPECT_EQ(parse(minimal_config(), {"bench.filter=" + nested(250)}).bench.filter, nested(250));
+  for (const std::size_t depth : {std::size_t{251}, std::size_t{120'000}})
+    EXPECT_THAT(
+        refusal_of(minimal_config(), {"bench.filter=" + nested(depth)}),
+        HasSubstr(fmt::format("bench.filter: expected a regular expression of at most 500 bytes, "
+                              "found {} bytes",
+                              2 * depth)));
 }
 
 TEST(Bench, SettingsCanDoWithoutAConfig) {

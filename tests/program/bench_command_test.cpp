@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -219,7 +220,10 @@ TEST_F(Bench, WritesCsvWithARowForEachCase) {
 
 TEST_F(Bench, MistakesAreExitCode2) {
   expect_refusal({"bench"}, 2, "graft bench --help");
-  expect_refusal({"bench", "everything"}, 2, "graft bench --help");
+  expect_refusal({"bench", "everything"}, 2,
+                 "bench everything: no such command; there are kernels");
+  expect_refusal({"bench", "layer"}, 2, "bench layer: no such command; did you mean \"layers\"?");
+  expect_refusal({"config", "chekc"}, 2, "config chekc: no such command; did you mean \"check\"?");
   expect_refusal({"bench", "head", "--batch", "0"}, 2, "--batch: bench.batch: expected a list of");
   expect_refusal({"bench", "head", "--batch", "1,x"}, 2, "[1,\"x\"]");
   expect_refusal({"bench", "head", "--size", "150x"}, 2, "--size: bench.size: expected");
@@ -227,14 +231,33 @@ TEST_F(Bench, MistakesAreExitCode2) {
   expect_refusal({"bench", "head", "--filter", "a(b"}, 2, "regular expression");
   expect_refusal({"bench", "head", "--samples", "none"}, 2, "bench.samples");
   expect_refusal({"bench", "head", "--device", "gpu"}, 2, "--device: device: expected");
-  expect_refusal({"bench", "head", "--device", "cpu", "--filter", "no such case"}, 2,
-                 "no case's name matches");
+  expect_refusal(
+      {"bench", "head", "--device", "cpu", "--filter", "no such case"}, 2,
+      "no case's name matches the filter \"no such case\"; `graft bench head --device cpu "
+      "--list` shows them all");
   expect_refusal({"bench", "head", "none.json"}, 2, "none.json");
   expect_refusal({"bench", "compare", "a.json"}, 2, "graft bench compare --help");
   expect_refusal({"bench", "plot", "a.json"}, 2, "--output");
   write_file_whole(file("c.json"), "{}");
   expect_refusal({"bench", "head", file("c.json"), "--json", file("c.json")}, 2,
                  "this is the config file");
+}
+
+TEST_F(Bench, AFileIsWrittenByOneOfTheOptionsOnly) {
+  std::filesystem::create_directory(file("folder"));
+  for (const std::string& other : {file("r.json"), file("folder/../r.json")})
+    expect_refusal(quick("head", {"--json", file("r.json"), "--csv", other}), 2,
+                   "--json and --csv both name " + other);
+  EXPECT_FALSE(std::filesystem::exists(file("r.json")));
+}
+
+TEST_F(Bench, ACpuRefusesEveryPrecisionButItsOwnBeforeAnythingIsMeasured) {
+  for (const std::string suite : {"kernels", "layers", "backbone", "head", "pipeline"})
+    expect_refusal(
+        quick(suite, {"--precision", "fp32,fp16", "--json", file("result.json")}), 2,
+        "a CPU computes in fp32 only, and bench.precision (--precision) asks for fp16; leave fp16 "
+        "out");
+  EXPECT_FALSE(std::filesystem::exists(file("result.json")));
 }
 
 TEST_F(Bench, AFileThatCannotBeWrittenIsFoundBeforeTheWork) {
@@ -253,15 +276,61 @@ TEST_F(Bench, WithoutAGpuCudaIsExitCode5AndNeverTheCpu) {
 }
 
 TEST_F(Bench, ACaseThatCannotBeMeasuredIsNamedAndTheOthersStand) {
-  const Outcome outcome =
-      graft_program(quick("backbone", {"--precision", "fp32,fp16", "--json", file("result.json")}));
+  std::filesystem::create_directory(file("no photos"));
+  const Outcome outcome = graft_program(
+      quick("all", {"--filter", "train_step|pipeline", "--set", "data.train=" + file("no photos"),
+                    "--json", file("result.json")}));
   EXPECT_EQ(outcome.exit_code, 5);
   EXPECT_THAT(outcome.error, HasSubstr("1 of 2 cases could not be measured"));
-  EXPECT_THAT(outcome.error, HasSubstr("backbone/vgg16/fp16/size:32/batch:2"));
+  EXPECT_THAT(outcome.error, HasSubstr("pipeline/photos_to_features/fp32/size:32/batch:2"));
   const Result result = read_result(file("result.json"));
   ASSERT_EQ(result.measurements.size(), 2U);
   EXPECT_FALSE(result.measurements[0].samples.empty());
   EXPECT_EQ(result.measurements[1].ended, Ended::failed);
+}
+
+TEST_F(Bench, ASignalEndsItAtOnceWhileCasesAreChosen) {
+  // Backtracks without an end. "auto" says that there is no GPU, just before the cases are listed.
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::vector<std::string> arguments = {"bench", "all",      "--device",
+                                          "auto",  "--filter", "(([a-z0-9/:_]+)*)*!"};
+    ChildOptions options;
+    options.environment["CUDA_VISIBLE_DEVICES"] = "-1";  // hides a machine's own
+    options.environment["TMPDIR"] = file("");
+    Child child(arguments, options);
+    ASSERT_TRUE(child.wait_until([&] {
+      return child.error_so_far().find("takes no GPU") != std::string::npos;
+    })) << child.wait().error;
+    child.signal(signal);
+    EXPECT_EQ(child.wait().exit_code, 130);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "nothing is left behind";
+}
+
+TEST_F(Bench, ASampleOfThePipelineIsInterruptedInItsMiddle) {
+  // One sample of this batch is 4096 photos: minutes, if it were ended.
+  std::vector<std::string> arguments = quick("pipeline", {"--json", file("result.json")});
+  std::replace(arguments.begin(), arguments.end(), std::string("2"), std::string("1024"));
+  ChildOptions options;
+  std::filesystem::create_directory(file("tmp"));
+  options.environment["TMPDIR"] = file("tmp");
+  Child child(arguments, options);
+  const auto rows_appear = [&] {
+    std::error_code gone;
+    for (std::filesystem::recursive_directory_iterator one(file("tmp"), gone), end;
+         !gone && one != end; one.increment(gone))
+      if (one->path().parent_path().filename() == "features") return true;
+    return false;
+  };
+  ASSERT_TRUE(child.wait_until(rows_appear)) << child.wait().error;
+  child.signal(SIGINT);
+  const Outcome outcome = child.wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr("interrupted after 0 of 1 case"));
+  const Result result = read_result(file("result.json"));
+  ASSERT_EQ(result.measurements.size(), 1U);
+  EXPECT_EQ(result.measurements[0].ended, Ended::interrupted);
+  EXPECT_THAT(result.measurements[0].samples, IsEmpty());
 }
 
 TEST_F(Bench, InterruptedItKeepsWhatItHas) {
@@ -325,6 +394,26 @@ TEST_F(BenchFiles, FailOnIsExitCode7ForSlowerRowsOnly) {
   EXPECT_EQ(code(after, before, "slower:5%"), 0);
   EXPECT_EQ(code(before, before, "slower"), 0);
   expect_refusal({"bench", "compare", before, after, "--fail-on", "faster"}, 2, "faster");
+}
+
+TEST_F(BenchFiles, FailOnOfLessThanWhatIsTheSameLooksFiner) {
+  const std::string before = stored("before.json", 1.0), after = stored("after.json", 1.008);
+  const auto code = [&](const std::string& rule) {
+    return graft_program({"bench", "compare", before, after, "--fail-on", rule}).exit_code;
+  };
+  EXPECT_EQ(code("slower:0.5%"), 7);
+  EXPECT_EQ(code("slower:0.9%"), 0);
+  EXPECT_EQ(code("slower"), 0) << "within 1 % nothing has that verdict";
+}
+
+TEST_F(BenchFiles, PlotNeverWritesOverAResult) {
+  const std::string one = stored("one.json", 1.0), other = stored("other.json", 2.0);
+  const std::string bytes = text_of(other);
+  std::filesystem::create_symlink(other, file("link.svg"));
+  for (const std::string& output : {other, file("link.svg")})
+    expect_refusal({"bench", "plot", one, other, "-o", output}, 2,
+                   output + ": this is one of the results to draw");
+  EXPECT_EQ(text_of(other), bytes);
 }
 
 TEST_F(BenchFiles, FilesThatAreNoResultsAreRefused) {

@@ -61,13 +61,26 @@ class CommandLine {
   // CLI11 would say only that a command is needed.
   void refuse_unknown_command(int argument_count, char** arguments) const {
     if (argument_count < 2) throw Error(ErrorKind::usage, "say what to do; `graft --help` teaches");
-    const std::string word = arguments[1];
+    const CLI::App* parent = &app_;
+    std::string said;
+    for (int i = 1; i < argument_count && parent != nullptr; ++i) {
+      said += (i > 1 ? " " : "") + printable(arguments[i], 100);
+      parent = command_named(arguments[i], *parent, said);
+    }
+  }
+
+  // Null where no command has to follow. `said`: the words so far, for the sentence.
+  static const CLI::App* command_named(const std::string& word, const CLI::App& parent,
+                                       const std::string& said) {
     std::vector<std::string> names;
-    for (const CLI::App* command : app_.get_subcommands({})) names.push_back(command->get_name());
-    if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return;
+    for (const CLI::App* command : parent.get_subcommands({})) {
+      if (command->get_name() == word) return command;
+      names.push_back(command->get_name());
+    }
+    if (names.empty() || word.starts_with('-')) return nullptr;
     const auto meant = nearest(word, names);
     throw Error(ErrorKind::usage,
-                fmt::format("{}: no such command; {}", printable(word, 100),
+                fmt::format("{}: no such command; {}", said,
                             meant ? fmt::format("did you mean \"{}\"?", *meant)
                                   : fmt::format("there are {}", fmt::join(names, ", "))));
   }

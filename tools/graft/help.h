@@ -108,14 +108,16 @@ inline constexpr std::string_view bench_suite = R"(Examples:
 Prints a table. CONFIG is optional: without photos (data.train) and weights that are there, photos are
 made and weights are random, which takes the same time. An option wins over the config's "bench" block.
 --json FILE keeps every sample, the device, its driver and clocks, the program's commit and the config; it
-is written after every case, so that Ctrl-C keeps what it has. Cases that cannot be measured are named,
+is written as it grows, in a twentieth of the time at most, and at the end, so that Ctrl-C keeps what it
+has. Cases that cannot be measured are named,
 the others stand, and the exit code is 5. On a GPU that gives no times every case runs once.)";
 
 inline constexpr std::string_view bench_compare = R"(Example:
   graft bench compare before.json after.json --fail-on slower:5%
 
 Joins the rows by name and prints the ratio of the medians, after / before, with a 95 % interval, and
-whether the case became faster, slower, is the same (within 1 %), or whether the samples do not tell
+whether the case became faster, slower, is the same (within 1 %, or what --fail-on allows if that is
+less), or whether the samples do not tell
 (ambiguous). With --fail-on the exit code is 7 where a case is slower by more than that, where one that had
 times before failed, and where nothing could be compared.)";
 

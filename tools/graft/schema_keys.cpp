@@ -201,7 +201,15 @@ void add_train_keys(std::vector<Key>& keys) {
       [](auto& c) -> auto& { return c.train.optimizer.epsilon_inside_sqrt; }));
 }
 
+// The standard library reads and searches a regular expression by recursion: one without an end
+// would take all of the stack.
+constexpr std::size_t longest_regular_expression = 500;
+
 void check_regular_expression(const std::string& text) {
+  if (text.size() > longest_regular_expression)
+    throw Error(ErrorKind::usage,
+                fmt::format("expected a regular expression of at most {} bytes, found {} bytes",
+                            longest_regular_expression, text.size()));
   try {
     const std::regex made(text);
   } catch (const std::regex_error&) {

@@ -29,7 +29,7 @@ void say(std::string_view sentence) {
 
 }  // namespace
 
-Signals::Signals() {
+Signals::Signals(FirstSignal first) : first_(first) {
   sigemptyset(&waited_for_);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     if (!is_ignored(signal)) sigaddset(&waited_for_, signal);
@@ -50,7 +50,8 @@ void Signals::wait_for_signals() {
   for (;;) {
     int signal = 0;
     if (sigwait(&waited_for_, &signal) != 0 || signal == close_signal) return;
-    if (stop_.stop_requested()) _exit(static_cast<int>(ErrorKind::interrupted));
+    if (stop_.stop_requested() || first_ == FirstSignal::ends)
+      _exit(static_cast<int>(ErrorKind::interrupted));
     stop_.request_stop();
     say("\nstopping after this batch; what is done is saved (once more ends at once)\n");
   }

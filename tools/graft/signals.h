@@ -3,17 +3,24 @@
 // once. They are waited for on a thread of their own, where everything may be called, not in a
 // handler.
 
+#include <atomic>
 #include <csignal>
 #include <stop_token>
 #include <thread>
 
 namespace graft::program {
 
+// What the first signal does.
+enum class FirstSignal {
+  asks,  // the run to stop; the second one ends the program
+  ends,  // the program at once: there is nothing to save yet
+};
+
 // Make it before any other thread: threads inherit that the signals are blocked. A signal that was
 // ignored when the program started (nohup, a background job of a script) stays ignored.
 class Signals {
  public:
-  Signals();
+  explicit Signals(FirstSignal first = FirstSignal::asks);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
@@ -21,11 +28,14 @@ class Signals {
   Signals& operator=(Signals&&) = delete;
 
   std::stop_token stop_token() const { return stop_.get_token(); }
+  // From here on the first signal asks.
+  void ask_from_now_on() { first_ = FirstSignal::asks; }
 
  private:
   void wait_for_signals();
 
   sigset_t waited_for_{};
+  std::atomic<FirstSignal> first_;
   std::stop_source stop_;
   std::jthread thread_;
 };
