@@ -107,11 +107,8 @@ ListedCase layer_case(const CpuContext& context, const LayerWork& layer, Way way
   listed.what = named_case(
       Suite::layers, fmt::format("{}/{}", layer.name, way == Way::winograd ? "winograd" : "direct"),
       {{"precision", "fp32"}, {"size", size_text(size)}, {"batch", fmt::format("{}", batch)}});
-  const auto images = static_cast<double>(batch);
-  listed.what.cost.flop = images * layer.flop;
-  listed.what.cost.bytes =
-      4.0 * (images * (layer.input_values + layer.output_values) + layer.weight_values);
-  listed.what.items = images;
+  listed.what.cost = cost_of(layer, batch, Precision::fp32);
+  listed.what.items = static_cast<double>(batch);
   listed.what.item = "images";
   listed.prepare = [&context, layer, way, batch] {
     return std::make_unique<LayerSubject>(context, prepared(context, layer, way, batch));

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "bench/suites/vgg16_work.h"
 #include "engine/backend/cuda/backbone_memory.h"
 #include "engine/backend/cuda/backbone_plans.h"
 #include "engine/backend/cuda/storage_type.h"
@@ -54,16 +55,6 @@ struct Epilogue {
   cuda::PlaneShape shape() const {
     return {problem.batch, problem.height, problem.width, problem.output_channels};
   }
-  double bytes() const {
-    if (problem.bias_relu) return 0.0;
-    const std::size_t value = cuda::storage_bytes(problem.precision);
-    const cuda::PlaneShape plane = shape();
-    const cuda::MovedBytes moved =
-        pooled ? cuda::bias_relu_max_pool_bytes(value, plane)
-               : cuda::bias_relu_bytes(value, plane.images * plane.height * plane.width,
-                                       plane.channels);
-    return static_cast<double>(moved.total());
-  }
   Work work(Arrays& arrays, std::byte* y) const {
     if (problem.bias_relu) return [](cudaStream_t) {};
     const cuda::PlaneShape plane = shape();
@@ -105,7 +96,6 @@ Work layer_work(const std::shared_ptr<const cuda::ConvolutionPlan>& plan, const 
 ListedCase listed(const DeviceContext& context, const cuda::CudnnDevice& cudnn, Case what,
                   const Epilogue& epilogue, const Candidate& candidate) {
   const ConvolutionProblem& problem = epilogue.problem;
-  what.cost = {problem.flop(), problem.bytes() + epilogue.bytes(), problem.precision};
   what.clock = Clock::device;
   what.items = static_cast<double>(problem.batch);
   what.item = "images";
@@ -126,16 +116,17 @@ CaseList layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudn
                      const Axes& axes) {
   CaseList list;
   Candidates known;
-  const auto add = [&](std::size_t layer, const BackboneOptions& options,
+  const auto add = [&](const LayerWork& layer, const BackboneOptions& options,
                        const ConvolutionProblem& problem) {
-    const Epilogue epilogue = {vgg16_layers[layer].pool_after, problem};
+    const Epilogue epilogue = {layer.pooled, problem};
     for (const Candidate& candidate : candidates_of(known, cudnn, problem)) {
-      const Case what = named_case(Suite::layers, vgg16_layers[layer].name,
-                                   {{"precision", std::string(name_of(options.precision))},
-                                    {"size", size_text(options.image_size)},
-                                    {"batch", std::to_string(options.batch_size)},
-                                    {"engine", candidate.engine},
-                                    {"epilogue", epilogue.name()}});
+      Case what = named_case(Suite::layers, layer.name,
+                             {{"precision", std::string(name_of(options.precision))},
+                              {"size", size_text(options.image_size)},
+                              {"batch", std::to_string(options.batch_size)},
+                              {"engine", candidate.engine},
+                              {"epilogue", epilogue.name()}});
+      what.cost = cost_of(layer, options.batch_size, options.precision);
       list.push_back(listed(context, cudnn, what, epilogue, candidate));
     }
   };
@@ -148,11 +139,12 @@ CaseList layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudn
         options.precision = precision;
         cuda::backbone_memory(options, 0);  // refuses what no device serves
         const auto problems = cuda::backbone_problems(options);
-        for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-          ConvolutionProblem problem = problems[layer];
-          if (problem.bias_relu) add(layer, options, problem);
+        const auto layers = vgg16_work(size);
+        for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
+          ConvolutionProblem problem = problems[i];
+          if (problem.bias_relu) add(layers[i], options, problem);
           problem.bias_relu = false;
-          add(layer, options, problem);
+          add(layers[i], options, problem);
         }
       }
     }

@@ -1,5 +1,6 @@
 #include "bench/cuda/sampler.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "engine/base/error.h"
@@ -7,9 +8,6 @@
 namespace graft::bench {
 namespace {
 
-// With this many executions in the stream the device is busy for longer than the host needs for the
-// next: the gate opens. A stream holds about a thousand launches before the host has to wait.
-constexpr std::size_t enough_executions = 32;
 constexpr int attempts = 3;
 constexpr std::uint32_t looks_without_times = 4;
 
@@ -34,17 +32,28 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options) {
 }
 
 double Sampler::seconds(const Work& work, CacheState cache, std::size_t times) {
-  for (int attempt = 0; attempt < attempts; ++attempt) {
-    const Sample sample = once(work, cache, times);
-    if (!options_.gives_times) return 0.0;
-    if (sample.gate_held) return sample.seconds;
+  double sum = 0.0;
+  std::size_t most = options_.piece_executions;
+  int given_up = 0;
+  for (std::size_t done = 0; done < times;) {
+    const std::size_t executions = std::min(most, times - done);
+    const Piece taken = piece(work, cache, executions);
+    if (taken.gate_held || !options_.gives_times) {
+      sum += taken.seconds;
+      done += executions;
+      continue;
+    }
+    if (++given_up == attempts) {
+      throw Error(ErrorKind::device,
+                  "the host needed seconds to start work on the GPU, so that the GPU's clock says "
+                  "nothing of the work; see what else this machine does, and measure again");
+    }
+    most = std::max<std::size_t>(1, executions / 4);
   }
-  throw Error(ErrorKind::device,
-              "the host needed seconds to start work on the GPU, so that the GPU's clock says "
-              "nothing of the work; see what else this machine does, and measure again");
+  return options_.gives_times ? sum : 0.0;
 }
 
-Sampler::Sample Sampler::once(const Work& work, CacheState cache, std::size_t times) {
+Sampler::Piece Sampler::piece(const Work& work, CacheState cache, std::size_t executions) {
   if (cache == CacheState::cold) enqueue_flush();
   auto* words = gate_.as<GateWords>();
   *words = {};
@@ -52,10 +61,7 @@ Sampler::Sample Sampler::once(const Work& work, CacheState cache, std::size_t ti
     const AtExit open([this] { open_gate(); });
     wait_at_gate(words, options_.gate_looks, stream_.get());
     begin_.record(stream_);
-    for (std::size_t n = 0; n < times; ++n) {
-      work(stream_.get());
-      if (n + 1 == enough_executions) open_gate();
-    }
+    for (std::size_t n = 0; n < executions; ++n) work(stream_.get());
     end_.record(stream_);
   }
   end_.wait();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "bench/harness/case.h"
 #include "engine/config/config.h"
 #include "engine/weights/vgg16_weights.h"
 
@@ -57,6 +58,14 @@ inline double vgg16_flop(ImageSize image) {
 // Bytes of a value in the memory of a backbone of this precision.
 inline std::size_t value_bytes(Precision precision) {
   return precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4;
+}
+
+// Of a layer with its bias, ReLU and pool on `images` images, the same by whatever way it is
+// computed: what a way moves beyond it, as a plane before its pool, is that way's loss.
+inline Cost cost_of(const LayerWork& layer, std::size_t images, Precision precision) {
+  const auto count = static_cast<double>(images);
+  const double values = count * (layer.input_values + layer.output_values) + layer.weight_values;
+  return {count * layer.flop, static_cast<double>(value_bytes(precision)) * values, precision};
 }
 
 }  // namespace graft::bench

@@ -32,7 +32,7 @@ void preprocess(T* out, const std::uint8_t* rgb, const DevicePixelTables& tables
 // Bytes moved, to values of `value_bytes` each.
 constexpr MovedBytes preprocess_bytes(std::size_t value_bytes, std::size_t pixels,
                                       std::size_t channels) {
-  return {3 * pixels + 3 * 256 * sizeof(float), value_bytes * pixels * channels};
+  return {3 * pixels + std::size_t{3} * 256 * sizeof(float), value_bytes * pixels * channels};
 }
 
 }  // namespace graft::cuda

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <regex>
 #include <set>
 
@@ -137,6 +138,26 @@ TEST_P(CudaBenchLayers, EachConvolutionIsThereWithEachEpilogueThatItCanHave) {
     EXPECT_THAT(found, Contains(name + epilogue));
     EXPECT_EQ(found.count(name + " fused") != 0 && layer.pool_after, false) << name;
   }
+}
+
+// At 75×75 the pools drop odd rows and columns in three of five blocks.
+TEST_P(CudaBenchLayers, EveryWayCostsTheSameAndAllLayersTheBackbonesArithmetic) {
+  CudaBenchDevice device = make();
+  const Axes axes = {{2}, {{75, 75}}, {GetParam()}};
+  std::map<std::string, Cost> layers;
+  for (const Case& what : device.cases(Suite::layers, axes)) {
+    const std::string layer = what.name.substr(7, what.name.find('/', 7) - 7);
+    const Cost& first = layers.try_emplace(layer, what.cost).first->second;
+    EXPECT_EQ(what.cost.flop, first.flop) << what.name;
+    EXPECT_EQ(what.cost.bytes, first.bytes) << what.name;
+    EXPECT_EQ(what.cost.arithmetic, GetParam()) << what.name;
+  }
+  EXPECT_EQ(layers.size(), vgg16_convolutions);
+  double flop = 0.0;
+  for (const auto& [name, cost] : layers) flop += cost.flop;
+  const auto backbone = device.cases(Suite::backbone, axes);
+  ASSERT_EQ(backbone.size(), 1U);
+  EXPECT_EQ(flop, backbone.front().cost.flop);
 }
 
 INSTANTIATE_TEST_SUITE_P(EachPrecision, CudaBenchLayers,

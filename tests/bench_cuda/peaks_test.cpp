@@ -116,6 +116,23 @@ TEST_F(OfSampler, WorkRunsAsOftenAsItIsAsked) {
   EXPECT_EQ(runs, 1U);
 }
 
+// More than one gate can hold is timed in pieces; between the events of each lies the piece alone.
+// The virtual GPU counts a microsecond from an event to the next, whatever lies between them.
+TEST_F(OfSampler, PiecesAddUpToWhatIsAsked) {
+  Sampler clock({.piece_executions = 4});
+  std::size_t runs = 0;
+  const Work work = [&](cudaStream_t) { ++runs; };
+  for (const auto& [times, pieces] :
+       {std::pair(1, 1), std::pair(4, 1), std::pair(5, 2), std::pair(12, 3), std::pair(15, 4)}) {
+    SCOPED_TRACE(times);
+    runs = 0;
+    const double seconds = clock.seconds(work, CacheState::hot, static_cast<std::size_t>(times));
+    EXPECT_EQ(runs, static_cast<std::size_t>(times));
+    if (!test::on_virtual_gpu()) continue;
+    EXPECT_NEAR(seconds, pieces * 1e-6, 1e-9);
+  }
+}
+
 TEST_F(OfSampler, WorkThatThrowsLeavesTheStreamUsable) {
   Sampler clock = sampler(!test::on_virtual_gpu());
   const Work broken = [](cudaStream_t) { throw std::runtime_error("broken"); };
@@ -137,15 +154,18 @@ TEST_F(OfSampler, WhereLaunchesWaitThereAreNoTimes) {
   EXPECT_TRUE(Sampler({}).gives_times());
 }
 
-// The gate's looks are used up before the host has enqueued its work: such a time is no time.
+// The gate's looks are used up before the host has enqueued its work: such a time is no time. Less
+// work is tried in its stead.
 TEST_F(OfSampler, ASampleThatTheHostWasTooSlowForIsRefused) {
-  Sampler clock({.gate_looks = 0});
+  Sampler clock({.piece_executions = 8, .gate_looks = 0});
+  std::size_t runs = 0;
   try {
-    clock.seconds([](cudaStream_t) {}, CacheState::hot, 1);
+    clock.seconds([&](cudaStream_t) { ++runs; }, CacheState::hot, 20);
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::device);
     EXPECT_NE(std::string(error.what()).find("the host needed seconds"), std::string::npos);
+    EXPECT_EQ(runs, 8U + 2 + 1);
   }
 }
 
