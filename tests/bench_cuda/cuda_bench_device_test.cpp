@@ -113,8 +113,13 @@ class CudaBenchLayers : public CudaBench, public ::testing::WithParamInterface<P
 
 TEST_P(CudaBenchLayers, EveryEngineRunsWithWhatFollowsIt) {
   CudaBenchDevice device = make();
-  const auto cases = device.cases(Suite::layers, one_point(GetParam()));
+  std::vector<Case> cases = device.cases(Suite::layers, one_point(GetParam()));
   expect_unique_names(cases);
+  // The first layer's padded channels, one without and one with a pool: the others are larger alone.
+  std::erase_if(cases, [](const Case& what) {
+    return !what.name.starts_with("layers/block1_") &&
+           !what.name.starts_with("layers/block2_conv1");
+  });
   run_all(device, cases, 0);
 }
 
