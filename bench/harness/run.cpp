@@ -63,9 +63,9 @@ bool clocks_are_free(const Result& result) {
 }
 
 // What is to be said beside all figures.
-std::vector<std::string> remarks_of(const Result& result) {
+std::vector<std::string> remarks_of(const Result& result, const BenchDevice& device) {
   std::vector<std::string> remarks;
-  if (!result.gives_times) return {"virtual: no times"};
+  if (!result.gives_times) return {device.why_no_times()};
   if (!optimised || result.build.build_type == "Debug") remarks.emplace_back("a debug build");
   if (sanitized) remarks.emplace_back("built with a sanitizer");
   if (clocks_are_free(result)) remarks.emplace_back(free_clocks_remark);
@@ -112,7 +112,7 @@ Result run(BenchDevice& device, std::span<const Case> cases, const Method& metho
   std::string ceilings_remark;
   const auto refresh = [&] {
     result.at_end = device.conditions();
-    result.remarks = remarks_of(result);
+    result.remarks = remarks_of(result, device);
     if (!ceilings_remark.empty()) result.remarks.push_back(ceilings_remark);
   };
   refresh();

@@ -119,6 +119,8 @@ TEST(Run, WithoutTimesEverythingRunsOnceAndNoCeilingIsMeasured) {
   EXPECT_EQ(device.samples.size(), 3U);
   EXPECT_FALSE(run.result.gives_times);
   EXPECT_THAT(run.result.remarks, ElementsAre("virtual: no times"));
+  device.no_times_since = "no times: launches wait";
+  EXPECT_THAT(run_of(device).result.remarks, ElementsAre("no times: launches wait"));
 }
 
 TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
