@@ -77,14 +77,16 @@ CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
   }
 }
 
+std::string CudaBenchDevice::why_no_times() const {
+  return is_virtual_ ? "virtual: no times"
+                     : "no times: launches wait, for a profiler or CUDA_LAUNCH_BLOCKING";
+}
+
 DeviceIdentity CudaBenchDevice::identity() {
   return device_.run("the GPU's description", [&] {
     DeviceIdentity identity;
     identity.device = fmt::format("cuda:{}", device_.ordinal());
     identity.name = is_virtual_ ? fmt::format("virtual GPU ({})", device_.name()) : device_.name();
-    if (!is_virtual_ && !gives_times()) {
-      identity.name += ", no times: launches wait, for a profiler or CUDA_LAUNCH_BLOCKING";
-    }
     if (nvml_) identity.driver = nvml_->driver();
     if (identity.driver.empty()) identity.driver = served_version();
     identity.cuda = runtime_version();

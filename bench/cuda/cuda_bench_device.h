@@ -3,7 +3,7 @@
 // head and pipeline are those of every Backend (bench/suites), with a CudaBackend.
 //
 // On the virtual GPU (tests/virtual_gpu), and under a profiler that makes launches wait, everything
-// runs, and nothing has a time; identity().name says so.
+// runs, and nothing has a time; why_no_times() says so.
 
 #include <cstddef>
 #include <optional>
@@ -37,6 +37,7 @@ class CudaBenchDevice final : public BenchDevice {
 
   DeviceIdentity identity() override;
   bool gives_times() const override { return sampler_.gives_times(); }
+  std::string why_no_times() const override;
   std::vector<Case> cases(Suite suite, const Axes& axes) override;
   std::unique_ptr<Subject> prepare(const Case& which) override;
   Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override;

@@ -72,8 +72,11 @@ class BenchDevice {
  public:
   virtual ~BenchDevice() = default;
   virtual DeviceIdentity identity() = 0;
-  // False on the virtual GPU: everything runs there, and no time means anything.
+  // False on the virtual GPU, and where something makes each launch wait: everything runs there, and
+  // no time means anything.
   virtual bool gives_times() const = 0;
+  // What stands in the place of the times then.
+  virtual std::string why_no_times() const { return "virtual: no times"; }
   // Every case of the suite at these axes, in the order in which to run them; takes no memory for
   // their data.
   virtual std::vector<Case> cases(Suite suite, const Axes& axes) = 0;

@@ -47,7 +47,8 @@ struct UncomparedRow {
 };
 
 struct Comparison {
-  std::string before, after;  // device, commit and date of each, for people
+  bool after_is_whole = true;  // false: it was interrupted, and cases may be missing
+  std::string before, after;   // device, commit and date of each, for people
   CompareOptions options;
   std::vector<ComparedRow> rows;  // in the order of `after`
   std::vector<UncomparedRow> uncompared;
@@ -65,8 +66,8 @@ struct FailOn {
 // "slower:5%", "slower:0.5%", or "slower": any row with that verdict. Throws Error(usage).
 FailOn parse_fail_on(std::string_view text);
 // True where a row's verdict is slower and its ratio is above 1 + FailOn::slower; where a row that
-// had times before failed; and where no row could be compared at all: a check that looked at
-// nothing is not passed.
+// had times before failed; where `after` was interrupted; and where no row could be compared at all:
+// a check that did not look at everything is not passed.
 bool fails(const Comparison& comparison, const FailOn& fail_on);
 
 std::string comparison_text(const Comparison& comparison);

@@ -26,7 +26,8 @@ Figures figures_of(const Measurement& measurement, const Ceilings& ceilings) {
   if (measurement.samples.empty()) return figures;
   const double median = summarise(measurement.samples).median;
   figures.median = median;
-  if (measurement.samples.size() > 1) figures.noise = noise_of(measurement.samples);
+  const double noise = noise_of(measurement.samples);
+  if (std::isfinite(noise)) figures.noise = noise;
 
   const Case& what = measurement.what;
   const Cost& cost = what.cost;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft::bench {
 namespace {
@@ -14,10 +15,15 @@ constexpr int deepest = 32;  // a result has 4, a config within it some more
 }  // namespace
 
 Json parse_result_text(std::string_view text, const std::string& file) {
+  std::size_t values = 0;
   const auto bounded = [&](int depth, Json::parse_event_t, Json&) {
     if (depth > deepest)
       throw Error(ErrorKind::data,
                   fmt::format("{}: nested more than {} deep, which no result is", file, deepest));
+    if (++values > most_values)
+      throw Error(ErrorKind::data,
+                  fmt::format("{}: holds more than {} values, which no result does", file,
+                              grouped(most_values)));
     return true;
   };
   try {

@@ -13,7 +13,11 @@ namespace graft::bench {
 
 using Json = nlohmann::ordered_json;  // keeps the order of axes and stages
 
-// Throws Error(data) for what is no JSON, and for nesting deeper than a result's.
+// Twice those of the longest run. A value takes 16 bytes or more, and may stand in 2.
+inline constexpr std::size_t most_values = 16'000'000;
+
+// Throws Error(data) for what is no JSON, for nesting deeper than a result's and for more values
+// than that.
 Json parse_result_text(std::string_view text, const std::string& file);
 
 // A value and where it stands. The document and `file` outlive it. Every member function throws

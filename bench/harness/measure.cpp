@@ -39,6 +39,7 @@ struct Sample {
 struct Seen {
   std::set<std::string> throttle_reasons;
   std::size_t other_processes = 0;
+  bool free_clocks = false;  // an idle device may not tell
   bool kept_throttled = false;
 };
 
@@ -167,6 +168,7 @@ bool Measuring::throttles() {
   seen_.throttle_reasons.insert(conditions.throttle_reasons.begin(),
                                 conditions.throttle_reasons.end());
   seen_.other_processes = std::max(seen_.other_processes, conditions.other_processes.value_or(0));
+  seen_.free_clocks = seen_.free_clocks || conditions.clocks_locked == false;
   return !conditions.throttle_reasons.empty();
 }
 
@@ -206,23 +208,30 @@ void Measuring::remark() {
     result_.remarks.push_back(fmt::format(
         "measured while the device throttled ({}), as it had for half of the time", reasons));
   }
+  if (seen_.free_clocks) result_.remarks.emplace_back(free_clocks_remark);
   if (seen_.other_processes > 0) result_.remarks.push_back(busy_remark(seen_.other_processes));
 }
 
+// Two digits that count, and no exponent where there are more: "0.53", "120".
+std::string percents(double share) {
+  const double value = 100.0 * share;
+  return value < 10.0 ? fmt::format("{:.2g}", value) : fmt::format("{:.0f}", value);
+}
+
 void Measuring::remark_on_samples() {
-  if (result_.samples.size() < method_.least_samples) {
-    result_.remarks.push_back(fmt::format("{} of {} wanted",
-                                          counted(result_.samples.size(), "sample", "samples"),
-                                          grouped(method_.least_samples)));
+  const std::size_t wanted = std::max(method_.least_samples, least_samples_for_noise);
+  if (result_.samples.size() < wanted) {
+    result_.remarks.push_back(fmt::format(
+        "{} of {} wanted", counted(result_.samples.size(), "sample", "samples"), grouped(wanted)));
   }
-  if (result_.samples.size() < 2) return;
+  if (result_.samples.size() < least_samples_for_noise) return;
   if (!criterion_.noise_is_low()) {
-    result_.remarks.push_back(fmt::format("the noise is {:.2g} % where {:.2g} % was asked",
-                                          100.0 * criterion_.noise(), 100.0 * method_.noise));
+    result_.remarks.push_back(fmt::format("the noise is {} % where {} % was asked",
+                                          percents(criterion_.noise()), percents(method_.noise)));
   } else if (!criterion_.drift_is_low()) {
     result_.remarks.push_back(
-        fmt::format("the times drift: by {:.2g} % from the first half of the samples to the second",
-                    100.0 * criterion_.drift()));
+        fmt::format("the times drift: by {} % from the first half of the samples to the second",
+                    percents(criterion_.drift())));
   }
 }
 

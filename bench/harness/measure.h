@@ -13,6 +13,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "bench/harness/bench_device.h"
 #include "bench/harness/case.h"
@@ -34,6 +35,8 @@ class SteadyTime final : public TimeSource {
   void pause(double seconds) override;
 };
 
+// Beside each case at which it was seen, and beside all of them.
+inline constexpr std::string_view free_clocks_remark = "clocks are not locked";
 // "the device is busy: 2 other processes"
 std::string busy_remark(std::size_t other_processes);
 
@@ -51,8 +54,8 @@ Measurement measure(BenchDevice& device, const Case& which, const Method& method
 Measurement measure(BenchDevice& device, const Case& which, const Method& method,
                     std::stop_token stop, TimeSource& time);
 
-// `after_each` gets the result after every case, as a file may keep it: complete is false there
-// until the last case has ended. What `after_each` throws ends the run. Ceilings that cannot be
+// `after_each` gets the result before the first case and after every one, as a file may keep it:
+// complete is false there until the last case has ended. What `after_each` throws ends the run. Ceilings that cannot be
 // measured become a remark. Throws Error of identity() too.
 Result run(BenchDevice& device, std::span<const Case> cases, const Method& method,
            const std::function<void(const Result&)>& after_each, std::stop_token stop,

@@ -63,8 +63,9 @@ struct Result {
   std::string date;    // "2026-11-24T23:29:52Z"
   std::string config;  // the effective config, JSON
   bool gives_times = true;
-  bool complete = true;              // false: interrupted, what was measured stands
-  std::vector<std::string> remarks;  // of all of it: "a debug build", "clocks are not locked"
+  bool complete = true;  // false: interrupted, what was measured stands
+  // Of all of it: "a debug build", "clocks are not locked". Without times the first says why.
+  std::vector<std::string> remarks;
   std::vector<Measurement> measurements;
 };
 

@@ -98,6 +98,14 @@ std::vector<double> samples_of(const JsonNode& node) {
   return samples;
 }
 
+// `follows` is not finite where the samples are too few.
+void check_noise(const JsonNode& node, double follows) {
+  const std::optional<double> found = node.number_or_null();
+  if (found.has_value() != std::isfinite(follows) ||
+      (found && std::abs(*found - follows) > 1e-9 * follows + 1e-15))
+    node.refuse("does not follow from the samples; figures are measured, not written");
+}
+
 // A figure that somebody wrote by hand does not pass for a measured one.
 void check_summary(const JsonNode& node, const std::vector<double>& samples) {
   if (samples.empty() != node.is_null())
@@ -119,9 +127,19 @@ void check_summary(const JsonNode& node, const std::vector<double>& samples) {
                       "are measured, not written",
                       found, follows));
   }
+  check_noise(node["noise"], noise_of(samples));
 }
 
-Measurement measurement_of(const JsonNode& node, bool gives_times) {
+// What no run writes.
+void check_ending(const JsonNode& node, const Measurement& measurement, bool complete) {
+  if (measurement.executions == 0) node["executions"].refuse("0 of them take no time");
+  if (complete && measurement.ended == Ended::interrupted)
+    node["ended"].refuse("\"interrupted\" in a result that says it is complete");
+  if ((measurement.ended == Ended::failed) == measurement.failure.empty())
+    node["failure"].refuse("what failed has a sentence, and nothing else has one");
+}
+
+Measurement measurement_of(const JsonNode& node, const Result& head) {
   Measurement measurement;
   measurement.what = case_of(node);
   measurement.ended = node["ended"].word(all_endings);
@@ -131,18 +149,19 @@ Measurement measurement_of(const JsonNode& node, bool gives_times) {
   measurement.throttled = node["throttled"].count();
   measurement.samples = samples_of(node["samples"]);
   check_summary(node["summary"], measurement.samples);
+  check_ending(node, measurement, head.complete);
   for (const auto& [stage, share] : node["stages"].members())
     measurement.stages.emplace_back(stage, share.number_from(0.0));
-  if (!measurement.samples.empty() && (!gives_times || measurement.ended == Ended::no_times))
+  if (!measurement.samples.empty() && (!head.gives_times || measurement.ended == Ended::no_times))
     node["samples"].refuse("there are times from a device that gives none");
   return measurement;
 }
 
-std::vector<Measurement> measurements_of(const JsonNode& list, bool gives_times) {
+std::vector<Measurement> measurements_of(const JsonNode& list, const Result& head) {
   std::vector<Measurement> measurements;
   std::set<std::string> names;
   for (const JsonNode& node : list.list()) {
-    measurements.push_back(measurement_of(node, gives_times));
+    measurements.push_back(measurement_of(node, head));
     const std::string& name = measurements.back().what.name;
     if (!names.insert(name).second) node["name"].refuse(fmt::format("\"{}\" stands twice", name));
   }
@@ -168,7 +187,7 @@ Result read_result(const std::filesystem::path& path) {
   result.at_end = conditions_of(node["at_end"]);
   result.ceilings = ceilings_of(node["ceilings"]);
   result.config = node["config"].dumped();
-  result.measurements = measurements_of(node["measurements"], result.gives_times);
+  result.measurements = measurements_of(node["measurements"], result);
   return result;
 }
 

@@ -96,10 +96,15 @@ std::string optional_percent(const std::optional<double>& share) {
   return share ? percent(*share, 1) : "";
 }
 
-std::vector<std::string> cells_of(const Measurement& measurement, const Ceilings& ceilings) {
+// A result of a device that gives no times begins its remarks with the reason.
+std::string why_no_times(const Result& result) {
+  return result.gives_times || result.remarks.empty() ? "no times" : result.remarks.front();
+}
+
+std::vector<std::string> cells_of(const Measurement& measurement, const Result& result) {
   const Case& what = measurement.what;
   if (measurement.ended == Ended::no_times)
-    return {what.name, "", "", "", "", "", "virtual: no times"};
+    return {what.name, "", "", "", "", "", why_no_times(result)};
   if (measurement.samples.empty()) return {what.name};
   const Summary summary = summarise(measurement.samples);
   const TimeUnit unit = unit_of(summary.median);
@@ -108,7 +113,7 @@ std::vector<std::string> cells_of(const Measurement& measurement, const Ceilings
                             summary.upper_quartile, summary.maximum})
     cells.push_back(four_digits(time / unit.seconds));
   cells.emplace_back(unit.name);
-  const Figures figures = figures_of(measurement, ceilings);
+  const Figures figures = figures_of(measurement, result.ceilings);
   cells.push_back(figures.noise ? percent(*figures.noise, 2) : "");
   cells.push_back(figures.items_per_second
                       ? fmt::format("{} {}/s", four_digits(*figures.items_per_second), what.item)
@@ -121,8 +126,8 @@ std::vector<std::string> cells_of(const Measurement& measurement, const Ceilings
   return cells;
 }
 
-void add_row(TextTable& table, const Measurement& measurement, const Ceilings& ceilings) {
-  table.row(cells_of(measurement, ceilings));
+void add_row(TextTable& table, const Measurement& measurement, const Result& result) {
+  table.row(cells_of(measurement, result));
   if (measurement.ended == Ended::failed) table.note("failed: " + measurement.failure);
   if (measurement.ended == Ended::interrupted) table.note("interrupted");
   for (const std::string& remark : measurement.remarks) table.note(remark);
@@ -143,7 +148,7 @@ std::string result_table(const Result& result) {
     bool any = false;
     for (const Measurement& measurement : result.measurements) {
       if (measurement.what.suite != suite) continue;
-      add_row(table, measurement, result.ceilings);
+      add_row(table, measurement, result);
       any = true;
     }
     if (any) text += fmt::format("\n{}", table.text());

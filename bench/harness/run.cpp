@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -51,13 +52,23 @@ std::vector<Precision> arithmetic_of(std::span<const Case> cases) {
   return precisions;
 }
 
+// An idle device may not tell, so what was seen at work counts too.
+bool clocks_are_free(const Result& result) {
+  const auto saw_it = [](const Measurement& measurement) {
+    const std::vector<std::string>& remarks = measurement.remarks;
+    return std::find(remarks.begin(), remarks.end(), free_clocks_remark) != remarks.end();
+  };
+  return result.at_start.clocks_locked == false || result.at_end.clocks_locked == false ||
+         std::any_of(result.measurements.begin(), result.measurements.end(), saw_it);
+}
+
 // What is to be said beside all figures.
-std::vector<std::string> remarks_of(const Result& result) {
+std::vector<std::string> remarks_of(const Result& result, const BenchDevice& device) {
   std::vector<std::string> remarks;
-  if (!result.gives_times) return {"virtual: no times"};
+  if (!result.gives_times) return {device.why_no_times()};
   if (!optimised || result.build.build_type == "Debug") remarks.emplace_back("a debug build");
   if (sanitized) remarks.emplace_back("built with a sanitizer");
-  if (result.at_start.clocks_locked == false) remarks.emplace_back("clocks are not locked");
+  if (clocks_are_free(result)) remarks.emplace_back(free_clocks_remark);
   const std::size_t others = std::max(result.at_start.other_processes.value_or(0),
                                       result.at_end.other_processes.value_or(0));
   if (others > 0) remarks.push_back(busy_remark(others));
@@ -85,6 +96,8 @@ std::string measure_ceilings(BenchDevice& device, std::span<const Case> cases, s
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::interrupted) throw;
     return fmt::format("the ceilings could not be measured: {}", error.what());
+  } catch (const std::bad_alloc&) {
+    return "the ceilings could not be measured: there is not enough host memory";
   }
   return "";
 }
@@ -99,10 +112,11 @@ Result run(BenchDevice& device, std::span<const Case> cases, const Method& metho
   std::string ceilings_remark;
   const auto refresh = [&] {
     result.at_end = device.conditions();
-    result.remarks = remarks_of(result);
+    result.remarks = remarks_of(result, device);
     if (!ceilings_remark.empty()) result.remarks.push_back(ceilings_remark);
   };
   refresh();
+  after_each(result);
   try {
     if (result.gives_times && !cases.empty())
       ceilings_remark = measure_ceilings(device, cases, stop, result.ceilings);

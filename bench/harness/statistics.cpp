@@ -77,7 +77,7 @@ Summary summarise(std::span<const double> samples) {
 
 double standard_error_of_median(std::span<const double> sorted) {
   constexpr double z = 2.5758293035489004;  // of the normal distribution, 99 % two-sided
-  if (sorted.size() < 2) return infinity;
+  if (sorted.size() < least_samples_for_noise) return infinity;
   const auto count = static_cast<double>(sorted.size());
   const long wanted = std::lround((count + 1.0) / 2.0 - z * std::sqrt(count / 4.0));
   const auto rank = static_cast<std::size_t>(std::max(wanted, 1L));

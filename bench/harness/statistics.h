@@ -19,11 +19,15 @@ double quantile(std::span<const double> sorted, double share);
 // Of any order. The deviation is 0 for a single sample. Throws Error(usage) where there is none.
 Summary summarise(std::span<const double> samples);
 
+// With fewer, no two of the samples enclose the median with a probability of 95 % (1 − 2·2^−n), and
+// how sure it is cannot be said.
+inline constexpr std::size_t least_samples_for_noise = 6;
+
 // The standard error of the median, from two order statistics (McKean and Schrader 1984: "A
 // comparison of methods for studentizing the sample median", Communications in Statistics 13):
 //   c = (n + 1)/2 − z·√(n/4), rounded, at least 1;   (x[n − c + 1] − x[c]) / (2 z),   z = 2.5758
 // It takes no distribution for granted: times have a long tail, which makes 1.2533·s/√n of a normal
-// one far too large. Infinite below 2 samples. `sorted` ascends.
+// one far too large. Infinite below least_samples_for_noise. `sorted` ascends.
 double standard_error_of_median(std::span<const double> sorted);
 
 // That as a share of the median; infinite where the median is not positive. Of any order.

@@ -50,7 +50,7 @@ void StoppingCriterion::add(double seconds) {
 }
 
 double StoppingCriterion::noise() const {
-  return sorted_.size() < 2 ? infinity : standard_error_of_median(sorted_) / quantile(sorted_, 0.5);
+  return sorted_.empty() ? infinity : standard_error_of_median(sorted_) / quantile(sorted_, 0.5);
 }
 
 double StoppingCriterion::drift() const {

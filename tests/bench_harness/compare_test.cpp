@@ -135,6 +135,16 @@ TEST(Compare, WarnsWhereDevicesDriversClocksOrMethodsDiffer) {
   EXPECT_THAT(warnings, Contains("after: a debug build"));
 }
 
+TEST(Compare, AnIdleDeviceThatDoesNotTellOfItsClocksIsAskedAtTheEnd) {
+  const Result before = with(around(1.0));
+  Result after = before;
+  after.at_start.clocks_locked.reset();
+  after.at_end.clocks_locked = false;
+  EXPECT_THAT(compare(before, after).warnings,
+              ElementsAre("clocks: locked before, not locked after",
+                          "before: a remark, of all of it", "after: a remark, of all of it"));
+}
+
 TEST(Compare, OptionsThatMeanNothingAreRefused) {
   const Result result = with(around(1.0));
   for (const double tolerance : {-0.1, 1.0}) {
@@ -164,6 +174,26 @@ TEST(Fails, WhereARowIsSlowerByMore) {
   EXPECT_FALSE(fails(of_stored("before", "faster"), {}));
   EXPECT_FALSE(fails(of_stored("before", "same"), {}));
   EXPECT_FALSE(fails(of_stored("before", "noisy"), {})) << "ambiguous is not slower";
+}
+
+TEST(Fails, WhereTheLaterOneWasInterrupted) {
+  const Result before = with(around(1.0));
+  Result after = before;
+  after.complete = false;
+  EXPECT_TRUE(fails(compare(before, after), {})) << "the cases that are missing may be slower";
+  EXPECT_FALSE(fails(compare(after, before), {}));
+}
+
+TEST(Fails, WhereACaseFailedAfterSomeSamples) {
+  const Measurement good = made_measurement("good", around(1));
+  Measurement half = made_measurement("half", around(1));
+  const Result before = made_result({good, half});
+  half.ended = Ended::failed;
+  half.failure = "out of memory";
+  const Comparison comparison = compare(before, made_result({good, half}));
+  ASSERT_THAT(comparison.uncompared, SizeIs(1));
+  EXPECT_EQ(comparison.uncompared[0].reason, "after: failed: out of memory");
+  EXPECT_TRUE(fails(comparison, {}));
 }
 
 TEST(Fails, WhereACaseThatRanFailsNowAndWhereNothingWasCompared) {

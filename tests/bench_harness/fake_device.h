@@ -24,6 +24,7 @@ class FakeTime final : public TimeSource {
 struct FakeDevice final : BenchDevice {
   FakeTime time;
   bool times = true;
+  std::string no_times_since = "virtual: no times";
   double seconds = 2e-3;        // of one execution
   double flush_seconds = 1e-3;  // that pass before a cold sample
   Conditions now;
@@ -45,6 +46,7 @@ struct FakeDevice final : BenchDevice {
 
   DeviceIdentity identity() override { return {"fake:0", "a fake", "", "", "", "", 0}; }
   bool gives_times() const override { return times; }
+  std::string why_no_times() const override { return no_times_since; }
   std::vector<Case> cases(Suite, const Axes&) override { return {}; }
   std::unique_ptr<Subject> prepare(const Case& which) override;
   Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override;

@@ -70,5 +70,12 @@ TEST(ResultText, NestedTooDeepIsRefused) {
               HasSubstr("nested more than 32 deep"));
 }
 
+TEST(JsonNode, MoreValuesThanAnyResultHasAreRefused) {
+  std::string text = "[0";
+  for (std::size_t value = 1; value < most_values; ++value) text += ",0";
+  EXPECT_THAT(error_of([&] { parse_result_text(text + "]", file); }),
+              HasSubstr("some.json: holds more than 16,000,000 values"));
+}
+
 }  // namespace
 }  // namespace graft::bench::test

@@ -83,6 +83,17 @@ TEST(Measure, TheTimeCapEndsWhatDoesNotSettleAndTheRemarkSaysBy) {
       ElementsAre(::testing::ContainsRegex("^the noise is [0-9.]+ % where 0.5 % was asked")));
 }
 
+TEST(Measure, LoudNoiseIsSaidAsAPlainNumber) {
+  FakeDevice device;
+  device.at_sample = [&](std::size_t number) { device.seconds = number % 2 == 0 ? 1e-3 : 0.1; };
+  device.flush_seconds = 0.0;
+  Method method;
+  method.seconds = 0.5;
+  method.least_samples = 6;
+  EXPECT_THAT(measured(device, method).remarks,
+              ElementsAre(::testing::MatchesRegex("the noise is [0-9]+ % where 0.5 % was asked")));
+}
+
 TEST(Measure, FewSamplesAndDriftAreSaid) {
   FakeDevice device;
   device.seconds = 0.4;
@@ -90,7 +101,10 @@ TEST(Measure, FewSamplesAndDriftAreSaid) {
   method.seconds = 1.0;
   const Measurement few = measured(device, method);
   EXPECT_EQ(few.ended, Ended::time_cap);
-  EXPECT_THAT(few.remarks, Contains("3 samples of 20 wanted"));
+  EXPECT_THAT(few.remarks, ElementsAre("3 samples of 20 wanted"));
+  method.least_samples = 1;
+  EXPECT_THAT(measured(device, method).remarks, ElementsAre("3 samples of 6 wanted"));
+  method.least_samples = 20;
   device.at_sample = [&](std::size_t) { device.seconds *= 1.0012; };
   device.seconds = 0.01;
   method.seconds = 0.3;

@@ -179,6 +179,21 @@ TEST(ResultFile, ValuesThatMeanNothingAreRefused) {
               HasSubstr("ceilings.flop_per_second: \"fp8\" is none of"));
 }
 
+TEST(ResultFile, WhatNoRunWritesIsRefused) {
+  EXPECT_THAT(complaint([](Json& json) { json["measurements"][0]["executions"] = 0; }),
+              HasSubstr("measurements[0].executions: 0 of them"));
+  EXPECT_THAT(complaint([](Json& json) { json["measurements"][0]["ended"] = "interrupted"; }),
+              HasSubstr("measurements[0].ended: \"interrupted\" in a result that says"));
+  EXPECT_THAT(complaint([](Json& json) { json["measurements"][0]["failure"] = "x"; }),
+              HasSubstr("measurements[0].failure: what failed has a sentence"));
+  EXPECT_THAT(complaint([](Json& json) { json["measurements"][1]["failure"] = ""; }),
+              HasSubstr("measurements[1].failure: what failed has a sentence"));
+  for (const Json& noise : {Json(0.5), Json()}) {
+    EXPECT_THAT(complaint([&](Json& json) { json["measurements"][0]["summary"]["noise"] = noise; }),
+                HasSubstr("summary.noise: does not follow from the samples"));
+  }
+}
+
 TEST(ResultFile, AFigureThatDoesNotFollowFromTheSamplesIsRefused) {
   EXPECT_THAT(complaint([](Json& json) { json["measurements"][0]["summary"]["median"] = 1e-5; }),
               HasSubstr("summary.median: 1e-05 does not follow from the samples"));

@@ -90,6 +90,8 @@ TEST(ResultTable, OfAVirtualDeviceHoldsNoTime) {
   result.remarks = {"virtual: no times"};
   const std::string table = result_table(result);
   EXPECT_THAT(table, HasSubstr("kernels/one  virtual: no times\n"));
+  result.remarks = {"no times: launches wait"};
+  EXPECT_THAT(result_table(result), HasSubstr("kernels/one  no times: launches wait\n"));
   for (const char* unit : {" us", " ms", "/s", " s ", "noise", "median"})
     EXPECT_THAT(table, Not(HasSubstr(unit)));
 }

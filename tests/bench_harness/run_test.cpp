@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <new>
+
 #include "bench/harness/measure.h"
 #include "engine/base/error.h"
 #include "fake_device.h"
@@ -47,13 +49,15 @@ TEST(Run, MeasuresTheCeilingsAndThenEachCaseAndSaysWhatItWas) {
   EXPECT_EQ(run.result.measurements[2].what.name, "kernels/three");
 }
 
-TEST(Run, GivesTheResultAfterEachCaseAndSaysThatItIsNotWhole) {
+TEST(Run, GivesTheResultBeforeTheFirstAndAfterEachCaseAndSaysThatItIsNotWhole) {
   FakeDevice device;
   const Ran run = run_of(device);
-  ASSERT_EQ(run.after_each.size(), 3U);
-  for (std::size_t index = 0; index < 3; ++index) {
-    EXPECT_EQ(run.after_each[index].measurements.size(), index + 1);
-    EXPECT_EQ(run.after_each[index].complete, index == 2);
+  ASSERT_EQ(run.after_each.size(), 4U);
+  EXPECT_EQ(run.after_each[0].date, run.result.date);
+  EXPECT_EQ(run.after_each[0].ceilings.bytes_per_second, 0.0) << "before they are measured";
+  for (std::size_t index = 0; index < 4; ++index) {
+    EXPECT_EQ(run.after_each[index].measurements.size(), index);
+    EXPECT_EQ(run.after_each[index].complete, index == 3);
   }
 }
 
@@ -85,7 +89,7 @@ TEST(Run, InterruptedKeepsWhatItHas) {
   ASSERT_EQ(run.result.measurements.size(), 2U);
   EXPECT_EQ(run.result.measurements[0].ended, Ended::settled);
   EXPECT_EQ(run.result.measurements[1].ended, Ended::interrupted);
-  EXPECT_EQ(run.after_each.size(), 2U);
+  EXPECT_EQ(run.after_each.size(), 3U);
 }
 
 TEST(Run, InterruptedWhileTheCeilingsAreMeasuredIsNotWhole) {
@@ -102,6 +106,9 @@ TEST(Run, CeilingsThatCannotBeMeasuredBecomeARemark) {
   const Ran run = run_of(device);
   EXPECT_TRUE(run.result.complete);
   EXPECT_THAT(run.result.remarks, Contains("the ceilings could not be measured: No memory."));
+  device.at_ceilings = [](std::stop_token) { throw std::bad_alloc(); };
+  EXPECT_THAT(run_of(device).result.remarks,
+              Contains("the ceilings could not be measured: there is not enough host memory"));
 }
 
 TEST(Run, WithoutTimesEverythingRunsOnceAndNoCeilingIsMeasured) {
@@ -112,6 +119,8 @@ TEST(Run, WithoutTimesEverythingRunsOnceAndNoCeilingIsMeasured) {
   EXPECT_EQ(device.samples.size(), 3U);
   EXPECT_FALSE(run.result.gives_times);
   EXPECT_THAT(run.result.remarks, ElementsAre("virtual: no times"));
+  device.no_times_since = "no times: launches wait";
+  EXPECT_THAT(run_of(device).result.remarks, ElementsAre("no times: launches wait"));
 }
 
 TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
@@ -124,6 +133,16 @@ TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
   EXPECT_THAT(run.result.remarks, Contains("a debug build"));
   EXPECT_THAT(run.result.remarks, Contains("clocks are not locked"));
   EXPECT_THAT(run.result.remarks, Contains("the device is busy: 1 other process"));
+}
+
+TEST(Run, SaysFreeClocksThatOnlyADeviceAtWorkTellsOf) {
+  FakeDevice device;
+  device.at_sample = [&](std::size_t) { device.now.clocks_locked = false; };
+  const Ran run = run_of(device);
+  EXPECT_FALSE(run.result.at_start.clocks_locked);
+  EXPECT_THAT(run.result.remarks, Contains("clocks are not locked"));
+  EXPECT_THAT(run.result.measurements[0].remarks, ElementsAre("clocks are not locked"));
+  EXPECT_THAT(run.after_each[1].remarks, Contains("clocks are not locked"));
 }
 
 TEST(Run, SaysNothingOfClocksThatAreLockedOrNotKnown) {

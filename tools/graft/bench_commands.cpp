@@ -152,18 +152,6 @@ void list(const std::vector<Case>& cases) {
   flush_results();
 }
 
-// The result before the first case. A file that cannot be written is no surprise at the end then.
-Result begun(BenchDevice& device, const bench::Method& method, const bench::About& about) {
-  Result result;
-  result.device = device.identity();
-  result.build = about.build;
-  result.config = about.config;
-  result.method = method;
-  result.gives_times = device.gives_times();
-  result.complete = false;
-  return result;
-}
-
 // What stands in for files of the user's.
 void note_stand_ins(const Config& config, const std::string& suites, Observer& observer) {
   std::error_code absent;
@@ -181,10 +169,9 @@ Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const 
                      ResultFiles& files, Observer& observer, const std::stop_token& stop) {
   const bench::Method method = method_of(config.bench);
   const bench::About about{build_identity(), effective_config(config), ""};
-  const Result empty = begun(device, method, about);
-  files.write(empty);
-  observer.note(fmt::format("device: {}", empty.device.name));
+  observer.note(fmt::format("device: {}", device.identity().name));
   const Stage stage(observer, "bench", cases.size(), "cases");
+  // Written before the first case too: a file that cannot be is no surprise at the end then.
   const auto after_each = [&](const Result& so_far) {
     files.write_when_due(so_far);
     observer.advance(so_far.measurements.size());

@@ -119,7 +119,7 @@ Joins the rows by name and prints the ratio of the medians, after / before, with
 whether the case became faster, slower, is the same (within 1 %, or what --fail-on allows if that is
 less), or whether the samples do not tell
 (ambiguous). With --fail-on the exit code is 7 where a case is slower by more than that, where one that had
-times before failed, and where nothing could be compared.)";
+times before failed, where AFTER was interrupted, and where nothing could be compared.)";
 
 inline constexpr std::string_view bench_plot = R"(Example:
   graft bench plot a100.json h100.json -o roofline.svg

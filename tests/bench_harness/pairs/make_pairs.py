@@ -7,12 +7,22 @@ Nothing here was measured: medians, noise and the device are made up.
 """
 
 import json
+import math
 import random
 import statistics
 from pathlib import Path
 
 MEDIANS = {"kernels/short": 2e-5, "layers/middle": 1.5e-3, "backbone/long": 0.25}
 UNKNOWN = ("clock_mhz", "memory_clock_mhz", "temperature_celsius", "power_watts", "clocks_locked", "other_processes")
+
+
+def noise_of(samples: list[float]) -> float:
+    """bench/harness/statistics.h, of six samples or more."""
+    z = statistics.NormalDist().inv_cdf(0.995)
+    count = len(samples)
+    rank = max(1, math.floor((count + 1) / 2 - z * math.sqrt(count / 4) + 0.5))
+    ascending = sorted(samples)
+    return (ascending[count - rank] - ascending[rank - 1]) / (2 * z) / statistics.median(samples)
 
 
 def summary(samples: list[float]) -> dict:
@@ -25,7 +35,7 @@ def summary(samples: list[float]) -> dict:
         "upper_quartile": high,
         "maximum": max(samples),
         "relative_deviation": statistics.stdev(samples) / statistics.fmean(samples),
-        "noise": None,
+        "noise": noise_of(samples),
     }
 
 
