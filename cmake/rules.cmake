@@ -11,9 +11,9 @@ if(GRAFT_SANITIZE)
   target_link_options(graft_options INTERFACE -fsanitize=${GRAFT_SANITIZE} LINKER:--disable-new-dtags)
 endif()
 
-# graft_room(NAME SOURCES file... DEPENDS target... PRIVATE target...): one room of the engine, as a
-# static library. A room sees only the rooms that it names, so that data cannot flow backwards.
-function(graft_room name)
+# graft_library(NAME SOURCES file... DEPENDS target... PRIVATE target...): one folder as a static library.
+# It can include only the libraries that it names, so that data cannot flow backwards.
+function(graft_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_library(graft_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(graft_${name} PUBLIC graft_options ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE})

@@ -79,7 +79,7 @@ struct Epilogue {
 Work layer_work(const std::shared_ptr<const cuda::ConvolutionPlan>& plan, const Epilogue& epilogue,
                 Arrays& arrays) {
   const ConvolutionProblem& problem = plan->problem();
-  const std::size_t value = cuda::storage_bytes(problem.precision);
+  const std::size_t value = storage_bytes(problem.precision);
   const std::size_t pixels = problem.batch * problem.height * problem.width;
   const auto* x = arrays.numbers<std::byte>(pixels * problem.input_channels * value);
   const auto* filters =

@@ -28,7 +28,7 @@ double moved(const cuda::MovedBytes& bytes) {
 
 KernelAt preprocess(Precision storage, std::size_t pixels) {
   const std::size_t channels = cuda::input_channels(storage);
-  const std::size_t value = cuda::storage_bytes(storage);
+  const std::size_t value = storage_bytes(storage);
   return {"preprocess", at(storage, {{"pixels", pixels}, {"channels", channels}}),
           moved(cuda::preprocess_bytes(value, pixels, channels)), [=](Arrays& arrays) {
             const auto* rgb = arrays.numbers<std::uint8_t>(3 * pixels);
@@ -47,7 +47,7 @@ KernelAt preprocess(Precision storage, std::size_t pixels) {
 // The biases are 0: the kernel works in place, and a plane that is read again must not grow.
 KernelAt bias_relu(Precision storage, std::size_t pixels, std::size_t channels) {
   return {"bias_relu", at(storage, {{"pixels", pixels}, {"channels", channels}}),
-          moved(cuda::bias_relu_bytes(cuda::storage_bytes(storage), pixels, channels)),
+          moved(cuda::bias_relu_bytes(storage_bytes(storage), pixels, channels)),
           [=](Arrays& arrays) {
             const auto* bias = arrays.zeros<float>(channels);
             return cuda::with_storage_type(storage, [&](auto zero) -> Work {
@@ -66,7 +66,7 @@ KernelAt bias_relu_max_pool(Precision storage, const cuda::PlaneShape& shape) {
                        {"height", shape.height},
                        {"width", shape.width},
                        {"channels", shape.channels}}),
-          moved(cuda::bias_relu_max_pool_bytes(cuda::storage_bytes(storage), shape)),
+          moved(cuda::bias_relu_max_pool_bytes(storage_bytes(storage), shape)),
           [=](Arrays& arrays) {
             const std::size_t images = shape.images * shape.channels;
             const auto* bias = arrays.zeros<float>(shape.channels);
@@ -83,7 +83,7 @@ KernelAt bias_relu_max_pool(Precision storage, const cuda::PlaneShape& shape) {
 
 KernelAt cast_features(Precision storage, std::size_t count) {
   return {"cast_features", at(storage, {{"values", count}}),
-          moved(cuda::cast_features_bytes(cuda::storage_bytes(storage), count)),
+          moved(cuda::cast_features_bytes(storage_bytes(storage), count)),
           [=](Arrays& arrays) {
             auto* out = arrays.zeros<float>(count);
             return cuda::with_storage_type(storage, [&](auto zero) -> Work {
@@ -101,7 +101,7 @@ std::vector<KernelAt> plane_kernels(Precision storage, const BackboneOptions& op
   std::vector<KernelAt> kernels;
   kernels.push_back(
       preprocess(storage, batch * options.image_size.height * options.image_size.width));
-  for (const cuda::LayerShape& layer : cuda::layer_shapes(options)) {
+  for (const LayerShape& layer : cuda::layer_shapes(options)) {
     if (layer.pool_after) {
       kernels.push_back(
           bias_relu_max_pool(storage, {batch, layer.height, layer.width, layer.outputs}));

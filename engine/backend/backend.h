@@ -17,6 +17,7 @@
 
 #include "engine/base/trace.h"
 #include "engine/config/config.h"
+#include "engine/vgg16/vgg16.h"
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {
@@ -39,15 +40,6 @@ class HostBuffer {
   std::unique_ptr<std::byte[], Release> data_{nullptr, [](std::byte*) {}};
   std::size_t size_ = 0;
 };
-
-struct FeatureShape {
-  std::size_t height = 0, width = 0, channels = 0;
-  std::size_t count() const { return height * width * channels; }
-  auto operator<=>(const FeatureShape&) const = default;
-};
-// VGG16's last plane for an image: five floor-halvings, 512 channels. Throws Error(usage) below
-// 32×32.
-FeatureShape vgg16_feature_shape(ImageSize image);
 
 struct BackboneOptions {
   ImageSize image_size;

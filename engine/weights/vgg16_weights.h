@@ -4,7 +4,6 @@
 //                 torchvision's names (features.0.weight …, OIHW)
 //   .h5           Keras 2 (root attribute layer_names) and Keras 3 (.weights.h5, layers/…/vars/0)
 //   .onnx         initialisers of 13 3×3 convolutions in the order of VGG16, OIHW
-// Source of the architecture: Simonyan and Zisserman 2014, configuration D.
 
 #include <array>
 #include <cstddef>
@@ -15,33 +14,9 @@
 #include <vector>
 
 #include "engine/base/digest.h"
+#include "engine/vgg16/vgg16.h"
 
 namespace graft {
-
-struct Vgg16Layer {
-  std::string_view name;  // a literal: block1_conv1 … block5_conv3
-  std::size_t input_channels;
-  std::size_t output_channels;
-  bool pool_after;  // a 2×2 max-pool with stride 2 follows
-};
-
-inline constexpr std::size_t vgg16_convolutions = 13;
-inline constexpr std::array<Vgg16Layer, vgg16_convolutions> vgg16_layers = {{
-    {"block1_conv1", 3, 64, false},
-    {"block1_conv2", 64, 64, true},
-    {"block2_conv1", 64, 128, false},
-    {"block2_conv2", 128, 128, true},
-    {"block3_conv1", 128, 256, false},
-    {"block3_conv2", 256, 256, false},
-    {"block3_conv3", 256, 256, true},
-    {"block4_conv1", 256, 512, false},
-    {"block4_conv2", 512, 512, false},
-    {"block4_conv3", 512, 512, true},
-    {"block5_conv1", 512, 512, false},
-    {"block5_conv2", 512, 512, false},
-    {"block5_conv3", 512, 512, true},
-}};
-inline constexpr std::size_t vgg16_parameters = 14'714'688;
 
 struct ConvolutionWeights {
   std::vector<float> kernel;  // 3 × 3 × input_channels × output_channels (HWIO)

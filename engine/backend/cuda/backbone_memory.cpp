@@ -47,16 +47,7 @@ std::size_t input_channels(Precision precision) {
 }
 
 std::array<LayerShape, vgg16_convolutions> layer_shapes(const BackboneOptions& options) {
-  std::array<LayerShape, vgg16_convolutions> shapes{};
-  std::size_t height = options.image_size.height, width = options.image_size.width;
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-    const Vgg16Layer& l = vgg16_layers[layer];
-    shapes[layer] = {height, width, l.input_channels, l.output_channels, l.pool_after};
-    if (l.pool_after) {
-      height /= 2;
-      width /= 2;
-    }
-  }
+  auto shapes = vgg16_shapes(options.image_size);
   shapes[0].inputs = input_channels(options.precision);
   return shapes;
 }

@@ -26,12 +26,6 @@ constexpr std::size_t backbone_slots = 2;
 // the convolutions that use tensor cores want it.
 std::size_t input_channels(Precision precision);
 
-// The planes that a convolution of the network reads and writes, same-padded. With pool_after the
-// next layer reads height/2 × width/2.
-struct LayerShape {
-  std::size_t height, width, inputs, outputs;
-  bool pool_after;
-};
 // The first layer has input_channels().
 std::array<LayerShape, vgg16_convolutions> layer_shapes(const BackboneOptions& options);
 

@@ -284,10 +284,6 @@ std::string text_of(const ConvolutionProblem& problem) {
                      name_of(problem.precision), problem.bias_relu ? ", with bias and ReLU" : "");
 }
 
-std::size_t storage_bytes(Precision precision) {
-  return precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4;
-}
-
 // ---- Finding plans ----
 
 std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,

@@ -45,7 +45,6 @@ struct ConvolutionProblem {
 // "32x150x150, 64 to 128 channels, fp16, with bias and ReLU": for people, and for keys.
 std::string text_of(const ConvolutionProblem& problem);
 
-std::size_t storage_bytes(Precision precision);  // of one activation: 4 or 2
 
 // ---- Where ----
 
