@@ -174,11 +174,14 @@ std::string json_text(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string json_shown(const Json& value) {
+  return value.is_object() ? "an object" : printable(json_text(value), 80);
+}
+
 void refuse_json(std::string_view key, std::string_view expected, const Json& found,
                  ErrorKind kind) {
-  const std::string shown = found.is_object() ? "an object" : printable(json_text(found), 80);
-  throw Error(kind,
-              fmt::format("\"{}\": expected {}, found {}", printable(key, 100), expected, shown));
+  throw Error(kind, fmt::format("\"{}\": expected {}, found {}", printable(key, 100), expected,
+                                json_shown(found)));
 }
 
 const Json& json_member(const Json& object, std::string_view key, ErrorKind kind) {

@@ -42,6 +42,9 @@ JsonDocument read_json(std::string_view text, const std::string& name,
 // One line of JSON. A byte that is not UTF-8 becomes U+FFFD.
 std::string json_text(const Json& value);
 
+// The value as a message shows it: short and on one line.
+std::string json_shown(const Json& value);
+
 // Throws Error(kind) "KEY: expected EXPECTED, found VALUE".
 [[noreturn]] void refuse_json(std::string_view key, std::string_view expected, const Json& found,
                               ErrorKind kind);

@@ -10,7 +10,7 @@
 #include "kernels/cpu/isa.h"
 #include "tools/graft/build_identity.h"
 #include "tools/graft/commands.h"
-#include "tools/graft/explain.h"
+#include "engine/config/explain.h"
 #include "tools/graft/standard_output.h"
 
 namespace graft::program {
