@@ -1,32 +1,65 @@
 #pragma once
-// What a run is asked to do, as plain values. The program parses and checks the JSON; here every
-// value is already valid. Key names in the JSON are the member names, nested alike.
+// Settings of a run as plain values with their defaults. Names and nesting are those of the JSON;
+// keys.h has the range of each. A Config that load_config() returns is valid.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace graft {
 
+// Each enum has one table of names, in the order of its values.
 enum class Resize { nearest, bilinear, bicubic, lanczos };
+constexpr std::array<std::string_view, 4> names_of(Resize) {
+  return {"nearest", "bilinear", "bicubic", "lanczos"};
+}
 enum class Preprocess { rescale, caffe, torch };
+constexpr std::array<std::string_view, 3> names_of(Preprocess) {
+  return {"rescale", "caffe", "torch"};
+}
 enum class OnBadImage { stop, skip };
+constexpr std::array<std::string_view, 2> names_of(OnBadImage) {
+  return {"stop", "skip"};
+}
 enum class Gray16 { high_byte, clip };
-// Of the backbone's arithmetic: what its activations are stored in and its products are rounded to.
+constexpr std::array<std::string_view, 2> names_of(Gray16) {
+  return {"high_byte", "clip"};
+}
+// Storage of the backbone's activations, and what the factors of its products are rounded to.
 // fp32 never uses TF32.
 enum class Precision { fp32, tf32, fp16, bf16 };
+constexpr std::array<std::string_view, 4> names_of(Precision) {
+  return {"fp32", "tf32", "fp16", "bf16"};
+}
 // How the backbone's convolutions are computed.
 enum class ConvolutionAlgorithm { automatic, winograd, direct };
+constexpr std::array<std::string_view, 3> names_of(ConvolutionAlgorithm) {
+  return {"auto", "winograd", "direct"};
+}
 
-std::string_view name_of(Resize value);
-std::string_view name_of(Preprocess value);
-std::string_view name_of(OnBadImage value);
-std::string_view name_of(Gray16 value);
-std::string_view name_of(Precision value);
-std::string_view name_of(ConvolutionAlgorithm value);
+template <typename Enum>
+concept NamedEnum = std::is_enum_v<Enum> && requires(Enum value) {
+  names_of(value);
+};
+
+template <NamedEnum Enum>
+constexpr std::string_view name_of(Enum value) {
+  return names_of(value).at(static_cast<std::size_t>(value));
+}
+
+template <NamedEnum Enum>
+constexpr std::optional<Enum> enum_named(std::string_view name) {
+  const auto names = names_of(Enum{});
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i] == name) return static_cast<Enum>(i);
+  return std::nullopt;
+}
 
 struct ImageSize {
   std::uint32_t height = 150;
@@ -37,16 +70,14 @@ struct ImageSize {
 struct DataConfig {
   std::filesystem::path train;       // a folder with one sub-folder per class
   std::filesystem::path validation;  // the same; empty when validation_split makes one from `train`
-  double validation_split = 0.0;  // share of `train`, 0 (use `validation`) up to, not including, 1
-  ImageSize image_size;           // JSON: [height, width]
+  double validation_split = 0.0;     // share of `train`, [0, 1); 0: use `validation`
+  ImageSize image_size;              // JSON: [height, width]
   Resize resize = Resize::nearest;
   Preprocess preprocess = Preprocess::rescale;
   OnBadImage on_bad_image = OnBadImage::stop;
-  bool exif_orientation = false;  // turn the picture upright as its EXIF tag says; Keras does not
-  Gray16 gray16 =
-      Gray16::high_byte;  // 16-bit gray to 8: its high byte, or clipped at 255 as Pillow does
-  // Let libjpeg shrink large JPEGs while it decodes them: quicker, and the pixels differ a little.
-  bool fast_decode = false;
+  bool exif_orientation = false;      // turn the picture upright as its EXIF tag says
+  Gray16 gray16 = Gray16::high_byte;  // 16-bit gray to 8: its high byte, or clipped at 255
+  bool fast_decode = false;           // libjpeg shrinks large JPEGs while it decodes them
 };
 
 struct BackboneConfig {
@@ -59,19 +90,16 @@ struct BackboneConfig {
 };
 
 struct PipelineConfig {
-  // Batches that are under way on the device at once; 0: as many as the device wants.
-  std::size_t depth = 0;
+  std::size_t depth = 0;  // batches in flight on the device; 0 (JSON: "auto"): the device decides
 };
 
 struct FeaturesConfig {
-  // Above this size training reads the features by mmap instead of holding them in memory.
-  std::size_t memory_budget_mib = 2048;
+  std::size_t memory_budget_mib = 2048;  // larger features are read by mmap in training
 };
 
 struct HeadConfig {
-  std::vector<std::size_t> hidden = {
-      256};              // units of each hidden Dense + ReLU + Dropout; may be empty
-  double dropout = 0.5;  // share of hidden values set to 0 in training, [0, 1)
+  std::vector<std::size_t> hidden = {256};  // units of each Dense + ReLU + Dropout; may be empty
+  double dropout = 0.5;                     // share of hidden values set to 0 in training, [0, 1)
 };
 
 struct OptimizerConfig {
@@ -79,8 +107,7 @@ struct OptimizerConfig {
   double learning_rate = 1e-3;
   double rho = 0.9;
   double epsilon = 1e-7;
-  bool epsilon_inside_sqrt =
-      true;  // Keras 3: g / sqrt(a + eps); false, Keras 2: g / (sqrt(a) + eps)
+  bool epsilon_inside_sqrt = true;  // g / sqrt(a + eps), Keras 3; else g / (sqrt(a) + eps)
 };
 
 struct TrainConfig {
@@ -107,7 +134,7 @@ struct Config {
   std::uint64_t seed = 1;
   std::filesystem::path output = "runs/graft";
   std::size_t threads = 0;      // 0: one per core
-  std::filesystem::path cache;  // what may be made again: plans of convolutions
+  std::filesystem::path cache;  // execution plans of cuDNN; empty: not kept
   DataConfig data;
   BackboneConfig backbone;
   PipelineConfig pipeline;

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "tools/graft/config_file.h"
+#include "engine/config/config_file.h"
 
 namespace graft::test {
 
-inline program::Environment environment_of(std::map<std::string, std::string> variables) {
-  program::Environment environment;
+inline Environment environment_of(std::map<std::string, std::string> variables) {
+  Environment environment;
   environment.working_folder = "/work folder";
   environment.variable =
       [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
@@ -24,7 +24,7 @@ inline program::Environment environment_of(std::map<std::string, std::string> va
   return environment;
 }
 
-inline program::Environment plain_environment() {
+inline Environment plain_environment() {
   return environment_of({{"HOME", "/home/ada"}});
 }
 
@@ -35,10 +35,10 @@ inline std::string minimal_config(const std::string& more = "") {
 }
 
 inline Config parse(const std::string& text, const std::vector<std::string>& sets = {}) {
-  std::vector<program::Setting> settings;
+  std::vector<Setting> settings;
   settings.reserve(sets.size());
-  for (const std::string& set : sets) settings.push_back(program::parse_setting(set));
-  return program::parse_config(text, "c.json", settings, plain_environment());
+  for (const std::string& set : sets) settings.push_back(parse_setting(set));
+  return parse_config(text, "c.json", settings, plain_environment());
 }
 
 // What the refusal says; fails the test when there is none, or when it is no Error(usage).

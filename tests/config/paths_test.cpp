@@ -1,4 +1,4 @@
-#include "tools/graft/paths.h"
+#include "engine/config/paths.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,6 @@
 namespace graft::test {
 namespace {
 
-using program::expand_path;
-using program::path_text;
 using ::testing::HasSubstr;
 
 TEST(ExpandPath, RelativePathsBeginInTheWorkingFolder) {

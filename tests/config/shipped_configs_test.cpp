@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/base/file.h"
+#include "engine/config/explain.h"
 #include "tests/config/config_support.h"
-#include "tools/graft/explain.h"
 
 namespace graft::test {
 namespace {
@@ -19,13 +19,13 @@ TEST(ShippedConfigs, EachOneChecksOut) {
   for (const auto& entry : std::filesystem::directory_iterator(configs)) {
     if (entry.path().extension() != ".json") continue;
     ++count;
-    EXPECT_NO_THROW(program::load_config(entry.path(), {}, plain_environment())) << entry.path();
+    EXPECT_NO_THROW(load_config(entry.path(), {}, plain_environment())) << entry.path();
   }
   EXPECT_GE(count, 2U);
 }
 
 TEST(ShippedConfigs, TheQuickstartIsTheRecipeUnchanged) {
-  const Config config = program::load_config(configs / "solar_cells.json", {}, plain_environment());
+  const Config config = load_config(configs / "solar_cells.json", {}, plain_environment());
   const Config fallback;
   EXPECT_EQ(config.data.train, "/home/ada/.cache/graft/solar_cells/train");
   EXPECT_EQ(config.data.validation, "/home/ada/.cache/graft/solar_cells/validation");
@@ -44,7 +44,7 @@ TEST(ShippedConfigs, TheQuickstartIsTheRecipeUnchanged) {
 
 TEST(ShippedConfigs, TheirPageIsWhatTheTableSays) {
   const std::string page = read_text_file(configs / "README.md", std::uint64_t{1} << 20);
-  EXPECT_TRUE(page == program::explain_as_markdown())
+  EXPECT_TRUE(page == explain_as_markdown())
       << "configs/README.md is not what the program says; run:  graft config explain --markdown > "
          "configs/README.md";
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/graft/config_file.h"
+#include "engine/config/config_file.h"
 
 namespace graft::program {
 

@@ -10,9 +10,8 @@
 #include "kernels/cpu/isa.h"
 #include "tools/graft/build_identity.h"
 #include "tools/graft/commands.h"
-#include "tools/graft/explain.h"
+#include "engine/config/explain.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

@@ -1,45 +1,54 @@
-#include "tools/graft/config_file.h"
+#include "engine/config/config_file.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
-#include "tools/graft/json_reader.h"
-#include "tools/graft/schema.h"
-#include "tools/graft/text.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+#include "engine/config/keys.h"
 
-namespace graft::program {
+namespace graft {
 namespace {
+
+constexpr JsonLimits config_limits{.kind = ErrorKind::usage, .comments = true};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path,
                          const std::string& sentence) {
   throw Error(ErrorKind::usage, fmt::format("{}: {}: {}", where, printable(path, 200), sentence));
 }
 
-[[noreturn]] void refuse_unknown(const std::string& where, const std::string& path) {
-  const auto meant = suggestion_for(path);
-  refuse(where, path,
-         meant ? fmt::format("no such key; did you mean \"{}\"?", *meant)
-               : "no such key; `graft config explain` lists them");
+void set_key(const ConfigKey& key, const Json& value, const Environment& environment,
+             const std::string& where) {
+  try {
+    set_value(key, value, environment);
+  } catch (const Error& error) {
+    refuse(where, key.path, error.what());
+  }
 }
 
-// Puts values into a Config. `Where` gives the place of a key for messages.
-template <typename Where>
+// Puts values into a Config.
 class Reader {
  public:
+  using Where = std::function<std::string(const std::string& path)>;  // the place, for messages
+
   Reader(Config& config, const Environment& environment, Where where)
-      : config_(config), environment_(environment), where_(std::move(where)) {}
+      : keys_(keys_of(config)), environment_(environment), where_(std::move(where)) {}
 
   void read(const std::string& path, const Json& value) {
-    if (const Key* key = find_key(path)) {
-      read_key(*key, value);
+    if (const ConfigKey* key = find_key(keys_, path)) {
+      set_key(*key, value, environment_, where_(path));
     } else if (path.empty() || is_section(path)) {
       read_section(path, value);
     } else {
-      refuse_unknown(where_(path), path);
+      const auto meant = suggestion_for(path);
+      refuse(where_(path), path,
+             meant ? fmt::format("no such key; did you mean \"{}\"?", *meant)
+                   : "no such key; `graft config explain` lists them");
     }
   }
 
@@ -47,7 +56,7 @@ class Reader {
   void read_section(const std::string& path, const Json& value) {
     if (!value.is_object())
       refuse(where_(path), path.empty() ? "the config" : path,
-             fmt::format("expected an object {{…}}, found {}", shown(value)));
+             fmt::format("expected an object {{…}}, found {}", json_shown(value)));
     for (const auto& [name, inner] : value.items()) {
       const std::string inner_path = path.empty() ? name : path + '.' + name;
       if (name.find('.') != std::string::npos)
@@ -57,51 +66,38 @@ class Reader {
     }
   }
 
-  void read_key(const Key& key, const Json& value) {
-    if (const auto problem = problem_with(key, value)) refuse(where_(key.path), key.path, *problem);
-    try {
-      key.set(config_, value, environment_);
-    } catch (const Error& error) {
-      refuse(where_(key.path), key.path, error.what());
-    }
-  }
-
-  Config& config_;
+  std::vector<ConfigKey> keys_;
   const Environment& environment_;
   Where where_;
 };
 
 // 5, [256, 128], "text" or true as JSON; anything else is the text itself. A path named 5 is text
 // too.
-Json value_of(const Setting& setting) {
+Json json_of(const Setting& setting) {
   Json value;
   try {
-    value = read_json(setting.value, setting.option).value;
+    value = read_json(setting.value, setting.option, config_limits).value;
   } catch (const Error&) {
     if (is_section(setting.path)) throw;  // an object was meant
     return setting.value;
   }
-  const Key* key = find_key(setting.path);
-  const bool wants_text =
-      key != nullptr &&
-      (key->kind == KeyKind::path || key->kind == KeyKind::choice || key->kind == KeyKind::text);
-  if (wants_text && !value.is_string()) return setting.value;
-  return value;
+  const ConfigKey* key = find_key(default_keys(), setting.path);
+  const bool is_text = key != nullptr && takes_text(*key) && !value.is_string();
+  return is_text ? Json(setting.value) : value;
 }
 
 void apply(Config& config, std::span<const Setting> settings, const Environment& environment) {
   for (const Setting& setting : settings) {
     if (setting.path.empty()) refuse(setting.option, "\"\"", "a key is needed before the =");
     const auto where = [&](const std::string&) { return setting.option; };
-    Reader reader(config, environment, where);
-    reader.read(setting.path, value_of(setting));
+    Reader(config, environment, where).read(setting.path, json_of(setting));
   }
 }
 
-void check_whole(const Config& config, const std::string& name) {
-  for (const Key& key : schema()) {
-    if (key.required && key.get(config).get<std::string>().empty())
-      refuse(name, key.path, "this key is required: " + key.doc);
+void check_complete(Config config, const std::string& name) {
+  for (const ConfigKey& key : keys_of(config)) {
+    if (key.rule.required && value_of(key) == "")
+      refuse(name, key.path, "this key is required: " + key.text);
   }
   const bool folder = !config.data.validation.empty();
   const bool split = config.data.validation_split > 0.0;
@@ -114,41 +110,37 @@ void check_whole(const Config& config, const std::string& name) {
            "\"\" and 0 switch them off");
 }
 
-struct Source {
-  std::string text;
-  std::string name;
-};
-
-// The defaults hold relative paths; they mean what the same text in a config would mean.
+// Relative paths in the defaults mean what the same text in a config would mean.
 Config defaults(const Environment& environment) {
   Config config;
-  for (const Key& key : schema()) {
-    if (key.kind != KeyKind::path) continue;
+  for (const ConfigKey& key : keys_of(config)) {
+    const auto* path = std::get_if<std::filesystem::path*>(&key.member);
+    if (path == nullptr) continue;
     try {
-      key.set(config, key.fallback.empty() ? key.get(config) : Json(key.fallback), environment);
+      const std::string text = key.rule.fallback.empty() ? path_text(**path) : key.rule.fallback;
+      if (!text.empty()) **path = expand_path(text, environment);
     } catch (const Error&) {  // without a home folder there is no cache
-      if (key.fallback.empty()) throw;
+      if (key.rule.fallback.empty()) throw;
     }
   }
   return config;
 }
 
-void read_source(Config& config, const Source& source, const Environment& environment) {
-  const JsonDocument document = read_json(source.text, source.name);
+void read_text(Config& config, std::string_view text, const std::string& name,
+               const Environment& environment) {
+  const JsonDocument document = read_json(text, name, config_limits);
   const auto where = [&](const std::string& path) {
     const auto line = document.lines.find(path);
-    return line == document.lines.end() ? source.name
-                                        : fmt::format("{}:{}", source.name, line->second);
+    return line == document.lines.end() ? name : fmt::format("{}:{}", name, line->second);
   };
-  Reader reader(config, environment, where);
-  reader.read("", document.value);
+  Reader(config, environment, where).read("", document.value);
 }
 
 std::string read_config_text(const std::filesystem::path& file) {
   try {
-    return read_text_file(file, maximum_config_bytes);
+    return read_text_file(file, config_limits.bytes);
   } catch (const Error& error) {
-    // A config that is not there is a wrong argument, not a failing disk.
+    // A config that does not exist is a wrong argument, not a failing disk.
     throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
   }
 }
@@ -172,19 +164,10 @@ void read_file_or_run(Config& config, const std::filesystem::path& file_or_run,
                 fmt::format("{}: this folder is not the output of a run (it has no config.json); "
                             "give a config file, or the `output` folder of an earlier run",
                             printable(file_or_run.string(), 300)));
-  read_source(config, {read_config_text(file), printable(file.string(), 300)}, environment);
+  read_text(config, read_config_text(file), printable(file.string(), 300), environment);
   if (!is_run) return;
   const auto text = path_text(file_or_run);
   config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
-}
-
-// An optional section that holds its defaults.
-bool says_nothing(const Key& key, const Config& config) {
-  static const Config defaults;
-  const auto& keys = schema();
-  return key.section_is_optional && std::all_of(keys.begin(), keys.end(), [&](const Key& other) {
-           return other.section() != key.section() || other.get(config) == other.get(defaults);
-         });
 }
 
 }  // namespace
@@ -200,9 +183,9 @@ Setting parse_setting(const std::string& argument) {
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment) {
   Config config = defaults(environment);
-  read_source(config, {std::string(text), name}, environment);
+  read_text(config, text, name, environment);
   apply(config, settings, environment);
-  check_whole(config, name);
+  check_complete(config, name);
   return config;
 }
 
@@ -216,8 +199,8 @@ Config load_settings(const std::filesystem::path& file_or_run, std::span<const S
 
 Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
                    const Environment& environment) {
-  const Config config = load_settings(file_or_run, settings, environment);
-  check_whole(config, printable(config_file_of(file_or_run).string(), 300));
+  Config config = load_settings(file_or_run, settings, environment);
+  check_complete(config, printable(config_file_of(file_or_run).string(), 300));
   return config;
 }
 
@@ -230,25 +213,17 @@ void refuse_config_as_target(const std::filesystem::path& file_or_run, const std
                                             option, printable(file.string(), 1000)));
 }
 
-std::string effective_config(const Config& config) {
+std::string effective_config(Config config) {
   Json root = Json::object();
-  for (const Key& key : schema()) {
-    if (says_nothing(key, config)) continue;
-    Json* place = &root;
-    std::string_view rest = key.path;
-    for (std::size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
-      place = &(*place)[std::string(rest.substr(0, dot))];
-      rest.remove_prefix(dot + 1);
-    }
-    (*place)[std::string(rest)] = key.get(config);
-  }
+  for (const ConfigKey& key : keys_of(config))
+    root[Json::json_pointer('/' + replace_all(key.path, ".", "/"))] = value_of(key);
   try {
     return root.dump(2) + '\n';
   } catch (const Json::type_error&) {
     throw Error(ErrorKind::usage,
-                "a path of this run is not valid UTF-8 and cannot stand in config.json; "
-                "rename the folder, or run from another one");
+                "a path of this run is not valid UTF-8, which config.json cannot hold; rename the "
+                "folder, or run from another one");
   }
 }
 
-}  // namespace graft::program
+}  // namespace graft

@@ -3,11 +3,11 @@
 
 #include <string>
 
-namespace graft::program {
+namespace graft {
 
 // All keys, or one key or section. Throws Error(usage) with a suggestion when there is none such.
 std::string explain_for_terminal(const std::string& key_or_section);
 // configs/README.md.
 std::string explain_as_markdown();
 
-}  // namespace graft::program
+}  // namespace graft

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace graft::program {
+namespace graft {
 
 // What a path may depend on; tests bring their own.
 struct Environment {
@@ -25,4 +25,4 @@ std::filesystem::path expand_path(std::string_view text, const Environment& envi
 // The text that expand_path reads back as this absolute path.
 std::string path_text(const std::filesystem::path& path);
 
-}  // namespace graft::program
+}  // namespace graft

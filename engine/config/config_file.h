@@ -1,7 +1,7 @@
 #pragma once
-// From a config file and --set options to a checked Config, and from a Config back to a file that
-// has every key. Every complaint is an Error(usage) of one sentence: where, which key, what was
-// expected and what was found.
+// Config files: from JSON and --set options to a checked Config, and back to JSON with every key.
+// Every refusal is an Error(usage) of one sentence: where, which key, what was expected, what was
+// found.
 
 #include <filesystem>
 #include <span>
@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "engine/config/config.h"
-#include "tools/graft/paths.h"
+#include "engine/config/paths.h"
 
-namespace graft::program {
+namespace graft {
 
 // One key given on the command line. Later ones win.
 struct Setting {
@@ -24,7 +24,7 @@ struct Setting {
 // "train.epochs=5". Throws Error(usage) when there is no '='.
 Setting parse_setting(const std::string& argument);
 
-// Numbers whose value is whole count as integers, however they are written: 16, 16.0, 1.6e1.
+// 16, 16.0 and 1.6e1 are the same integer.
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment);
 
@@ -33,8 +33,7 @@ Config parse_config(std::string_view text, const std::string& name,
 Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
                    const Environment& environment);
 
-// The same for a command that can do without the required keys, and without a config at all: an
-// empty path.
+// The same for a command that needs no required keys. The path may be empty: no config.
 Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
                      const Environment& environment);
 
@@ -44,7 +43,6 @@ void refuse_config_as_target(const std::filesystem::path& file_or_run, const std
                              const std::filesystem::path& file);
 
 // JSON with every key and absolute paths: parse_config() of it gives the same Config from anywhere.
-// The block "bench" is left out while it holds its defaults.
-std::string effective_config(const Config& config);
+std::string effective_config(Config config);
 
-}  // namespace graft::program
+}  // namespace graft

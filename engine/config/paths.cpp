@@ -1,4 +1,4 @@
-#include "tools/graft/paths.h"
+#include "engine/config/paths.h"
 
 #include <fmt/format.h>
 
@@ -6,9 +6,9 @@
 #include <cstdlib>
 
 #include "engine/base/error.h"
-#include "tools/graft/text.h"
+#include "engine/base/text.h"
 
-namespace graft::program {
+namespace graft {
 namespace {
 
 std::string home(const Environment& environment) {
@@ -80,4 +80,4 @@ std::string path_text(const std::filesystem::path& path) {
   return replace_all(path.string(), "${", "$${");
 }
 
-}  // namespace graft::program
+}  // namespace graft

@@ -1,0 +1,224 @@
+// The types of keys: what each expects, how it is read from JSON, and how it is written.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "engine/base/text.h"
+#include "engine/config/keys.h"
+
+namespace graft {
+namespace {
+
+using Rule = KeyRule;
+
+std::string quoted_list(const std::vector<std::string>& words) {
+  std::string list;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) list += i + 1 == words.size() ? " or " : ", ";
+    list += '"' + words[i] + '"';
+  }
+  return list;
+}
+
+// Bounds of integers are doubles without fraction. "{:.0f}" writes 2^53 without an exponent.
+std::string range_text(const Rule& rule) {
+  return fmt::format("from {:.0f} to {:.0f}", rule.lowest, rule.highest);
+}
+
+bool is_in_range(double value, const Rule& rule) {
+  return (rule.above_lowest ? value > rule.lowest : value >= rule.lowest) &&
+         (rule.below_highest ? value < rule.highest : value <= rule.highest);
+}
+
+// 16, 16.0 and 1.6e1 are all the integer 16.
+template <typename Integer>
+bool read_integer(Integer& integer, const Json& value, const Rule& rule) {
+  if (!value.is_number()) return false;
+  const auto number = value.get<double>();
+  if (std::trunc(number) != number || !is_in_range(number, rule)) return false;
+  // Above 2^53 a double cannot tell an integer from the next one.
+  if (value.is_number_unsigned() &&
+      value.get<std::uint64_t>() > static_cast<std::uint64_t>(rule.highest))
+    return false;
+  integer = static_cast<Integer>(number);
+  return true;
+}
+
+// Each type has three functions:
+//   expected(member, rule)                      the words for a message
+//   read(member, value, rule, environment)      false when the value does not fit
+//   written(member, rule)                       the value as JSON
+
+std::string expected(bool, const Rule&) {
+  return "true or false";
+}
+bool read(bool& member, const Json& value, const Rule&, const Environment&) {
+  if (value.is_boolean()) member = value.get<bool>();
+  return value.is_boolean();
+}
+Json written(bool member, const Rule&) {
+  return member;
+}
+
+std::string expected(std::uint64_t, const Rule& rule) {
+  return "an integer " + range_text(rule) +
+         (rule.zero_word.empty() ? "" : fmt::format(", or \"{}\"", rule.zero_word));
+}
+bool read(std::uint64_t& member, const Json& value, const Rule& rule, const Environment&) {
+  if (rule.zero_word.empty() || value != rule.zero_word) return read_integer(member, value, rule);
+  member = 0;
+  return true;
+}
+Json written(std::uint64_t member, const Rule& rule) {
+  return member == 0 && !rule.zero_word.empty() ? Json(rule.zero_word) : Json(member);
+}
+
+std::string expected(double, const Rule& rule) {
+  return fmt::format("a number {} {:g} {} {:g}", rule.above_lowest ? "above" : "from", rule.lowest,
+                     rule.below_highest ? "to below" : "up to", rule.highest);
+}
+bool read(double& member, const Json& value, const Rule& rule, const Environment&) {
+  if (!value.is_number() || !is_in_range(value.get<double>(), rule)) return false;
+  member = value.get<double>();
+  return true;
+}
+Json written(double member, const Rule&) {
+  return member;
+}
+
+// "cuda:1" for the choice "cuda". A number is written in one way only: not "cuda:01".
+bool is_numbered(std::string_view text, const Rule& rule) {
+  const std::string prefix = rule.numbered + ':';
+  if (rule.numbered.empty() || !text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  unsigned number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failure == std::errc{} && text == std::to_string(number) && is_in_range(number, rule);
+}
+
+std::string expected(const std::string&, const Rule& rule) {
+  std::vector<std::string> listed;
+  for (const std::string& choice : rule.choices) {
+    listed.push_back(choice);
+    if (choice == rule.numbered) listed.push_back(choice + ":N");
+  }
+  return quoted_list(listed) + (rule.numbered.empty() ? "" : ", N " + range_text(rule));
+}
+bool read(std::string& member, const Json& value, const Rule& rule, const Environment&) {
+  if (!value.is_string()) return false;
+  const auto text = value.get<std::string>();
+  if (std::count(rule.choices.begin(), rule.choices.end(), text) == 0 && !is_numbered(text, rule))
+    return false;
+  member = text;
+  return true;
+}
+Json written(const std::string& member, const Rule&) {
+  return member;
+}
+
+std::string expected(const std::filesystem::path&, const Rule& rule) {
+  return rule.may_be_empty ? "a path, or \"\" for none" : "a path";
+}
+bool read(std::filesystem::path& member, const Json& value, const Rule& rule,
+          const Environment& environment) {
+  if (!value.is_string()) return false;
+  const auto text = value.get<std::string>();
+  if (text.find('\0') != std::string::npos || (text.empty() && !rule.may_be_empty)) return false;
+  member = text.empty() ? std::filesystem::path() : expand_path(text, environment);
+  return true;
+}
+Json written(const std::filesystem::path& member, const Rule&) {
+  return path_text(member);
+}
+
+std::string expected(const ImageSize&, const Rule& rule) {
+  return "[height, width], each an integer " + range_text(rule);
+}
+bool read(ImageSize& member, const Json& value, const Rule& rule, const Environment&) {
+  return value.is_array() && value.size() == 2 && read_integer(member.height, value[0], rule) &&
+         read_integer(member.width, value[1], rule);
+}
+Json written(const ImageSize& member, const Rule&) {
+  return Json::array({member.height, member.width});
+}
+
+std::string expected(const std::vector<std::size_t>&, const Rule& rule) {
+  return fmt::format("a list of at most {} integers, each {}", rule.most, range_text(rule));
+}
+bool read(std::vector<std::size_t>& member, const Json& value, const Rule& rule,
+          const Environment&) {
+  if (!value.is_array() || value.size() > rule.most) return false;
+  member.resize(value.size());
+  for (std::size_t i = 0; i < value.size(); ++i)
+    if (!read_integer(member[i], value[i], rule)) return false;
+  return true;
+}
+Json written(const std::vector<std::size_t>& member, const Rule&) {
+  return member;
+}
+
+template <NamedEnum Enum>
+std::string expected(Enum value, const Rule&) {
+  const auto names = names_of(value);
+  return quoted_list({names.begin(), names.end()});
+}
+template <NamedEnum Enum>
+bool read(Enum& member, const Json& value, const Rule&, const Environment&) {
+  const auto chosen = value.is_string() ? enum_named<Enum>(value.get<std::string>()) : std::nullopt;
+  member = chosen.value_or(member);
+  return chosen.has_value();
+}
+template <NamedEnum Enum>
+Json written(Enum member, const Rule&) {
+  return std::string(name_of(member));
+}
+
+// The words that a string in the place of this key may be.
+std::vector<std::string> words_of(const ConfigKey& key) {
+  std::vector<std::string> words = key.rule.choices;
+  if (!key.rule.zero_word.empty()) words.push_back(key.rule.zero_word);
+  std::visit(
+      [&](const auto* member) {
+        if constexpr (NamedEnum<std::remove_cvref_t<decltype(*member)>>)
+          for (const std::string_view name : names_of(*member)) words.emplace_back(name);
+      },
+      key.member);
+  return words;
+}
+
+}  // namespace
+
+std::string expectation(const ConfigKey& key) {
+  return std::visit([&](const auto* member) { return expected(*member, key.rule); }, key.member);
+}
+
+bool takes_text(const ConfigKey& key) {
+  return std::visit(
+      [](const auto* member) {
+        using Member = std::remove_cvref_t<decltype(*member)>;
+        return NamedEnum<Member> || std::is_same_v<Member, std::string> ||
+               std::is_same_v<Member, std::filesystem::path>;
+      },
+      key.member);
+}
+
+Json value_of(const ConfigKey& key) {
+  return std::visit([&](const auto* member) { return written(*member, key.rule); }, key.member);
+}
+
+void set_value(const ConfigKey& key, const Json& value, const Environment& environment) {
+  const bool fits = std::visit(
+      [&](auto* member) { return read(*member, value, key.rule, environment); }, key.member);
+  if (fits) return;
+  std::string problem = fmt::format("expected {}, found {}", expectation(key), json_shown(value));
+  if (value.is_string()) {
+    if (const auto meant = nearest(value.get<std::string>(), words_of(key)))
+      problem += fmt::format("; did you mean \"{}\"?", *meant);
+  }
+  throw Error(ErrorKind::usage, problem);
+}
+
+}  // namespace graft

@@ -1,0 +1,226 @@
+#include "engine/config/keys.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/text.h"
+
+namespace graft {
+namespace {
+
+constexpr double two_to_53 = 9007199254740992.0;  // every integer up to here is a double
+
+using Keys = std::vector<ConfigKey>;
+
+ConfigKey key(std::string path, KeyMember member, KeyRule rule, std::string text) {
+  return {std::move(path), member, std::move(rule), std::move(text)};
+}
+
+void add(Keys& keys, Keys more) {
+  keys.insert(keys.end(), more.begin(), more.end());
+}
+
+Keys top_keys(Config& config) {
+  return {
+      key("device", &config.device,
+          {.highest = 255, .choices = {"cpu", "cuda", "auto"}, .numbered = "cuda"},
+          "The compute device. \"cuda\" is the first GPU that CUDA_VISIBLE_DEVICES allows, "
+          "\"cuda:1\" the second; without it the run ends with exit code 5. \"auto\" takes the "
+          "first GPU that this build can use, else the CPU, and says which and why."),
+      key("seed", &config.seed, {.highest = two_to_53},
+          "The source of all randomness: initial weights, order of the rows, dropout. The same "
+          "config and seed give the same bytes."),
+      key("output", &config.output, {},
+          "The folder for all results. It is created when it does not exist. One run at a time "
+          "may use it."),
+      key("threads", &config.threads, {.highest = 1024},
+          "Threads of the CPU. 0: one for each core that the process may run on. The results do "
+          "not depend on it."),
+      key("cache", &config.cache, {.may_be_empty = true, .fallback = "${GRAFT_CACHE}"},
+          "The folder for what can be computed again: cuDNN's execution plans. \"\": they are "
+          "not kept."),
+  };
+}
+
+Keys data_keys(DataConfig& data) {
+  return {
+      key("data.train", &data.train, {.required = true},
+          "The folder of the training images: one sub-folder for each class, named after it. "
+          "Classes are numbered in the order of their names."),
+      key("data.validation", &data.validation, {.may_be_empty = true},
+          "The folder of the validation images, with the same sub-folders. Exactly one of this "
+          "and `data.validation_split` must be given."),
+      key("data.validation_split", &data.validation_split, {.highest = 1.0, .below_highest = true},
+          "The share of `data.train` to keep for validation when there is no validation folder. "
+          "A file stays in its set when others are added or removed. Each class gives its share."),
+      key("data.image_size", &data.image_size, {.lowest = 32, .highest = 4096},
+          "The [height, width] in pixels that every image is resized to, without keeping its "
+          "proportions (as Keras does)."),
+      key("data.resize", &data.resize, {},
+          "The resize filter, identical to Pillow's in every pixel. \"nearest\" is the default "
+          "of Keras' ImageDataGenerator."),
+      key("data.preprocess", &data.preprocess, {},
+          "How pixels become the network's input. \"rescale\": divided by 255. \"caffe\": BGR, "
+          "minus ImageNet's mean (what VGG16 was trained with). \"torch\": divided by 255, then "
+          "normalised with ImageNet's mean and deviation for each channel."),
+      key("data.on_bad_image", &data.on_bad_image, {},
+          "What to do with a file that is not a complete image. \"stop\": end with exit code 3 "
+          "and name the file, before the features are computed if its header shows it. \"skip\": "
+          "skip the file and list it."),
+      key("data.exif_orientation", &data.exif_orientation, {},
+          "Whether to turn photos upright as their EXIF tag says. Keras does not."),
+      key("data.gray16", &data.gray16, {},
+          "How 16-bit gray becomes 8-bit. \"high_byte\" keeps the picture. \"clip\" cuts at 255 "
+          "as Pillow does, which turns most such pictures white."),
+      key("data.fast_decode", &data.fast_decode, {},
+          "Whether the JPEG decoder may shrink a photo that is much larger than "
+          "`data.image_size` while it decodes it. This is faster, and the pixels differ from "
+          "Keras'. Train and predict with the same value."),
+  };
+}
+
+Keys backbone_keys(BackboneConfig& backbone) {
+  return {
+      key("backbone.name", &backbone.name, {.choices = {"vgg16"}},
+          "The frozen network. The output of its last pooling layer is the features."),
+      key("backbone.weights", &backbone.weights, {.required = true},
+          "The file of its weights: .safetensors, Keras .h5 or .onnx. `graft weights import` "
+          "turns the others into .safetensors, which loads fastest."),
+      key("backbone.batch_size", &backbone.batch_size,
+          {.lowest = 1, .highest = 1024, .zero_word = "auto"},
+          "Images in one pass through the backbone. More takes more memory. The features of an "
+          "image do not depend on the others in its batch. On a CPU, batch 1 uses another "
+          "algorithm, faster for one image, whose last digits differ. \"auto\": the largest "
+          "power of two that fits the device's free memory (32 on a CPU), and no more than there "
+          "are images."),
+      key("backbone.precision", &backbone.precision, {},
+          "The arithmetic of the backbone. \"fp32\" uses no TF32. The others need a GPU; they "
+          "are faster where it has tensor cores, and less exact. The features are float32 in "
+          "every case."),
+      key("backbone.algorithm", &backbone.algorithm, {},
+          "How a CPU computes the convolutions. \"winograd\": at most a third of the "
+          "multiplications. \"direct\": all of them, slower, for comparison. \"auto\" is "
+          "\"winograd\". Both give the features within 5e-6 of the largest. A GPU takes \"auto\" "
+          "only: cuDNN chooses."),
+      key("backbone.autotune", &backbone.autotune, {},
+          "Whether to time the ways to compute each convolution on the GPU and keep the fastest "
+          "in `cache`, once for each GPU, size and precision. Otherwise cuDNN's first proposal "
+          "is used. No effect on a CPU."),
+  };
+}
+
+Keys head_keys(HeadConfig& head) {
+  return {
+      key("head.hidden", &head.hidden, {.lowest = 1, .highest = 65536, .most = 8},
+          "Units of each hidden layer (dense, ReLU, dropout) of the classifier, first to last. "
+          "[]: none, a linear classifier."),
+      key("head.dropout", &head.dropout, {.highest = 1.0, .below_highest = true},
+          "The share of each hidden layer's values that is set to 0 at a training step."),
+  };
+}
+
+Keys train_keys(TrainConfig& train) {
+  OptimizerConfig& optimizer = train.optimizer;
+  return {
+      key("train.epochs", &train.epochs, {.lowest = 1, .highest = 100000},
+          "How often training goes through all the training images."),
+      key("train.batch_size", &train.batch_size, {.lowest = 1, .highest = 65536},
+          "Images in one training step. The last batch of an epoch may be smaller; none is "
+          "dropped."),
+      key("train.optimizer.type", &optimizer.type, {.choices = {"rmsprop"}},
+          "The rule by which a step changes the weights."),
+      key("train.optimizer.learning_rate", &optimizer.learning_rate,
+          {.highest = 10.0, .above_lowest = true}, "The factor of a step."),
+      key("train.optimizer.rho", &optimizer.rho, {.highest = 1.0, .below_highest = true},
+          "The decay of the running mean of squared gradients."),
+      key("train.optimizer.epsilon", &optimizer.epsilon, {.highest = 1.0, .above_lowest = true},
+          "Keeps the division by the root of the mean square finite."),
+      key("train.optimizer.epsilon_inside_sqrt", &optimizer.epsilon_inside_sqrt, {},
+          "true: g / sqrt(a + epsilon), as Keras 3; false: g / (sqrt(a) + epsilon), as Keras 2."),
+  };
+}
+
+}  // namespace
+
+Keys keys_of(Config& config) {
+  Keys keys = top_keys(config);
+  add(keys, data_keys(config.data));
+  add(keys, backbone_keys(config.backbone));
+  keys.push_back(
+      key("pipeline.depth", &config.pipeline.depth, {.highest = 16, .zero_word = "auto"},
+          "Batches in flight on the device at once, so that copies and arithmetic overlap. "
+          "\"auto\", or 0: the device decides. Each takes host memory for its images and "
+          "features."));
+  keys.push_back(
+      key("features.memory_budget_mib", &config.features.memory_budget_mib, {.highest = 1048576},
+          "Features up to this size (MiB) are held in memory for training. Larger ones are read "
+          "from the file as they are needed."));
+  add(keys, head_keys(config.head));
+  add(keys, train_keys(config.train));
+  return keys;
+}
+
+const Keys& default_keys() {
+  static Config config;
+  static const Keys keys = keys_of(config);
+  return keys;
+}
+
+std::string ConfigKey::section() const {
+  const std::size_t dot = path.rfind('.');
+  return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
+std::string ConfigKey::name() const {
+  return path.substr(path.rfind('.') + 1);
+}
+
+const ConfigKey* find_key(const Keys& keys, std::string_view path) {
+  const auto found = std::find_if(keys.begin(), keys.end(),
+                                  [&](const ConfigKey& key) { return key.path == path; });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+bool is_section(std::string_view path) {
+  const std::string prefix = std::string(path) + '.';
+  return std::any_of(default_keys().begin(), default_keys().end(),
+                     [&](const ConfigKey& key) { return key.path.starts_with(prefix); });
+}
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names;
+  for (const ConfigKey& key : default_keys())
+    if (std::find(names.begin(), names.end(), key.section()) == names.end())
+      names.push_back(key.section());
+  return names;
+}
+
+std::string default_text(const ConfigKey& key) {
+  if (key.rule.required) return "required";
+  if (!key.rule.fallback.empty()) return json_text(key.rule.fallback);
+  return value_of(*find_key(default_keys(), key.path)).dump();
+}
+
+std::optional<std::string> suggestion_for(std::string_view unknown_path) {
+  const std::size_t dot = unknown_path.rfind('.');
+  const bool is_nested = dot != std::string_view::npos;
+  const std::string prefix(unknown_path.substr(0, is_nested ? dot + 1 : 0));
+  const std::string_view name = unknown_path.substr(prefix.size());
+  std::vector<std::string> siblings;  // keys and sections in the same section
+  std::vector<std::string> names;
+  std::vector<std::string> paths;
+  for (const ConfigKey& key : default_keys()) {
+    paths.push_back(key.path);
+    names.push_back(key.name());
+    if (key.path.starts_with(prefix))
+      siblings.push_back(
+          key.path.substr(prefix.size(), key.path.find('.', prefix.size()) - prefix.size()));
+  }
+  // A typing error in the name, then a name from another section, then an error in the section.
+  if (const auto sibling = nearest(name, siblings)) return prefix + *sibling;
+  if (const auto other = nearest(name, names))
+    return paths[std::find(names.begin(), names.end(), *other) - names.begin()];
+  return nearest(unknown_path, paths);
+}
+
+}  // namespace graft
