@@ -41,9 +41,8 @@ void add_top_keys(std::vector<Key>& keys) {
   keys.push_back(with_fallback(
       may_be_empty(path_of(
           "cache",
-          "The folder for what may be made again at any time: the plans of a GPU's convolutions, "
-          "and a CPU's transformed weights where they cannot be written beside the weights. \"\": "
-          "nothing is kept, neither there nor beside the weights.",
+          "The folder of cuDNN's execution plans, which can be made again at any time. \"\": none are "
+          "kept.",
           [](auto& c) -> auto& { return c.cache; })),
       "${GRAFT_CACHE}"));
 }
