@@ -157,7 +157,7 @@ KernelWork preprocess(ImageSize size) {
   work.prepare = [height, width] {
     const auto rgb = std::make_shared<std::vector<std::uint8_t>>(height * width * 3, 77);
     const auto output = shared_filled((height + 2) * (width + 2) * 3);
-    return [height, width, rgb, output, tables = cpu::caffe_tables()] {
+    return [height, width, rgb, output, tables = caffe_tables()] {
       cpu::preprocess(tables, {height, width, rgb->data(), output->data()});
     };
   };

@@ -13,7 +13,7 @@ using cpu::KernelTable;
 
 // The recipe's classifier at 150×150.
 constexpr std::size_t inputs = 8192, units = 256, weights = inputs * units;
-constexpr cpu::Rmsprop rmsprop = {1e-3F, 0.9F, 0.1F, 1e-7F, true};
+constexpr Rmsprop rmsprop = {1e-3F, 0.9F, 0.1F, 1e-7F, true};
 constexpr RandomStream stream = {1, RandomPurpose::dropout, 0, 0};
 
 KernelWork work_of(const std::string& name, std::size_t rows, double flop, double bytes) {
@@ -80,7 +80,7 @@ KernelWork relu_dropout(const KernelTable& kernels, std::size_t rows) {
   work.prepare = [&kernels, rows] {
     const auto values = shared_filled(rows * units);
     // A scale of 1, so that the values stay what they are however often it runs.
-    const cpu::Dropout dropout = {stream, cpu::dropout_threshold(0.5), 1.0F};
+    const Dropout dropout = {stream, dropout_threshold(0.5), 1.0F};
     return [&kernels, rows, values, dropout] {
       kernels.relu_dropout(values->data(), rows * units, 0, dropout);
     };

@@ -55,7 +55,7 @@ void naive_gemm(benchmark::State& state) {
 
 void naive_convolution_rgb(benchmark::State& state) {
   constexpr std::size_t side = 150, outputs = 64;
-  const reference::Plane input{side, side, 3, std::vector<double>(side * side * 3, 0.5)};
+  const reference::FeatureMap input{side, side, 3, std::vector<double>(side * side * 3, 0.5)};
   const std::vector<float> kernel(27 * outputs, 0.1F), bias(outputs);
   for (auto _ : state) benchmark::DoNotOptimize(reference::convolution(input, kernel, bias));
   report(state, 2.0 * 27 * side * side * outputs, 8.0 * side * side * (3 + outputs),
@@ -106,8 +106,8 @@ void gemm_layer(benchmark::State& state, const NamedLayer& layer, Isa isa) {
 
 void naive_layer(benchmark::State& state, const NamedLayer& layer) {
   const ConvolutionShape& s = layer.shape;
-  const reference::Plane input{s.height, s.width, s.inputs,
-                               std::vector<double>(s.height * s.width * s.inputs, 0.5)};
+  const reference::FeatureMap input{s.height, s.width, s.inputs,
+                                    std::vector<double>(s.height * s.width * s.inputs, 0.5)};
   const std::vector<float> kernel(9 * s.inputs * s.outputs, 0.1F), bias(s.outputs);
   for (auto _ : state) benchmark::DoNotOptimize(reference::convolution(input, kernel, bias));
   report(state, direct_operations(s), 8.0 * static_cast<double>(input.values.size()),

@@ -18,7 +18,7 @@
 #include "bench/programs/kernel_program.h"
 #include "bench/suites/random_network.h"
 #include "engine/backend/cpu/cpu_head.h"
-#include "tests/reference/naive_head_ops.h"
+#include "tests/reference/head_ops.h"
 
 namespace graft::bench {
 namespace {
@@ -29,7 +29,7 @@ constexpr std::size_t inputs = 8192;
 constexpr std::size_t units = 256;
 constexpr std::size_t batch = 16;
 constexpr std::size_t weights = inputs * units;
-constexpr cpu::Rmsprop rmsprop = {1e-3F, 0.9F, 0.1F, 1e-7F, true};
+constexpr Rmsprop rmsprop = {1e-3F, 0.9F, 0.1F, 1e-7F, true};
 constexpr RandomStream stream = {1, RandomPurpose::dropout, 0, 0};
 
 std::map<std::size_t, double> memory_peak;                    // threads →

@@ -2,19 +2,19 @@
 
 namespace graft {
 
-cpu::PixelTables pixel_tables(Preprocess preprocess) {
+PixelTables pixel_tables(Preprocess preprocess) {
   switch (preprocess) {
     case Preprocess::caffe:
-      return cpu::caffe_tables();
+      return caffe_tables();
     case Preprocess::torch:
-      return cpu::torch_tables();
+      return torch_tables();
     case Preprocess::rescale:
       break;
   }
-  return cpu::rescale_tables();
+  return rescale_tables();
 }
 
-cpu::Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
+Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
   return {static_cast<float>(optimizer.learning_rate), static_cast<float>(optimizer.rho),
           static_cast<float>(1.0 - optimizer.rho), static_cast<float>(optimizer.epsilon),
           optimizer.epsilon_inside_sqrt};
@@ -24,11 +24,11 @@ float kept_scale(const HeadOptions& options) {
   return static_cast<float>(1.0 / (1.0 - options.dropout));
 }
 
-cpu::Dropout dropout_of(const HeadOptions& options, std::size_t layer,
-                        const std::uint64_t* training_step) {
+Dropout dropout_of(const HeadOptions& options, std::size_t layer,
+                   const std::uint64_t* training_step) {
   if (training_step == nullptr || options.dropout == 0.0) return {{}, 0, 1.0F};
   return {{options.seed, RandomPurpose::dropout, static_cast<std::uint32_t>(layer), *training_step},
-          cpu::dropout_threshold(options.dropout),
+          dropout_threshold(options.dropout),
           kept_scale(options)};
 }
 

@@ -1,10 +1,9 @@
 #pragma once
-// The seam between the engine and the machine that computes. No type of CUDA or of a CPU's vector
-// unit appears here; a backend is one folder, and a new one needs no change outside it but a line
-// in make_backend().
+// Interface between the engine and a compute device. No type of CUDA or of a CPU's vector unit
+// appears here. A backend is one folder; a new one also needs a line in make_backend().
 //
-// Calls that start device work may return before it is done; what they borrow must stay untouched
-// until the matching wait. One thread drives a Backend and what it made.
+// Calls that start device work may return before it is done. What they borrow must stay unchanged
+// until the matching wait. One thread drives a Backend and the objects that it made.
 
 #include <cstddef>
 #include <cstdint>
@@ -44,11 +43,10 @@ class HostBuffer {
 struct BackboneOptions {
   ImageSize image_size;
   Preprocess preprocess = Preprocess::rescale;
-  std::size_t batch_size = 32;  // the most images that one submit may bring
+  std::size_t batch_size = 32;  // the most images of one submit
   Precision precision = Precision::fp32;
   bool autotune = false;
-  // Folder for what may be made again. Empty: such things are kept nowhere, nor are they looked
-  // for.
+  // Folder for cuDNN's plans, which can be made again at any time. Empty: none are kept or read.
   std::filesystem::path cache = {};
   ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic;
 };
@@ -63,7 +61,7 @@ class Backbone {
   // of an image do not depend on what else is in its batch, nor on the number of threads.
   virtual Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                         std::span<float> features) = 0;
-  // Returns when the work of that ticket, and of all before it, is in `features`.
+  // Returns when the features of that ticket, and of all before it, are written.
   virtual void wait(Ticket ticket) = 0;
 };
 
@@ -92,7 +90,7 @@ struct DenseParameters {
   std::vector<float> bias;    // outputs
 };
 
-// All that a training step reads and changes: what a checkpoint holds.
+// All that a training step reads and changes; the content of a checkpoint.
 struct HeadState {
   std::vector<DenseParameters> parameters;    // one per Dense, first to last
   std::vector<DenseParameters> mean_squares;  // RMSprop's running mean of g², the same shapes
@@ -108,7 +106,7 @@ struct Totals {
   }
 };
 
-// The classifier that is trained: Dense → ReLU → Dropout for each hidden layer, then Dense and a
+// The trained classifier: Dense → ReLU → Dropout for each hidden layer, then Dense and a
 // sigmoid (binary cross-entropy) or softmax (categorical cross-entropy).
 class Head {
  public:
@@ -121,15 +119,14 @@ class Head {
   // One forward, backward and RMSprop update over these rows. `step` counts batches from the start
   // of training (0, 1, …) and keys the dropout masks. Rows and labels are valid indices.
   virtual void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) = 0;
-  // What train_step has added up since the last call. Waits for the device.
+  // The totals of train_step since the last call. Waits for the device.
   virtual Totals take_totals() = 0;
   virtual Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) = 0;
   // probabilities: rows × classes, each row sums to 1.
   virtual void predict(FeatureView features, std::span<float> probabilities) = 0;
 };
 
-// The switch of the tool that records what a device does (nsys, ncu), if there is one. Both calls
-// wait for the device first, and are false where it refuses.
+// cudaProfilerStart and cudaProfilerStop. Synchronises the device first. Returns false on failure.
 class DeviceProfiler {
  public:
   virtual ~DeviceProfiler() = default;
@@ -150,25 +147,25 @@ class Backend {
   // image fits.
   virtual std::size_t largest_batch(const BackboneOptions& options) = 0;
   virtual HostBuffer allocate_host(std::size_t bytes) = 0;
-  // How many batches should be under way at once: 1 where submit() computes before it returns.
+  // How many batches should be in flight at once: 1 where submit() computes before it returns.
   virtual std::size_t batches_in_flight() const = 0;
-  // Threads for the work beside the device's: listing, reading, decoding.
+  // Threads for host work: listing, reading, decoding.
   virtual std::size_t host_threads() const = 0;
   virtual std::unique_ptr<Backbone> make_backbone(const Vgg16Weights& weights,
                                                   const BackboneOptions& options) = 0;
   virtual std::unique_ptr<Head> make_head(const HeadOptions& options) = 0;
-  // Who is told what the things do that are made from now on, as finely as it wants to be; borrowed
-  // until the last of them is gone, may be null.
+  // The tracer of all objects made from now on, at the detail that it asks for. Borrowed until the
+  // last of them is gone; may be null.
   virtual void set_tracer(Tracer* /*tracer*/) {}
-  // Null: a device without one. Lives as long as the backend.
+  // Null where the device has none. Lives as long as the backend.
   virtual DeviceProfiler* profiler() { return nullptr; }
-  // Sentences for the user on what went wrong and stopped nothing, since the last call.
-  virtual std::vector<std::string> take_remarks() { return {}; }
+  // Warnings for the user since the last call, a sentence each.
+  virtual std::vector<std::string> take_warnings() { return {}; }
 };
 
-// device: "cpu", "cuda" (the first GPU), "cuda:N" or "auto". Throws Error(device) with a sentence
-// when a GPU is asked for and there is none; "auto" takes the CPU then, and passes a sentence to
-// `note` that says why. threads 0: one per core this process may run on.
+// device: "cpu", "cuda" (the first GPU), "cuda:N" or "auto". Throws Error(device) when a GPU is
+// named and cannot be used; "auto" takes the CPU then, and passes the reason to `note` in a
+// sentence. threads 0: one per core that this process may run on.
 std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads,
                                       const std::function<void(const std::string&)>& note = {});
 

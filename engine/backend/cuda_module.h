@@ -1,7 +1,7 @@
 #pragma once
-// The CUDA backend is a library of its own, libgraft_cuda.so beside the program, and is loaded when
-// somebody asks for it: the same program starts on machines that have no CUDA, and one that lacks
-// cuDNN gets a sentence instead of the loader's refusal. No type of CUDA appears here.
+// Loader of the CUDA backend, libgraft_cuda.so in the program's folder. It is loaded on first use:
+// the program also starts on a machine without CUDA, and a missing cuDNN is a plain message. No type
+// of CUDA appears here.
 
 #include <cstddef>
 #include <cstdint>
@@ -75,7 +75,7 @@ struct BackbonePlan {
   std::string cudnn_version;
 };
 
-// What the library offers. Functions throw Error.
+// The library's interface. Functions throw Error.
 class CudaModule {
  public:
   virtual ~CudaModule() = default;
@@ -87,12 +87,12 @@ class CudaModule {
                                      const BackboneOptions& options) const = 0;
 };
 
-// The function `symbol` of a library of ours that needs CUDA and stands beside the program; it stays
+// The function `symbol` of a library in the program's folder that needs CUDA. The library stays
 // loaded. Throws Error(device) as cuda_module() does.
 void* load_cuda_library(const std::string& file, const char* symbol);
 
-// Loads the library on first use; it stays loaded. Throws Error(device) with the reason when it
-// cannot be loaded: built without CUDA, or a library of CUDA's is missing.
+// Throws Error(device) with the reason when the library cannot be loaded: built without CUDA, or a
+// library of CUDA's is missing.
 const CudaModule& cuda_module();
 
 }  // namespace graft

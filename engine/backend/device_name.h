@@ -1,5 +1,5 @@
 #pragma once
-// What "cpu", "cuda", "cuda:N" and "auto" mean, once for all that is made for a device.
+// The meaning of "cpu", "cuda", "cuda:N" and "auto".
 
 #include <fmt/format.h>
 
@@ -14,8 +14,9 @@ namespace graft {
 // "cuda" is 0, "cuda:N" is N. Throws Error(usage) for what is neither.
 int cuda_ordinal(const std::string& device);
 
-// Calls `cpu` or `cuda(ordinal)`. "auto" takes the first GPU, and the CPU where there is none: `note`,
-// which may be empty, is told why. Throws Error(device) when a GPU is named and cannot be used.
+// Calls `cpu` or `cuda(ordinal)`. "auto" takes the first GPU, or the CPU where there is none: then
+// `note`, which may be empty, receives the reason. Throws Error(device) when a GPU is named and
+// cannot be used.
 template <typename Made, typename MakeCpu, typename MakeCuda>
 std::unique_ptr<Made> with_device(const std::string& device,
                                   const std::function<void(const std::string&)>& note,

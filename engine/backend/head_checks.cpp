@@ -13,7 +13,7 @@ namespace graft {
 
 namespace {
 
-// The sentence is made only when it is needed: a training step checks its batch without allocating.
+// Formats only on failure: a training step checks its batch without allocating.
 template <typename... Values>
 void require(bool holds, fmt::format_string<Values...> sentence, Values&&... values) {
   if (!holds) throw Error(ErrorKind::usage, fmt::format(sentence, std::forward<Values>(values)...));
@@ -131,7 +131,7 @@ void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::s
 
 void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes) {
   require(size == rows * classes,
-          "The probabilities of {} rows and {} classes need {} floats; there is room for {}.", rows,
+          "The probabilities of {} rows and {} classes need {} floats; the buffer has {}.", rows,
           classes, rows * classes, size);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The preconditions of a Head, the same for every backend, each as one sentence that is thrown as
-// Error(usage).
+// Preconditions of Head, the same for every backend. A broken one is an Error(usage) with a
+// sentence.
 
 #include <cstddef>
 #include <cstdint>

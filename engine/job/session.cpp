@@ -72,7 +72,7 @@ Backbone& Session::backbone() {
   if (!options_) throw std::logic_error("the backbone's options were not asked for");
   if (!backbone_) {
     backbone_ = backend_->make_backbone(weights(), *options_);
-    for (const std::string& remark : backend_->take_remarks()) observer_.note(remark);
+    for (const std::string& warning : backend_->take_warnings()) observer_.note(warning);
   }
   return *backbone_;
 }

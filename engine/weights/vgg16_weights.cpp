@@ -38,7 +38,6 @@ Vgg16Weights load_vgg16_weights(const std::filesystem::path& path) {
   Vgg16Weights weights;
   std::ranges::move(file.convolutions, weights.layers.begin());
   weights.source = std::move(file.source);
-  weights.file = path;
   weights.digest = canonical_digest(weights);
   if (!file.stored_digest.empty() && file.stored_digest != weights.digest.hex()) {
     refuse_weights(

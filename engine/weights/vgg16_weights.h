@@ -26,8 +26,7 @@ struct ConvolutionWeights {
 struct Vgg16Weights {
   std::array<ConvolutionWeights, vgg16_convolutions> layers;
   Digest digest;  // of the 14,714,688 values in canonical order: the same for every file format
-  std::string source;          // "Keras 2 HDF5 file vgg16_….h5"
-  std::filesystem::path file;  // where they were read; empty for weights that were made
+  std::string source;  // "Keras 2 HDF5 file vgg16_….h5"
 };
 
 // Reads and checks (names, shapes, finite values). Throws Error(weights) that names the file.

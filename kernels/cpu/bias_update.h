@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "kernels/cpu/rmsprop.h"
+#include "kernels/rmsprop.h"
 
 namespace graft::cpu {
 

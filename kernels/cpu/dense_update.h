@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "kernels/cpu/dense_layout.h"
-#include "kernels/cpu/rmsprop.h"
+#include "kernels/rmsprop.h"
 
 namespace graft::cpu {
 

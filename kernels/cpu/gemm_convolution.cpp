@@ -52,7 +52,7 @@ void GemmConvolution::pack_weights(ThreadPool& threads, const float* kernel, flo
 }
 
 void GemmConvolution::run(ThreadPool& threads, const float* weights, const float* bias,
-                          const Planes& planes, float* scratch) const {
+                          const FeatureMaps& maps, float* scratch) const {
   const std::size_t scratch_of_thread = scratch_size(1);
   const auto piece = [&](std::size_t index, std::size_t thread) {
     const std::size_t line = index / strips(), first = index % strips() * strip_pixels_;
@@ -61,23 +61,23 @@ void GemmConvolution::run(ThreadPool& threads, const float* weights, const float
     const std::size_t rows = lines() * lines() * strip.pixels;
     float* product = scratch + thread * scratch_of_thread;
     float* packed = product + lines() * lines() * strip_pixels_ * padded_outputs();
-    gather(strip, planes.input + strip.image * planes.input_stride, packed);
+    gather(strip, maps.input + strip.image * maps.input_stride, packed);
     kernels_.gemm(
         {rows, padded_outputs(), depth(), packed, weights, weights, product, padded_outputs()});
-    float* target = planes.output + strip.image * planes.output_stride +
+    float* target = maps.output + strip.image * maps.output_stride +
                     (strip.row * shape_.output_width() + first) * shape_.outputs;
     kernels_.finish({strip.pixels, shape_.outputs, product, padded_outputs(), shape_.pooled, bias,
                      target, shape_.outputs});
   };
-  threads.parallel_for(planes.images * shape_.output_height() * strips(), std::cref(piece));
+  threads.parallel_for(maps.images * shape_.output_height() * strips(), std::cref(piece));
 }
 
-// A for one strip: the pixels of its upper line, then of the lower one.
-void GemmConvolution::gather(const Strip& strip, const float* plane, float* packed) const {
+// A for one strip: the pixels of its upper row, then of the lower one.
+void GemmConvolution::gather(const Strip& strip, const float* image, float* packed) const {
   std::size_t row = 0;
   for (std::size_t line = 0; line < lines(); ++line) {
     for (std::size_t pixel = 0; pixel < lines() * strip.pixels; ++pixel, ++row) {
-      gather_window(strip.row * lines() + line, strip.first * lines() + pixel, plane,
+      gather_window(strip.row * lines() + line, strip.first * lines() + pixel, image,
                     packed + row / kernels_.gemm_rows * kernels_.gemm_rows * depth() +
                         row % kernels_.gemm_rows * channel_block);
     }
@@ -85,7 +85,7 @@ void GemmConvolution::gather(const Strip& strip, const float* plane, float* pack
 }
 
 // The 3×3 window around output (y, x) as one row of packed A.
-void GemmConvolution::gather_window(std::size_t y, std::size_t x, const float* plane,
+void GemmConvolution::gather_window(std::size_t y, std::size_t x, const float* image,
                                     float* row) const {
   const std::size_t step = kernels_.gemm_rows * channel_block;
   for (std::size_t tap = 0; tap < 9; ++tap) {
@@ -95,7 +95,7 @@ void GemmConvolution::gather_window(std::size_t y, std::size_t x, const float* p
     for (std::size_t channel = 0; channel < shape_.inputs; channel += channel_block, row += step) {
       if (inside) {
         const std::size_t pixel = (from_y - 1) * shape_.width + from_x - 1;
-        std::copy_n(plane + pixel * shape_.inputs + channel, channel_block, row);
+        std::copy_n(image + pixel * shape_.inputs + channel, channel_block, row);
       } else {
         std::fill_n(row, channel_block, 0.0F);
       }

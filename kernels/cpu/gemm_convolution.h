@@ -3,35 +3,28 @@
 // each output is a sum of its own 9·inputs products alone (in chains of 128: gemm.h), so that NaNs
 // reach as far as in the plain loop, and a digit more is right.
 //
-//   plane ─▶ gather ─▶ A: a row for each output pixel of a strip, its 3×3 window of inputs
-//                      (9·inputs) ─▶ GEMM with the kernel as it is ─▶ bias, ReLU, pool ─▶ plane
+//   input ─▶ gather ─▶ A: a row for each output pixel of a strip, its 3×3 window of inputs
+//                      (9·inputs) ─▶ GEMM with the kernel as it is ─▶ bias, ReLU, pool ─▶ output
 //
 // A strip is a part of one row of outputs (of two, with the pool) that keeps A in the second-level
 // cache; threads take strips. Bytes moved for an output pixel: 36·inputs written and read as A.
 
 #include <cstddef>
 
-#include "kernels/cpu/convolution_shape.h"
-#include "kernels/cpu/kernels.h"
-#include "kernels/cpu/thread_pool.h"
+#include "kernels/cpu/convolution.h"
 
 namespace graft::cpu {
 
-class GemmConvolution {
+class GemmConvolution final : public Convolution {
  public:
   // Throws std::invalid_argument for a shape that breaks the rules.
   GemmConvolution(const KernelTable& kernels, const ConvolutionShape& shape);
 
-  const ConvolutionShape& shape() const { return shape_; }
-  std::size_t weights_size() const;                     // floats
-  std::size_t scratch_size(std::size_t threads) const;  // floats
-
-  // kernel: 3 × 3 × inputs × outputs (HWIO) → packed: weights_size() floats.
-  void pack_weights(ThreadPool& threads, const float* kernel, float* packed) const;
-  // weights: packed; bias: outputs floats; scratch: scratch_size(threads.threads()) floats, any
-  // content.
-  void run(ThreadPool& threads, const float* weights, const float* bias, const Planes& planes,
-           float* scratch) const;
+  std::size_t weights_size() const override;
+  std::size_t scratch_size(std::size_t threads) const override;
+  void pack_weights(ThreadPool& threads, const float* kernel, float* packed) const override;
+  void run(ThreadPool& threads, const float* weights, const float* bias, const FeatureMaps& maps,
+           float* scratch) const override;
 
  private:
   // Outputs (after the pool) [first, first + pixels) of a row.
@@ -40,10 +33,10 @@ class GemmConvolution {
   };
   std::size_t depth() const { return 9 * shape_.inputs; }
   std::size_t padded_outputs() const;
-  std::size_t lines() const { return shape_.pooled ? 2 : 1; }  // squared: windows' pixels
+  std::size_t lines() const { return shape_.pooled ? 2 : 1; }  // rows before the pool
   std::size_t strips() const;                                  // in a row
-  void gather(const Strip& strip, const float* plane, float* packed) const;
-  void gather_window(std::size_t y, std::size_t x, const float* plane, float* row) const;
+  void gather(const Strip& strip, const float* image, float* packed) const;
+  void gather_window(std::size_t y, std::size_t x, const float* image, float* row) const;
 
   const KernelTable& kernels_;
   ConvolutionShape shape_;

@@ -2,8 +2,8 @@
 // RMSprop (rmsprop.h) on one vector of parameters, for the kernels that make a gradient. The root
 // and the quotient are the exact ones of IEEE 754: approximations differ between processors.
 
-#include "kernels/cpu/rmsprop.h"
 #include "kernels/cpu/vector.h"
+#include "kernels/rmsprop.h"
 
 namespace graft::cpu::GRAFT_ISA {
 

@@ -9,29 +9,9 @@
 
 namespace graft::cpu {
 
-std::size_t AxisTiling::count() const {
-  return large_count + small_count;
-}
-
-std::size_t AxisTiling::covered() const {
-  return begin(count());
-}
-
-std::size_t AxisTiling::size(std::size_t tile) const {
-  return tile < large_count ? large : small;
-}
-
-std::size_t AxisTiling::begin(std::size_t tile) const {
-  return std::min(tile, large_count) * large + (tile - std::min(tile, large_count)) * small;
-}
-
-std::size_t AxisTiling::points() const {
-  return large_count * (large + 2) + small_count * (small + 2);
-}
-
 namespace {
 
-// For each two sizes the cut with the fewest points.
+// For each two sizes, the tiling with the fewest points.
 std::vector<AxisTiling> cuts_of_axis(std::size_t outputs, bool pooled) {
   std::vector<AxisTiling> cuts;
   for (const std::size_t large : {6U, 5U, 4U, 3U, 2U}) {
@@ -66,12 +46,12 @@ double cost(const AxisTiling& rows, const AxisTiling& columns, TileGoal goal) {
 
 }  // namespace
 
-PlaneTiling tile_plane(std::size_t height, std::size_t width, bool pooled, TileGoal goal) {
+Tiling tile_feature_map(std::size_t height, std::size_t width, bool pooled, TileGoal goal) {
   if (height == 0 || width == 0) {
-    throw std::invalid_argument("a plane without outputs has no tiles");
+    throw std::invalid_argument("a feature map without outputs has no tiles");
   }
   const std::vector<AxisTiling> columns = cuts_of_axis(width, pooled);
-  PlaneTiling best{};
+  Tiling best{};
   // Among equals the one with fewer positions, which needs fewer weights: 8 = 4 + 4, not 6 + 2; then
   // the one of more even sizes: 74 = 11·6 + 2·4, not 12·6 + 2.
   using Rank = std::tuple<double, std::size_t, std::size_t>;
@@ -89,11 +69,7 @@ PlaneTiling tile_plane(std::size_t height, std::size_t width, bool pooled, TileG
   return best;
 }
 
-std::size_t TileRange::count() const {
-  return last - first;
-}
-
-TileOrder::TileOrder(const PlaneTiling& tiling, std::size_t images)
+TileOrder::TileOrder(const Tiling& tiling, std::size_t images)
     : rows_(tiling.rows), columns_(tiling.columns) {
   const AxisTiling &rows = rows_, &columns = columns_;
   large_small_ = {0, rows.large_count * columns.small_count * images};

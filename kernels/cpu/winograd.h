@@ -4,18 +4,18 @@
 // 324. Source: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks",
 // arXiv:1509.09308.
 //
-//   tile d of the plane          V = Bᵀ d B           M[p] = V[p] · U[p]          Y = Aᵀ M A
+//   tile d of the input          V = Bᵀ d B           M[p] = V[p] · U[p]          Y = Aᵀ M A
 //   ┌──────────────┐             position p:          64 matrix products         ┌────────────┐
 //   │ (m+2)×(m+2)  │   winograd_ ┌────────────┐        ┌──────┐ ┌──────┐ winograd_│ m×m        │
 //   │ pixels of    │ ──────────▶ │ tiles × C  │ ─────▶ │tiles │·│ C    │ ───────▶ │ outputs of │
 //   │ C channels   │   input     │ packed A   │  gemm  │ × C  │ │ × N  │  output  │ N channels │
 //   └──────────────┘             └────────────┘        └──────┘ └──────┘          └────────────┘
 //   neighbours overlap                                           U[p] ▲            then bias, ReLU,
-//   by two pixels                                                     │            2×2 pool: plane
-//                       weights g, 3×3×C×N ─▶ U = G g Gᵀ, once (winograd_weights), kept on disk
+//   by two pixels                                                     │            2×2 pool
+//                       weights g, 3×3×C×N ─▶ U = G g Gᵀ, once (winograd_weights)
 //
 // Where the matrices come from: winograd_matrices.h. U does not depend on m: one set of weights
-// serves tiles of every size, and a plane is cut in tiles of two sizes so that they fit it
+// serves tiles of every size, and a feature map has tiles of two sizes so that they fit it
 // (tiling.h).
 //
 // NaN and infinity: a convolution output that the plain loop makes NaN is NaN here, and one that it
@@ -35,11 +35,6 @@ namespace graft::cpu {
 inline constexpr std::size_t winograd_max_points = 8;  // m + 2 for m = 6
 inline constexpr std::size_t winograd_max_positions = winograd_max_points * winograd_max_points;
 
-// Packed weights are kept on disk under this number. Raise it with any change of what
-// WinogradConvolution::pack_weights writes for a kernel: the points, the rounding of the values, or
-// their order.
-inline constexpr unsigned packed_weights_version = 1;
-
 // m is 2 … 6 along each axis. Positions are numbered row · 8 + column for every m.
 struct WinogradInputTile {
   std::size_t rows, columns;  // m along y, along x
@@ -58,7 +53,7 @@ struct WinogradOutputTile {
   const float* product[winograd_max_positions];  // channel 0 of M at each position
   const float* bias;                             // channels
   std::size_t channels;                          // a multiple of channel_block
-  // Outputs past these are computed but not stored: the tile reaches over the edge of the plane.
+  // Outputs past these are computed but not stored: the tile reaches over the edge.
   // With the pool both are even, and so are rows and columns.
   std::size_t valid_rows, valid_columns;
   bool pooled;

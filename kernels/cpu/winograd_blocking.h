@@ -1,24 +1,21 @@
 #pragma once
-// How a Winograd layer is cut in blocks, so that what a block makes is read again while it is near,
-// and how threads share the blocks. Neither changes what is computed.
+// Blocking of a Winograd layer: a block's intermediate results are read again while they are in a
+// near cache. The blocking and the threads that share the blocks do not change what is computed.
 //
 //   by tiles     each thread takes a block of tiles through all steps, in scratch memory of its own:
-//                large planes with few channels. V and M stay in or near the second-level cache:
+//                large feature maps with few channels. V and M stay in or near the second-level cache:
 //                4·64·24·(64 + 64) bytes are 786 KB in block1_conv2. The weights, 1 to 8 MiB, pass
 //                through it once a block.
 //   by channels  all threads transform one block of tiles, then each takes blocks of output
-//                channels through GEMM and output transform: small planes with many channels, where
+//                channels through GEMM and output transform: small feature maps with many channels, where
 //                the weights (16 to 64 MiB) come from memory and must be read few times. V goes
 //                through the last-level cache; the part of one position, 4·84·512 bytes, stays in
 //                the second-level one. Blocks of channels are all that threads can share: 256
 //                channels keep 8 threads busy, 512 keep 16.
-//
-// bench/programs/blocking.cpp measures the choice against a search of all blocks for each layer.
 
 #include <cstddef>
 
-#include "kernels/cpu/convolution_shape.h"
-#include "kernels/cpu/kernels.h"
+#include "kernels/cpu/convolution.h"
 
 namespace graft::cpu {
 

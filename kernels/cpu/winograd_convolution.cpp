@@ -18,10 +18,10 @@ constexpr std::size_t skew = 16;
 // What stays the same during one run.
 struct WinogradConvolution::Job {
   TileOrder order;
-  Planes planes{};
+  FeatureMaps maps{};
   const float* weights = nullptr;
   const float* bias = nullptr;
-  const float* zeros = nullptr;  // one pixel outside the plane
+  const float* zeros = nullptr;  // one pixel outside the input
   float* scratch = nullptr;
 };
 
@@ -34,8 +34,8 @@ WinogradConvolution::WinogradConvolution(const KernelTable& kernels, const Convo
   }
   blocking_.outputs = round_up(blocking.outputs, kernels.gemm_columns);
   const std::size_t halving = shape.pooled ? 2 : 1;
-  tiling_ = tile_plane(shape.output_height() * halving, shape.output_width() * halving,
-                       shape.pooled, goal);
+  tiling_ = tile_feature_map(shape.output_height() * halving, shape.output_width() * halving,
+                             shape.pooled, goal);
 }
 
 std::size_t WinogradConvolution::panels() const {
@@ -70,11 +70,11 @@ void WinogradConvolution::pack_weights(ThreadPool& threads, const float* kernel,
 }
 
 void WinogradConvolution::run(ThreadPool& threads, const float* weights, const float* bias,
-                              const Planes& planes, float* scratch) const {
-  if (planes.images == 0) return;
+                              const FeatureMaps& maps, float* scratch) const {
+  if (maps.images == 0) return;
   std::fill_n(scratch, shape_.inputs, 0.0F);
-  const Job job{
-      TileOrder(tiling_, planes.images), planes, weights, bias, scratch, scratch + shape_.inputs};
+  const Job job{TileOrder(tiling_, maps.images), maps, weights, bias, scratch,
+                scratch + shape_.inputs};
   if (blocking_.by_channels) {
     run_by_channels(threads, job);
   } else {
@@ -193,15 +193,15 @@ void WinogradConvolution::transform_input(const Job& job, const Block& block, Ti
   }
 }
 
-// The tile's window of the plane, which starts one pixel up and left of its outputs.
+// The tile's window of the input, which starts one pixel up and left of its outputs.
 void WinogradConvolution::point_at_pixels(const Job& job, const TilePlace& place,
                                           WinogradInputTile& input) const {
-  const float* plane = job.planes.input + place.image * job.planes.input_stride;
+  const float* image = job.maps.input + place.image * job.maps.input_stride;
   const std::size_t top = tiling_.rows.begin(place.row), left = tiling_.columns.begin(place.column);
   for (std::size_t i = 0; i < input.rows + 2; ++i) {
     const std::size_t y = top + i;  // + 1: the numbers stay unsigned
     const bool inside = y >= 1 && y <= shape_.height;
-    const float* row = inside ? plane + (y - 1) * shape_.width * shape_.inputs : job.zeros;
+    const float* row = inside ? image + (y - 1) * shape_.width * shape_.inputs : job.zeros;
     const float** pixel = input.pixel + i * winograd_max_points;
     for (std::size_t j = 0; j < input.columns + 2; ++j) {
       const std::size_t x = left + j;  // + 1
@@ -251,7 +251,7 @@ void WinogradConvolution::transform_output(const Job& job, const Block& block, s
                       left = tiling_.columns.begin(place.column);
     tile.valid_rows = std::min(tile.rows, shape_.output_height() * halving - top);
     tile.valid_columns = std::min(tile.columns, shape_.output_width() * halving - left);
-    tile.target = job.planes.output + place.image * job.planes.output_stride +
+    tile.target = job.maps.output + place.image * job.maps.output_stride +
                   top / halving * tile.row_stride + left / halving * tile.pixel_stride + output;
     for (std::size_t i = 0; i < tile.rows + 2; ++i) {
       const float* first = product + i * point_columns() * stride;

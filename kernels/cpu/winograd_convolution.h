@@ -3,7 +3,7 @@
 //
 // The work goes in blocks of tiles and of output channels (winograd_blocking.h):
 //
-//   plane ─▶ input transform ─▶ V ─▶ a GEMM for each of ─▶ M ─▶ output transform ─▶ plane
+//   input ─▶ input transform ─▶ V ─▶ a GEMM for each of ─▶ M ─▶ output transform ─▶ output
 //            `tiles` tiles           up to 64 positions          bias, ReLU, pool
 //                                           ▲
 //                    U, packed weights, `outputs` channels of each position, from memory
@@ -15,31 +15,23 @@
 
 #include <cstddef>
 
-#include "kernels/cpu/convolution_shape.h"
-#include "kernels/cpu/kernels.h"
-#include "kernels/cpu/thread_pool.h"
+#include "kernels/cpu/convolution.h"
 #include "kernels/cpu/tiling.h"
 #include "kernels/cpu/winograd_blocking.h"
 
 namespace graft::cpu {
 
-class WinogradConvolution {
+class WinogradConvolution final : public Convolution {
  public:
   // Throws std::invalid_argument for a shape or a blocking that breaks the rules above.
   WinogradConvolution(const KernelTable& kernels, const ConvolutionShape& shape, TileGoal goal,
                       const WinogradBlocking& blocking);
 
-  const ConvolutionShape& shape() const { return shape_; }
-  // Floats of packed weights, and of scratch memory for so many threads.
-  std::size_t weights_size() const;
-  std::size_t scratch_size(std::size_t threads) const;
-
-  // kernel: 3 × 3 × inputs × outputs (HWIO) → packed: weights_size() floats.
-  void pack_weights(ThreadPool& threads, const float* kernel, float* packed) const;
-  // weights: packed; bias: outputs floats; scratch: scratch_size(threads.threads()) floats, 64-byte
-  // aligned for speed; any content.
-  void run(ThreadPool& threads, const float* weights, const float* bias, const Planes& planes,
-           float* scratch) const;
+  std::size_t weights_size() const override;
+  std::size_t scratch_size(std::size_t threads) const override;
+  void pack_weights(ThreadPool& threads, const float* kernel, float* packed) const override;
+  void run(ThreadPool& threads, const float* weights, const float* bias, const FeatureMaps& maps,
+           float* scratch) const override;
 
  private:
   struct Job;
@@ -64,7 +56,7 @@ class WinogradConvolution {
   const KernelTable& kernels_;
   ConvolutionShape shape_;
   WinogradBlocking blocking_;
-  PlaneTiling tiling_;
+  Tiling tiling_;
 };
 
 }  // namespace graft::cpu

@@ -1,7 +1,7 @@
 #pragma once
 // Pixels, as the decoder leaves them, to the network's input in NHWC order, so that a copy to the
 // device carries one byte for each value and not four. Channel c of a pixel (red, green, blue)
-// becomes tables[c][pixel[source[c]]], rounded to T: the tables of kernels/cpu/preprocess.h, so
+// becomes tables[c][pixel[source[c]]], rounded to T: the tables of kernels/pixel_tables.h, so
 // that float results are the CPU's to the bit. Channels beyond the third, which some convolutions
 // want, become 0.
 //
@@ -18,7 +18,7 @@
 namespace graft::cuda {
 
 struct DevicePixelTables {
-  const float* values;  // 3 × 256 floats on the device: cpu::PixelTables::value
+  const float* values;  // 3 × 256 floats on the device: PixelTables::value
   std::uint8_t source[3];
 };
 

@@ -14,12 +14,10 @@
 
 #include <cstddef>
 
-#include "kernels/cpu/relu_dropout.h"
 #include "kernels/cuda/moved_bytes.h"
+#include "kernels/dropout.h"
 
 namespace graft::cuda {
-
-using cpu::Dropout;
 
 // values[i] = max(values[i] + bias[unit], 0)·scale where element i = row·units + unit is kept, else
 // 0. A kept NaN stays NaN. With threshold 0 every value is kept.

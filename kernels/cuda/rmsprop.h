@@ -1,6 +1,6 @@
 #pragma once
 // One RMSprop update of all the parameters of a head, in one launch. Formula, both places of
-// epsilon and source: kernels/cpu/rmsprop.h. Root and quotient are the exact ones of IEEE 754, and
+// epsilon and source: kernels/rmsprop.h. Root and quotient are the exact ones of IEEE 754, and
 // the product and sum of the mean are one fused operation, so that from the same gradient the
 // result is the one of the CPU's AVX kernels to the bit.
 //
@@ -11,12 +11,10 @@
 #include <cstddef>
 #include <span>
 
-#include "kernels/cpu/rmsprop.h"
 #include "kernels/cuda/moved_bytes.h"
+#include "kernels/rmsprop.h"
 
 namespace graft::cuda {
-
-using cpu::Rmsprop;
 
 // A tensor of parameters, on the device: `count` floats each, any alignment, without overlap.
 struct ParameterTensor {

@@ -37,7 +37,7 @@ Config small_config() {
 History SmallRun::into(const std::filesystem::path& output) {
   HeadBackend backend([&](const HeadOptions& options) {
     heads.push_back(options);
-    return std::make_unique<reference::NaiveHead>(options, before);
+    return std::make_unique<reference::ReferenceHead>(options, before);
   });
   return train_on(backend, train.view(), validation.view(), config, output, observer,
                   stop.get_token());

@@ -13,7 +13,7 @@
 #include "engine/backend/backend.h"
 #include "engine/config/config.h"
 #include "engine/head/training.h"
-#include "tests/reference/naive_head.h"
+#include "tests/reference/head.h"
 #include "tests/support/recording_observer.h"
 
 namespace graft::test {
@@ -72,7 +72,7 @@ class HeadBackend final : public Backend {
   Make make_;
 };
 
-// One call of the trainer with a NaiveHead.
+// One call of the trainer with a ReferenceHead.
 struct SmallRun {
   Config config = small_config();
   SmallSet train = small_train();

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "tests/kernels/backbone_support.h"
 #include "tests/reference/convolution.h"
+#include "tests/support/support.h"
 
 namespace graft::test {
 
@@ -27,11 +27,11 @@ std::vector<float> ConvolutionCase::plain() const {
   std::vector<float> all;
   for (std::size_t index = 0; index < images; ++index) {
     const std::span one = std::span(input).subspan(index * input_size(), input_size());
-    reference::Plane plane{shape.height, shape.width, shape.inputs, {one.begin(), one.end()}};
-    plane = reference::convolution(plane, kernel, bias);
-    reference::relu(plane);
-    if (shape.pooled) plane = reference::max_pool(plane);
-    const std::vector<float> values = reference::rounded(plane);
+    reference::FeatureMap map{shape.height, shape.width, shape.inputs, {one.begin(), one.end()}};
+    map = reference::convolution(map, kernel, bias);
+    reference::relu(map);
+    if (shape.pooled) map = reference::max_pool(map);
+    const std::vector<float> values = reference::rounded(map);
     all.insert(all.end(), values.begin(), values.end());
   }
   return all;

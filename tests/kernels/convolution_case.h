@@ -8,8 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/cpu/convolution_shape.h"
-#include "kernels/cpu/thread_pool.h"
+#include "kernels/cpu/convolution.h"
 #include "tests/kernels/guarded_floats.h"
 
 namespace graft::test {
@@ -28,9 +27,9 @@ struct ConvolutionCase {
   ConvolutionCase image(std::size_t index) const;  // that image alone
   std::vector<float> plain() const;                // by the plain loop in double
 
-  // By `layer`, a WinogradConvolution or a GemmConvolution of this shape.
-  template <typename Layer>
-  std::vector<float> by(const Layer& layer, std::size_t threads, std::size_t offset) const {
+  // By `layer`, of this shape.
+  std::vector<float> by(const cpu::Convolution& layer, std::size_t threads,
+                        std::size_t offset) const {
     cpu::ThreadPool pool(threads);
     GuardedFloats packed(layer.weights_size(), offset);
     GuardedFloats scratch(layer.scratch_size(threads), offset);

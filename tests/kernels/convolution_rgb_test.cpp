@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "tests/kernels/backbone_support.h"
 #include "tests/kernels/guarded_floats.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/convolution.h"
@@ -44,10 +43,10 @@ struct RgbCase {
   }
 
   std::vector<float> plain() const {
-    reference::Plane plane =
+    reference::FeatureMap map =
         reference::convolution({height, width, 3, {image.begin(), image.end()}}, kernel, bias);
-    reference::relu(plane);
-    return reference::rounded(plane);
+    reference::relu(map);
+    return reference::rounded(map);
   }
 };
 

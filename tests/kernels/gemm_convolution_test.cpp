@@ -2,7 +2,6 @@
 
 #include <stdexcept>
 
-#include "tests/kernels/backbone_support.h"
 #include "tests/kernels/convolution_case.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/support/support.h"
@@ -24,14 +23,14 @@ std::vector<float> by(Isa isa, const ConvolutionCase& layer, std::size_t threads
 class GemmConvolutions : public IsaTest {};
 GRAFT_FOR_EACH_ISA(GemmConvolutions);
 
-TEST_P(GemmConvolutions, AreTheConvolutionOnEveryPlaneUpTo40) {
+TEST_P(GemmConvolutions, AreTheConvolutionOnEveryShapeUpTo40) {
   for (std::size_t side = 1; side <= 40; ++side) {
     const ConvolutionCase layer({side, 41 - side, 16, 32, false});
     EXPECT_TRUE(nearly_equal(by(GetParam(), layer), layer.plain(), tolerance)) << side;
   }
 }
 
-TEST_P(GemmConvolutions, AreTheConvolutionAndPoolOnEveryPlaneUpTo40) {
+TEST_P(GemmConvolutions, AreTheConvolutionAndPoolOnEveryShapeUpTo40) {
   for (std::size_t side = 2; side <= 40; ++side) {
     const ConvolutionCase layer({side, 42 - side, 16, 16, true});
     EXPECT_TRUE(nearly_equal(by(GetParam(), layer), layer.plain(), tolerance)) << side;

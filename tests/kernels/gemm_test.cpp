@@ -4,7 +4,6 @@
 #include <limits>
 #include <vector>
 
-#include "tests/kernels/backbone_support.h"
 #include "tests/kernels/guarded_floats.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/support/support.h"

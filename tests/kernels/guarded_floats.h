@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <span>
 #include <vector>
 
@@ -43,14 +42,5 @@ class GuardedFloats {
   std::size_t first_ = 0;
   std::size_t count_;
 };
-
-// Values around zero from a generator of the test's own.
-inline std::vector<float> random_values(std::size_t count, std::uint32_t seed, float scale = 1.0F) {
-  std::mt19937 generator(seed);
-  std::uniform_real_distribution<float> uniform(-scale, scale);
-  std::vector<float> values(count);
-  for (float& value : values) value = uniform(generator);
-  return values;
-}
 
 }  // namespace graft::test

@@ -1,4 +1,4 @@
-// dense_backward_input, dense_update and bias_update against their twins and RMSprop's closed form.
+// dense_backward_input, dense_update and bias_update against the reference implementation and RMSprop's closed form.
 
 #include <cmath>
 #include <limits>
@@ -7,7 +7,7 @@
 #include "tests/kernels/guarded_floats.h"
 #include "tests/kernels/head_layout.h"
 #include "tests/kernels/isa_test.h"
-#include "tests/reference/naive_head_ops.h"
+#include "tests/reference/head_ops.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -20,7 +20,7 @@ using test::random_values;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-cpu::Rmsprop rmsprop(bool inside, float epsilon = 1e-7F) {
+Rmsprop rmsprop(bool inside, float epsilon = 1e-7F) {
   return {1e-3F, 0.9F, static_cast<float>(1.0 - 0.9), epsilon, inside};
 }
 
@@ -45,7 +45,7 @@ class DenseBackwardInput : public test::IsaTest {
 };
 GRAFT_FOR_EACH_ISA(DenseBackwardInput);
 
-TEST_P(DenseBackwardInput, EqualsItsTwinForEveryTail) {
+TEST_P(DenseBackwardInput, EqualsTheReferenceForEveryTail) {
   for (std::size_t rows = 1; rows <= 9; ++rows) {
     for (std::size_t units = 1; units <= 67; units += units < 36 ? 1 : 5) {
       for (const std::size_t inputs : {1, 2, 19, 40}) {
@@ -80,7 +80,7 @@ class DenseUpdate : public test::IsaTest {
  protected:
   reference::Parameters run(const reference::Parameters& old, const std::vector<float>& inputs,
                             const std::vector<float>& delta, std::size_t rows, std::size_t count,
-                            std::size_t units, const cpu::Rmsprop& factors) const {
+                            std::size_t units, const Rmsprop& factors) const {
     GuardedFloats packed(test::packed_rows(inputs, rows, count), 1);
     GuardedFloats from(delta, units % 4);
     GuardedFloats kernel(test::in_panels(old.values, count, units), (units + 1) % 4);
@@ -107,7 +107,7 @@ reference::Parameters random_parameters(std::size_t count) {
   return parameters;
 }
 
-TEST_P(DenseUpdate, EqualsItsTwinForEveryTailAndBothPlacesOfEpsilon) {
+TEST_P(DenseUpdate, EqualsTheReferenceForEveryTailAndBothPlacesOfEpsilon) {
   for (const bool inside : {true, false}) {
     for (const std::size_t rows : {1, 2, 5, 15, 16, 17, 35}) {
       for (std::size_t units = 1; units <= 67; units += units < 36 ? 1 : 7) {
@@ -146,7 +146,7 @@ TEST_P(DenseUpdate, ANanGradientReachesItsWeightAlone) {
 class BiasUpdate : public test::IsaTest {};
 GRAFT_FOR_EACH_ISA(BiasUpdate);
 
-TEST_P(BiasUpdate, EqualsItsTwinForEveryTailAndBothPlacesOfEpsilon) {
+TEST_P(BiasUpdate, EqualsTheReferenceForEveryTailAndBothPlacesOfEpsilon) {
   for (const bool inside : {true, false}) {
     for (const std::size_t rows : {1, 3, 16}) {
       for (std::size_t units = 1; units <= 35; ++units) {

@@ -1,4 +1,4 @@
-// pack_rows, dense_forward, sum_chunks, relu_dropout against their twins.
+// pack_rows, dense_forward, sum_chunks, relu_dropout against the reference implementation.
 
 #include <cmath>
 #include <limits>
@@ -8,7 +8,7 @@
 #include "tests/kernels/guarded_floats.h"
 #include "tests/kernels/head_layout.h"
 #include "tests/kernels/isa_test.h"
-#include "tests/reference/naive_head_ops.h"
+#include "tests/reference/head_ops.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -86,7 +86,7 @@ class DenseForward : public test::IsaTest {
 };
 GRAFT_FOR_EACH_ISA(DenseForward);
 
-TEST_P(DenseForward, EqualsItsTwinForEveryTail) {
+TEST_P(DenseForward, EqualsTheReferenceForEveryTail) {
   for (std::size_t rows = 0; rows <= 25; ++rows) {
     for (std::size_t units = 1; units <= 67; units += units < 36 ? 1 : 7) {
       for (const std::size_t count : {0, 1, 2, 7, 16, 33}) {
@@ -100,7 +100,7 @@ TEST_P(DenseForward, EqualsItsTwinForEveryTail) {
   }
 }
 
-TEST_P(DenseForward, EqualsItsTwinOnAWholeChunk) {
+TEST_P(DenseForward, EqualsTheReferenceOnAWholeChunk) {
   const std::vector<float> inputs = random_values(16 * cpu::dense_chunk, 3);
   const std::vector<float> kernel = random_values(cpu::dense_chunk * 256, 4);
   EXPECT_TRUE(nearly_equal(run(inputs, kernel, 16, cpu::dense_chunk, 256, 0),
@@ -206,13 +206,13 @@ TEST_P(SumChunks, ChunksKeepALongSumAccurate) {
 class ReluDropout : public test::IsaTest {
  protected:
   static RandomStream stream() { return {77, RandomPurpose::dropout, 1, 12345}; }
-  static cpu::Dropout dropout(double rate) {
-    return {stream(), cpu::dropout_threshold(rate), static_cast<float>(1.0 / (1.0 - rate))};
+  static Dropout dropout(double rate) {
+    return {stream(), dropout_threshold(rate), static_cast<float>(1.0 / (1.0 - rate))};
   }
 };
 GRAFT_FOR_EACH_ISA(ReluDropout);
 
-TEST_P(ReluDropout, EqualsItsTwinForEveryTailAndStart) {
+TEST_P(ReluDropout, EqualsTheReferenceForEveryTailAndStart) {
   for (const double rate : {0.0, 0.3, 0.5, 0.9}) {
     for (std::size_t count = 0; count <= 140; count += count < 40 ? 1 : 9) {
       for (std::uint64_t first = 0; first < 6; ++first) {
@@ -270,8 +270,7 @@ TEST_P(ReluDropout, KeepsTheShareThatItShouldAndItsSum) {
 TEST_P(ReluDropout, OtherStepsLayersAndSeedsMakeOtherMasks) {
   const auto mask = [&](const RandomStream& of) {
     std::vector<float> values(256, 1.0F);
-    kernels().relu_dropout(values.data(), values.size(), 0,
-                           {of, cpu::dropout_threshold(0.5), 2.0F});
+    kernels().relu_dropout(values.data(), values.size(), 0, {of, dropout_threshold(0.5), 2.0F});
     return values;
   };
   const std::vector<float> base = mask({1, RandomPurpose::dropout, 0, 0});
@@ -306,7 +305,7 @@ TEST_P(ReluDropout, BackwardPassesWhatWasKeptAndAboveZero) {
 
 TEST(DropoutThreshold, IsTheComparisonWithTheRateExactly) {
   for (const double rate : {0.0, 1e-9, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.999999, 0.9999999999}) {
-    const std::uint32_t threshold = cpu::dropout_threshold(rate);
+    const std::uint32_t threshold = dropout_threshold(rate);
     for (std::int64_t around = -2; around <= 2; ++around) {
       const std::int64_t top = static_cast<std::int64_t>(threshold) + around;
       if (top < 0 || top >= (std::int64_t{1} << 24U)) continue;

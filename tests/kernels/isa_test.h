@@ -1,6 +1,5 @@
 #pragma once
-// A test that runs once for every vector unit, and is skipped, by name, where the processor lacks
-// it.
+// A test for each vector unit, skipped by name where the processor lacks it.
 
 #include <gtest/gtest.h>
 
@@ -20,20 +19,14 @@ class IsaTest : public ::testing::TestWithParam<cpu::Isa> {
   const cpu::KernelTable& kernels() const { return cpu::kernels_for(GetParam()); }
 };
 
-inline std::string isa_test_name(const ::testing::TestParamInfo<cpu::Isa>& info) {
-  switch (info.param) {
-    case cpu::Isa::portable:
-      return "portable";
-    case cpu::Isa::avx2:
-      return "avx2";
-    case cpu::Isa::avx512:
-      return "avx512";
-  }
-  return "";
+// In the name of a test.
+inline std::string isa_name(cpu::Isa isa) {
+  if (isa == cpu::Isa::portable) return "portable";
+  return isa == cpu::Isa::avx2 ? "avx2" : "avx512";
 }
 
 }  // namespace graft::test
 
 #define GRAFT_FOR_EACH_ISA(suite)                                                       \
   INSTANTIATE_TEST_SUITE_P(EachIsa, suite, ::testing::ValuesIn(::graft::cpu::all_isas), \
-                           ::graft::test::isa_test_name)
+                           [](const auto& test) { return ::graft::test::isa_name(test.param); })

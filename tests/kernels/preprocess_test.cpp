@@ -1,6 +1,5 @@
 #include "kernels/cpu/preprocess.h"
 
-#include "tests/kernels/backbone_support.h"
 #include "tests/reference/convolution.h"
 #include "tests/support/support.h"
 
@@ -9,9 +8,9 @@ namespace {
 
 constexpr Preprocess all[] = {Preprocess::rescale, Preprocess::caffe, Preprocess::torch};
 
-cpu::PixelTables tables_of(Preprocess how) {
-  if (how == Preprocess::caffe) return cpu::caffe_tables();
-  return how == Preprocess::torch ? cpu::torch_tables() : cpu::rescale_tables();
+PixelTables tables_of(Preprocess how) {
+  if (how == Preprocess::caffe) return caffe_tables();
+  return how == Preprocess::torch ? torch_tables() : rescale_tables();
 }
 
 TEST(Preprocess, IsKerasBitForBitForEveryByte) {
@@ -33,9 +32,9 @@ TEST(Preprocess, IsKerasBitForBitForEveryByte) {
 }
 
 TEST(Preprocess, LeavesTheBorderAlone) {
-  const std::vector<std::uint8_t> rgb = random_pixels(5 * 7 * 3, 1);
+  const std::vector<std::uint8_t> rgb(5 * 7 * 3, 200);
   std::vector<float> padded(7 * 9 * 3, 0.0F);
-  cpu::preprocess(cpu::caffe_tables(), {5, 7, rgb.data(), padded.data()});
+  cpu::preprocess(caffe_tables(), {5, 7, rgb.data(), padded.data()});
   for (std::size_t y = 0; y < 7; ++y) {
     for (std::size_t x = 0; x < 9; ++x) {
       const bool border = y == 0 || y == 6 || x == 0 || x == 8;
@@ -48,10 +47,10 @@ TEST(Preprocess, LeavesTheBorderAlone) {
 }
 
 TEST(Preprocess, KnowsTheKnownValues) {
-  EXPECT_EQ(cpu::rescale_tables().value[0][255], 1.0F);
-  EXPECT_EQ(cpu::caffe_tables().source[0], 2);
-  EXPECT_FLOAT_EQ(cpu::caffe_tables().value[0][0], -103.939F);
-  EXPECT_FLOAT_EQ(cpu::torch_tables().value[2][0], -1.8044444F);
+  EXPECT_EQ(rescale_tables().value[0][255], 1.0F);
+  EXPECT_EQ(caffe_tables().source[0], 2);
+  EXPECT_FLOAT_EQ(caffe_tables().value[0][0], -103.939F);
+  EXPECT_FLOAT_EQ(torch_tables().value[2][0], -1.8044444F);
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ namespace {
 constexpr TileGoal goals[] = {TileGoal::many_images, TileGoal::one_image};
 
 AxisTiling rows_of(std::size_t outputs, bool pooled, TileGoal goal) {
-  return tile_plane(outputs, outputs, pooled, goal).rows;
+  return tile_feature_map(outputs, outputs, pooled, goal).rows;
 }
 
-TEST(TilePlane, CoversEveryOutputOnceAndOnlyTheLastTileReachesOver) {
+TEST(TileFeatureMap, CoversEveryOutputOnceAndOnlyTheLastTileReachesOver) {
   for (const TileGoal goal : goals) {
     for (std::size_t outputs = 1; outputs <= 300; ++outputs) {
       const AxisTiling tiling = rows_of(outputs, false, goal);
@@ -32,7 +32,7 @@ TEST(TilePlane, CoversEveryOutputOnceAndOnlyTheLastTileReachesOver) {
   }
 }
 
-TEST(TilePlane, TakesEvenTilesBeforeAPool) {
+TEST(TileFeatureMap, TakesEvenTilesBeforeAPool) {
   for (const TileGoal goal : goals) {
     for (std::size_t outputs = 2; outputs <= 300; outputs += 2) {
       const AxisTiling tiling = rows_of(outputs, true, goal);
@@ -49,7 +49,7 @@ std::tuple<std::size_t, std::size_t, std::size_t, std::size_t> sizes(std::size_t
   return {t.large_count, t.large, t.small_count, t.small};
 }
 
-TEST(TilePlane, MultipliesLeastForManyImages) {
+TEST(TileFeatureMap, MultipliesLeastForManyImages) {
   constexpr TileGoal goal = TileGoal::many_images;
   EXPECT_EQ(sizes(150, true, goal), std::tuple(25U, 6U, 0U, 6U));
   EXPECT_EQ(sizes(75, false, goal), std::tuple(10U, 6U, 3U, 5U));
@@ -61,24 +61,24 @@ TEST(TilePlane, MultipliesLeastForManyImages) {
   EXPECT_EQ(sizes(8, true, goal), std::tuple(2U, 4U, 0U, 4U));
 }
 
-TEST(TilePlane, TakesSmallerTilesOfSmallPlanesForOneImage) {
+TEST(TileFeatureMap, TakesSmallerTilesOfSmallMapsForOneImage) {
   constexpr TileGoal goal = TileGoal::one_image;
   EXPECT_EQ(sizes(150, true, goal), sizes(150, true, TileGoal::many_images));
   EXPECT_EQ(sizes(37, false, goal), sizes(37, false, TileGoal::many_images));
-  const auto [rows, columns] = tile_plane(18, 18, false, goal);
+  const auto [rows, columns] = tile_feature_map(18, 18, false, goal);
   EXPECT_LT((rows.large + 2) * (columns.large + 2), 64U) << "positions of tiles of 6";
   EXPECT_EQ(sizes(9, false, goal), std::tuple(3U, 3U, 0U, 3U));
   EXPECT_EQ(sizes(8, true, goal), std::tuple(4U, 2U, 0U, 2U));
 }
 
-TEST(TilePlane, RefusesAPlaneWithoutOutputs) {
-  EXPECT_THROW(tile_plane(0, 3, false, TileGoal::many_images), std::invalid_argument);
-  EXPECT_THROW(tile_plane(3, 0, false, TileGoal::many_images), std::invalid_argument);
+TEST(TileFeatureMap, RefusesAShapeWithoutOutputs) {
+  EXPECT_THROW(tile_feature_map(0, 3, false, TileGoal::many_images), std::invalid_argument);
+  EXPECT_THROW(tile_feature_map(3, 0, false, TileGoal::many_images), std::invalid_argument);
 }
 
 TEST(TileOrder, HasEveryTileOnce) {
   for (const auto& [height, width] : {std::pair(37, 75), {9, 18}, {1, 5}, {12, 13}}) {
-    const auto [rows, columns] = tile_plane(height, width, false, TileGoal::many_images);
+    const auto [rows, columns] = tile_feature_map(height, width, false, TileGoal::many_images);
     const TileOrder order({rows, columns}, 3);
     EXPECT_EQ(order.count(), rows.count() * columns.count() * 3);
     std::set<std::tuple<std::size_t, std::size_t, std::size_t>> seen;
@@ -94,7 +94,7 @@ TEST(TileOrder, HasEveryTileOnce) {
 }
 
 TEST(TileOrder, KeepsTheTilesOfAPositionSideBySide) {
-  const auto [rows, columns] = tile_plane(37, 75, false, TileGoal::many_images);
+  const auto [rows, columns] = tile_feature_map(37, 75, false, TileGoal::many_images);
   const TileOrder order({rows, columns}, 2);
   for (std::size_t i = 0; i < rows.large + 2; ++i) {
     for (std::size_t j = 0; j < columns.large + 2; ++j) {

@@ -4,7 +4,6 @@
 #include <limits>
 #include <stdexcept>
 
-#include "tests/kernels/backbone_support.h"
 #include "tests/kernels/convolution_case.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/support/support.h"
@@ -36,7 +35,7 @@ struct LayerCase : ConvolutionCase {
 class Winograd : public IsaTest {};
 GRAFT_FOR_EACH_ISA(Winograd);
 
-TEST_P(Winograd, IsTheConvolutionOnEveryPlaneUpTo40) {
+TEST_P(Winograd, IsTheConvolutionOnEveryShapeUpTo40) {
   for (std::size_t side = 1; side <= 40; ++side) {
     const LayerCase layer({side, 41 - side, 16, 32, false});
     for (const TileGoal goal : {TileGoal::many_images, TileGoal::one_image}) {
@@ -47,7 +46,7 @@ TEST_P(Winograd, IsTheConvolutionOnEveryPlaneUpTo40) {
   }
 }
 
-TEST_P(Winograd, IsTheConvolutionAndPoolOnEveryPlaneUpTo40) {
+TEST_P(Winograd, IsTheConvolutionAndPoolOnEveryShapeUpTo40) {
   for (std::size_t side = 2; side <= 40; ++side) {
     const LayerCase layer({side, 42 - side, 16, 16, true});
     for (const TileGoal goal : {TileGoal::many_images, TileGoal::one_image}) {
@@ -70,7 +69,7 @@ TEST_P(Winograd, IsTheConvolutionForEveryNumberOfChannels) {
   }
 }
 
-TEST_P(Winograd, IsTheConvolutionOnPlanesOfAPhoto) {
+TEST_P(Winograd, IsTheConvolutionOnTheLayersOfAPhoto) {
   for (const ConvolutionShape& shape : {ConvolutionShape{75, 75, 16, 16, true},
                                         {150, 150, 16, 16, true},
                                         {37, 37, 32, 32, false}}) {
@@ -81,7 +80,7 @@ TEST_P(Winograd, IsTheConvolutionOnPlanesOfAPhoto) {
   }
 }
 
-TEST_P(Winograd, IsTheConvolutionOnPlanesFrom32To512) {
+TEST_P(Winograd, IsTheConvolutionOnShapesFrom32To512) {
   for (const auto& [height, width] :
        {std::pair(32U, 512U), {63U, 129U}, {255U, 97U}, {511U, 33U}, {512U, 512U}}) {
     for (const bool pooled : {false, true}) {
@@ -130,16 +129,16 @@ TEST(WinogradBytes, AreTheSameWithAvx2AndAvx512) {
 
 // The contract of winograd.h: outputs that the plain loop makes NaN are NaN, those that it makes
 // infinite are infinite or NaN; others differ only where a tile reads the value.
-void expect_spread_within_tiles(const LayerCase& broken, const LayerCase& sound, Isa isa,
+void expect_spread_within_tiles(const LayerCase& broken, const LayerCase& intact, Isa isa,
                                 std::size_t y, std::size_t x) {
   const std::vector<float> actual = broken.by(isa, by_tiles);
-  const std::vector<float> untouched = sound.by(isa, by_tiles);
+  const std::vector<float> untouched = intact.by(isa, by_tiles);
   const std::vector<float> plain = broken.plain();
   const ConvolutionShape& shape = broken.shape;
   const std::size_t halving = shape.pooled ? 2 : 1;
   const auto [rows, columns] =
-      cpu::tile_plane(shape.output_height() * halving, shape.output_width() * halving, shape.pooled,
-                      TileGoal::many_images);
+      cpu::tile_feature_map(shape.output_height() * halving, shape.output_width() * halving,
+                            shape.pooled, TileGoal::many_images);
   // Whether the tile that holds this output reads input `at`: outputs begin-1 … begin+size.
   const auto reads = [](const cpu::AxisTiling& axis, std::size_t output, std::size_t at) {
     std::size_t tile = 0;
@@ -168,12 +167,12 @@ void expect_spread_within_tiles(const LayerCase& broken, const LayerCase& sound,
 TEST_P(Winograd, NotANumberAndInfinitySpreadWithinTheirTilesOnly) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for (const bool pooled : {false, true}) {
-    const LayerCase sound({23, 21, 16, 16, pooled});
+    const LayerCase intact({23, 21, 16, 16, pooled});
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity}) {
       for (const auto& [y, x] : {std::pair(0U, 0U), {5U, 6U}, {11U, 12U}, {17U, 3U}, {21U, 19U}}) {
-        LayerCase broken = sound;
+        LayerCase broken = intact;
         broken.input[(y * 21 + x) * 16 + 5] = value;
-        expect_spread_within_tiles(broken, sound, GetParam(), y, x);
+        expect_spread_within_tiles(broken, intact, GetParam(), y, x);
       }
     }
   }

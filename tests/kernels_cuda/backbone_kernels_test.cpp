@@ -7,7 +7,7 @@
 #include "kernels/cuda/cast_features.h"
 #include "kernels/cuda/preprocess.h"
 #include "tests/kernels_cuda/cuda_test.h"
-#include "tests/reference/naive_plane_ops.h"
+#include "tests/reference/feature_map_ops.h"
 
 namespace graft {
 namespace {
@@ -25,9 +25,8 @@ class BackboneKernels : public test::CudaStorageTest<T> {
  protected:
   static constexpr std::size_t pack = 16 / sizeof(T);
 
-  static void expect_preprocess(const std::vector<std::uint8_t>& rgb,
-                                const cpu::PixelTables& tables, std::size_t channels,
-                                std::size_t offset) {
+  static void expect_preprocess(const std::vector<std::uint8_t>& rgb, const PixelTables& tables,
+                                std::size_t channels, std::size_t offset) {
     const std::size_t pixels = rgb.size() / 3;
     const float* first = &tables.value[0][0];
     const DeviceArray<std::uint8_t> bytes(rgb, offset);
@@ -55,17 +54,17 @@ class BackboneKernels : public test::CudaStorageTest<T> {
     ASSERT_TRUE(data.guards_intact());
   }
 
-  static void expect_pool(const reference::Plane& plane, std::size_t offset) {
-    const std::vector<float> values = rounded<T>(odd_numbers(plane.count(), 5));
-    const std::vector<float> bias = random_numbers(plane.channels, 6);
+  static void expect_pool(const reference::BatchShape& shape, std::size_t offset) {
+    const std::vector<float> values = rounded<T>(odd_numbers(shape.count(), 5));
+    const std::vector<float> bias = random_numbers(shape.channels, 6);
     const DeviceArray<T> in(stored<T>(values), offset);
     const DeviceArray<float> biases(bias);
-    const DeviceArray<T> out(plane.pooled_count(), offset);
+    const DeviceArray<T> out(shape.pooled_count(), offset);
     cuda::bias_relu_max_pool(out.get(), in.get(), biases.get(),
-                             {plane.images, plane.height, plane.width, plane.channels}, nullptr);
+                             {shape.images, shape.height, shape.width, shape.channels}, nullptr);
     ASSERT_TRUE(nearly_equal(numbers<T>(out.host()),
-                             rounded<T>(reference::bias_relu_max_pool(values, bias, plane)), 0.0))
-        << plane.images << " × " << plane.height << " × " << plane.width << " × " << plane.channels
+                             rounded<T>(reference::bias_relu_max_pool(values, bias, shape)), 0.0))
+        << shape.images << " × " << shape.height << " × " << shape.width << " × " << shape.channels
         << ", offset " << offset;
     ASSERT_TRUE(out.guards_intact());
   }
@@ -77,7 +76,7 @@ TYPED_TEST(BackboneKernels, PreprocessKnowsEveryByteInEveryChannelAndForm) {
   for (std::size_t i = 0; i < rgb.size(); ++i) {
     rgb[i] = static_cast<std::uint8_t>(i / 3 + 85 * (i % 3));
   }
-  for (const auto& tables : {cpu::rescale_tables(), cpu::caffe_tables(), cpu::torch_tables()}) {
+  for (const auto& tables : {rescale_tables(), caffe_tables(), torch_tables()}) {
     this->expect_preprocess(rgb, tables, 3, 0);
   }
 }
@@ -85,7 +84,7 @@ TYPED_TEST(BackboneKernels, PreprocessKnowsEveryByteInEveryChannelAndForm) {
 TYPED_TEST(BackboneKernels, PreprocessHasRightTailsForEverySizeAndAlignment) {
   std::vector<std::uint8_t> rgb(3 * 2100);
   std::iota(rgb.begin(), rgb.end(), std::uint8_t{7});
-  const cpu::PixelTables tables = cpu::caffe_tables();
+  const PixelTables tables = caffe_tables();
   for (const std::size_t pixels : {0, 1, 2, 3, 5, 6, 11, 16, 17, 33, 2047, 2048, 2049, 2100}) {
     for (const std::size_t channels : {3, 4, 8}) {
       const std::vector<std::uint8_t> some(rgb.begin(),

@@ -37,6 +37,16 @@ inline bool on_virtual_gpu() {
   return GRAFT_VIRTUAL_GPU(vgpu_error_count) != nullptr;
 }
 
+// Fails the test for each finding of the virtual GPU, and resets it.
+inline void expect_no_findings() {
+  if (!on_virtual_gpu()) return;
+  for (int n = 0; n < GRAFT_VIRTUAL_GPU(vgpu_error_count)(); ++n) {
+    ADD_FAILURE() << "the virtual GPU found " << GRAFT_VIRTUAL_GPU(vgpu_error_text)(n);
+  }
+  GRAFT_VIRTUAL_GPU(vgpu_revive)();
+  GRAFT_VIRTUAL_GPU(vgpu_clear_errors)();
+}
+
 class CudaTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -45,14 +55,7 @@ class CudaTest : public ::testing::Test {
       GTEST_SKIP() << "no GPU on this machine";
     }
   }
-  void TearDown() override {
-    if (!on_virtual_gpu()) return;
-    for (int n = 0; n < GRAFT_VIRTUAL_GPU(vgpu_error_count)(); ++n) {
-      ADD_FAILURE() << "the virtual GPU found " << GRAFT_VIRTUAL_GPU(vgpu_error_text)(n);
-    }
-    GRAFT_VIRTUAL_GPU(vgpu_revive)();
-    GRAFT_VIRTUAL_GPU(vgpu_clear_errors)();
-  }
+  void TearDown() override { expect_no_findings(); }
 };
 
 template <typename T>

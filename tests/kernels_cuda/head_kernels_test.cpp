@@ -5,8 +5,8 @@
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
 #include "tests/kernels_cuda/cuda_test.h"
-#include "tests/reference/naive_head_ops.h"
-#include "tests/reference/naive_plane_ops.h"
+#include "tests/reference/feature_map_ops.h"
+#include "tests/reference/head_ops.h"
 
 namespace graft {
 namespace {
@@ -61,7 +61,7 @@ class CudaReluDropout : public test::CudaTest {
     return {0x123456789ABCULL, RandomPurpose::dropout, 1, 1ULL << 33U};
   }
   static cuda::Dropout dropout(double rate) {
-    return {stream(), cpu::dropout_threshold(rate), static_cast<float>(1.0 / (1.0 - rate))};
+    return {stream(), dropout_threshold(rate), static_cast<float>(1.0 / (1.0 - rate))};
   }
   static std::vector<float> sums(const std::vector<float>& values, const std::vector<float>& bias) {
     std::vector<float> out = values;
@@ -108,7 +108,7 @@ TEST_F(CudaReluDropout, OtherStepsLayersAndSeedsMakeOtherMasks) {
   const auto mask = [](const RandomStream& of) {
     const DeviceArray<float> values(std::vector<float>(64, 1.0F));
     const DeviceArray<float> bias(std::vector<float>(64, 0.0F));
-    cuda::relu_dropout(values.get(), bias.get(), 1, 64, {of, cpu::dropout_threshold(0.5), 2.0F},
+    cuda::relu_dropout(values.get(), bias.get(), 1, 64, {of, dropout_threshold(0.5), 2.0F},
                        nullptr);
     return values.host();
   };

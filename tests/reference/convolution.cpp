@@ -4,9 +4,10 @@
 
 namespace graft::reference {
 
-Plane convolution(const Plane& input, std::span<const float> kernel, std::span<const float> bias) {
+FeatureMap convolution(const FeatureMap& input, std::span<const float> kernel,
+                       std::span<const float> bias) {
   const std::size_t outputs = bias.size();
-  Plane output{input.height, input.width, outputs, {}};
+  FeatureMap output{input.height, input.width, outputs, {}};
   output.values.reserve(input.height * input.width * outputs);
   std::vector<double> sum(outputs);
   for (std::size_t y = 0; y < input.height; ++y) {
@@ -32,14 +33,14 @@ Plane convolution(const Plane& input, std::span<const float> kernel, std::span<c
   return output;
 }
 
-void relu(Plane& plane) {
-  for (double& value : plane.values) {
+void relu(FeatureMap& map) {
+  for (double& value : map.values) {
     if (value < 0.0) value = 0.0;
   }
 }
 
-Plane max_pool(const Plane& input) {
-  Plane output{input.height / 2, input.width / 2, input.channels, {}};
+FeatureMap max_pool(const FeatureMap& input) {
+  FeatureMap output{input.height / 2, input.width / 2, input.channels, {}};
   for (std::size_t y = 0; y < output.height; ++y) {
     for (std::size_t x = 0; x < output.width; ++x) {
       for (std::size_t channel = 0; channel < input.channels; ++channel) {
@@ -57,12 +58,12 @@ Plane max_pool(const Plane& input) {
   return output;
 }
 
-Plane preprocess(Preprocess how, std::size_t height, std::size_t width,
-                 std::span<const std::uint8_t> rgb) {
+FeatureMap preprocess(Preprocess how, std::size_t height, std::size_t width,
+                      std::span<const std::uint8_t> rgb) {
   constexpr float caffe_mean[3] = {103.939F, 116.779F, 123.68F};
   constexpr float torch_mean[3] = {0.485F, 0.456F, 0.406F};
   constexpr float torch_deviation[3] = {0.229F, 0.224F, 0.225F};
-  Plane plane{height, width, 3, {}};
+  FeatureMap map{height, width, 3, {}};
   for (std::size_t index = 0; index < height * width * 3; ++index) {
     const std::size_t channel = index % 3;
     float value = 0.0F;
@@ -82,12 +83,12 @@ Plane preprocess(Preprocess how, std::size_t height, std::size_t width,
         value /= torch_deviation[channel];
         break;
     }
-    plane.values.push_back(static_cast<double>(value));
+    map.values.push_back(static_cast<double>(value));
   }
-  return plane;
+  return map;
 }
 
-Plane vgg16(const Vgg16Weights& weights, Plane image) {
+FeatureMap vgg16(const Vgg16Weights& weights, FeatureMap image) {
   for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
     image = convolution(image, weights.layers[layer].kernel, weights.layers[layer].bias);
     relu(image);
@@ -96,8 +97,8 @@ Plane vgg16(const Vgg16Weights& weights, Plane image) {
   return image;
 }
 
-std::vector<float> rounded(const Plane& plane) {
-  return {plane.values.begin(), plane.values.end()};
+std::vector<float> rounded(const FeatureMap& map) {
+  return {map.values.begin(), map.values.end()};
 }
 
 }  // namespace graft::reference

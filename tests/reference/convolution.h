@@ -1,5 +1,5 @@
 #pragma once
-// Plain loops in double for what the backbone's kernels compute. All layouts are (y, x, channel),
+// Reference implementation of the backbone: plain loops in double. All layouts are (y, x, channel),
 // the kernels are HWIO.
 
 #include <cstddef>
@@ -12,25 +12,26 @@
 
 namespace graft::reference {
 
-struct Plane {
+struct FeatureMap {
   std::size_t height = 0, width = 0, channels = 0;
   std::vector<double> values;
 };
 
 // 3×3 convolution with a border of zeros, then bias. kernel: 3 × 3 × channels × bias.size().
-Plane convolution(const Plane& input, std::span<const float> kernel, std::span<const float> bias);
+FeatureMap convolution(const FeatureMap& input, std::span<const float> kernel,
+                       std::span<const float> bias);
 // max(x, 0), and NaN stays.
-void relu(Plane& plane);
+void relu(FeatureMap& map);
 // The largest of each 2×2 window, NaN if one of the four is; a last odd row or column is dropped.
-Plane max_pool(const Plane& input);
+FeatureMap max_pool(const FeatureMap& input);
 
 // Keras' preprocess_input, or its rescale: float operations, pixel by pixel.
-Plane preprocess(Preprocess how, std::size_t height, std::size_t width,
-                 std::span<const std::uint8_t> rgb);
+FeatureMap preprocess(Preprocess how, std::size_t height, std::size_t width,
+                      std::span<const std::uint8_t> rgb);
 
-// VGG16's last plane.
-Plane vgg16(const Vgg16Weights& weights, Plane image);
+// VGG16's last feature map.
+FeatureMap vgg16(const Vgg16Weights& weights, FeatureMap image);
 
-std::vector<float> rounded(const Plane& plane);
+std::vector<float> rounded(const FeatureMap& map);
 
 }  // namespace graft::reference

@@ -1,8 +1,10 @@
 #include "tests/support/support.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -79,6 +81,31 @@ std::optional<std::filesystem::path> vgg16_weights_file() {
          << "off by " << worst << " at " << where << " (" << actual[where] << " where "
          << expected[where] << " was expected); allowed is " << tolerance << " of the largest, "
          << largest;
+}
+
+::testing::AssertionResult same_bytes(std::span<const float> a, std::span<const float> b) {
+  if (a.size() != b.size()) return ::testing::AssertionFailure() << "sizes differ";
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::bit_cast<std::uint32_t>(a[i]) == std::bit_cast<std::uint32_t>(b[i])) continue;
+    return ::testing::AssertionFailure() << "at " << i << ": " << a[i] << " and " << b[i];
+  }
+  return ::testing::AssertionSuccess();
+}
+
+std::vector<float> random_values(std::size_t count, std::uint32_t seed, float scale) {
+  std::mt19937 generator(seed);
+  std::uniform_real_distribution<float> uniform(-scale, scale);
+  std::vector<float> values(count);
+  for (float& value : values) value = uniform(generator);
+  return values;
+}
+
+std::vector<float> normal_values(std::size_t count, std::uint32_t seed, double scale) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0.0F, static_cast<float>(scale));
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(generator);
+  return values;
 }
 
 }  // namespace graft::test

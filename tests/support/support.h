@@ -1,14 +1,16 @@
 #pragma once
-// What tests of every room share.
+// Helpers of tests of every folder.
 
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace graft::test {
 
@@ -34,10 +36,16 @@ std::optional<std::filesystem::path> reference_folder();
 // there.
 std::optional<std::filesystem::path> vgg16_weights_file();
 
-// Counts bytes that differ, with NaN equal to NaN; the way two float arrays are compared: first NaN
-// in the same places, then Inf, then max |a - b| ≤ tolerance · max |b|.
+// Compares two float arrays: first NaN in the same places, then Inf, then
+// max |a - b| ≤ tolerance · max |b|.
 ::testing::AssertionResult nearly_equal(std::span<const float> actual,
                                         std::span<const float> expected, double tolerance);
+// Bit for bit: NaN equals itself, and -0 differs from 0.
+::testing::AssertionResult same_bytes(std::span<const float> a, std::span<const float> b);
+
+// Random values, the same for the same seed: uniform between -scale and scale, or normal.
+std::vector<float> random_values(std::size_t count, std::uint32_t seed, float scale = 1.0F);
+std::vector<float> normal_values(std::size_t count, std::uint32_t seed, double scale = 1.0);
 
 // The message of what the call throws; empty when it throws nothing.
 template <typename Call>

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <new>
 #include <system_error>
-#include <utility>
 
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_backbone.h"
@@ -81,11 +80,7 @@ HostBuffer CpuBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CpuBackend::make_backbone(const Vgg16Weights& weights,
                                                     const BackboneOptions& options) {
   check_precision(options);
-  return make_cpu_backbone(weights, options, threads_, kernels_, remarks_, tracer_);
-}
-
-std::vector<std::string> CpuBackend::take_remarks() {
-  return std::exchange(remarks_, {});
+  return make_cpu_backbone(weights, options, threads_, kernels_, tracer_);
 }
 
 std::unique_ptr<Head> CpuBackend::make_head(const HeadOptions& options) {

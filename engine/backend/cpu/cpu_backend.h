@@ -1,5 +1,5 @@
 #pragma once
-// The Backend that computes where the program runs.
+// The CPU as a Backend.
 
 #include "engine/backend/backend.h"
 #include "kernels/cpu/isa.h"
@@ -10,8 +10,8 @@ namespace graft::cpu {
 
 class CpuBackend final : public Backend {
  public:
-  // threads 0: one per core that this process may run on. The Isa is chosen by tests; throws
-  // Error(usage) when this processor lacks it.
+  // threads 0: one per core that this process may run on. Tests choose the Isa. Throws Error(usage)
+  // when this processor lacks it.
   explicit CpuBackend(std::size_t threads, Isa isa = best_isa());
 
   std::string description() const override;
@@ -26,13 +26,11 @@ class CpuBackend final : public Backend {
                                           const BackboneOptions& options) override;
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
   void set_tracer(Tracer* tracer) override { tracer_ = listening(tracer, TraceDetail::kernels); }
-  std::vector<std::string> take_remarks() override;
 
  private:
   const Isa isa_;
   const KernelTable& kernels_;
   ThreadPool threads_;
-  std::vector<std::string> remarks_;
   Tracer* tracer_ = nullptr;
 };
 

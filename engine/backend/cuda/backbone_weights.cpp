@@ -78,7 +78,7 @@ std::vector<std::byte> packed_weights(const Vgg16Weights& weights, const Backbon
   with_storage_type(options.precision, [&](auto zero) {
     pack_layers<decltype(zero)>(bytes.data(), weights, options);
   });
-  const cpu::PixelTables tables = pixel_tables(options.preprocess);
+  const PixelTables tables = pixel_tables(options.preprocess);
   std::memcpy(bytes.data() + layout.tables, tables.value, sizeof tables.value);
   return bytes;
 }

@@ -143,7 +143,7 @@ bool CudaBackend::Profiler::stop() noexcept {
   return was_idle && code == cudaSuccess;
 }
 
-std::vector<std::string> CudaBackend::take_remarks() {
+std::vector<std::string> CudaBackend::take_warnings() {
   std::vector<std::string> remarks;
   for (auto& [folder, cache] : caches_) {
     std::ranges::move(cache.take_remarks(), std::back_inserter(remarks));

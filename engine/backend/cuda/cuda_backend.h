@@ -35,7 +35,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
   void set_tracer(Tracer* tracer) override { tracer_ = listening(tracer, TraceDetail::kernels); }
   DeviceProfiler* profiler() override { return &profiler_; }
-  std::vector<std::string> take_remarks() override;  // on the cache of plans
+  std::vector<std::string> take_warnings() override;  // on the cache of plans
 
  private:
   // cudaProfilerStart and cudaProfilerStop.

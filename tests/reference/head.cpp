@@ -1,4 +1,4 @@
-#include "tests/reference/naive_head.h"
+#include "tests/reference/head.h"
 
 #include <algorithm>
 #include <cmath>
@@ -54,14 +54,14 @@ std::vector<double> row_of(const FeatureView& features, std::size_t index) {
 
 }  // namespace
 
-NaiveHead::NaiveHead(HeadOptions options, std::function<void(std::string_view)> before)
+ReferenceHead::ReferenceHead(HeadOptions options, std::function<void(std::string_view)> before)
     : options_(std::move(options)), before_(std::move(before)) {}
 
-void NaiveHead::told(std::string_view call) const {
+void ReferenceHead::announce(std::string_view call) const {
   if (before_) before_(call);
 }
 
-NaiveHead::Matrix NaiveHead::dense(const Matrix& rows, const Layer& layer) const {
+ReferenceHead::Matrix ReferenceHead::dense(const Matrix& rows, const Layer& layer) const {
   const std::size_t units = layer.bias.size();
   Matrix outputs(rows.size(), layer.bias);
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -74,7 +74,8 @@ NaiveHead::Matrix NaiveHead::dense(const Matrix& rows, const Layer& layer) const
   return outputs;
 }
 
-void NaiveHead::relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step) {
+void ReferenceHead::relu_dropout(Matrix& values, std::size_t layer,
+                                 std::optional<std::uint64_t> step) {
   for (std::size_t row = 0; row < values.size(); ++row) {
     for (std::size_t unit = 0; unit < values[row].size(); ++unit) {
       double& value = values[row][unit];
@@ -89,7 +90,7 @@ void NaiveHead::relu_dropout(Matrix& values, std::size_t layer, std::optional<st
   }
 }
 
-NaiveHead::Activations NaiveHead::forward(Matrix rows, std::optional<std::uint64_t> step) {
+ReferenceHead::Activations ReferenceHead::forward(Matrix rows, std::optional<std::uint64_t> step) {
   Activations result;
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     Matrix outputs = dense(rows, layers_[layer]);
@@ -100,9 +101,9 @@ NaiveHead::Activations NaiveHead::forward(Matrix rows, std::optional<std::uint64
   return result;
 }
 
-NaiveHead::Matrix NaiveHead::loss_gradient(const Matrix& logits,
-                                           std::span<const std::uint32_t> labels,
-                                           Totals& totals) const {
+ReferenceHead::Matrix ReferenceHead::loss_gradient(const Matrix& logits,
+                                                   std::span<const std::uint32_t> labels,
+                                                   Totals& totals) const {
   Matrix gradient;
   for (std::size_t row = 0; row < logits.size(); ++row) {
     totals.loss_sum += cross_entropy(logits[row], labels[row]);
@@ -117,8 +118,9 @@ NaiveHead::Matrix NaiveHead::loss_gradient(const Matrix& logits,
   return gradient;
 }
 
-NaiveHead::Matrix NaiveHead::gradient_of_inputs(const Matrix& gradient, const Matrix& inputs,
-                                                const Layer& layer) const {
+ReferenceHead::Matrix ReferenceHead::gradient_of_inputs(const Matrix& gradient,
+                                                        const Matrix& inputs,
+                                                        const Layer& layer) const {
   const std::size_t units = layer.bias.size();
   Matrix result(inputs.size(), std::vector<double>(inputs.front().size()));
   for (std::size_t row = 0; row < inputs.size(); ++row) {
@@ -133,7 +135,7 @@ NaiveHead::Matrix NaiveHead::gradient_of_inputs(const Matrix& gradient, const Ma
   return result;
 }
 
-void NaiveHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient) {
+void ReferenceHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient) {
   auto& [kernel, bias] = layers_[layer];
   DenseParameters& squares = mean_squares_[layer];
   for (std::size_t unit = 0; unit < bias.size(); ++unit) {
@@ -151,7 +153,7 @@ void NaiveHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gr
   }
 }
 
-void NaiveHead::backward(const Activations& activations, Matrix gradient) {
+void ReferenceHead::backward(const Activations& activations, Matrix gradient) {
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     const Matrix& inputs = activations.inputs[layer];
     Matrix below = gradient_of_inputs(gradient, inputs, layers_[layer]);
@@ -160,7 +162,7 @@ void NaiveHead::backward(const Activations& activations, Matrix gradient) {
   }
 }
 
-void NaiveHead::set_state(const HeadState& state) {
+void ReferenceHead::set_state(const HeadState& state) {
   layers_.clear();
   for (const DenseParameters& layer : state.parameters) {
     layers_.push_back(
@@ -169,8 +171,8 @@ void NaiveHead::set_state(const HeadState& state) {
   mean_squares_ = state.mean_squares;
 }
 
-HeadState NaiveHead::state() {
-  told("state");
+HeadState ReferenceHead::state() {
+  announce("state");
   HeadState state;
   for (const auto& [kernel, bias] : layers_) {
     state.parameters.push_back({kernel.size() / bias.size(),
@@ -182,13 +184,13 @@ HeadState NaiveHead::state() {
   return state;
 }
 
-void NaiveHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
   features_ = features;
   labels_ = labels;
 }
 
-void NaiveHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
-  told("train_step");
+void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+  announce("train_step");
   Matrix inputs;
   std::vector<std::uint32_t> labels;
   for (const std::uint32_t row : rows) {
@@ -199,13 +201,13 @@ void NaiveHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t st
   backward(activations, loss_gradient(activations.logits, labels, totals_));
 }
 
-Totals NaiveHead::take_totals() {
-  told("take_totals");
+Totals ReferenceHead::take_totals() {
+  announce("take_totals");
   return std::exchange(totals_, {});
 }
 
-Totals NaiveHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
-  told("evaluate");
+Totals ReferenceHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
+  announce("evaluate");
   Totals totals;
   for (std::size_t row = 0; row < features.rows; ++row) {
     loss_gradient(forward({row_of(features, row)}, {}).logits, labels.subspan(row, 1), totals);
@@ -213,7 +215,7 @@ Totals NaiveHead::evaluate(FeatureView features, std::span<const std::uint32_t> 
   return totals;
 }
 
-void NaiveHead::predict(FeatureView features, std::span<float> probabilities) {
+void ReferenceHead::predict(FeatureView features, std::span<float> probabilities) {
   for (std::size_t row = 0; row < features.rows; ++row) {
     const auto p = probabilities_of(forward({row_of(features, row)}, {}).logits[0]);
     for (std::size_t c = 0; c < p.size(); ++c) {
@@ -222,8 +224,8 @@ void NaiveHead::predict(FeatureView features, std::span<float> probabilities) {
   }
 }
 
-double NaiveHead::loss(FeatureView features, std::span<const std::uint32_t> labels,
-                       std::optional<std::uint64_t> step) {
+double ReferenceHead::loss(FeatureView features, std::span<const std::uint32_t> labels,
+                           std::optional<std::uint64_t> step) {
   Matrix rows;
   for (std::size_t row = 0; row < features.rows; ++row) rows.push_back(row_of(features, row));
   const Activations activations = forward(std::move(rows), step);
@@ -234,7 +236,7 @@ double NaiveHead::loss(FeatureView features, std::span<const std::uint32_t> labe
   return sum / static_cast<double>(features.rows);
 }
 
-std::vector<bool> NaiveHead::take_signs() {
+std::vector<bool> ReferenceHead::take_signs() {
   return std::exchange(signs_, {});
 }
 

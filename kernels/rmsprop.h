@@ -1,11 +1,11 @@
 #pragma once
-// One RMSprop update. Source: Hinton, Coursera lecture 6e; both places of epsilon that Keras has
-// had.
+// RMSprop's constants, on the CPU and on the GPU.
+// Source: Hinton, Coursera lecture 6e; both places of epsilon that Keras has had.
 //   a = rho·a + (1 - rho)·g²
 //   p = p - learning_rate·g / sqrt(a + epsilon)      epsilon inside the root (Keras 3)
 //   p = p - learning_rate·g / (sqrt(a) + epsilon)    outside (Keras 2)
 
-namespace graft::cpu {
+namespace graft {
 
 struct Rmsprop {
   float learning_rate;
@@ -15,4 +15,4 @@ struct Rmsprop {
   bool epsilon_inside_sqrt;
 };
 
-}  // namespace graft::cpu
+}  // namespace graft

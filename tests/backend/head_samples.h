@@ -1,14 +1,16 @@
 #pragma once
-// Small heads, features and states for the tests of the CPU head.
+// Small random features, labels, states and batches for the tests of a head.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <numeric>
+#include <random>
 #include <vector>
 
-#include "engine/backend/cpu/cpu_head.h"
-#include "tests/kernels/guarded_floats.h"
+#include "engine/backend/backend.h"
+#include "tests/support/support.h"
 
 namespace graft::test {
 
@@ -29,6 +31,15 @@ inline Samples random_samples(std::size_t rows, std::size_t columns, std::size_t
   return samples;
 }
 
+inline HeadState with_zero_mean_squares(HeadState state) {
+  state.mean_squares = state.parameters;
+  for (DenseParameters& layer : state.mean_squares) {
+    std::ranges::fill(layer.kernel, 0.0F);
+    std::ranges::fill(layer.bias, 0.0F);
+  }
+  return state;
+}
+
 inline HeadState random_state(const HeadOptions& options, std::uint32_t seed) {
   HeadState state;
   std::size_t inputs = options.inputs;
@@ -40,12 +51,7 @@ inline HeadState random_state(const HeadOptions& options, std::uint32_t seed) {
                                 random_values(outputs, seed++, 0.1F)});
     inputs = outputs;
   }
-  state.mean_squares = state.parameters;
-  for (DenseParameters& layer : state.mean_squares) {
-    std::ranges::fill(layer.kernel, 0.0F);
-    std::ranges::fill(layer.bias, 0.0F);
-  }
-  return state;
+  return with_zero_mean_squares(std::move(state));
 }
 
 inline std::vector<std::uint32_t> first_rows(std::size_t count) {
@@ -54,9 +60,19 @@ inline std::vector<std::uint32_t> first_rows(std::size_t count) {
   return rows;
 }
 
-// Bit for bit: NaN equals itself, and -0 differs from 0.
-inline bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+// The rows of each batch of an epoch, shuffled; the last may be smaller.
+inline std::vector<std::vector<std::uint32_t>> shuffled_batches(std::size_t rows,
+                                                                std::size_t batch_size,
+                                                                std::uint32_t seed) {
+  std::vector<std::uint32_t> order = first_rows(rows);
+  std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+  std::vector<std::vector<std::uint32_t>> batches;
+  for (std::size_t first = 0; first < rows; first += batch_size) {
+    const auto begin = order.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto size = static_cast<std::ptrdiff_t>(std::min(batch_size, rows - first));
+    batches.emplace_back(begin, begin + size);
+  }
+  return batches;
 }
 
 inline bool same_bytes(const std::vector<DenseParameters>& a,

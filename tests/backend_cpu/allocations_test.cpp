@@ -12,8 +12,9 @@
 
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_backend.h"
-#include "tests/kernels/backbone_support.h"
-#include "tests/kernels/head_fixture.h"
+#include "engine/backend/cpu/cpu_head.h"
+#include "tests/backend/head_samples.h"
+#include "tests/backend_cpu/random_network.h"
 #include "tests/kernels/isa_test.h"
 
 namespace {

@@ -1,10 +1,10 @@
-#include "tests/reference/naive_plane_ops.h"
+#include "tests/reference/feature_map_ops.h"
 
 #include <cmath>
 
 namespace graft::reference {
 
-std::vector<float> preprocess(std::span<const std::uint8_t> rgb, const cpu::PixelTables& tables,
+std::vector<float> preprocess(std::span<const std::uint8_t> rgb, const PixelTables& tables,
                               std::size_t channels) {
   std::vector<float> out(rgb.size() / 3 * channels);
   for (std::size_t pixel = 0; pixel < rgb.size() / 3; ++pixel) {
@@ -25,17 +25,17 @@ std::vector<float> bias_relu(std::span<const float> values, std::span<const floa
 }
 
 std::vector<float> bias_relu_max_pool(std::span<const float> values, std::span<const float> bias,
-                                      const Plane& plane) {
+                                      const BatchShape& shape) {
   const std::vector<float> full = bias_relu(values, bias);
   const auto at = [&](std::size_t image, std::size_t y, std::size_t x, std::size_t c) {
-    return full[((image * plane.height + y) * plane.width + x) * plane.channels + c];
+    return full[((image * shape.height + y) * shape.width + x) * shape.channels + c];
   };
   std::vector<float> out;
-  out.reserve(plane.pooled_count());
-  for (std::size_t image = 0; image < plane.images; ++image) {
-    for (std::size_t y = 0; y + 1 < plane.height; y += 2) {
-      for (std::size_t x = 0; x + 1 < plane.width; x += 2) {
-        for (std::size_t c = 0; c < plane.channels; ++c) {
+  out.reserve(shape.pooled_count());
+  for (std::size_t image = 0; image < shape.images; ++image) {
+    for (std::size_t y = 0; y + 1 < shape.height; y += 2) {
+      for (std::size_t x = 0; x + 1 < shape.width; x += 2) {
+        for (std::size_t c = 0; c < shape.channels; ++c) {
           float largest = 0.0F;  // no value after ReLU is below
           for (const std::size_t place : {0U, 1U, 2U, 3U}) {
             const float value = at(image, y + place / 2, x + place % 2, c);

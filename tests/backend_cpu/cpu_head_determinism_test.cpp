@@ -1,9 +1,9 @@
-// Same seed, same bytes: for any number of threads, on AVX2 and AVX-512, whatever the workspace
-// held before.
+// The CPU head's bytes: the same for any number of threads, and on AVX2 and AVX-512.
 
 #include <gtest/gtest.h>
 
-#include "tests/kernels/head_fixture.h"
+#include "engine/backend/cpu/cpu_head.h"
+#include "tests/backend/head_samples.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -105,27 +105,6 @@ TEST(CpuHeadBytes, AShortBatchIsThatOfASmallerHead) {
     states[batch_size == 5 ? 1 : 0] = head->state();
   }
   EXPECT_TRUE(test::same_bytes(states[0], states[1]));
-}
-
-TEST(CpuHeadBytes, ARunThatIsTakenUpFromItsStateEndsTheSame) {
-  const HeadOptions options = wide_options(3);
-  const test::Samples samples = test::random_samples(16, options.inputs, 3, 8);
-  cpu::ThreadPool pool(2);
-  const auto fresh = [&](const HeadState& state) {
-    auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
-    head->set_state(state);
-    head->set_training_data(samples.view(), samples.labels);
-    return head;
-  };
-  const auto whole = fresh(test::random_state(options, 9));
-  for (std::uint64_t step = 0; step < 4; ++step) whole->train_step(test::first_rows(16), step);
-  HeadState state = test::random_state(options, 9);
-  for (std::uint64_t step = 0; step < 4; ++step) {
-    const auto head = fresh(state);
-    head->train_step(test::first_rows(16), step);
-    state = head->state();
-  }
-  EXPECT_TRUE(test::same_bytes(state, whole->state()));
 }
 
 TEST(CpuHeadBytes, OfARowDoNotDependOnItsBlock) {

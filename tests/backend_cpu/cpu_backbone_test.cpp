@@ -1,6 +1,5 @@
-// The whole frozen network on the CPU, through Backend's interface.
+// The frozen network on the CPU, through the interface of Backend.
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,12 +7,10 @@
 
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/base/error.h"
-#include "tests/kernels/backbone_support.h"
+#include "tests/backend_cpu/random_network.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/convolution.h"
-#include "tests/support/files.h"
 #include "tests/support/forked.h"
-#include "tests/support/npz.h"
 #include "tests/support/support.h"
 
 namespace graft::test {
@@ -131,7 +128,7 @@ TEST_P(CpuBackbone, IsVgg16WithTheRealWeights) {
 }
 
 // The plain loop would take long here: two algorithms that have little in common must agree.
-TEST_P(CpuBackbone, AlgorithmsAgreeOnLongAndOddPlanes) {
+TEST_P(CpuBackbone, AlgorithmsAgreeOnLongAndOddImages) {
   CpuBackend backend(2, GetParam());
   for (const ImageSize size : {ImageSize{512, 128}, {223, 151}}) {
     const Photos photos = random_photos(size, 1);
@@ -201,72 +198,6 @@ TEST(CpuBackboneNumerics, NameTheAlgorithm) {
   };
   EXPECT_EQ(numerics(ConvolutionAlgorithm::automatic), numerics(ConvolutionAlgorithm::winograd));
   EXPECT_NE(numerics(ConvolutionAlgorithm::automatic), numerics(ConvolutionAlgorithm::direct));
-}
-
-// What a network with weights from a file leaves on the disk, and what it computes.
-class CpuBackboneWithWeightsFile : public ::testing::Test {
- protected:
-  CpuBackboneWithWeightsFile() : network_(weights()) {
-    network_.file = folder_ / "vgg16.safetensors";
-    network_.digest = digest_of("some weights");
-    options_.cache = cache_.path();
-  }
-  std::vector<float> start() { return features(backend_, network_, photos_, options_); }
-  static bool empty(const TemporaryFolder& folder) {
-    return std::filesystem::is_empty(folder.path());
-  }
-  static ino_t inode(const std::filesystem::path& file) {
-    struct stat status {};
-    return ::stat(file.c_str(), &status) == 0 ? status.st_ino : 0;
-  }
-
-  TemporaryFolder folder_, cache_;
-  CpuBackend backend_{2};
-  Photos photos_ = random_photos({32, 32}, 5);
-  BackboneOptions options_ = options_for(photos_, 1);
-  Vgg16Weights network_;
-};
-
-TEST_F(CpuBackboneWithWeightsFile, GivesTheSameBytesMadeAndMapped) {
-  const std::size_t columns = cpu::kernels_for(cpu::best_isa()).gemm_columns;
-  const std::filesystem::path file = folder_ / numbered("vgg16.safetensors.packed", columns);
-  std::vector<float> expected = features(backend_, weights(), photos_, 1);
-  EXPECT_TRUE(same_bytes(start(), expected));  // makes them
-  const ino_t made = inode(file);
-  EXPECT_NE(made, 0U);
-  EXPECT_TRUE(same_bytes(start(), expected));  // maps them
-  // One file for all sizes of batches and of images.
-  options_.batch_size = 32;
-  EXPECT_TRUE(same_bytes(start(), features(backend_, weights(), photos_, 32)));
-  photos_ = random_photos({75, 53}, 1);
-  options_ = options_for(photos_, 1);
-  options_.cache = cache_.path();
-  expected = features(backend_, weights(), photos_, 1);
-  EXPECT_TRUE(same_bytes(start(), expected));
-  EXPECT_EQ(inode(file), made);
-  EXPECT_TRUE(empty(cache_));
-  EXPECT_TRUE(backend_.take_remarks().empty());
-}
-
-TEST_F(CpuBackboneWithWeightsFile, LeavesNothingWithoutACacheFolderOrForDirect) {
-  options_.algorithm = ConvolutionAlgorithm::direct;
-  start();
-  options_.algorithm = ConvolutionAlgorithm::winograd;
-  options_.cache.clear();
-  start();
-  EXPECT_TRUE(empty(folder_));
-}
-
-TEST_F(CpuBackboneWithWeightsFile, UsesTheCacheFolderThenRemarks) {
-  network_.file = "/proc/nothing can be written here/vgg16.safetensors";
-  start();
-  EXPECT_FALSE(empty(cache_));
-  EXPECT_TRUE(backend_.take_remarks().empty());
-  options_.cache = "/proc/nor here";
-  const std::vector<float> values = start();
-  EXPECT_EQ(values.size(), photos_.count * 512);
-  EXPECT_EQ(backend_.take_remarks().size(), 1U);
-  EXPECT_TRUE(backend_.take_remarks().empty());
 }
 
 TEST(CpuBackboneSizes, AreThoseOfFiveHalvings) {

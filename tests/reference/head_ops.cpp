@@ -1,4 +1,4 @@
-#include "tests/reference/naive_head_ops.h"
+#include "tests/reference/head_ops.h"
 
 #include <cmath>
 
@@ -61,7 +61,7 @@ std::vector<float> relu_dropout_backward(std::span<const float> gradient,
 }
 
 Parameters rmsprop(const Parameters& old, std::span<const double> gradient,
-                   const cpu::Rmsprop& factors) {
+                   const Rmsprop& factors) {
   Parameters now = old;
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     const double g = gradient[i];
@@ -77,7 +77,7 @@ Parameters rmsprop(const Parameters& old, std::span<const double> gradient,
 
 Parameters dense_update(const Parameters& old, std::span<const float> inputs,
                         std::span<const float> delta, std::size_t rows, std::size_t count,
-                        std::size_t units, const cpu::Rmsprop& factors) {
+                        std::size_t units, const Rmsprop& factors) {
   std::vector<double> gradient(count * units);
   for (std::size_t k = 0; k < count; ++k) {
     for (std::size_t u = 0; u < units; ++u) {
@@ -91,7 +91,7 @@ Parameters dense_update(const Parameters& old, std::span<const float> inputs,
 }
 
 Parameters bias_update(const Parameters& old, std::span<const float> delta, std::size_t rows,
-                       std::size_t units, const cpu::Rmsprop& factors) {
+                       std::size_t units, const Rmsprop& factors) {
   std::vector<double> gradient(units);
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t u = 0; u < units; ++u) gradient[u] += delta[r * units + u];

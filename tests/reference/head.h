@@ -1,7 +1,7 @@
 #pragma once
-// A head in naive float64 loops, straight from its definition: what the tests of a device's head
-// compare with, and a head for tests of the trainer. The state is rounded to float after each step,
-// as HeadState holds it, so that a resumed run sees the same numbers.
+// Reference implementation of Head: plain loops in float64. Also the head of the trainer's tests. The
+// state is rounded to float after each step, as HeadState holds it, so that a resumed run sees the
+// same numbers.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,14 +15,14 @@
 
 namespace graft::reference {
 
-class NaiveHead final : public Head {
+class ReferenceHead final : public Head {
  public:
   struct Layer {
     std::vector<double> kernel, bias;  // inputs × units; units
   };
 
-  // `before` hears the name of each call before it is carried out.
-  explicit NaiveHead(HeadOptions options, std::function<void(std::string_view)> before = {});
+  // `before` receives the name of each call before it is carried out.
+  explicit ReferenceHead(HeadOptions options, std::function<void(std::string_view)> before = {});
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
@@ -37,8 +37,8 @@ class NaiveHead final : public Head {
   // Mean loss of a batch; `step` turns dropout on.
   double loss(FeatureView features, std::span<const std::uint32_t> labels,
               std::optional<std::uint64_t> step);
-  // The sign of every value that met a ReLU since the last call: two losses with different ones lie
-  // on two sides of a kink, where a difference is no derivative.
+  // The sign of every ReLU's input since the last call. Where two losses have different signs, a
+  // ReLU bends between them, and their difference is no derivative.
   std::vector<bool> take_signs();
 
  private:
@@ -47,7 +47,7 @@ class NaiveHead final : public Head {
     std::vector<Matrix> inputs;  // of each layer, after ReLU and dropout of the one before
     Matrix logits;
   };
-  void told(std::string_view call) const;
+  void announce(std::string_view call) const;
   Activations forward(Matrix rows, std::optional<std::uint64_t> step);
   Matrix dense(const Matrix& rows, const Layer& layer) const;
   void relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step);

@@ -1,13 +1,13 @@
 #pragma once
-// The ops of the head as their definitions say them: plain loops, sums in double. Slow on purpose.
+// Reference implementations of the head's ops: plain loops, sums in double.
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "kernels/cpu/rmsprop.h"
 #include "kernels/philox.h"
+#include "kernels/rmsprop.h"
 
 namespace graft::reference {
 
@@ -31,12 +31,11 @@ std::vector<float> relu_dropout_backward(std::span<const float> gradient,
 struct Parameters {
   std::vector<float> values, mean_squares;
 };
-Parameters rmsprop(const Parameters& old, std::span<const double> gradient,
-                   const cpu::Rmsprop& factors);
+Parameters rmsprop(const Parameters& old, std::span<const double> gradient, const Rmsprop& factors);
 Parameters dense_update(const Parameters& old, std::span<const float> inputs,
                         std::span<const float> delta, std::size_t rows, std::size_t count,
-                        std::size_t units, const cpu::Rmsprop& factors);
+                        std::size_t units, const Rmsprop& factors);
 Parameters bias_update(const Parameters& old, std::span<const float> delta, std::size_t rows,
-                       std::size_t units, const cpu::Rmsprop& factors);
+                       std::size_t units, const Rmsprop& factors);
 
 }  // namespace graft::reference
