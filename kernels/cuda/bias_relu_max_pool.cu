@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(block_threads) bias_relu_max_pool_kernel(const
 }  // namespace
 
 template <typename T>
-void bias_relu_max_pool(T* out, const T* in, const float* bias, const PlaneShape& shape,
+void bias_relu_max_pool(T* out, const T* in, const float* bias, const BatchShape& shape,
                         cudaStream_t stream) {
   constexpr unsigned width = Pack128<T>::width;
   const std::size_t out_height = shape.height / 2;
@@ -101,11 +101,11 @@ void bias_relu_max_pool(T* out, const T* in, const float* bias, const PlaneShape
   GRAFT_CUDA_CHECK_LAUNCH("bias_relu_max_pool");
 }
 
-template void bias_relu_max_pool<float>(float*, const float*, const float*, const PlaneShape&,
+template void bias_relu_max_pool<float>(float*, const float*, const float*, const BatchShape&,
                                         cudaStream_t);
-template void bias_relu_max_pool<__half>(__half*, const __half*, const float*, const PlaneShape&,
+template void bias_relu_max_pool<__half>(__half*, const __half*, const float*, const BatchShape&,
                                          cudaStream_t);
 template void bias_relu_max_pool<__nv_bfloat16>(__nv_bfloat16*, const __nv_bfloat16*, const float*,
-                                                const PlaneShape&, cudaStream_t);
+                                                const BatchShape&, cudaStream_t);
 
 }  // namespace graft::cuda

@@ -18,7 +18,7 @@
 namespace graft::cuda {
 
 // Shape of the input plane.
-struct PlaneShape {
+struct BatchShape {
   std::size_t images, height, width, channels;
 };
 
@@ -28,11 +28,11 @@ struct PlaneShape {
 // Any alignment. T: float, __half, __nv_bfloat16. Throws std::length_error beyond 2^31 - 1
 // pooled lines, or 2^23 values in a line of `in`: more than a grid holds.
 template <typename T>
-void bias_relu_max_pool(T* out, const T* in, const float* bias, const PlaneShape& shape,
+void bias_relu_max_pool(T* out, const T* in, const float* bias, const BatchShape& shape,
                         cudaStream_t stream);
 
 // Bytes moved, with values of `value_bytes` each.
-constexpr MovedBytes bias_relu_max_pool_bytes(std::size_t value_bytes, const PlaneShape& shape) {
+constexpr MovedBytes bias_relu_max_pool_bytes(std::size_t value_bytes, const BatchShape& shape) {
   const std::size_t outputs =
       shape.images * (shape.height / 2) * (shape.width / 2) * shape.channels;
   return {4 * value_bytes * outputs + sizeof(float) * shape.channels, value_bytes * outputs};

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/backend/cuda/training_rows.h"
+#include "engine/backend/cuda/head/training_rows.h"
 #include "engine/base/error.h"
 #include "tests/backend_cuda/cuda_head_test.h"
 #include "tests/support/support.h"
@@ -286,10 +286,11 @@ TEST_F(CudaTrainingRows, ResidentAndStreamedBatchesAreTheRowsAskedFor) {
     // The host asks for all batches before it waits for one: both rings go round.
     const test::DeviceArray<float> features(std::size_t{200} * 20);
     const test::DeviceArray<std::uint32_t> labels(200);
+    cuda::KernelTrace trace;
     const auto batches = test::shuffled_batches(200, 2, 3);
     std::size_t done = 0;
     for (const auto& wanted : batches) {
-      const cuda::DeviceRows batch = rows.batch(wanted, compute);
+      const cuda::DeviceRows batch = rows.batch(wanted, compute, trace);
       GRAFT_CUDA_CHECK(cudaMemcpyAsync(features.get() + done * 20, batch.features,
                                        wanted.size() * 80, cudaMemcpyDeviceToDevice,
                                        compute.get()));

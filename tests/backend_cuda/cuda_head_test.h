@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/backend/cpu/cpu_head.h"
-#include "engine/backend/cuda/cuda_head.h"
-#include "engine/backend/cuda/device.h"
+#include "engine/backend/cuda/head/cuda_head.h"
+#include "engine/backend/cuda/runtime/device.h"
 #include "tests/kernels/head_fixture.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
