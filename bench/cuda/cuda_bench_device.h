@@ -17,8 +17,8 @@
 #include "bench/suites/case_list.h"
 #include "bench/suites/suites_of_backend.h"
 #include "engine/backend/cuda/cuda_backend.h"
-#include "engine/backend/cuda/cudnn/convolution.h"
-#include "engine/backend/cuda/runtime/device.h"
+#include "engine/backend/cuda/cudnn_convolution.h"
+#include "engine/backend/cuda/device.h"
 
 namespace graft::bench {
 

@@ -3,7 +3,7 @@
 #include <set>
 #include <utility>
 
-#include "engine/backend/cuda/backbone/backbone_spec.h"
+#include "engine/backend/cuda/backbone_memory.h"
 
 namespace graft::bench {
 namespace {
@@ -38,7 +38,7 @@ CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
       options.batch_size = batch;
       for (const Precision storage : storages) {
         options.precision = storage;
-        cuda::BackboneSpec{options};  // refuses what no device serves
+        cuda::backbone_memory(options, 0);  // refuses what no device serves
         add(storage, plane_kernels(storage, options));
       }
       add(Precision::fp32, head_kernels(batch, vgg16_feature_shape(size).count()));

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "bench/suites/vgg16_work.h"
-#include "engine/backend/cuda/backbone/backbone_spec.h"
-#include "engine/backend/cuda/cudnn/storage_type.h"
+#include "engine/backend/cuda/backbone_memory.h"
+#include "engine/backend/cuda/backbone_plans.h"
+#include "engine/backend/cuda/storage_type.h"
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
 
@@ -51,12 +52,12 @@ struct Epilogue {
     if (problem.bias_relu) return "fused";
     return pooled ? "bias_relu_max_pool" : "bias_relu";
   }
-  cuda::BatchShape shape() const {
+  cuda::PlaneShape shape() const {
     return {problem.batch, problem.height, problem.width, problem.output_channels};
   }
   Work work(Arrays& arrays, std::byte* y) const {
     if (problem.bias_relu) return [](cudaStream_t) {};
-    const cuda::BatchShape plane = shape();
+    const cuda::PlaneShape plane = shape();
     const auto* bias = arrays.zeros<float>(plane.channels);
     return cuda::with_storage_type(problem.precision, [&](auto zero) -> Work {
       using T = decltype(zero);
@@ -136,10 +137,11 @@ CaseList layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudn
         options.image_size = size;
         options.batch_size = batch;
         options.precision = precision;
-        const cuda::BackboneSpec spec(options);  // refuses what no device serves
+        cuda::backbone_memory(options, 0);  // refuses what no device serves
+        const auto problems = cuda::backbone_problems(options);
         const auto layers = vgg16_work(size);
         for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
-          ConvolutionProblem problem = spec.problem(i);
+          ConvolutionProblem problem = problems[i];
           if (problem.bias_relu) add(layers[i], options, problem);
           problem.bias_relu = false;
           add(layers[i], options, problem);

@@ -7,7 +7,7 @@
 
 #include "bench/cuda/device_work.h"
 #include "bench/suites/case_list.h"
-#include "engine/backend/cuda/cudnn/convolution.h"
+#include "engine/backend/cuda/cudnn_convolution.h"
 
 namespace graft::bench {
 

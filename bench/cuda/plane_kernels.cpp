@@ -4,9 +4,9 @@
 #include <string>
 
 #include "bench/cuda/kernel_suite.h"
-#include "engine/backend/cuda/backbone/backbone_spec.h"
-#include "engine/backend/cuda/cudnn/convolution.h"
-#include "engine/backend/cuda/cudnn/storage_type.h"
+#include "engine/backend/cuda/backbone_memory.h"
+#include "engine/backend/cuda/cudnn_convolution.h"
+#include "engine/backend/cuda/storage_type.h"
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
 #include "kernels/cuda/cast_features.h"
@@ -46,42 +46,45 @@ KernelAt preprocess(Precision storage, std::size_t pixels) {
 
 // The biases are 0: the kernel works in place, and a plane that is read again must not grow.
 KernelAt bias_relu(Precision storage, std::size_t pixels, std::size_t channels) {
-  return {
-      "bias_relu", at(storage, {{"pixels", pixels}, {"channels", channels}}),
-      moved(cuda::bias_relu_bytes(storage_bytes(storage), pixels, channels)), [=](Arrays& arrays) {
-        const auto* bias = arrays.zeros<float>(channels);
-        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
-          using T = decltype(zero);
-          auto* values = arrays.numbers<T>(pixels * channels);
-          return
-              [=](cudaStream_t stream) { cuda::bias_relu(values, bias, pixels, channels, stream); };
-        });
-      }};
+  return {"bias_relu", at(storage, {{"pixels", pixels}, {"channels", channels}}),
+          moved(cuda::bias_relu_bytes(storage_bytes(storage), pixels, channels)),
+          [=](Arrays& arrays) {
+            const auto* bias = arrays.zeros<float>(channels);
+            return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+              using T = decltype(zero);
+              auto* values = arrays.numbers<T>(pixels * channels);
+              return [=](cudaStream_t stream) {
+                cuda::bias_relu(values, bias, pixels, channels, stream);
+              };
+            });
+          }};
 }
 
-KernelAt bias_relu_max_pool(Precision storage, const cuda::BatchShape& shape) {
-  return {
-      "bias_relu_max_pool",
-      at(storage, {{"images", shape.images},
-                   {"height", shape.height},
-                   {"width", shape.width},
-                   {"channels", shape.channels}}),
-      moved(cuda::bias_relu_max_pool_bytes(storage_bytes(storage), shape)), [=](Arrays& arrays) {
-        const std::size_t images = shape.images * shape.channels;
-        const auto* bias = arrays.zeros<float>(shape.channels);
-        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
-          using T = decltype(zero);
-          const auto* in = arrays.numbers<T>(images * shape.height * shape.width);
-          auto* out = arrays.zeros<T>(images * (shape.height / 2) * (shape.width / 2));
-          return
-              [=](cudaStream_t stream) { cuda::bias_relu_max_pool(out, in, bias, shape, stream); };
-        });
-      }};
+KernelAt bias_relu_max_pool(Precision storage, const cuda::PlaneShape& shape) {
+  return {"bias_relu_max_pool",
+          at(storage, {{"images", shape.images},
+                       {"height", shape.height},
+                       {"width", shape.width},
+                       {"channels", shape.channels}}),
+          moved(cuda::bias_relu_max_pool_bytes(storage_bytes(storage), shape)),
+          [=](Arrays& arrays) {
+            const std::size_t images = shape.images * shape.channels;
+            const auto* bias = arrays.zeros<float>(shape.channels);
+            return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+              using T = decltype(zero);
+              const auto* in = arrays.numbers<T>(images * shape.height * shape.width);
+              auto* out = arrays.zeros<T>(images * (shape.height / 2) * (shape.width / 2));
+              return [=](cudaStream_t stream) {
+                cuda::bias_relu_max_pool(out, in, bias, shape, stream);
+              };
+            });
+          }};
 }
 
 KernelAt cast_features(Precision storage, std::size_t count) {
   return {"cast_features", at(storage, {{"values", count}}),
-          moved(cuda::cast_features_bytes(storage_bytes(storage), count)), [=](Arrays& arrays) {
+          moved(cuda::cast_features_bytes(storage_bytes(storage), count)),
+          [=](Arrays& arrays) {
             auto* out = arrays.zeros<float>(count);
             return cuda::with_storage_type(storage, [&](auto zero) -> Work {
               using T = decltype(zero);
@@ -98,7 +101,7 @@ std::vector<KernelAt> plane_kernels(Precision storage, const BackboneOptions& op
   std::vector<KernelAt> kernels;
   kernels.push_back(
       preprocess(storage, batch * options.image_size.height * options.image_size.width));
-  for (const LayerShape& layer : vgg16_shapes(options.image_size)) {
+  for (const LayerShape& layer : cuda::layer_shapes(options)) {
     if (layer.pool_after) {
       kernels.push_back(
           bias_relu_max_pool(storage, {batch, layer.height, layer.width, layer.outputs}));
