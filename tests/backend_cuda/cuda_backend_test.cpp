@@ -40,7 +40,10 @@ class CudaDevice : public ::testing::Test {
       unsetenv(name);
     }
   }
-  static constexpr int refused_ = static_cast<int>(ErrorKind::device);
+  template <typename Call>
+  static void expect_refusal(const Call& call, const std::string& message) {
+    EXPECT_EXIT(call(), ::testing::ExitedWithCode(static_cast<int>(ErrorKind::device)), message);
+  }
 };
 
 void start(int ordinal) {
@@ -49,51 +52,50 @@ void start(int ordinal) {
 
 TEST_F(CudaDevice, NoDriver) {
   setenv("VGPU_DRIVER", "0", 1);
-  EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-              "^no NVIDIA driver is installed, or the container does not pass it on; CUDA 13\\.");
+  expect_refusal(
+      [] { start(0); },
+      "^no NVIDIA driver is installed, or the container does not pass it on; CUDA 13\\.");
 }
 
 TEST_F(CudaDevice, AnOldDriver) {
   setenv("VGPU_DRIVER", "12040", 1);
-  EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-              "^the NVIDIA driver is too old: it serves CUDA 12\\.4, and this program was built "
-              "with CUDA 13\\..; update the driver$");
+  expect_refusal([] { start(0); },
+                 "^the NVIDIA driver is too old: it serves CUDA 12\\.4, and this program was built "
+                 "with CUDA 13\\..; update the driver$");
 }
 
 TEST_F(CudaDevice, NoGpu) {
   setenv("VGPU_DEVICES", "0", 1);
-  EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-              "^the NVIDIA driver shows no GPU; nvidia-smi lists what there is$");
+  expect_refusal([] { start(0); },
+                 "^the NVIDIA driver shows no GPU; nvidia-smi lists what there is$");
   setenv("CUDA_VISIBLE_DEVICES", "", 1);
-  EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-              "^the NVIDIA driver shows no GPU, with CUDA_VISIBLE_DEVICES=\"\"; ");
+  expect_refusal([] { start(0); },
+                 "^the NVIDIA driver shows no GPU, with CUDA_VISIBLE_DEVICES=\"\"; ");
 }
 
 TEST_F(CudaDevice, NoSuchOrdinal) {
-  EXPECT_EXIT(start(7), ::testing::ExitedWithCode(refused_),
-              "^there is no cuda:7; this machine has 1 GPU: cuda:0$");
+  expect_refusal([] { start(7); }, "^there is no cuda:7; this machine has 1 GPU: cuda:0$");
   setenv("VGPU_DEVICES", "2", 1);
-  EXPECT_EXIT(start(2), ::testing::ExitedWithCode(refused_),
-              "^there is no cuda:2; this machine has 2 GPUs: cuda:0 to cuda:1$");
+  expect_refusal([] { start(2); },
+                 "^there is no cuda:2; this machine has 2 GPUs: cuda:0 to cuda:1$");
   EXPECT_EXIT(start(1), ::testing::ExitedWithCode(0), "^$");
 }
 
 TEST_F(CudaDevice, AnArchitectureThatWasNotCompiled) {
   for (const char* code : {"209", "98", "222"}) {
     setenv("VGPU_FAIL", (std::string("cudaFuncGetAttributes:1:") + code).c_str(), 1);
-    EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-                "^Virtual .* is sm_[0-9]+, and this program was compiled for sm_[0-9].* and newer; "
-                "build it with -DGRAFT_CUDA_ARCHITECTURES=[0-9]+$");
+    expect_refusal(
+        [] { start(0); },
+        "^Virtual .* is sm_[0-9]+, and this program was compiled for sm_[0-9].* and newer; "
+        "build it with -DGRAFT_CUDA_ARCHITECTURES=[0-9]+$");
   }
 }
 
 TEST_F(CudaDevice, WhatElseIsWrongIsNamedByItsCall) {
   setenv("VGPU_FAIL", "cudaGetDeviceCount:1:802", 1);
-  EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-              "^the start of cuda:0 failed: cudaGetDeviceCount.* \\(802\\)");
+  expect_refusal([] { start(0); }, "^the start of cuda:0 failed: cudaGetDeviceCount.* \\(802\\)");
   setenv("VGPU_FAIL", "cudnnCreate:1:1001", 1);
-  EXPECT_EXIT(start(0), ::testing::ExitedWithCode(refused_),
-              "^the start of cuDNN failed: cudnnCreate.*");
+  expect_refusal([] { start(0); }, "^the start of cuDNN failed: cudnnCreate.*");
 }
 
 TEST_F(CudaDevice, SaysWhatItIs) {
@@ -117,31 +119,33 @@ void make_backbone(std::size_t batch_size, bool autotune = false) {
 
 TEST_F(CudaDevice, ABatchThatDoesNotFitSaysWhichWould) {
   setenv("VGPU_MEMORY", "96MiB", 1);
-  EXPECT_EXIT(
-      make_backbone(512), ::testing::ExitedWithCode(refused_),
+  expect_refusal(
+      [] { make_backbone(512); },
       "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the GPU's "
       "memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
       "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
   setenv("VGPU_MEMORY", "32MiB", 1);  // less than the weights take
-  EXPECT_EXIT(make_backbone(1), ::testing::ExitedWithCode(refused_),
-              "are free; not one image fits: choose a smaller data\\.image_size, or free the GPU's "
-              "memory\\.$");
+  expect_refusal(
+      [] { make_backbone(1); },
+      "are free; not one image fits: choose a smaller data\\.image_size, or free the GPU's "
+      "memory\\.$");
 }
 
 // Timing the plans takes memory before the backbone does.
 TEST_F(CudaDevice, ABatchThatCannotBeTimedSaysWhichWouldFit) {
   setenv("VGPU_MEMORY", "96MiB", 1);
-  EXPECT_EXIT(make_backbone(512, true), ::testing::ExitedWithCode(refused_),
-              "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the "
-              "GPU's memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
-              "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
+  expect_refusal([] { make_backbone(512, true); },
+                 "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the "
+                 "GPU's memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
+                 "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
 }
 
 TEST_F(CudaDevice, MemoryThatAnotherProgramTookInBetweenIsTheSameSentence) {
   setenv("VGPU_FAIL", "cudaMalloc:2:2", 1);
-  EXPECT_EXIT(make_backbone(1), ::testing::ExitedWithCode(refused_),
-              "^The backbone for images of 32×32 in batches of 1 needs .* are free; not one image "
-              "fits: choose a smaller data\\.image_size, or free the GPU's memory\\.$");
+  expect_refusal(
+      [] { make_backbone(1); },
+      "^The backbone for images of 32×32 in batches of 1 needs .* are free; not one image "
+      "fits: choose a smaller data\\.image_size, or free the GPU's memory\\.$");
 }
 
 void run_largest() {
@@ -163,7 +167,7 @@ TEST_F(CudaDevice, TheLargestBatchFitsAndRuns) {
   setenv("VGPU_MEMORY", "72MiB", 1);
   EXPECT_EXIT(run_largest(), ::testing::ExitedWithCode(0), "^batch (4|8|16)$");
   setenv("VGPU_MEMORY", "56MiB", 1);
-  EXPECT_EXIT(largest_of_nothing(), ::testing::ExitedWithCode(refused_), "not one image fits");
+  expect_refusal([] { largest_of_nothing(); }, "not one image fits");
 }
 
 TEST_F(CudaDevice, PinnedMemoryThatIsNotToBeHadIsADeviceError) {

@@ -143,11 +143,11 @@ bool CudaBackend::Profiler::stop() noexcept {
 }
 
 std::vector<std::string> CudaBackend::take_remarks() {
-  std::vector<std::string> remarks;
+  std::vector<std::string> warnings;
   for (auto& [folder, cache] : caches_) {
-    std::ranges::move(cache.take_remarks(), std::back_inserter(remarks));
+    std::ranges::move(cache.take_warnings(), std::back_inserter(warnings));
   }
-  return remarks;
+  return warnings;
 }
 
 }  // namespace graft::cuda

@@ -26,11 +26,15 @@ inline bool is_not_supported(int code) {
   return CUDNN_STATUS_CATEGORY(code) == CUDNN_STATUS_NOT_SUPPORTED;
 }
 
-// Move-only. Attributes are set, then finalize() checks them as a whole.
+// Move-only. Attributes are set, then finalize() checks them together.
 class Descriptor {
  public:
-  explicit Descriptor(cudnnBackendDescriptorType_t type);
-  ~Descriptor();
+  explicit Descriptor(cudnnBackendDescriptorType_t type) {
+    GRAFT_CUDNN_CHECK(cudnnBackendCreateDescriptor(type, &descriptor_));
+  }
+  ~Descriptor() {
+    if (descriptor_ != nullptr) cudnnBackendDestroyDescriptor(descriptor_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   Descriptor(Descriptor&& other) noexcept
@@ -42,7 +46,10 @@ class Descriptor {
 
   cudnnBackendDescriptor_t get() const { return descriptor_; }
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
-                  std::int64_t count, const void* values);
+                  std::int64_t count, const void* values) {
+    GRAFT_CUDNN_CHECK(cudnnBackendSetAttribute(descriptor_, name, type, count, values));
+    return *this;
+  }
   template <typename Value>
   Descriptor& set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                   std::initializer_list<Value> values) {
@@ -51,11 +58,18 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, const Descriptor& other) {
     return set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, {other.descriptor_});
   }
-  Descriptor& finalize();
+  Descriptor& finalize() {
+    GRAFT_CUDNN_CHECK(cudnnBackendFinalize(descriptor_));
+    return *this;
+  }
 
   // Writes up to `most` values of the attribute. Returns how many it has.
   std::int64_t read(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
-                    std::int64_t most, void* values) const;
+                    std::int64_t most, void* values) const {
+    std::int64_t count = 0;
+    GRAFT_CUDNN_CHECK(cudnnBackendGetAttribute(descriptor_, name, type, most, &count, values));
+    return count;
+  }
   // All of them, up to `most`.
   template <typename Value>
   std::vector<Value> values(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,

@@ -2,30 +2,28 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "engine/backend/cuda/runtime/errors.h"
 #include "engine/base/digest.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace graft::cuda {
 namespace {
 
-using nlohmann::json;
-
-constexpr const char* format = "graft convolution plan 1";
+constexpr const char* format = "graft convolution plan 2";
 constexpr std::uint64_t largest_file = std::uint64_t{64} << 20U;
 
 std::string digest_of_entry(const std::string& key, bool fused, const std::string& plan) {
-  return digest_of(json{key, fused, plan}.dump()).hex();
+  return digest_of(fmt::format("{}\n{}\n{}", key, fused, plan)).hex();
 }
 
 std::string text_for(const std::string& key, const ConvolutionPlan& plan) {
   const bool fused = plan.problem().bias_relu;
-  const std::string text = plan.serialised();
-  return json{{"format", format},
+  const std::string& text = plan.serialised();
+  return Json{{"format", format},
               {"key", key},
               {"fused", fused},
               {"plan", text},
@@ -34,20 +32,21 @@ std::string text_for(const std::string& key, const ConvolutionPlan& plan) {
          '\n';
 }
 
-// Throws what is wrong with the text.
-ConvolutionPlan plan_from(const std::string& text, const std::string& key,
-                          const CudnnDevice& device, ConvolutionProblem problem) {
-  const json entry = json::parse(text);
-  if (entry.at("format") != format) throw Error(ErrorKind::data, "it is of another version");
-  if (entry.at("key") != key) throw Error(ErrorKind::data, "it is for something else");
-  const bool fused = entry.at("fused").get<bool>();
-  const std::string plan = entry.at("plan").get<std::string>();
-  if (entry.at("digest") != digest_of_entry(key, fused, plan)) {
-    throw Error(ErrorKind::data, "its digest is wrong");
-  }
-  if (fused && !problem.bias_relu) {
-    throw Error(ErrorKind::data, "it has a bias where there is none");
-  }
+// Throws Error with what is wrong with the file.
+ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& key,
+                        const CudnnDevice& device, ConvolutionProblem problem) {
+  const Json entry =
+      read_json(read_text_file(path, largest_file), path.string(), {.bytes = largest_file}).value;
+  const auto require = [](bool holds, const char* reason) {
+    if (!holds) throw Error(ErrorKind::data, reason);
+  };
+  require(json_at<std::string>(entry, "format") == format, "it is of another version");
+  require(json_at<std::string>(entry, "key") == key, "it is for something else");
+  const bool fused = json_at<bool>(entry, "fused");
+  const auto plan = json_at<std::string>(entry, "plan");
+  require(json_at<std::string>(entry, "digest") == digest_of_entry(key, fused, plan),
+          "its digest is wrong");
+  require(!fused || problem.bias_relu, "its convolution has a bias, and the problem has none");
   problem.bias_relu = fused;
   return ConvolutionPlan::deserialised(device, problem, plan);
 }
@@ -78,14 +77,10 @@ std::shared_ptr<const ConvolutionPlan> PlanCache::read(const std::filesystem::pa
   std::error_code ignored;
   if (folder_.empty() || !std::filesystem::exists(path, ignored)) return nullptr;
   try {
-    return std::make_shared<const ConvolutionPlan>(
-        plan_from(read_text_file(path, largest_file), key, device, problem));
+    return std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem));
   } catch (const std::runtime_error& error) {  // Error, LibraryFailure
-    remarks_.push_back(
-        fmt::format("{} is not used, and made anew: {}", path.string(), error.what()));
-  } catch (const json::exception& error) {
-    remarks_.push_back(fmt::format("{} is not used, and made anew: it is damaged ({})",
-                                   path.string(), error.what()));
+    warnings_.push_back(
+        fmt::format("{} is not used and will be replaced: {}", path.string(), error.what()));
   }
   return nullptr;
 }
@@ -97,7 +92,7 @@ void PlanCache::write(const std::filesystem::path& path, const std::string& text
     write_file_whole(path, text);
   } catch (const Error& error) {
     writable_ = false;
-    remarks_.push_back(fmt::format("plans are not kept for the next run: {}", error.what()));
+    warnings_.push_back(fmt::format("plans are not kept for the next run: {}", error.what()));
   }
 }
 

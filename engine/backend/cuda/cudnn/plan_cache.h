@@ -1,11 +1,11 @@
 #pragma once
 // Plans that were chosen before: in memory for this process, in a folder for the next. A file that
-// cannot be read, is damaged, or holds a plan for another problem, device, driver or cuDNN counts
-// for nothing: the plan is made anew and the file replaced. One thread at a time.
+// cannot be read, is damaged, or holds a plan for another problem, device, driver or cuDNN is not
+// used: the plan is made again and the file replaced. One thread at a time.
 //
-// A file FOLDER/DIGEST.plan (digest of the key) is one JSON object, written whole or not at all:
-//   format   "graft convolution plan 1"
-//   key      what it was made for, in words
+// A file FOLDER/DIGEST.plan (digest of the key) is one JSON object, written completely or not at all:
+//   format   "graft convolution plan 2"
+//   key      problem, way of choosing and device, in words
 //   fused    whether bias and ReLU are in the plan
 //   plan     cuDNN's own text
 //   digest   of key, fused and plan
@@ -35,10 +35,10 @@ class PlanCache {
                                              const std::string& chosen_by,
                                              const std::function<ConvolutionPlan()>& make);
 
-  // What went wrong with the folder, a sentence each: files that were not trusted, and the first
-  // that could not be written (no others are tried then). None of it stops a run.
-  const std::vector<std::string>& remarks() const { return remarks_; }
-  std::vector<std::string> take_remarks() { return std::exchange(remarks_, {}); }
+  // Problems with the folder, a sentence each: files that were replaced, and the first that could not
+  // be written (no others are tried then). None of them stops a run.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
 
  private:
   std::shared_ptr<const ConvolutionPlan> read(const std::filesystem::path& path,
@@ -49,7 +49,7 @@ class PlanCache {
   std::filesystem::path folder_;
   bool writable_ = true;
   std::map<std::string, std::shared_ptr<const ConvolutionPlan>> plans_;
-  std::vector<std::string> remarks_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace graft::cuda

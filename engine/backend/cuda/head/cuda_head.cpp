@@ -15,10 +15,9 @@
 #include "engine/backend/cuda/runtime/kernel_trace.h"
 #include "engine/backend/head_checks.h"
 #include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
-#include "kernels/cuda/sigmoid_cross_entropy.h"
-#include "kernels/cuda/softmax_cross_entropy.h"
 
 namespace graft::cuda {
 
@@ -35,9 +34,9 @@ const char* layer_name(std::size_t layer) {
   return names.at(layer).c_str();
 }
 
-// The backward products of a layer for one number of rows.
-struct BackwardProducts {
-  MatrixProduct kernel_gradient;
+// The products of a layer for one number of rows.
+struct LayerProducts {
+  MatrixProduct forward, kernel_gradient;
   std::optional<MatrixProduct> input_gradient;  // none for the first layer
 };
 
@@ -70,8 +69,7 @@ class CudaHead final : public Head {
                const std::vector<float>* mean_squares);
   void copy_out(std::vector<float>& to, const float* from, std::size_t count);
 
-  const std::vector<MatrixProduct>& forward_products(std::size_t rows);
-  const std::vector<BackwardProducts>& backward_products(std::size_t rows);
+  const std::vector<LayerProducts>& products(std::size_t rows);
 
   Device& device_;
   const HeadOptions options_;
@@ -84,8 +82,7 @@ class CudaHead final : public Head {
   FeatureRing ring_;
   TrainingRows training_rows_;
   std::vector<ParameterTensor> tensors_;
-  std::map<std::size_t, std::vector<MatrixProduct>> forward_products_;  // by rows
-  std::map<std::size_t, std::vector<BackwardProducts>> backward_products_;
+  std::map<std::size_t, std::vector<LayerProducts>> products_;  // by rows
   KernelTrace trace_;
   std::uint64_t batches_ = 0;  // training steps and chunks of other rows
   std::size_t trained_count_ = 0;
@@ -109,9 +106,8 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
       tensors_.push_back({tensor.parameters, tensor.mean_squares, tensor.gradients, tensor.count});
     }
   }
-  forward_products(rows_of_chunk(options));
-  forward_products(options.batch_size);
-  backward_products(options.batch_size);
+  products(rows_of_chunk(options));
+  products(options.batch_size);
   clear(arrays_.trained);
 }
 
@@ -208,13 +204,14 @@ Totals CudaHead::take_totals() {
 // From rows of features to the logits, rows × outputs.
 const float* CudaHead::forward(const float* features, std::size_t rows,
                                const std::uint64_t* training_step) {
-  const std::vector<MatrixProduct>& products = forward_products(rows);
+  const std::vector<LayerProducts>& of_layers = products(rows);
   const float* inputs = features;
   for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
     const DenseArrays& layer = arrays_.layers[i];
     const TraceSpan span(trace_.tracer(), "forward", i);
-    launch(trace_, {"product", layer_name(i)},
-           [&] { products[i].run(inputs, layer.kernel.parameters, layer.outputs, stream_); });
+    launch(trace_, {"product", layer_name(i)}, [&] {
+      of_layers[i].forward.run(inputs, layer.kernel.parameters, layer.outputs, stream_);
+    });
     if (i + 1 < arrays_.layers.size()) {
       launch(trace_, {"relu_dropout", layer_name(i), relu_dropout_bytes(rows, layer.units)}, [&] {
         relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units,
@@ -245,13 +242,13 @@ void CudaHead::loss(const float* logits, const std::uint32_t* labels, std::size_
 
 // From the gradient of the logits, in the last layer's delta: the gradients of all parameters.
 void CudaHead::backward(const float* features, std::size_t rows) {
-  const std::vector<BackwardProducts>& products = backward_products(rows);
+  const std::vector<LayerProducts>& of_layers = products(rows);
   for (std::size_t i = arrays_.layers.size(); i-- > 0;) {
     const DenseArrays& layer = arrays_.layers[i];
     const TraceSpan span(trace_.tracer(), "backward", i);
     const float* inputs = i == 0 ? features : arrays_.layers[i - 1].outputs;
     launch(trace_, {"kernel_gradient", layer_name(i)}, [&] {
-      products[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
+      of_layers[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
     });
     launch(trace_, {"column_sums", layer_name(i), column_sums_bytes(rows, layer.units)}, [&] {
       column_sums(layer.bias.gradients, layer.delta, rows, layer.units, stream_.get());
@@ -260,7 +257,7 @@ void CudaHead::backward(const float* features, std::size_t rows) {
     const DenseArrays& before = arrays_.layers[i - 1];
     const std::size_t count = rows * before.units;
     launch(trace_, {"input_gradient", layer_name(i)}, [&] {
-      products[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
+      of_layers[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
     });
     launch(trace_, {"relu_dropout_backward", layer_name(i - 1), relu_dropout_backward_bytes(count)},
            [&] {
@@ -282,31 +279,20 @@ void CudaHead::update() {
   }
 }
 
-const std::vector<MatrixProduct>& CudaHead::forward_products(std::size_t rows) {
-  const auto known = forward_products_.find(rows);
-  if (known != forward_products_.end()) return known->second;
-  std::vector<MatrixProduct> products;
-  for (const DenseArrays& layer : arrays_.layers) {
-    const bool last = products.size() + 1 == arrays_.layers.size();
-    products.push_back(MatrixProduct::forward(library_, rows, {layer.inputs, layer.units},
-                                              last ? layer.bias.parameters : nullptr));
-  }
-  return forward_products_.emplace(rows, std::move(products)).first->second;
-}
-
-const std::vector<BackwardProducts>& CudaHead::backward_products(std::size_t rows) {
-  const auto known = backward_products_.find(rows);
-  if (known != backward_products_.end()) return known->second;
-  std::vector<BackwardProducts> products;
+const std::vector<LayerProducts>& CudaHead::products(std::size_t rows) {
+  const auto known = products_.find(rows);
+  if (known != products_.end()) return known->second;
+  std::vector<LayerProducts> made;
   for (const DenseArrays& layer : arrays_.layers) {
     const MatrixProduct::Layer shape = {layer.inputs, layer.units};
-    BackwardProducts both = {MatrixProduct::kernel_gradient(library_, rows, shape), std::nullopt};
-    if (!products.empty()) {
-      both.input_gradient = MatrixProduct::input_gradient(library_, rows, shape);
-    }
-    products.push_back(std::move(both));
+    const bool is_last = made.size() + 1 == arrays_.layers.size();
+    made.push_back(
+        {MatrixProduct::forward(library_, rows, shape, is_last ? layer.bias.parameters : nullptr),
+         MatrixProduct::kernel_gradient(library_, rows, shape), std::nullopt});
+    if (made.size() == 1) continue;
+    made.back().input_gradient = MatrixProduct::input_gradient(library_, rows, shape);
   }
-  return backward_products_.emplace(rows, std::move(products)).first->second;
+  return products_.emplace(rows, std::move(made)).first->second;
 }
 
 // ---- Evaluation ----

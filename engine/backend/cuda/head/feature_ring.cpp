@@ -33,15 +33,6 @@ DeviceRows FeatureRing::send(std::size_t count, const Stream& compute) {
           slot.device.as<std::uint32_t>()};
 }
 
-void FeatureRing::send_to(float* features, std::uint32_t* labels, std::size_t count,
-                          const Stream& compute) {
-  Slot& slot = present();
-  copy_to_device(labels, slot.host.data(), count * sizeof(std::uint32_t), copies_);
-  copy_to_device(features, slot.host.data() + label_bytes(), feature_bytes(count), copies_);
-  slot.copied.record(copies_);
-  slot.copied.hold(compute);
-}
-
 void FeatureRing::release(const Stream& compute) {
   present().used.record(compute);
 }

@@ -38,12 +38,10 @@ class FeatureRing {
     float* features;
     std::uint32_t* labels;
   };
-  // The next slot, for the host to fill. Ends with one of the two below.
+  // The next slot, for the host to fill and send.
   HostRows next();
-  // To the slot's own device memory. `compute` continues after the copy.
+  // To the slot's device memory. `compute` continues after the copy.
   DeviceRows send(std::size_t count, const Stream& compute);
-  // To `features` and `labels`, which no work uses yet. `compute` continues after the copy.
-  void send_to(float* features, std::uint32_t* labels, std::size_t count, const Stream& compute);
   // Work that has been enqueued into `compute` so far is the last to read what send() returned.
   void release(const Stream& compute);
 

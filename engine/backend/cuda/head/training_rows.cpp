@@ -37,15 +37,15 @@ void TrainingRows::set(FeatureView features, std::span<const std::uint32_t> labe
   if (features.rows != 0) {
     resident_ = memory_for(bytes_of(features.rows, features.columns), device);
   }
+  if (resident()) {
+    const Place to = place(resident_, features.rows, features.columns);
+    const std::size_t bytes = features.rows * features.columns * sizeof(float);
+    copy_to_device(to.features, features.data, bytes, compute);
+    copy_to_device(to.labels, labels.data(), labels.size_bytes(), compute);
+    compute.wait();
+  }
   features_ = features;
   labels_ = labels;
-  if (!resident()) return;
-  try {
-    upload(compute);
-  } catch (...) {
-    features_ = {};
-    throw;
-  }
 }
 
 // Empty where the rows do not fit. Another program may have taken the memory in between, or it may
@@ -54,18 +54,6 @@ DeviceBuffer TrainingRows::memory_for(std::size_t bytes, const Device& device) c
   const std::size_t free = device.memory_now().free;
   if (bytes > most_resident_bytes_ || free < reserve || bytes > free - reserve) return {};
   return if_memory_allows([&] { return DeviceBuffer(bytes); }).value_or(DeviceBuffer());
-}
-
-void TrainingRows::upload(const Stream& compute) {
-  const std::size_t columns = features_.columns;
-  const Place to = place(resident_, features_.rows, columns);
-  for (std::size_t first = 0; first < features_.rows; first += ring_.rows()) {
-    const std::size_t count = std::min(ring_.rows(), features_.rows - first);
-    const FeatureRing::HostRows slot = ring_.next();
-    std::copy_n(features_.row(first), count * columns, slot.features);
-    std::ranges::copy(labels_.subspan(first, count), slot.labels);
-    ring_.send_to(to.features + first * columns, to.labels + first, count, compute);
-  }
 }
 
 DeviceRows TrainingRows::batch(std::span<const std::uint32_t> rows, const Stream& compute,

@@ -61,7 +61,6 @@ class TrainingRows {
     return rows * (columns + 1) * sizeof(float);
   }
   DeviceBuffer memory_for(std::size_t bytes, const Device& device) const;
-  void upload(const Stream& compute);
   DeviceRows gathered(std::span<const std::uint32_t> rows, const Stream& compute,
                       KernelTrace& trace);
   DeviceRows streamed(std::span<const std::uint32_t> rows, const Stream& compute);

@@ -12,9 +12,9 @@ namespace graft::cuda {
 
 class Device {
  public:
-  // ordinal counts what CUDA_VISIBLE_DEVICES leaves: reading that is the CUDA runtime's business.
-  // Throws Error(device) with a sentence: no driver, one older than the runtime, no GPU, no such
-  // ordinal, a compute capability that the kernels were not compiled for.
+  // ordinal: among the devices that CUDA_VISIBLE_DEVICES leaves; the CUDA runtime reads it. Throws
+  // Error(device) with a sentence: no driver, one older than the runtime, no GPU, no such ordinal, a
+  // compute capability that the kernels were not compiled for.
   explicit Device(int ordinal);
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
@@ -24,7 +24,7 @@ class Device {
   const std::string& name() const { return name_; }               // "NVIDIA H100 80GB HBM3"
   int compute_capability() const { return compute_capability_; }  // 90 for sm_90
   std::size_t memory() const { return memory_; }                  // bytes
-  // False on the virtual GPU: its events tell which came first, and no more.
+  // False on the virtual GPU: its events have an order and no times.
   bool has_timer() const;
   // For people: "NVIDIA H100 80GB HBM3 (cuda:0), sm_90, 79 GiB, driver for CUDA 13.0".
   std::string description() const;
@@ -34,9 +34,9 @@ class Device {
   };
   Memory memory_now() const;  // throws Failure
 
-  // What every public entry of the backend and of what it made goes through: makes this device the
-  // calling thread's, runs `work`, and turns failures into Error(device) (errors.h). `task` is what
-  // could not be done, as the start of a sentence.
+  // For every public entry of the backend and of what it made: makes this device the calling
+  // thread's, runs `work`, and turns failures into Error(device) (errors.h). `task` is what failed,
+  // as the start of a sentence.
   template <typename Work>
   decltype(auto) run(std::string_view task, Work&& work) {
     return as_device_errors(first_cause_, task, [&]() -> decltype(auto) {

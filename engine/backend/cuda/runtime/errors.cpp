@@ -9,13 +9,6 @@
 namespace graft::cuda {
 namespace {
 
-std::string sentence(const LibraryFailure::Status& status, std::string_view expression,
-                     std::string_view file, int line) {
-  const std::string_view name = file.substr(file.rfind('/') + 1);  // npos + 1 is 0
-  return fmt::format("{} failed with {} ({}){}{}, at {}:{}", expression, status.name, status.code,
-                     status.meaning.empty() ? "" : ": ", status.meaning, name, line);
-}
-
 // What to do about it.
 std::string_view advice(cudaError_t code) {
   switch (code) {
@@ -43,10 +36,6 @@ std::string_view advice(cudaError_t code) {
 }
 
 }  // namespace
-
-LibraryFailure::LibraryFailure(const Status& status, std::string_view expression,
-                               std::string_view file, int line)
-    : std::runtime_error(sentence(status, expression, file, line)), code_(status.code) {}
 
 void check_cublas(cublasStatus_t status, std::string_view expression, std::string_view file,
                   int line) {
@@ -91,15 +80,15 @@ void FirstCause::rethrow_if_kept() const {
 }
 
 void rethrow_as_device_error(FirstCause& first_cause, std::string_view task) {
-  // An error that is not sticky is taken back here: the next launch is not to blame.
+  // Clears an error that is not sticky: the next launch would report it.
   cudaError_t last = cudaGetLastError();
   try {
     throw;
   } catch (const Failure& failure) {
     fail(first_cause, task, failure.code(), failure.what());
   } catch (const LibraryFailure& failure) {
-    // A library that fails on a device that is lost says so in its own words. It brings a CUDA
-    // runtime of its own, so that the last error here knows nothing of it: the device is asked.
+    // A library reports a lost device in its own words. It has a CUDA runtime of its own, so that
+    // the last error here does not show it: the device is asked.
     if (!is_sticky(last)) last = cudaDeviceSynchronize();
     if (last != cudaSuccess) cudaGetLastError();
     if (!is_sticky(last)) fail(first_cause, task, cudaSuccess, failure.what());

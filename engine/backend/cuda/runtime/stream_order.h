@@ -1,7 +1,6 @@
 #pragma once
-// The order in which a batch's three pieces of work run, and all that keeps it: each piece has a
-// stream of its own, so that the copies of two batches run beside the computation of a third, and
-// waits for events only. The host waits for nothing.
+// Order of a batch's three pieces of work. Each piece has a stream of its own, so that the copies of
+// two batches overlap the computation of a third, and waits for events only. The host never waits.
 //
 //   copy in   ──images──▶ compute ──features──▶ copy out      the batch's own order
 //       ▲                 │     ▲                   │
@@ -17,7 +16,7 @@ namespace graft::cuda {
 class StreamOrder {
  public:
   explicit StreamOrder(std::size_t slots) : slots_(slots) {}
-  // Waits for all that was enqueued: it may use memory that goes next.
+  // Waits for all enqueued work: it may use memory that is released next.
   ~StreamOrder() { drain(); }
   StreamOrder(const StreamOrder&) = delete;
   StreamOrder& operator=(const StreamOrder&) = delete;
@@ -26,17 +25,17 @@ class StreamOrder {
   const Stream& compute() const { return compute_; }
   const Stream& copy_out() const { return copy_out_; }
 
-  // Each piece enqueues into the stream that it is called with; images and features of the batch
-  // stand in `slot` on the device. `done` is reached when the features are with the host.
+  // Each piece enqueues into the stream that it is called with. On the device, the batch's images and
+  // features are in `slot`. `done` is reached when the host has the features.
   template <typename CopyIn, typename Compute, typename CopyOut>
   void enqueue(std::size_t slot, const CopyIn& copy_in, const Compute& compute,
                const CopyOut& copy_out, Event& done) {
     Slot& events = slots_[slot];
     events.images_read.hold(copy_in_);
     copy_in(copy_in_);
-    events.images_there.record(copy_in_);
+    events.images_copied.record(copy_in_);
 
-    events.images_there.hold(compute_);
+    events.images_copied.hold(compute_);
     events.features_copied.hold(compute_);
     compute(compute_);
     events.images_read.record(compute_);
@@ -47,7 +46,7 @@ class StreamOrder {
     done.record(copy_out_);
   }
 
-  // Waits for all three streams, whatever becomes of their work.
+  // Waits for all three streams, also when their work fails.
   void drain() noexcept {
     for (const Stream* stream : {&copy_in_, &compute_, &copy_out_}) {
       cudaStreamSynchronize(stream->get());
@@ -56,7 +55,7 @@ class StreamOrder {
 
  private:
   struct Slot {
-    Event images_there, images_read, features_copied;
+    Event images_copied, images_read, features_copied;
   };
   Stream copy_in_, compute_, copy_out_;
   std::vector<Slot> slots_;
