@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# For a machine with an NVIDIA GPU: builds, runs all that needs the GPU, and writes one report.
+# Checks a machine with an NVIDIA GPU: builds, runs all that needs the GPU, and writes one report.
 #   tools/gpu_check.sh            tests with label gpu, compute-sanitizer's four tools, a run on real
 #                                 photos, benchmarks, a profile; about half an hour
-#   tools/gpu_check.sh --virtual  the same on the virtual GPU, as far as that goes: tests, and every
-#                                 benchmark once without a time
-# The report is build/gpu_check.txt; the benchmarks' result lies beside it as gpu_check_bench.json, .csv,
-# .txt and .svg. Ends with 1 when something failed, with 5 when there is no GPU.
+#   tools/gpu_check.sh --virtual  the same on the virtual GPU: tests, and every benchmark once without
+#                                 a time
+# The report is build/gpu_check.txt; the benchmarks' result is build/gpu_check_bench.json, for
+# bench/compare.py and bench/plot.py. Ends with 1 when something failed, with 5 without a GPU.
 . "$(dirname "$0")/common.sh"
 
 report=$project/build/gpu_check.txt
@@ -18,13 +18,13 @@ case ${1:-} in
 esac
 
 "$project/tools/install_deps.sh" build test ||
-  step "not every package of Debian's is there; if the build lacks one, it says which"
+  step "some packages of Debian's are missing; if the build needs one, it says which"
 step "building (the log is in build/release/build.log)"
 build_preset release ON
-[ -e "$build/libgraft_cuda_bench.so" ] ||
+[ -e "$build/libgraft_cuda.so" ] ||
   stop "this build has no CUDA parts; install the CUDA toolkit 13 and cuDNN 9, and run this again"
 
-# on_gpu COMMAND...: on the machine's own GPU, or on the virtual one. Only the command sees that one.
+# on_gpu COMMAND...: on the machine's own GPU, or on the virtual one, which only the command sees.
 on_gpu() {
   if "$virtual"; then
     LD_PRELOAD=$build/tests/virtual_gpu/libvgpu.so VGPU_ARCH=sm_90 "$@"
@@ -34,14 +34,14 @@ on_gpu() {
 }
 
 mkdir -p "$(dirname "$report")"
-if ! device=$(on_gpu "$build/graft" bench head --device cuda --batch 1 --size 32 --list 2>&1); then
+if ! device=$(on_gpu "$build/graft-bench" head --device cuda --batch 1 --size 32 --list 2>&1); then
   printf '%s: no GPU: %s\n' "$(basename "$0")" "$device" >&2
   exit 5
 fi
 
 failed=()
 missing=()
-# section TITLE COMMAND...: into the report: the command, all it says, and its exit code.
+# section TITLE COMMAND...: writes the command, its output and its exit code into the report.
 section() {
   local title=$1 code=0
   shift
@@ -51,7 +51,7 @@ section() {
   printf -- '-- exit code %d\n' "$code" >>"$report"
   [ "$code" -eq 0 ] || failed+=("$title")
 }
-# without TOOL PACKAGE: notes what was left out, and where it comes from.
+# without TOOL PACKAGE: notes a skipped tool and its package.
 without() {
   missing+=("$1 (package $2)")
   printf '\n== %s is not installed; it comes with %s\n' "$1" "$2" >>"$report"
@@ -88,21 +88,15 @@ else
     --set device=cuda --set output=build/gpu_check_run
 fi
 
-# measure OPTION...: every suite; the table is kept beside the report, and stands in it.
+# measure OPTION...: every suite.
 measure() {
-  local code=0 result=$project/build/gpu_check_bench
-  on_gpu "$build/graft" bench all --device cuda "$@" --json "$result.json" --csv "$result.csv" \
-    >"$result.txt" || code=$?
-  cat "$result.txt"
-  return "$code"
+  on_gpu "$build/graft-bench" all --device cuda "$@" --json "$project/build/gpu_check_bench.json"
 }
 
 if "$virtual"; then
   section "benchmarks, each once" measure --batch 1 --size 32 --precision fp32
 else
   section "benchmarks" measure --batch 32 --size 150 --precision fp32,fp16 --seconds 0.5
-  section "drawing of the benchmarks" "$build/graft" bench plot build/gpu_check_bench.json \
-    -o build/gpu_check_bench.svg
   for tool in nsys:cuda-nsight-systems-13-0 ncu:cuda-nsight-compute-13-0; do
     if command -v "${tool%:*}" >/dev/null; then
       section "${tool%:*}" "$project/tools/profile.sh" "${tool%:*}" configs/solar_cells.json \
@@ -116,7 +110,7 @@ fi
 {
   printf '\n== result\n%d failed' "${#failed[@]}"
   [ ${#failed[@]} -eq 0 ] || printf ': %s' "$(IFS=';' && echo "${failed[*]}")"
-  [ ${#missing[@]} -eq 0 ] || printf '\nleft out: %s' "$(IFS=';' && echo "${missing[*]}")"
+  [ ${#missing[@]} -eq 0 ] || printf '\nskipped: %s' "$(IFS=';' && echo "${missing[*]}")"
   echo
 } >>"$report"
 step "the report is build/gpu_check.txt"

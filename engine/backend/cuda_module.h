@@ -13,7 +13,7 @@
 
 namespace graft {
 
-// A GPU as cuDNN must know it to build plans for one that is not there.
+// A GPU as cuDNN must know it to build plans for an absent one.
 struct GpuProperties {
   std::string name;            // "A100"
   int compute_capability = 0;  // 80 for sm_80
@@ -27,25 +27,25 @@ struct GpuProperties {
   int memory_clock_khz = 0;
 };
 
-// A convolution of the network with what follows it, as it would run.
-struct PlannedLayer {
+// A convolution of the network with bias, ReLU and pool, as it would run.
+struct LayerForecast {
   std::string name;                // block1_conv1
   std::string engine;              // cuDNN's, with its knobs
   std::vector<std::string> notes;  // "tensor core", "Winograd", …
   bool fused_bias_relu = false;    // in the convolution; else by kernels/cuda/bias_relu
   std::size_t workspace_bytes = 0;
   double convolution_flop = 0.0;   // 2 × multiplications
-  double convolution_bytes = 0.0;  // planes and weights, each once
+  double convolution_bytes = 0.0;  // activations and weights, each once
   double epilogue_bytes = 0.0;     // of the kernels after it: bias, ReLU, pool
 };
 
 // The device memory of a backbone, all of it.
 struct BackboneMemory {
-  std::size_t activation_bytes = 0;  // of one of the two planes that take turns
+  std::size_t activation_bytes = 0;  // of one of the two buffers that take turns
   std::size_t workspace_bytes = 0;
   std::size_t weight_bytes = 0;
-  std::size_t image_bytes = 0;    // uint8 batches under way
-  std::size_t feature_bytes = 0;  // float batches under way
+  std::size_t image_bytes = 0;    // uint8 batches in flight
+  std::size_t feature_bytes = 0;  // float batches in flight
   std::size_t total() const {
     return 2 * activation_bytes + workspace_bytes + weight_bytes + image_bytes + feature_bytes;
   }
@@ -54,23 +54,23 @@ struct BackboneMemory {
 // "batch_size": "auto" is a power of two up to this: larger ones keep no GPU busier.
 inline constexpr std::size_t most_useful_batch = 1024;
 
-// What "auto" leaves of a GPU's memory, in bytes, for what BackboneMemory does not count: the code
+// Bytes of a GPU's memory that "auto" leaves free for what BackboneMemory does not count: the code
 // of kernels, the handles' memory, the head.
 inline std::size_t reserved_memory(std::size_t memory) {
   return memory / 16;
 }
 
-// Whether "auto" may take this batch: beyond 2^31 values in the largest plane, that
-// of the first block, engines of cuDNN's are at the end of what they were made for.
-inline bool plane_is_usual(const BackboneOptions& options) {
+// Whether "auto" may take this batch: cuDNN's engines are made for at most 2^31 values in the
+// activations, of which the first block's are the largest.
+inline bool has_usual_activations(const BackboneOptions& options) {
   constexpr double channels = 64.0;
   return static_cast<double>(options.batch_size) * options.image_size.height *
              options.image_size.width * channels <
          2147483648.0;
 }
 
-struct BackbonePlan {
-  std::vector<PlannedLayer> layers;
+struct BackboneForecast {
+  std::vector<LayerForecast> layers;
   BackboneMemory memory;
   std::string cudnn_version;
 };
@@ -82,9 +82,9 @@ class CudaModule {
   // ordinal: among the devices that CUDA_VISIBLE_DEVICES leaves. Throws Error(device): no driver,
   // one too old, no such device, an architecture that was not compiled.
   virtual std::unique_ptr<Backend> make_backend(int ordinal, std::size_t threads) const = 0;
-  // cuDNN's real plans for a GPU that need not be there. Needs no driver.
-  virtual BackbonePlan plan_backbone(const GpuProperties& gpu,
-                                     const BackboneOptions& options) const = 0;
+  // cuDNN's real plans for a GPU that may be absent. Needs no driver.
+  virtual BackboneForecast forecast_backbone(const GpuProperties& gpu,
+                                             const BackboneOptions& options) const = 0;
 };
 
 // The function `symbol` of a library in the program's folder that needs CUDA. The library stays

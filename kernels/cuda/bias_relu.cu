@@ -1,5 +1,5 @@
 // A thread changes one pack. Where channels are a multiple of the pack's width (all of VGG16's) a
-// pack lies in one pixel and its biases side by side; elsewhere each value looks up its own.
+// pack is in one pixel and its biases are contiguous; elsewhere each value looks up its own.
 
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/biases.cuh"
@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(block_threads)
   for (unsigned lane = 0; lane < width; ++lane) {
     pack.value[lane] = from_float<T>(rectified(to_float(pack.value[lane]) + biases[lane]));
   }
-  // Cached: the next convolution reads the plane at once.
+  // Cached: the next convolution reads it at once.
   store_first(values + first, pack, count - first, values_aligned);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Bias and ReLU on a plane in NHWC order, in place: y = max(y + bias[channel], 0); a NaN stays.
-// Source: what follows each convolution of VGG16, Simonyan and Zisserman 2014.
+// Bias and ReLU, NHWC, in place: y = max(y + bias[channel], 0); a NaN stays. Source: Simonyan and
+// Zisserman 2014, after each convolution of VGG16.
 //
 // Bytes moved for a value: sizeof(T) read and sizeof(T) written, and 4 read for each channel once.
 
@@ -23,8 +23,8 @@ void bias_relu(T* values, const float* bias, std::size_t pixels, std::size_t cha
 // Bytes moved, with values of `value_bytes` each.
 constexpr MovedBytes bias_relu_bytes(std::size_t value_bytes, std::size_t pixels,
                                      std::size_t channels) {
-  const std::size_t plane = value_bytes * pixels * channels;
-  return {plane + sizeof(float) * channels, plane};
+  const std::size_t values = value_bytes * pixels * channels;
+  return {values + sizeof(float) * channels, values};
 }
 
 }  // namespace graft::cuda

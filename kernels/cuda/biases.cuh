@@ -1,5 +1,5 @@
 #pragma once
-// The biases of values that stand side by side in rows of `channels`.
+// Biases of contiguous values in rows of `channels`.
 
 #include <cstddef>
 
@@ -8,7 +8,7 @@
 namespace graft::cuda {
 
 // biases[i] = bias[(first + i) mod channels]. `aligned`: bias is, and channels and first are
-// multiples of Width, so that the biases wanted are side by side as well.
+// multiples of Width, so that the biases are contiguous too.
 template <unsigned Width>
 __device__ __forceinline__ void load_biases(float (&biases)[Width], const float* bias,
                                             std::size_t first, std::size_t channels, bool aligned) {

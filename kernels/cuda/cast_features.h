@@ -1,6 +1,6 @@
 #pragma once
-// The last plane of the backbone as the features that are kept: out[i] = float(in[i]), exact. The
-// order stays (y, x, channel).
+// The backbone's last activations as float features: out[i] = float(in[i]), exact. The order stays
+// (y, x, channel).
 //
 // Bytes moved for a value: sizeof(T) read and 4 written.
 

@@ -1,6 +1,6 @@
 #pragma once
-// How every call of the CUDA runtime is checked: an error becomes an exception that says which
-// expression, which code, what it means and where.
+// Checks for calls of the CUDA runtime: an error becomes an exception with the expression, the code,
+// its meaning and the place.
 
 #include <cuda_runtime_api.h>
 
@@ -11,28 +11,44 @@
 
 namespace graft::cuda {
 
-// A call that the CUDA runtime refused. The message has one sentence:
+// A status of a library of CUDA's.
+struct CallStatus {
+  int code;
+  std::string_view name;     // cudaErrorMemoryAllocation
+  std::string_view meaning;  // may be empty
+};
+
+// A call that such a library refused. The message has one sentence:
 //   cudaMalloc(&data, bytes) failed with cudaErrorMemoryAllocation (2): out of memory, at
 //   buffers.h:31
-class Failure : public std::runtime_error {
+class CallFailure : public std::runtime_error {
+ public:
+  CallFailure(const CallStatus& status, std::string_view expression, std::string_view file,
+              int line)
+      : std::runtime_error(sentence(status, expression, file, line)) {}
+
+ private:
+  static std::string sentence(const CallStatus& status, std::string_view expression,
+                              std::string_view file, int line) {
+    std::string text(expression);
+    text.append(" failed with ").append(status.name);
+    text += " (" + std::to_string(status.code) + ')';
+    if (!status.meaning.empty()) text.append(": ").append(status.meaning);
+    text.append(", at ").append(file.substr(file.rfind('/') + 1));  // npos + 1 is 0
+    return text + ':' + std::to_string(line);
+  }
+};
+
+// Of the CUDA runtime.
+class Failure : public CallFailure {
  public:
   Failure(cudaError_t code, std::string_view expression, std::string_view file, int line)
-      : std::runtime_error(sentence(code, expression, file, line)), code_(code) {}
+      : CallFailure({static_cast<int>(code), cudaGetErrorName(code), cudaGetErrorString(code)},
+                    expression, file, line),
+        code_(code) {}
   cudaError_t code() const { return code_; }
 
  private:
-  static std::string sentence(cudaError_t code, std::string_view expression, std::string_view file,
-                              int line) {
-    std::string text(expression);
-    text += " failed with ";
-    text += cudaGetErrorName(code);
-    text += " (" + std::to_string(static_cast<int>(code)) + "): ";
-    text += cudaGetErrorString(code);
-    text += ", at ";
-    text += file.substr(file.rfind('/') + 1);  // npos + 1 is 0
-    return text + ':' + std::to_string(line);
-  }
-
   cudaError_t code_;
 };
 
@@ -44,7 +60,7 @@ inline void check(cudaError_t code, std::string_view expression, std::string_vie
 #define GRAFT_CUDA_CHECK(expression) \
   ::graft::cuda::check((expression), #expression, __FILE__, __LINE__)
 
-// After a kernel<<<…>>>(…): the launch itself, and any error of earlier work that has shown by now.
+// After a kernel<<<…>>>(…): the launch itself, and any error of earlier work reported by now.
 #define GRAFT_CUDA_CHECK_LAUNCH(kernel) \
   ::graft::cuda::check(cudaGetLastError(), "launch of " kernel, __FILE__, __LINE__)
 

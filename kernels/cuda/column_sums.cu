@@ -1,6 +1,5 @@
 // A thread adds one column. A warp reads 128 bytes of a row with one access, and there are four
-// times as many warps as with packs: a layer has few columns, so that the time is what memory takes
-// to answer.
+// times as many warps as with packs: a layer has few columns, so that memory latency decides.
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/column_sums.h"
@@ -9,7 +8,7 @@ namespace graft::cuda {
 
 namespace {
 
-constexpr unsigned block_threads = 64;  // small, so that a few hundred columns meet many processors
+constexpr unsigned block_threads = 64;  // small: a few hundred columns use many multiprocessors
 
 __global__ void __launch_bounds__(block_threads)
     column_sums_kernel(float* sums, const float* delta, std::size_t rows, std::size_t units) {
@@ -17,7 +16,7 @@ __global__ void __launch_bounds__(block_threads)
   if (unit >= units) return;
   const float* value = delta + unit;
   float sum = 0.0F;
-  // The loads of eight rows are under way together; the sums keep their order.
+  // The loads of eight rows are in flight together; the sums keep their order.
 #pragma unroll 8
   for (std::size_t row = 0; row < rows; ++row, value += units) sum += *value;
   sums[unit] = sum;

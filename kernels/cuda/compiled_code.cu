@@ -1,4 +1,4 @@
-// An empty kernel whose attributes are asked for: that loads its code.
+// An empty kernel. Reading its attributes loads its code.
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/compiled_code.h"

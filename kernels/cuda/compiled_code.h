@@ -1,5 +1,5 @@
 #pragma once
-// Whether the kernels were compiled for the GPU at hand: no bytes moved, nothing launched.
+// Check that the kernels were compiled for the current GPU. No bytes moved, nothing launched.
 
 namespace graft::cuda {
 

@@ -1,6 +1,5 @@
 #pragma once
-// The batch of a training step: the rows of the features, and their labels, in the order of the
-// shuffle. out[i][k] = features[rows[i]][k], out_labels[i] = labels[rows[i]].
+// The batch of a training step: rows of features and their labels, in shuffled order. out[i][k] = features[rows[i]][k], out_labels[i] = labels[rows[i]].
 //
 // Bytes moved: 4 read and 4 written for a value; 8 read and 4 written for a row.
 

@@ -1,7 +1,7 @@
 #pragma once
-// What a launch moves: the bytes that it must read from and write to the device's memory, each
-// once. Beside each launcher stands the function that says so; its header, the tests on the virtual
-// GPU, the benchmarks and the plans use that one formula.
+// Bytes that a launch must read from and write to the device's memory, each once. Each launcher's
+// header has a function for them: the tests on the virtual GPU, the benchmarks, the traces and the
+// forecasts use that one formula.
 
 #include <cstddef>
 

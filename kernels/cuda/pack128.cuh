@@ -1,9 +1,9 @@
 #pragma once
-// The widest access of a thread: 128 bits of values side by side, moved by one instruction, so that
-// a warp moves 512 bytes. The form of each load and store says how the caches should treat it.
+// The widest access of a thread: 128 bits of contiguous values, moved by one instruction, so that a
+// warp moves 512 bytes. Each load and store has a cache hint.
 //
-// Memory may begin anywhere and end anywhere. A pack that is not whole, or not aligned, is moved
-// value by value: the same result, more instructions.
+// Memory may begin and end anywhere. A pack that is incomplete or not aligned is moved value by
+// value: the same result, more instructions.
 
 #include <cstddef>
 #include <cstdint>
@@ -25,9 +25,8 @@ bool all_aligned(Pointers... pointers) {
   return (is_aligned(pointers) && ...);
 }
 
-// The intrinsics, and not an assignment: the compiler may take a pack that it has in registers
-// apart and assign its values one by one, which moves four times the sectors. Cached: for what is
-// soon read again.
+// Intrinsics instead of an assignment: the compiler may split a pack in registers and assign its
+// values one by one, which moves four times the sectors. Cached: for values that are soon read again.
 template <typename T>
 __device__ __forceinline__ Pack128<T> load128(const T* from) {
   return __builtin_bit_cast(Pack128<T>, __ldca(reinterpret_cast<const uint4*>(from)));
@@ -36,7 +35,7 @@ template <typename T>
 __device__ __forceinline__ void store128(T* to, const Pack128<T>& pack) {
   __stwb(reinterpret_cast<uint4*>(to), __builtin_bit_cast(uint4, pack));
 }
-// Streaming: for what nobody reads again before the caches have turned over.
+// Streaming: for values that are not read again while they could be in a cache.
 template <typename T>
 __device__ __forceinline__ Pack128<T> load128_streaming(const T* from) {
   return __builtin_bit_cast(Pack128<T>, __ldcs(reinterpret_cast<const uint4*>(from)));
@@ -52,9 +51,8 @@ __device__ __forceinline__ void store128_shared(T* to, const Pack128<T>& pack) {
   *reinterpret_cast<uint4*>(to) = __builtin_bit_cast(uint4, pack);
 }
 
-// The pack whose first value is from[0], of which only `count` values are there (more than its
-// width counts as all); the others are zeros and are not touched. `aligned`: `from` is, see
-// is_aligned().
+// The pack whose first value is from[0]. Only `count` values are in memory (more than its width
+// counts as all); the others are zeros and are not accessed. `aligned`: is_aligned(from).
 template <bool Streaming = false, typename T>
 __device__ __forceinline__ Pack128<T> load_first(const T* from, std::size_t count, bool aligned) {
   constexpr unsigned width = Pack128<T>::width;

@@ -1,6 +1,6 @@
-// A block turns a tile of pixels. Three bytes a pixel do not fit the accesses of a warp, so the
-// bytes come into shared memory by whole packs first, and so do the tables; the lookups are then
-// made in the order of the output, which leaves by whole packs.
+// A block converts a tile of pixels. Three bytes a pixel do not fit the accesses of a warp: packs of
+// bytes and the tables are loaded into shared memory first. The lookups then follow the order of the
+// output, which is stored in packs.
 
 #include <stdexcept>
 #include <string>
@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(block_threads) preprocess_kernel(const Pixels<
       }
       pack.value[lane] = from_float<T>(value);
     }
-    // Cached: the first convolution reads the plane at once.
+    // Cached: the first convolution reads it at once.
     store_first(out + at, pack, values - at, pixels.out_aligned);
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Pixels, as the decoder leaves them, to the network's input in NHWC order, so that a copy to the
-// device carries one byte for each value and not four. Channel c of a pixel (red, green, blue)
+// Decoded pixels to the network's input, NHWC. It runs on the device, so that a copy to the device
+// moves one byte for each value instead of four. Channel c of a pixel (red, green, blue)
 // becomes tables[c][pixel[source[c]]], rounded to T: the tables of kernels/pixel_tables.h, so
 // that float results are the CPU's to the bit. Channels beyond the third, which some convolutions
 // want, become 0.

@@ -3,9 +3,9 @@
 // dropout. Source: Srivastava et al. 2014; scaled in training by 1/(1 - rate), as Keras does.
 //
 // The mask is a pure function of the stream and the element's index (philox.h) and the same as the
-// CPU's. It is stored nowhere: what the backward pass needs of it stands in the layer's output,
-// which is above zero exactly where the value was both kept and above zero. ReLU needs that output
-// anyway, so that drawing the words again would move no byte less.
+// CPU's. It is not stored: the layer's output is above zero exactly where the value was kept and
+// above zero, which is all that the backward pass needs. ReLU needs that output anyway, so that
+// drawing the words again would not move fewer bytes.
 //
 // Bytes moved for a value: forward 4 read and 4 written, and 4 read for each unit once; backward 8
 // read and 4 written.

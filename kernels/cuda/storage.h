@@ -1,6 +1,6 @@
 #pragma once
-// The types that activations are stored in: float, __half, __nv_bfloat16. Arithmetic is in float
-// whatever the storage; a result is rounded once, to nearest even, when it is stored.
+// Storage types of activations: float, __half, __nv_bfloat16. Arithmetic is always in float; a result
+// is rounded once, to nearest even, when it is stored.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>

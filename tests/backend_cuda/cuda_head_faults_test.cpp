@@ -1,19 +1,14 @@
-// Order and failure: the same bytes in whatever legal order the streams run, and each call of the
-// CUDA runtime and of cuBLASLt failing once.
+// The same bytes in every legal order of the streams, and each call of the CUDA runtime and of
+// cuBLASLt failing once.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <fstream>
-#include <nlohmann/json.hpp>
-
-#include "engine/base/error.h"
 #include "tests/backend_cuda/cuda_head_test.h"
-#include "tests/support/support.h"
+#include "tests/backend_cuda/faults.h"
 
 namespace graft {
 namespace {
 
+using test::counted_calls;
+using test::set_faults;
 using ::testing::HasSubstr;
 
 HeadOptions options(std::size_t classes = 3) {
@@ -75,13 +70,8 @@ TEST_F(CudaHeadOrder, TheBytesAreTheSameInEveryOrderResidentAndStreamed) {
 
 // ---- Failures ----
 
-class CudaHeadFaults : public test::CudaHeadTest {
+class CudaHeadFaults : public test::FaultTest<test::CudaHeadTest> {
  protected:
-  void SetUp() override {
-    if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU fails on demand";
-    test::CudaHeadTest::SetUp();
-  }
-
   struct Stage {
     std::unique_ptr<Head> head;
     test::Samples samples = test::random_samples(10, 24, 3, 1);
@@ -104,38 +94,15 @@ class CudaHeadFaults : public test::CudaHeadTest {
     return stage;
   }
 
-  static void faults(const std::string& text) { GRAFT_VIRTUAL_GPU(vgpu_set_faults)(text.c_str()); }
-
-  // How often each function was called since faults().
-  static std::map<std::string, long> calls() {
-    const test::TemporaryFolder folder;
-    const auto path = folder / "report.json";
-    EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_write_report)(path.c_str()), 0);
-    std::ifstream file(path);
-    return nlohmann::json::parse(file).at("calls").get<std::map<std::string, long>>();
-  }
-
-  // What gives back is not made to fail: a destructor has nobody to tell.
-  static bool gives_back(const std::string& function) {
-    return function.find("Destroy") != std::string::npos ||
-           function.find("Free") != std::string::npos;
-  }
-
-  // Error(device) that names the call, and nothing left behind.
-  void expect_failure(const Action& action, const std::string& function, long call, int code) {
-    const std::string fault = function + ":" + std::to_string(call) + ":" + std::to_string(code);
+  void expect_failure(const Action& action, const std::string& function, long call) {
+    const int code = function.starts_with("cublas") ? 13 : 801;
+    const std::string fault = fmt::format("{}:{}:{}", function, call, code);
     Stage stage = prepared(action);
-    faults(fault);
-    try {
-      action.act(*this, stage);
-      ADD_FAILURE() << action.name << " goes on in spite of " << fault;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::device) << action.name << ", " << fault;
-      EXPECT_THAT(error.what(), HasSubstr(" failed with ")) << action.name << ", " << fault;
-    }
-    faults("");
+    EXPECT_TRUE(test::fails_on_the_device(fault, [&] { action.act(*this, stage); }))
+        << action.name << " succeeds in spite of " << fault;
+    set_faults("");
     stage.head.reset();
-    EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0) << action.name << ", " << fault;
+    test::expect_no_leaks(action.name + (", " + fault));
   }
 
   static const std::vector<Action>& actions() {
@@ -165,18 +132,17 @@ class CudaHeadFaults : public test::CudaHeadTest {
 TEST_F(CudaHeadFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind) {
   for (const Action& action : actions()) {
     Stage stage = prepared(action);
-    faults("");
+    set_faults("");
     action.act(*this, stage);
-    const std::map<std::string, long> counted = calls();
+    const std::map<std::string, long> counted = counted_calls();
     stage.head.reset();
     EXPECT_GE(counted.size(), 3U) << action.name;
     for (const auto& [function, count] : counted) {
-      if (gives_back(function)) continue;
-      const int code = function.starts_with("cublas") ? 13 : 801;
+      if (test::is_release(function)) continue;
       for (long call = 1; call <= count; ++call) {
         // Of many like calls the first and the last few.
         if (call > 4 && call + 4 <= count) continue;
-        expect_failure(action, function, call, code);
+        expect_failure(action, function, call);
       }
     }
   }
@@ -184,24 +150,24 @@ TEST_F(CudaHeadFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind) {
 
 TEST_F(CudaHeadFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
   Stage stage = prepared({"resident step", nullptr});
-  faults("cudaLaunchKernel:2:719");
+  set_faults("cudaLaunchKernel:2:719");
   const std::string first = test::error_of([&] { stage.head->train_step(test::first_rows(4), 1); });
-  faults("");
+  set_faults("");
   EXPECT_THAT(first, HasSubstr("A training step failed: launch of "));
   EXPECT_THAT(first, HasSubstr("cudaErrorLaunchFailure (719)"));
   EXPECT_EQ(test::error_of([&] { stage.head->state(); }), first);
   EXPECT_EQ(test::error_of([&] { stage.head->take_totals(); }), first);
   GRAFT_VIRTUAL_GPU(vgpu_revive)();
   stage.head.reset();
-  EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0);
+  test::expect_no_leaks("after a sticky error");
 }
 
 // cuBLAS has a CUDA runtime of its own: what it met is not the last error of ours.
 TEST_F(CudaHeadFaults, ALibraryThatFailsOnALostDeviceNamesWhatTheDeviceSays) {
   Stage stage = prepared({"resident step", nullptr});
-  faults("cublasLtMatmul:1:13,cudaDeviceSynchronize:1:700");
+  set_faults("cublasLtMatmul:1:13,cudaDeviceSynchronize:1:700");
   const std::string first = test::error_of([&] { stage.head->train_step(test::first_rows(4), 1); });
-  faults("");
+  set_faults("");
   EXPECT_THAT(first, HasSubstr("CUBLAS_STATUS_EXECUTION_FAILED"));
   EXPECT_THAT(first, HasSubstr(", after cudaErrorIllegalAddress (700): "));
   EXPECT_THAT(first, HasSubstr("the work on the GPU is lost"));
@@ -212,33 +178,33 @@ TEST_F(CudaHeadFaults, ALibraryThatFailsOnALostDeviceNamesWhatTheDeviceSays) {
 
 TEST_F(CudaHeadFaults, MemoryThatIsRefusedIsASentenceWithSizes) {
   for (const char* fault : {"cudaMalloc:1:2", "cudaMalloc:5:2", "cudaHostAlloc:2:2"}) {
-    faults(fault);
+    set_faults(fault);
     EXPECT_THAT(test::error_of([&] { make_cuda(options()); }),
                 ::testing::MatchesRegex("The head needs .* GiB of memory on the GPU, and .* are "
                                         "free; .* smaller train.batch_size or data.image_size\\."));
-    faults("");
+    set_faults("");
     EXPECT_NO_THROW(make_cuda(options()));
-    EXPECT_EQ(GRAFT_VIRTUAL_GPU(vgpu_check_leaks)(), 0) << fault;
+    test::expect_no_leaks(fault);
   }
 }
 
 TEST_F(CudaHeadFaults, AnAlgorithmThatIsNotPedanticServesWhereThereIsNoOther) {
-  faults("cublasLtMatmulAlgoGetHeuristic:1:15");
+  set_faults("cublasLtMatmulAlgoGetHeuristic:1:15");
   EXPECT_NO_THROW(make_cuda(options()));
-  faults("cublasLtMatmulAlgoGetHeuristic:1:15,cublasLtMatmulAlgoGetHeuristic:2:15");
+  set_faults("cublasLtMatmulAlgoGetHeuristic:1:15,cublasLtMatmulAlgoGetHeuristic:2:15");
   EXPECT_THAT(test::error_of([&] { make_cuda(options()); }),
               HasSubstr("CUBLAS_STATUS_NOT_SUPPORTED"));
-  faults("");
+  set_faults("");
 }
 
 // The host is ahead of the GPU until it asks for a result.
 TEST_F(CudaHeadFaults, AnEpochOfStepsWaitsForNothing) {
   Stage stage = prepared({"resident step", nullptr});
-  faults("");
+  set_faults("");
   for (std::uint64_t step = 1; step < 30; ++step) {
     stage.head->train_step(test::first_rows(4), step);
   }
-  const std::map<std::string, long> counted = calls();
+  const std::map<std::string, long> counted = counted_calls();
   EXPECT_EQ(counted.count("cudaStreamSynchronize"), 0U);
   EXPECT_EQ(counted.count("cudaDeviceSynchronize"), 0U);
   EXPECT_EQ(counted.count("cudaMalloc"), 0U);

@@ -6,8 +6,8 @@
 #include <memory>
 #include <optional>
 
-#include "engine/backend/cuda/cuda_head.h"
-#include "engine/backend/cuda/device.h"
+#include "engine/backend/cuda/head/cuda_head.h"
+#include "engine/backend/cuda/runtime/device.h"
 #include "tests/backend/head_samples.h"
 #include "tests/kernels_cuda/cuda_test.h"
 

@@ -10,8 +10,7 @@
 #include "kernels/cuda/preprocess.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
-#include "kernels/cuda/sigmoid_cross_entropy.h"
-#include "kernels/cuda/softmax_cross_entropy.h"
+#include "kernels/cuda/cross_entropy.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
 namespace graft {
@@ -45,7 +44,7 @@ void expect_moved(const char* kernel, const MovedBytes& promise, std::size_t spl
   EXPECT_GE(written, static_cast<double>(promise.written)) << kernel;
   EXPECT_LE(counted.sectors_loaded, counted.sectors_loaded_minimum + split_sectors) << kernel;
   EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum) << kernel;
-  // Every sector is stored once, but for a last pack that is not whole: its values go one by one.
+  // Every sector is stored once, but for a last incomplete pack: its values go one by one.
   EXPECT_LE(counted.sectors_stored, counted.distinct_sectors_written + 7) << kernel;
 }
 
@@ -56,7 +55,7 @@ std::size_t split_bias_sectors(std::size_t warps, std::size_t channels) {
   return sizeof(T) == 4 ? 0 : warps * std::min<std::size_t>(32, channels / 8);
 }
 
-// VGG16 at 150×150, one image: the planes that its five blocks end with.
+// VGG16 at 150×150, one image: the activations before the pools of its five blocks.
 struct BlockEnd {
   std::size_t side, channels;
   std::size_t count() const { return side * side * channels; }
@@ -66,7 +65,7 @@ constexpr BlockEnd block_ends[] = {{150, 64}, {75, 128}, {37, 256}, {18, 512}, {
 template <typename T>
 class Bytes : public test::CudaStorageTest<T> {
  protected:
-  static std::vector<T> plane(std::size_t count) {
+  static std::vector<T> halves(std::size_t count) {
     return std::vector<T>(count, test::to_storage<T>(0.5F));
   }
 };
@@ -76,7 +75,7 @@ TYPED_TEST(Bytes, OfBiasRelu) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   using T = TypeParam;
   for (const BlockEnd& end : block_ends) {
-    const DeviceArray<T> values(this->plane(end.count()));
+    const DeviceArray<T> values(this->halves(end.count()));
     const DeviceArray<float> bias(std::vector<float>(end.channels, 0.25F));
     cuda::bias_relu(values.get(), bias.get(), end.side * end.side, end.channels, nullptr);
     const std::size_t warps = (end.count() * sizeof(T) / 16 + 31) / 32;
@@ -92,7 +91,7 @@ TYPED_TEST(Bytes, OfBiasReluMaxPool) {
   for (const BlockEnd& end : block_ends) {
     const std::size_t pooled_side = end.side / 2;
     const std::size_t outputs = pooled_side * pooled_side * end.channels;
-    const DeviceArray<T> in(this->plane(end.count())), out(outputs);
+    const DeviceArray<T> in(this->halves(end.count())), out(outputs);
     const DeviceArray<float> bias(std::vector<float>(end.channels, 0.25F));
     const cuda::PlaneShape shape = {1, end.side, end.side, end.channels};
     cuda::bias_relu_max_pool(out.get(), in.get(), bias.get(), shape, nullptr);
@@ -119,7 +118,7 @@ TYPED_TEST(Bytes, OfPreprocess) {
 TYPED_TEST(Bytes, OfCastFeatures) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   constexpr std::size_t count = 4 * 4 * 512;
-  const DeviceArray<TypeParam> in(this->plane(count));
+  const DeviceArray<TypeParam> in(this->halves(count));
   const DeviceArray<float> out(count);
   cuda::cast_features(out.get(), in.get(), count, nullptr);
   expect_moved("20cast_features_kernel", cuda::cast_features_bytes(sizeof(TypeParam), count));

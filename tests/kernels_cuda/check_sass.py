@@ -43,7 +43,7 @@ PROMISED = {
     "tensor_core_peak_kernel": "",
 }
 
-# Kernels that measure arithmetic, with the instruction and how often it stands in the unrolled loop at
+# Kernels that measure arithmetic, with the instruction and how often it is in the unrolled loop at
 # least: fewer mean that the compiler found a way around the work.
 ARITHMETIC = {
     "multiply_add_peak_kernel": ("FFMA", 16 * 8),

@@ -42,7 +42,7 @@ TEST(CudaLaunchers, RefuseWhatTheyWereNotCompiledFor) {
   const cuda::PlaneShape wide = {1, 2, 1U << 14U, 1U << 10U};
   EXPECT_EQ(
       error_of([&] { cuda::bias_relu_max_pool<float>(nullptr, nullptr, nullptr, wide, nullptr); }),
-      "bias_relu_max_pool: a line of the plane has more than 2^23 values");
+      "bias_relu_max_pool: a row has more than 2^23 values");
   const cuda::GatherSource long_rows = {nullptr, nullptr, std::size_t{1} << 26U};
   EXPECT_EQ(error_of([&] { cuda::gather_rows(nullptr, nullptr, long_rows, nullptr, 1, nullptr); }),
             "gather_rows: a row has more than 67107840 columns");

@@ -1,8 +1,7 @@
 // sigmoid_cross_entropy and softmax_cross_entropy against the CPU's plain loops in double.
 
 #include "kernels/cpu/cross_entropy.h"
-#include "kernels/cuda/sigmoid_cross_entropy.h"
-#include "kernels/cuda/softmax_cross_entropy.h"
+#include "kernels/cuda/cross_entropy.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
 namespace graft {

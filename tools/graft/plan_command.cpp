@@ -6,8 +6,8 @@
 
 #include "engine/backend/cuda_module.h"
 #include "engine/base/error.h"
+#include "engine/forecast/gpu_forecast.h"
 #include "engine/job/session.h"
-#include "engine/plan/gpu_plan.h"
 #include "tools/graft/commands.h"
 #include "tools/graft/plan_text.h"
 #include "tools/graft/standard_output.h"
@@ -33,7 +33,7 @@ int plan_command(const Request& request) {
   BackboneOptions options = backbone_options(config);
   options.autotune = false;  // there is nothing to time
   options.cache.clear();     // a plan for a GPU that is not here serves no run
-  const GpuPlan plan = plan_for_gpu(needed_cuda_module(), gpu, memory, std::move(options));
+  const GpuForecast plan = forecast_for_gpu(needed_cuda_module(), gpu, memory, std::move(options));
   write_result(request.json ? plan_json(plan) : plan_text(plan));
   flush_results();
   return 0;

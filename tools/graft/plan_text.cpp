@@ -33,7 +33,7 @@ std::string gib(std::size_t bytes) {
 }
 
 // The engine, its notes, and the kernel that follows where one does.
-std::string how(const PlannedLayer& layer) {
+std::string how(const LayerForecast& layer) {
   std::string text = layer.engine;
   if (!layer.notes.empty()) text += fmt::format(" ({})", fmt::join(layer.notes, ", "));
   if (layer.fused_bias_relu) return text + "; bias and ReLU within";
@@ -42,7 +42,7 @@ std::string how(const PlannedLayer& layer) {
 
 using Line = std::array<std::string, 7>;
 
-Line line_of(const PlannedLayer& layer, const LayerBound& bound) {
+Line line_of(const LayerForecast& layer, const LayerBound& bound) {
   return {layer.name,
           fmt::format("{:.2f}", layer.convolution_flop * 1e-9),
           fmt::format("{:.1f}", (layer.convolution_bytes + layer.epilogue_bytes) * 1e-6),
@@ -70,7 +70,7 @@ std::string table_of(const std::vector<Line>& lines) {
   return text;
 }
 
-std::string gpu_text(const GpuPlan& plan) {
+std::string gpu_text(const GpuForecast& plan) {
   const Gpu& gpu = plan.gpu;
   const Precision precision = plan.options.precision;
   return fmt::format(
@@ -81,8 +81,8 @@ std::string gpu_text(const GpuPlan& plan) {
       graft::name_of(precision), gpu.source);
 }
 
-std::string memory_text(const GpuPlan& plan) {
-  const BackboneMemory& memory = plan.plan.memory;
+std::string memory_text(const GpuForecast& plan) {
+  const BackboneMemory& memory = plan.backbone.memory;
   std::string text = "device memory, MiB\n";
   for (const auto& [name, bytes] : {std::pair{"activations, 2 planes", 2 * memory.activation_bytes},
                                     {"workspace", memory.workspace_bytes},
@@ -102,7 +102,7 @@ std::string memory_text(const GpuPlan& plan) {
   return text;
 }
 
-Json layer_json(const PlannedLayer& layer, const LayerBound& bound) {
+Json layer_json(const LayerForecast& layer, const LayerBound& bound) {
   Json json;
   json["name"] = layer.name;
   json["engine"] = layer.engine;
@@ -117,7 +117,7 @@ Json layer_json(const PlannedLayer& layer, const LayerBound& bound) {
   return json;
 }
 
-Json gpu_json(const GpuPlan& plan) {
+Json gpu_json(const GpuForecast& plan) {
   const Gpu& gpu = plan.gpu;
   Json json;
   json["name"] = gpu.properties.name;
@@ -133,19 +133,19 @@ Json gpu_json(const GpuPlan& plan) {
 
 }  // namespace
 
-std::string plan_text(const GpuPlan& plan) {
+std::string plan_text(const GpuForecast& plan) {
   const BackboneOptions& options = plan.options;
   std::string text = gpu_text(plan);
   text += fmt::format("VGG16 at {}×{}, batch {}, {}; plans of cuDNN {}, by its heuristics\n\n",
                       options.image_size.height, options.image_size.width, options.batch_size,
-                      graft::name_of(options.precision), plan.plan.cudnn_version);
+                      graft::name_of(options.precision), plan.backbone.cudnn_version);
   std::vector<Line> lines = {
       {"layer", "GFLOP", "MB", "workspace MiB", "at least us", "limited by", "how"}};
-  for (std::size_t i = 0; i < plan.plan.layers.size(); ++i)
-    lines.push_back(line_of(plan.plan.layers[i], plan.bound.layers[i]));
+  for (std::size_t i = 0; i < plan.backbone.layers.size(); ++i)
+    lines.push_back(line_of(plan.backbone.layers[i], plan.bound.layers[i]));
   lines.push_back({"in all", fmt::format("{:.2f}", plan.bound.flop * 1e-9),
                    fmt::format("{:.1f}", plan.bound.bytes * 1e-6),
-                   mib(plan.plan.memory.workspace_bytes),
+                   mib(plan.backbone.memory.workspace_bytes),
                    fmt::format("{:.1f}", plan.bound.seconds * 1e6),
                    std::string(name_of(plan.bound.limiter())), ""});
   text += table_of(lines);
@@ -155,20 +155,20 @@ std::string plan_text(const GpuPlan& plan) {
   return text + std::string(disclaimer) + '\n' + memory_text(plan);
 }
 
-std::string plan_json(const GpuPlan& plan) {
+std::string plan_json(const GpuForecast& plan) {
   const BackboneOptions& options = plan.options;
-  const BackboneMemory& memory = plan.plan.memory;
+  const BackboneMemory& memory = plan.backbone.memory;
   Json json;
   json["version"] = plan_json_version;
   json["note"] = "bounds from nominal figures, not measurements";
   json["gpu"] = gpu_json(plan);
-  json["cudnn"] = plan.plan.cudnn_version;
+  json["cudnn"] = plan.backbone.cudnn_version;
   json["image_size"] = {options.image_size.height, options.image_size.width};
   json["batch_size"] = options.batch_size;
   json["precision"] = graft::name_of(options.precision);
   json["layers"] = Json::array();
-  for (std::size_t i = 0; i < plan.plan.layers.size(); ++i)
-    json["layers"].push_back(layer_json(plan.plan.layers[i], plan.bound.layers[i]));
+  for (std::size_t i = 0; i < plan.backbone.layers.size(); ++i)
+    json["layers"].push_back(layer_json(plan.backbone.layers[i], plan.bound.layers[i]));
   json["bound"] = {{"flop", plan.bound.flop},
                    {"bytes", plan.bound.bytes},
                    {"seconds", plan.bound.seconds},

@@ -5,17 +5,17 @@
 #include <string>
 #include <string_view>
 
-#include "engine/plan/gpu_plan.h"
+#include "engine/forecast/gpu_forecast.h"
 
 namespace graft::program {
 
 // A table of the layers, the totals, the memory. Ends in a newline.
-std::string plan_text(const GpuPlan& plan);
+std::string plan_text(const GpuForecast& plan);
 
 inline constexpr int plan_json_version = 1;
 // {"version": 1, "gpu": …, "cudnn": …, "layers": [...], "bound": …, "memory": …}; bytes, FLOP and
 // seconds without prefixes. Ends in a newline.
-std::string plan_json(const GpuPlan& plan);
+std::string plan_json(const GpuForecast& plan);
 
 // "24GiB", "24 GB", "512MiB". Throws Error(usage).
 std::uint64_t parse_memory(std::string_view text);

@@ -8,16 +8,15 @@
 #include <iterator>
 #include <utility>
 
-#include "engine/backend/cuda/backbone_memory.h"
-#include "engine/backend/cuda/cuda_backbone.h"
-#include "engine/backend/cuda/cuda_head.h"
-#include "engine/backend/cuda/resources.h"
+#include "engine/backend/cuda/backbone/cuda_backbone.h"
+#include "engine/backend/cuda/head/cuda_head.h"
+#include "engine/backend/cuda/runtime/resources.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace graft::cuda {
 namespace {
 
-// Raised when our own kernels may round a feature differently.
+// Raised when graft's own kernels may round a feature differently.
 constexpr int kernels_version = 1;
 
 }  // namespace
@@ -35,38 +34,37 @@ std::string CudaBackend::numerics(const BackboneOptions& options) {
   return fmt::format("cuda {} {}, {} (sm_{}), cuDNN {}, batch {}, engines {}",
                      name_of(options.precision), kernels_version, device_.name(),
                      device_.compute_capability(), cudnn_version(), options.batch_size,
-                     plans(options).digest());
+                     planned(BackboneSpec(options)).engines_digest());
 }
 
-BackbonePlans CudaBackend::plans(const BackboneOptions& options) {
-  backbone_memory(options, 0);  // throws for options that no device serves
-  PlanCache& cache = caches_.try_emplace(options.cache, options.cache).first->second;
+BackboneSpec CudaBackend::planned(BackboneSpec spec) {
+  const std::filesystem::path& folder = spec.options.cache;
+  PlanCache& cache = caches_.try_emplace(folder, folder).first->second;
   return device_.run("The choice of convolutions", [&] {
-    try {
-      return choose_backbone_plans(cudnn_, options, cache);
-    } catch (const Failure& failure) {
-      if (failure.code() != cudaErrorMemoryAllocation) throw;
-    }
-    cudaGetLastError();  // answered
-    refuse_timing(options);
+    const auto chosen = if_memory_allows([&] {
+      spec.choose_plans(cudnn_, cache);
+      return true;
+    });
+    if (!chosen) refuse_timing(spec);
+    return std::move(spec);
   });
 }
 
-// Autotune had no memory for the planes of a layer: the sizes that the backbone would need.
-void CudaBackend::refuse_timing(const BackboneOptions& options) {
-  BackboneOptions untimed = options;
-  untimed.autotune = false;
-  const std::size_t wanted = backbone_memory(untimed, plans(untimed).workspace_bytes()).total();
-  refuse_memory(device_, options, wanted, smaller_batch(untimed));
+// Autotune had no memory for the activations of a layer: names the sizes that the backbone needs.
+void CudaBackend::refuse_timing(BackboneSpec spec) {
+  spec.options.autotune = false;
+  spec = planned(std::move(spec));
+  refuse_memory(device_, spec.options, spec.memory.total(), smaller_batch(spec.options));
 }
 
 bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
-  if (!plane_is_usual(options)) return false;
-  if (backbone_memory(options, 0).total() > free) return false;  // plans take time
-  return backbone_memory(options, plans(options).workspace_bytes()).total() <= free;
+  if (!has_usual_activations(options)) return false;
+  BackboneSpec spec(options);
+  if (spec.memory.total() > free) return false;  // plans take time
+  return planned(std::move(spec)).memory.total() <= free;
 }
 
-// Times nothing where a plan by heuristics shows that the batch does not fit.
+// With autotune: by heuristics first, so that a batch that does not fit is not timed.
 std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
   const Device::Memory memory =
       device_.run("The largest batch", [&] { return device_.memory_now(); });
@@ -94,7 +92,7 @@ std::size_t CudaBackend::largest_batch(const BackboneOptions& options) {
   if (batch != 0) return batch;
   BackboneOptions one = options;
   one.batch_size = 1;
-  const std::size_t wanted = backbone_memory(one, plans(one).workspace_bytes()).total();
+  const std::size_t wanted = planned(BackboneSpec(one)).memory.total();
   device_.run("The largest batch", [&] {
     refuse_memory(device_, one, wanted + reserved_memory(device_.memory_now().total), 0);
   });
@@ -111,14 +109,15 @@ HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CudaBackend::make_backbone(const Vgg16Weights& weights,
                                                      const BackboneOptions& options) {
   return make_cuda_backbone(
-      device_, weights, options, plans(options), [&] { return smaller_batch(options); }, tracer_);
+      device_, weights, planned(BackboneSpec(options)), [&] { return smaller_batch(options); },
+      tracer_);
 }
 
 std::unique_ptr<Head> CudaBackend::make_head(const HeadOptions& options) {
   return make_cuda_head(options, device_, all_that_fit, tracer_);
 }
 
-// After a failure of the device nothing is to be profiled, and the next call says what it was.
+// After a failure of the device there is nothing to profile; the next call reports it.
 bool CudaBackend::Profiler::is_idle() const noexcept {
   try {
     device_.make_current();
@@ -144,11 +143,11 @@ bool CudaBackend::Profiler::stop() noexcept {
 }
 
 std::vector<std::string> CudaBackend::take_warnings() {
-  std::vector<std::string> remarks;
+  std::vector<std::string> warnings;
   for (auto& [folder, cache] : caches_) {
-    std::ranges::move(cache.take_remarks(), std::back_inserter(remarks));
+    std::ranges::move(cache.take_warnings(), std::back_inserter(warnings));
   }
-  return remarks;
+  return warnings;
 }
 
 }  // namespace graft::cuda

@@ -1,13 +1,13 @@
 #pragma once
-// The Backend that computes on a GPU, with the host's threads for the work beside it.
+// The Backend of a GPU.
 
 #include <filesystem>
 #include <map>
 #include <string>
 
 #include "engine/backend/backend.h"
-#include "engine/backend/cuda/backbone_plans.h"
-#include "engine/backend/cuda/device.h"
+#include "engine/backend/cuda/backbone/backbone_spec.h"
+#include "engine/backend/cuda/runtime/device.h"
 
 namespace graft::cuda {
 
@@ -19,13 +19,11 @@ class CudaBackend final : public Backend {
 
   std::string description() const override;
   // Precision, GPU, cuDNN's version, batch size and a digest of the engines that were chosen.
-  // Chooses the plans, which may take seconds, and longer with autotune; make_backbone then finds
-  // them.
+  // Chooses the plans for make_backbone too, which may take seconds, and longer with autotune.
   std::string numerics(const BackboneOptions& options) override;
-  // A power of two, at most 1024 and at most options.batch_size. A sixteenth of the GPU's memory is
-  // left for what is not counted: the code of kernels, the handles' memory, the head.
+  // A power of two, at most 1024 and at most options.batch_size. Leaves reserved_memory() free.
   std::size_t largest_batch(const BackboneOptions& options) override;
-  // Pinned. Throws Error(device) when the system gives no more.
+  // Pinned. Throws Error(device) when the system refuses.
   HostBuffer allocate_host(std::size_t bytes) override;
   // One is copied in, one computed, one copied out.
   std::size_t batches_in_flight() const override { return 3; }
@@ -50,11 +48,11 @@ class CudaBackend final : public Backend {
     const Device& device_;
   };
 
-  BackbonePlans plans(const BackboneOptions& options);
-  [[noreturn]] void refuse_timing(const BackboneOptions& options);
+  BackboneSpec planned(BackboneSpec spec);
+  [[noreturn]] void refuse_timing(BackboneSpec spec);
   bool fits(const BackboneOptions& options, std::size_t free);
   std::size_t fitting_batch(BackboneOptions options);  // 0: none
-  std::size_t smaller_batch(BackboneOptions options);  // than what did not fit; 0: none
+  std::size_t smaller_batch(BackboneOptions options);  // than one that did not fit; 0: none
 
   Device device_;
   CudnnDevice cudnn_;

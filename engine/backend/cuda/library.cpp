@@ -1,7 +1,29 @@
-// The one symbol of libgraft_cuda.so. Its number changes with the interface.
+// libgraft_cuda.so: its one exported function returns all that cuda_module.h offers. The function's
+// number changes with that interface.
 
-#include "engine/backend/cuda/module.h"
+#include "engine/backend/cuda/backbone/forecast_backbone.h"
+#include "engine/backend/cuda/cuda_backend.h"
+
+namespace graft::cuda {
+namespace {
+
+class Module final : public CudaModule {
+ public:
+  std::unique_ptr<Backend> make_backend(int ordinal, std::size_t threads) const override {
+    return std::make_unique<CudaBackend>(ordinal, threads);
+  }
+  BackboneForecast forecast_backbone(const GpuProperties& gpu,
+                                     const BackboneOptions& options) const override {
+    FirstCause none;  // there is no device whose work could be lost
+    return as_device_errors(none, "The forecast",
+                            [&] { return cuda::forecast_backbone(gpu, options); });
+  }
+};
+
+}  // namespace
+}  // namespace graft::cuda
 
 extern "C" __attribute__((visibility("default"))) const graft::CudaModule* graft_cuda_module_1() {
-  return &graft::cuda::module();
+  static const graft::cuda::Module module;
+  return &module;
 }

@@ -1,0 +1,112 @@
+#include "engine/backend/cuda/backbone/backbone_spec.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/backend/cuda/cudnn/autotune.h"
+#include "engine/base/digest.h"
+#include "engine/base/error.h"
+
+namespace graft::cuda {
+namespace {
+
+std::size_t rounded_up(std::size_t bytes) {
+  constexpr std::size_t boundary = 256;  // of cudaMalloc
+  return (bytes + boundary - 1) / boundary * boundary;
+}
+
+// After this no product of sizes wraps.
+const BackboneOptions& checked(const BackboneOptions& options) {
+  vgg16_feature_shape(options.image_size);  // throws below 32×32
+  if (options.batch_size == 0) {
+    throw Error(ErrorKind::usage, "The backbone's batch_size is 0; it must be at least 1.");
+  }
+  if (options.algorithm != ConvolutionAlgorithm::automatic) {
+    throw Error(ErrorKind::usage,
+                fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
+                            name_of(options.algorithm)));
+  }
+  constexpr double most = 1e17;  // bytes
+  const double pixels = static_cast<double>(options.image_size.height) * options.image_size.width;
+  const double values = pixels * static_cast<double>(vgg16_layers[0].output_channels);
+  if (values * sizeof(float) * static_cast<double>(options.batch_size) > most) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("Images of {}×{} in batches of {} are more than any device holds; "
+                    "choose a smaller data.image_size or backbone.batch_size.",
+                    options.image_size.height, options.image_size.width, options.batch_size));
+  }
+  return options;
+}
+
+WeightLayout layout_of(const BackboneSpec& spec) {
+  WeightLayout layout{};
+  const auto take = [&](std::size_t bytes) {
+    const std::size_t offset = layout.bytes;
+    layout.bytes += rounded_up(bytes);
+    return offset;
+  };
+  const std::size_t value = storage_bytes(spec.options.precision);
+  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+    const LayerShape& shape = spec.shapes[layer];
+    layout.filters[layer] = take(shape.weights() * value);
+    layout.stored_bias[layer] = take(shape.outputs * value);
+    layout.bias[layer] = take(shape.outputs * sizeof(float));
+  }
+  layout.tables = take(std::size_t{3} * 256 * sizeof(float));
+  return layout;
+}
+
+BackboneMemory memory_of(const BackboneSpec& spec) {
+  const std::size_t batch = spec.options.batch_size;
+  std::size_t values = 0;  // of an image's activations
+  for (const LayerShape& shape : spec.shapes) {
+    values = std::max(values, shape.height * shape.width * std::max(shape.inputs, shape.outputs));
+  }
+  BackboneMemory memory;
+  memory.activation_bytes = rounded_up(batch * values * storage_bytes(spec.options.precision));
+  memory.weight_bytes = spec.weights.bytes;
+  memory.image_bytes = backbone_slots * rounded_up(batch * spec.image_bytes);
+  memory.feature_bytes = backbone_slots * rounded_up(batch * spec.feature_count * sizeof(float));
+  return memory;
+}
+
+}  // namespace
+
+BackboneSpec::BackboneSpec(const BackboneOptions& of)
+    : options(checked(of)),
+      shapes(vgg16_shapes(options.image_size)),
+      image_bytes(std::size_t{options.image_size.height} * options.image_size.width * 3),
+      feature_count(vgg16_feature_shape(options.image_size).count()) {
+  shapes[0].inputs = input_channels(options.precision);
+  weights = layout_of(*this);
+  memory = memory_of(*this);
+}
+
+void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache& cache) {
+  std::size_t workspace = 0;
+  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+    plans[layer] = choose_plan(device, problem(layer), options.autotune, cache);
+    workspace = std::max(workspace, plans[layer]->workspace_bytes());
+  }
+  memory.workspace_bytes = rounded_up(workspace);
+}
+
+ConvolutionProblem BackboneSpec::problem(std::size_t layer) const {
+  const LayerShape& shape = shapes[layer];
+  return {options.batch_size, shape.height,      shape.width,      shape.inputs,
+          shape.outputs,      options.precision, !shape.pool_after};
+}
+
+std::string BackboneSpec::engines_digest() const {
+  Digester digester;
+  for (const auto& plan : plans) {
+    digester.add(text_of(plan->problem()));
+    digester.add(plan->engine());
+    digester.add(";");
+  }
+  return digester.digest().hex();
+}
+
+}  // namespace graft::cuda

@@ -1,0 +1,69 @@
+#pragma once
+// The backbone as the GPU runs it: all that follows from BackboneOptions, worked out once. The same
+// figures serve the backbone that runs and `graft plan`, which has no device.
+//
+//   images ─ preprocess ▶ A ─ convolution ▶ B ─ convolution ▶ A ─ pool ▶ B … ─ cast ▶ features
+//
+// Two buffers of activations, A and B, take turns: a convolution reads one and writes the other;
+// bias and ReLU work in place; a pool writes the buffer that its convolution has read. The first
+// block's outputs, height × width × 64, are the largest that they hold.
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "engine/backend/backend.h"
+#include "engine/backend/cuda/cudnn/convolution.h"
+#include "engine/backend/cuda/cudnn/plan_cache.h"
+#include "engine/backend/cuda_module.h"
+#include "engine/vgg16/vgg16.h"
+
+namespace graft::cuda {
+
+// Batches that have images and features on the device at once. While one is computed in its slot,
+// the next batch's images are copied into the other slot, and the last batch's features are copied
+// out of it. A third slot would hide nothing more.
+constexpr std::size_t backbone_slots = 2;
+
+// Channels of the preprocessed images: red, green, blue and zeros, 16 bytes a pixel, as the
+// convolutions on tensor cores need it.
+constexpr std::size_t input_channels(Precision precision) {
+  return 16 / storage_bytes(precision);
+}
+
+// Where each array starts in the one block of weights, in bytes, on boundaries of 256. Filters are
+// KRSC in the storage type. Biases are stored twice: in that type for convolutions that add them,
+// and as float for kernels/cuda.
+struct WeightLayout {
+  std::array<std::size_t, vgg16_convolutions> filters, stored_bias, bias;
+  std::size_t tables;  // of preprocessing, 3 × 256 floats
+  std::size_t bytes;   // of all
+};
+
+struct BackboneSpec {
+  // Without plans. Throws Error(usage) for options that no device serves: an image below 32×32, a
+  // batch of 0, an algorithm of the CPU's, or sizes whose product does not fit 64 bits.
+  explicit BackboneSpec(const BackboneOptions& options);
+  // Chooses the plans by choose_plan, and with them the size of the workspace. Layers of one
+  // problem share a plan.
+  void choose_plans(const CudnnDevice& device, PlanCache& cache);
+
+  // bias_relu is set where no pool follows: the pool's kernel adds the bias itself.
+  ConvolutionProblem problem(std::size_t layer) const;
+  // Names the engines, in 32 hex digits: plans for equal problems on equal devices compute the same
+  // bytes when it is equal.
+  std::string engines_digest() const;
+  std::size_t pixels() const {  // of a batch
+    return options.batch_size * options.image_size.height * options.image_size.width;
+  }
+
+  BackboneOptions options;
+  std::array<LayerShape, vgg16_convolutions> shapes;  // the first has input_channels()
+  std::size_t image_bytes, feature_count;             // of an image
+  WeightLayout weights;
+  BackboneMemory memory;
+  std::array<std::shared_ptr<const ConvolutionPlan>, vgg16_convolutions> plans;
+};
+
+}  // namespace graft::cuda

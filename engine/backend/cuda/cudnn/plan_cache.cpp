@@ -1,0 +1,99 @@
+#include "engine/backend/cuda/cudnn/plan_cache.h"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "engine/backend/cuda/runtime/errors.h"
+#include "engine/base/digest.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/json.h"
+
+namespace graft::cuda {
+namespace {
+
+constexpr const char* format = "graft convolution plan 2";
+constexpr std::uint64_t largest_file = std::uint64_t{64} << 20U;
+
+std::string digest_of_entry(const std::string& key, bool fused, const std::string& plan) {
+  return digest_of(fmt::format("{}\n{}\n{}", key, fused, plan)).hex();
+}
+
+std::string text_for(const std::string& key, const ConvolutionPlan& plan) {
+  const bool fused = plan.problem().bias_relu;
+  const std::string& text = plan.serialised();
+  return Json{{"format", format},
+              {"key", key},
+              {"fused", fused},
+              {"plan", text},
+              {"digest", digest_of_entry(key, fused, text)}}
+             .dump(1) +
+         '\n';
+}
+
+// Throws Error with what is wrong with the file.
+ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& key,
+                        const CudnnDevice& device, ConvolutionProblem problem) {
+  const Json entry =
+      read_json(read_text_file(path, largest_file), path.string(), {.bytes = largest_file}).value;
+  const auto require = [](bool holds, const char* reason) {
+    if (!holds) throw Error(ErrorKind::data, reason);
+  };
+  require(json_at<std::string>(entry, "format") == format, "it is of another version");
+  require(json_at<std::string>(entry, "key") == key, "it is for something else");
+  const bool fused = json_at<bool>(entry, "fused");
+  const auto plan = json_at<std::string>(entry, "plan");
+  require(json_at<std::string>(entry, "digest") == digest_of_entry(key, fused, plan),
+          "its digest is wrong");
+  require(!fused || problem.bias_relu, "its convolution has a bias, and the problem has none");
+  problem.bias_relu = fused;
+  return ConvolutionPlan::deserialised(device, problem, plan);
+}
+
+}  // namespace
+
+PlanCache::PlanCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+std::shared_ptr<const ConvolutionPlan> PlanCache::get(
+    const CudnnDevice& device, const ConvolutionProblem& problem, const std::string& chosen_by,
+    const std::function<ConvolutionPlan()>& make) {
+  const std::string key =
+      fmt::format("{}; by {}; {}", text_of(problem), chosen_by, device.identity());
+  auto& plan = plans_[key];
+  if (plan) return plan;
+  const auto path = folder_ / (digest_of(key).hex() + ".plan");
+  plan = read(path, key, device, problem);
+  if (plan) return plan;
+  plan = std::make_shared<const ConvolutionPlan>(make());
+  write(path, text_for(key, *plan));
+  return plan;
+}
+
+std::shared_ptr<const ConvolutionPlan> PlanCache::read(const std::filesystem::path& path,
+                                                       const std::string& key,
+                                                       const CudnnDevice& device,
+                                                       const ConvolutionProblem& problem) {
+  std::error_code ignored;
+  if (folder_.empty() || !std::filesystem::exists(path, ignored)) return nullptr;
+  try {
+    return std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem));
+  } catch (const std::runtime_error& error) {  // Error, LibraryFailure
+    warnings_.push_back(
+        fmt::format("{} is not used and will be replaced: {}", path.string(), error.what()));
+  }
+  return nullptr;
+}
+
+void PlanCache::write(const std::filesystem::path& path, const std::string& text) {
+  if (folder_.empty() || !writable_) return;
+  try {
+    make_folder(folder_);
+    write_file_whole(path, text);
+  } catch (const Error& error) {
+    writable_ = false;
+    warnings_.push_back(fmt::format("plans are not kept for the next run: {}", error.what()));
+  }
+}
+
+}  // namespace graft::cuda

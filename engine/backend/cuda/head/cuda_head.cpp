@@ -1,0 +1,391 @@
+#include "engine/backend/cuda/head/cuda_head.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/backend/arithmetic.h"
+#include "engine/backend/cuda/head/dense_products.h"
+#include "engine/backend/cuda/head/feature_ring.h"
+#include "engine/backend/cuda/head/head_arrays.h"
+#include "engine/backend/cuda/head/training_rows.h"
+#include "engine/backend/cuda/runtime/kernel_trace.h"
+#include "engine/backend/head_checks.h"
+#include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/cross_entropy.h"
+#include "kernels/cuda/relu_dropout.h"
+#include "kernels/cuda/rmsprop.h"
+
+namespace graft::cuda {
+
+namespace {
+
+// A head has no more layers. Their names outlive the trace that keeps them.
+constexpr std::size_t most_layers = 256;
+const char* layer_name(std::size_t layer) {
+  static const auto names = [] {
+    std::vector<std::string> made = {"dense"};
+    while (made.size() < most_layers) made.push_back("dense_" + std::to_string(made.size()));
+    return made;
+  }();
+  return names.at(layer).c_str();
+}
+
+// The products of a layer for one number of rows.
+struct LayerProducts {
+  MatrixProduct forward, kernel_gradient;
+  std::optional<MatrixProduct> input_gradient;  // none for the first layer
+};
+
+class CudaHead final : public Head {
+ public:
+  CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes,
+           Tracer* tracer);
+
+  void set_state(const HeadState& state) override;
+  HeadState state() override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
+  Totals take_totals() override;
+  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void predict(FeatureView features, std::span<float> probabilities) override;
+
+ private:
+  const float* forward(const float* features, std::size_t rows, const std::uint64_t* training_step);
+  void loss(const float* logits, const std::uint32_t* labels, std::size_t rows, float* gradient,
+            LossTotals* totals);
+  void backward(const float* features, std::size_t rows);
+  void write_probabilities(const float* logits, std::size_t rows);
+  void update();
+  template <typename Chunk>
+  void for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
+                      const Chunk& chunk);
+  void clear(LossTotals* totals);
+  Totals fetch(const LossTotals* totals, std::size_t count);
+  void copy_in(const TensorArrays& tensor, std::span<const float> parameters,
+               const std::vector<float>* mean_squares);
+  void copy_out(std::vector<float>& to, const float* from, std::size_t count);
+
+  const std::vector<LayerProducts>& products(std::size_t rows);
+
+  Device& device_;
+  const HeadOptions options_;
+  const Rmsprop rmsprop_;
+  const Stream stream_;
+  const CublasLt library_;
+  const DeviceBuffer memory_;
+  const HeadArrays arrays_;
+  const PinnedBuffer fetched_;  // totals
+  FeatureRing ring_;
+  TrainingRows training_rows_;
+  std::vector<ParameterTensor> tensors_;
+  std::map<std::size_t, std::vector<LayerProducts>> products_;  // by rows
+  KernelTrace trace_;
+  std::uint64_t batches_ = 0;  // training steps and chunks of other rows
+  std::size_t trained_count_ = 0;
+  bool has_state_ = false;
+};
+
+CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes,
+                   Tracer* tracer)
+    : device_(device),
+      options_(options),
+      rmsprop_(rmsprop_of(options.optimizer)),
+      memory_(arrange(options, nullptr).bytes),
+      arrays_(arrange(options, memory_.data())),
+      fetched_(sizeof(LossTotals)),
+      ring_(rows_of_chunk(options), options.inputs),
+      training_rows_(options.batch_size, ring_, most_resident_bytes),
+      trace_(tracer, {{&stream_, "cuda head", "cuda head (virtual GPU: order, no times)"}},
+             device.has_timer()) {
+  for (const DenseArrays& layer : arrays_.layers) {
+    for (const TensorArrays& tensor : {layer.kernel, layer.bias}) {
+      tensors_.push_back({tensor.parameters, tensor.mean_squares, tensor.gradients, tensor.count});
+    }
+  }
+  products(rows_of_chunk(options));
+  products(options.batch_size);
+  clear(arrays_.trained);
+}
+
+// ---- State ----
+
+void CudaHead::set_state(const HeadState& state) {
+  check_shapes(state, options_);
+  device_.run("Copying the head to the GPU", [&] {
+    has_state_ = false;  // until it is complete
+    for (std::size_t layer = 0; layer < arrays_.layers.size(); ++layer) {
+      const DenseParameters& from = state.parameters[layer];
+      const bool zero = state.mean_squares.empty();
+      copy_in(arrays_.layers[layer].kernel, from.kernel,
+              zero ? nullptr : &state.mean_squares[layer].kernel);
+      copy_in(arrays_.layers[layer].bias, from.bias,
+              zero ? nullptr : &state.mean_squares[layer].bias);
+    }
+    stream_.wait();
+    has_state_ = true;
+  });
+}
+
+void CudaHead::copy_in(const TensorArrays& tensor, std::span<const float> parameters,
+                       const std::vector<float>* mean_squares) {
+  const std::size_t bytes = tensor.count * sizeof(float);
+  copy_to_device(tensor.parameters, parameters.data(), bytes, stream_);
+  if (mean_squares != nullptr) {
+    copy_to_device(tensor.mean_squares, mean_squares->data(), bytes, stream_);
+  } else {
+    GRAFT_CUDA_CHECK(cudaMemsetAsync(tensor.mean_squares, 0, bytes, stream_.get()));
+  }
+}
+
+HeadState CudaHead::state() {
+  check_has_state(has_state_);
+  return device_.run("Copying the head from the GPU", [&] {
+    HeadState state;
+    for (const DenseArrays& layer : arrays_.layers) {
+      DenseParameters& parameters = state.parameters.emplace_back();
+      DenseParameters& mean_squares = state.mean_squares.emplace_back();
+      parameters.inputs = mean_squares.inputs = layer.inputs;
+      parameters.outputs = mean_squares.outputs = layer.units;
+      copy_out(parameters.kernel, layer.kernel.parameters, layer.kernel.count);
+      copy_out(parameters.bias, layer.bias.parameters, layer.bias.count);
+      copy_out(mean_squares.kernel, layer.kernel.mean_squares, layer.kernel.count);
+      copy_out(mean_squares.bias, layer.bias.mean_squares, layer.bias.count);
+    }
+    stream_.wait();
+    return state;
+  });
+}
+
+void CudaHead::copy_out(std::vector<float>& to, const float* from, std::size_t count) {
+  to.resize(count);
+  copy_to_host(to.data(), from, count * sizeof(float), stream_);
+}
+
+// ---- Training ----
+
+void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+  check_features(features, labels, options_);
+  device_.run("Copying the training features to the GPU",
+              [&] { training_rows_.set(features, labels, device_, stream_); });
+}
+
+void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+  check_has_state(has_state_);
+  check_batch(rows, step, training_rows_.count(), options_.batch_size);
+  device_.run("A training step", [&] {
+    trace_.begin_batch(batches_++);
+    const DeviceRows batch = [&] {
+      const TraceSpan span(trace_.tracer(), "take_rows");
+      return training_rows_.batch(rows, stream_, trace_);
+    }();
+    trace_.finish_all_but(TrainingRows::depth + 1);
+    const float* logits = forward(batch.features, rows.size(), &step);
+    loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
+    backward(batch.features, rows.size());
+    training_rows_.release(stream_);
+    update();
+    trained_count_ += rows.size();
+  });
+}
+
+Totals CudaHead::take_totals() {
+  return device_.run("Fetching the training losses", [&] {
+    const Totals totals = fetch(arrays_.trained, trained_count_);
+    clear(arrays_.trained);
+    trained_count_ = 0;
+    return totals;
+  });
+}
+
+// From rows of features to the logits, rows × outputs.
+const float* CudaHead::forward(const float* features, std::size_t rows,
+                               const std::uint64_t* training_step) {
+  const std::vector<LayerProducts>& of_layers = products(rows);
+  const float* inputs = features;
+  for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
+    const DenseArrays& layer = arrays_.layers[i];
+    const TraceSpan span(trace_.tracer(), "forward", i);
+    launch(trace_, {"product", layer_name(i)}, [&] {
+      of_layers[i].forward.run(inputs, layer.kernel.parameters, layer.outputs, stream_);
+    });
+    if (i + 1 < arrays_.layers.size()) {
+      launch(trace_, {"relu_dropout", layer_name(i), relu_dropout_bytes(rows, layer.units)}, [&] {
+        relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units,
+                     dropout_of(options_, i, training_step), stream_.get());
+      });
+    }
+    inputs = layer.outputs;
+  }
+  return inputs;
+}
+
+void CudaHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
+                    float* gradient, LossTotals* totals) {
+  const std::size_t classes = options_.classes;
+  const bool with_gradient = gradient != nullptr;
+  if (classes == 2) {
+    launch(trace_, {"sigmoid_cross_entropy", {}, sigmoid_cross_entropy_bytes(rows, with_gradient)},
+           [&] { sigmoid_cross_entropy(logits, labels, rows, gradient, totals, stream_.get()); });
+  } else {
+    launch(trace_,
+           {"softmax_cross_entropy", {}, softmax_cross_entropy_bytes(rows, classes, with_gradient)},
+           [&] {
+             softmax_cross_entropy(logits, labels, rows, classes, gradient, arrays_.row_losses,
+                                   totals, stream_.get());
+           });
+  }
+}
+
+// From the gradient of the logits, in the last layer's delta: the gradients of all parameters.
+void CudaHead::backward(const float* features, std::size_t rows) {
+  const std::vector<LayerProducts>& of_layers = products(rows);
+  for (std::size_t i = arrays_.layers.size(); i-- > 0;) {
+    const DenseArrays& layer = arrays_.layers[i];
+    const TraceSpan span(trace_.tracer(), "backward", i);
+    const float* inputs = i == 0 ? features : arrays_.layers[i - 1].outputs;
+    launch(trace_, {"kernel_gradient", layer_name(i)}, [&] {
+      of_layers[i].kernel_gradient.run(inputs, layer.delta, layer.kernel.gradients, stream_);
+    });
+    launch(trace_, {"column_sums", layer_name(i), column_sums_bytes(rows, layer.units)}, [&] {
+      column_sums(layer.bias.gradients, layer.delta, rows, layer.units, stream_.get());
+    });
+    if (i == 0) break;
+    const DenseArrays& before = arrays_.layers[i - 1];
+    const std::size_t count = rows * before.units;
+    launch(trace_, {"input_gradient", layer_name(i)}, [&] {
+      of_layers[i].input_gradient->run(layer.delta, layer.kernel.parameters, before.delta, stream_);
+    });
+    launch(trace_, {"relu_dropout_backward", layer_name(i - 1), relu_dropout_backward_bytes(count)},
+           [&] {
+             relu_dropout_backward(before.delta, before.outputs, count, kept_scale(options_),
+                                   stream_.get());
+           });
+  }
+}
+
+// One launch for a head of up to 32 Dense layers.
+void CudaHead::update() {
+  for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
+    const std::size_t count = std::min(most_tensors, tensors_.size() - first);
+    const auto tensors = std::span(tensors_).subspan(first, count);
+    std::size_t parameters = 0;
+    for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
+    launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)},
+           [&] { rmsprop(tensors, rmsprop_, stream_.get()); });
+  }
+}
+
+const std::vector<LayerProducts>& CudaHead::products(std::size_t rows) {
+  const auto known = products_.find(rows);
+  if (known != products_.end()) return known->second;
+  std::vector<LayerProducts> made;
+  for (const DenseArrays& layer : arrays_.layers) {
+    const MatrixProduct::Layer shape = {layer.inputs, layer.units};
+    const bool is_last = made.size() + 1 == arrays_.layers.size();
+    made.push_back(
+        {MatrixProduct::forward(library_, rows, shape, is_last ? layer.bias.parameters : nullptr),
+         MatrixProduct::kernel_gradient(library_, rows, shape), std::nullopt});
+    if (made.size() == 1) continue;
+    made.back().input_gradient = MatrixProduct::input_gradient(library_, rows, shape);
+  }
+  return products_.emplace(rows, std::move(made)).first->second;
+}
+
+// ---- Evaluation ----
+
+Totals CudaHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
+  check_has_state(has_state_);
+  check_features(features, labels, options_);
+  return device_.run("Evaluating the head", [&] {
+    clear(arrays_.evaluated);
+    for_each_chunk(
+        features, labels,
+        [&](std::size_t, std::size_t rows, const float* logits, const std::uint32_t* chunk_labels) {
+          loss(logits, chunk_labels, rows, nullptr, arrays_.evaluated);
+        });
+    return fetch(arrays_.evaluated, features.rows);
+  });
+}
+
+void CudaHead::predict(FeatureView features, std::span<float> probabilities) {
+  check_has_state(has_state_);
+  check_features(features, options_);
+  check_probabilities(probabilities.size(), features.rows, options_.classes);
+  device_.run("Predicting with the head", [&] {
+    for_each_chunk(
+        features, {},
+        [&](std::size_t first, std::size_t rows, const float* logits, const std::uint32_t*) {
+          write_probabilities(logits, rows);
+          const auto to = probabilities.subspan(first * options_.classes, rows * options_.classes);
+          launch(trace_, {"copy", {}, {.written = to.size_bytes()}},
+                 [&] { copy_to_host(to.data(), arrays_.probabilities, to.size_bytes(), stream_); });
+        });
+    stream_.wait();
+    trace_.finish_all_but(0);
+  });
+}
+
+// Into arrays_.probabilities.
+void CudaHead::write_probabilities(const float* logits, std::size_t rows) {
+  const std::size_t classes = options_.classes;
+  if (classes == 2) {
+    launch(trace_, {"sigmoid_probabilities", {}, sigmoid_probabilities_bytes(rows)},
+           [&] { sigmoid_probabilities(logits, rows, arrays_.probabilities, stream_.get()); });
+  } else {
+    launch(trace_, {"softmax_probabilities", {}, softmax_probabilities_bytes(rows, classes)}, [&] {
+      softmax_probabilities(logits, rows, classes, arrays_.probabilities, stream_.get());
+    });
+  }
+}
+
+// chunk(first, rows, logits, labels on the device)
+template <typename Chunk>
+void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
+                              const Chunk& chunk) {
+  for (std::size_t first = 0; first < features.rows; first += ring_.rows()) {
+    const std::size_t rows = std::min(ring_.rows(), features.rows - first);
+    trace_.begin_batch(batches_++);
+    const FeatureRing::HostRows slot = ring_.next();
+    // The slot's last copy is done, and that copy waited for the work on the slot before it.
+    constexpr std::size_t turns = 2 * FeatureRing::depth;
+    if (first >= turns * ring_.rows()) trace_.finish_all_but(turns);
+    std::copy_n(features.row(first), rows * features.columns, slot.features);
+    if (!labels.empty()) std::ranges::copy(labels.subspan(first, rows), slot.labels);
+    const DeviceRows sent = ring_.send(rows, stream_);
+    chunk(first, rows, forward(sent.features, rows, nullptr), sent.labels);
+    ring_.release(stream_);
+  }
+}
+
+void CudaHead::clear(LossTotals* totals) {
+  GRAFT_CUDA_CHECK(cudaMemsetAsync(totals, 0, sizeof(LossTotals), stream_.get()));
+}
+
+// Waits for the device.
+Totals CudaHead::fetch(const LossTotals* totals, std::size_t count) {
+  auto* const fetched = fetched_.as<LossTotals>();
+  copy_to_host(fetched, totals, sizeof(LossTotals), stream_);
+  stream_.wait();
+  trace_.finish_all_but(0);
+  return {fetched->loss_sum, fetched->correct, count};
+}
+
+}  // namespace
+
+std::unique_ptr<Head> make_cuda_head(const HeadOptions& options, Device& device,
+                                     std::size_t most_resident_bytes, Tracer* tracer) {
+  check_options(options);
+  return device.run("Making the head on the GPU", [&]() -> std::unique_ptr<Head> {
+    check_head_memory(options, device);
+    auto head = if_memory_allows(
+        [&] { return std::make_unique<CudaHead>(options, device, most_resident_bytes, tracer); });
+    if (!head) refuse_head_memory(options, device);
+    return std::move(*head);
+  });
+}
+
+}  // namespace graft::cuda

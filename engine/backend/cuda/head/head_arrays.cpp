@@ -1,0 +1,124 @@
+#include "engine/backend/cuda/head/head_arrays.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/backend/cuda/head/dense_products.h"
+#include "engine/backend/cuda/head/feature_ring.h"
+#include "engine/backend/cuda/head/training_rows.h"
+#include "engine/base/error.h"
+#include "engine/base/memory.h"
+
+namespace graft::cuda {
+
+namespace {
+
+constexpr const char* advice =
+    "choose smaller layers (head.hidden), a smaller train.batch_size or data.image_size";
+
+class Cursor {
+ public:
+  explicit Cursor(std::byte* memory) : memory_(memory) {}
+  template <typename Value>
+  Value* take(std::size_t count) {
+    auto* const array = reinterpret_cast<Value*>(memory_ + bytes_);
+    bytes_ += (count * sizeof(Value) + 255) / 256 * 256;
+    return array;
+  }
+  TensorArrays take_tensor(std::size_t count) {
+    auto* const parameters = take<float>(count);
+    auto* const mean_squares = take<float>(count);
+    return {parameters, mean_squares, take<float>(count), count};
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* memory_;
+  std::size_t bytes_ = 0;
+};
+
+// In bytes and in floating point: no size is too large for it.
+struct Sizes {
+  double device;
+  double pinned;
+  double state;  // a HeadState
+};
+
+Sizes sizes_of(const HeadOptions& options) {
+  const auto chunk = static_cast<double>(rows_of_chunk(options));
+  const auto batch = static_cast<double>(options.batch_size);
+  auto inputs = static_cast<double>(options.inputs);
+  const double ring = FeatureRing::bytes(chunk, inputs);
+  Sizes sizes = {ring + TrainingRows::device_bytes(batch, inputs) +
+                     static_cast<double>(CublasLt::workspace_bytes) + 4.0 * 256.0 +
+                     chunk * (4.0 * static_cast<double>(options.classes) + sizeof(LossTotals)),
+                 ring + TrainingRows::pinned_bytes(batch), 0.0};
+  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
+    const bool last = layer == options.hidden.size();
+    const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
+    const double parameters = (inputs + 1.0) * units;
+    sizes.device += 12.0 * parameters + 4.0 * (chunk + batch) * units + 8.0 * 256.0;
+    sizes.state += 8.0 * parameters;
+    inputs = units;
+  }
+  return sizes;
+}
+
+}  // namespace
+
+std::size_t rows_of_chunk(const HeadOptions& options) {
+  constexpr std::size_t chunk_bytes = std::size_t{8} << 20U;
+  const std::size_t rows = chunk_bytes / sizeof(float) / options.inputs;
+  return std::max(options.batch_size, std::clamp<std::size_t>(rows, 1, 256));
+}
+
+void check_head_memory(const HeadOptions& options, const Device& device) {
+  const Sizes sizes = sizes_of(options);
+  if (sizes.device > static_cast<double>(device.memory_now().free)) {
+    refuse_head_memory(options, device);
+  }
+  check_memory("The head", sizes.pinned + sizes.state, advice);
+}
+
+void refuse_head_memory(const HeadOptions& options, const Device& device) {
+  const Sizes sizes = sizes_of(options);
+  const Device::Memory memory = device.memory_now();
+  constexpr double gibibyte = 1024.0 * 1024.0 * 1024.0;
+  throw Error(
+      ErrorKind::device,
+      fmt::format("The head needs {:.2f} GiB of memory on the GPU, and {:.2f} of the {:.2f} "
+                  "GiB of {} are free; it also needs {:.2f} GiB of pinned memory on this "
+                  "machine: {}.",
+                  sizes.device / gibibyte, static_cast<double>(memory.free) / gibibyte,
+                  static_cast<double>(memory.total) / gibibyte, device.name(),
+                  sizes.pinned / gibibyte, advice));
+}
+
+HeadArrays arrange(const HeadOptions& options, std::byte* memory) {
+  Cursor cursor(memory);
+  HeadArrays arrays = {};
+  const std::size_t chunk = rows_of_chunk(options);
+  std::size_t inputs = options.inputs;
+  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
+    const bool last = layer == options.hidden.size();
+    const std::size_t units = last ? options.outputs() : options.hidden[layer];
+    DenseArrays dense = {inputs,
+                         units,
+                         cursor.take_tensor(inputs * units),
+                         cursor.take_tensor(units),
+                         cursor.take<float>(chunk * units),
+                         nullptr};
+    dense.delta = cursor.take<float>(options.batch_size * units);
+    arrays.layers.push_back(dense);
+    inputs = units;
+  }
+  arrays.probabilities = cursor.take<float>(chunk * options.classes);
+  arrays.row_losses = cursor.take<LossTotals>(chunk);
+  arrays.trained = cursor.take<LossTotals>(1);
+  arrays.evaluated = cursor.take<LossTotals>(1);
+  arrays.bytes = cursor.bytes();
+  return arrays;
+}
+
+}  // namespace graft::cuda
