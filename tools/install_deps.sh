@@ -10,7 +10,7 @@ packages=(
   libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
   libexif-dev libjpeg62-turbo-dev libstb-dev libtiff-dev zlib1g-dev
   libhdf5-dev
-  libbenchmark-dev libgmock-dev libgtest-dev
+  libgmock-dev libgtest-dev
   valgrind                                # counts the instructions of kernels
   libzstd-dev                             # the virtual GPU: PTX in a program is compressed
   python3 python3-pip python3-venv        # fetching weights and photos; the peers of bench/
