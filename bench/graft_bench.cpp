@@ -31,7 +31,6 @@
 #include "tools/graft/observers.h"
 #include "tools/graft/signals.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 #if GRAFT_HAS_CUDA
 #include "bench/cuda/cuda_bench_device.h"
 #endif
@@ -87,7 +86,7 @@ std::vector<Case> chosen_cases(BenchDevice& device, const Options& options) {
     throw Error(
         ErrorKind::usage,
         fmt::format("--filter {}: no case has such a name; --list without --filter prints all",
-                    program::printable(options.filter, 100)));
+                    printable(options.filter, 100)));
   return chosen;
 }
 

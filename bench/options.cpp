@@ -11,7 +11,7 @@
 
 #include "bench/harness/stopping.h"
 #include "engine/base/error.h"
-#include "tools/graft/text.h"
+#include "engine/base/text.h"
 
 namespace graft::bench {
 namespace {
@@ -102,7 +102,7 @@ class Parser {
   [[noreturn]] static void refuse(std::string sentence) {
     std::replace(sentence.begin(), sentence.end(), '\n', ' ');  // CLI11's can have several lines
     throw Error(ErrorKind::usage,
-                fmt::format("{} (see `graft-bench --help`)", program::printable(sentence, 400)));
+                fmt::format("{} (see `graft-bench --help`)", printable(sentence, 400)));
   }
 
   // std::regex is recursive: the limit protects the stack.

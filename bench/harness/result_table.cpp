@@ -5,7 +5,6 @@
 #include "bench/harness/figures.h"
 #include "bench/harness/result_file.h"
 #include "bench/harness/statistics.h"
-#include "bench/harness/text_table.h"
 #include "engine/base/text.h"
 
 namespace graft::bench {
@@ -80,8 +79,7 @@ std::string head_of(const Result& result) {
 }
 
 const std::vector<TextTable::Column>& columns() {
-  using Align = TextTable::Align;
-  static const std::vector<TextTable::Column> all = {
+    static const std::vector<TextTable::Column> all = {
       {"case", Align::left}, {"min"},        {"q1"},   {"median"}, {"q3"},      {"max"},
       {"", Align::left},     {"noise"},      {"rate"}, {"GB/s"},   {"of copy"}, {"GFLOP/s"},
       {"of peak"},           {"of roofline"}};

@@ -2,7 +2,6 @@
 
 #include "bench/harness/figures.h"
 #include "bench/harness/result_file.h"
-#include "bench/harness/text_table.h"
 #include "made_results.h"
 #include "tests/support/comma_locale.h"
 
@@ -99,26 +98,6 @@ TEST(ResultTable, DoesNotDependOnTheLocale) {
   const std::string before = result_table(result);
   const graft::test::CommaLocale locale;
   EXPECT_EQ(result_table(result), before);
-}
-
-TEST(TextTable, SkipsEmptyColumnsAndCountsCharacters) {
-  TextTable table({{"case", TextTable::Align::left}, {"empty"}, {"n"}});
-  table.row({"käse", "", "1"});
-  table.row({"b", "", "22"});
-  table.note("a note");
-  EXPECT_EQ(table.text(), "case   n\nkäse   1\nb     22\n    ! a note\n");
-}
-
-TEST(Numbers, HaveFourDigitsThatCount) {
-  EXPECT_EQ(four_digits(0.0), "0");
-  EXPECT_EQ(four_digits(0.023456), "0.02346");
-  EXPECT_EQ(four_digits(1.2345678), "1.235");
-  EXPECT_EQ(four_digits(123.456), "123.5");
-  EXPECT_EQ(four_digits(123456.7), "123457");
-  EXPECT_EQ(four_digits(1e300), "1.000e+300");
-  EXPECT_EQ(time_text(1.5e-7), "0.1500 us");
-  EXPECT_EQ(time_text(1.2345e-3), "1.234 ms");
-  EXPECT_EQ(time_text(2.0), "2.000 s");
 }
 
 }  // namespace
