@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/backend/cuda/training_rows.h"
+#include "engine/backend/cuda/head/training_rows.h"
 #include "engine/base/error.h"
 #include "tests/backend_cuda/cuda_head_test.h"
 #include "tests/support/support.h"

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "engine/backend/cuda/cuda_head.h"
+#include "engine/backend/cuda/head/cuda_head.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
 namespace graft::test {

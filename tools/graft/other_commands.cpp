@@ -83,7 +83,7 @@ int explain_config_command(const Request& request) {
 }
 
 std::string version_text() {
-  const bench::BuildIdentity build = build_identity();
+  const BuildIdentity build = build_identity();
   const std::string commit =
       build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
   return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
