@@ -25,7 +25,7 @@ import random
 import re
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -36,27 +36,22 @@ SLOWER_THAN_ALLOWED = 7  # the exit code
 TOLERANCE = 0.01
 RESAMPLES = 2000
 VERDICTS = ("faster", "slower", "same", "ambiguous")
+# Of a case without times before or after; lost: it had times before, and fails now.
+NO_TIMES, LOST = "no times", "lost"
 
 
 @dataclass
 class Row:
+    """A case that both results have. A case without times has no figures, and its warnings say why."""
+
     name: str
-    before: float  # median, seconds
-    after: float
-    ratio: float  # after / before
-    low: float  # of the interval of the ratio
-    high: float
     verdict: str
     warnings: list[str]
-
-
-@dataclass
-class Uncompared:
-    """A case that both results have, at least one of them without times."""
-
-    name: str
-    reason: str
-    lost: bool  # it had times before, and failed after
+    before: float | None = None  # median, seconds
+    after: float | None = None
+    ratio: float | None = None  # after / before
+    low: float | None = None  # of the interval of the ratio
+    high: float | None = None
 
 
 @dataclass
@@ -66,14 +61,13 @@ class Comparison:
     tolerance: float
     after_complete: bool
     warnings: list[str]
-    rows: list[Row] = field(default_factory=list)  # in the order of AFTER
-    uncompared: list[Uncompared] = field(default_factory=list)
-    only_before: list[str] = field(default_factory=list)
-    only_after: list[str] = field(default_factory=list)
+    rows: list[Row]  # in the order of AFTER
+    only_before: list[str]
+    only_after: list[str]
 
     def counts(self) -> dict[str, int]:
         found = Counter(row.verdict for row in self.rows)
-        return {verdict: found[verdict] for verdict in VERDICTS}
+        return {verdict: found[verdict] for verdict in (*VERDICTS, NO_TIMES, LOST)}
 
 
 def resampled_median(ascending: list[float], generator: random.Random) -> float:
@@ -112,58 +106,45 @@ def verdict_of(low: float, high: float, tolerance: float) -> str:
 
 def compared(before: Measurement, after: Measurement, tolerance: float) -> Row:
     sides = {"before": before, "after": after}
+    reasons = {side: no_times_reason(one) for side, one in sides.items()}
+    if any(reasons.values()):
+        verdict = LOST if reasons["before"] is None and after["ended"] == "failed" else NO_TIMES
+        return Row(after["name"], verdict, [f"{side}: {reason}" for side, reason in reasons.items() if reason])
     warnings = [f"{side}: {warning}" for side, one in sides.items() for warning in one["warnings"]]
     low, high = interval_of_ratio(before["samples"], after["samples"])
-    fewest = min(len(one["samples"]) for one in sides.values())
     verdict = verdict_of(low, high, tolerance)
-    if fewest < results.LEAST_SAMPLES_FOR_NOISE:
+    fewest, needed = min(len(one["samples"]) for one in sides.values()), results.LEAST_SAMPLES_FOR_NOISE
+    if fewest < needed:
         verdict = "ambiguous"
-        samples = "1 sample is" if fewest == 1 else f"{fewest} samples are"
-        warnings.append(f"{samples} too few for a verdict, which takes {results.LEAST_SAMPLES_FOR_NOISE}")
+        warnings.append(f"too few samples for a verdict: {fewest}, and {needed} are needed")
     one, other = median(before["samples"]), median(after["samples"])
-    return Row(after["name"], one, other, other / one, low, high, verdict, warnings)
+    return Row(after["name"], verdict, warnings, one, other, other / one, low, high)
 
 
-def uncompared(before: Measurement, after: Measurement) -> Uncompared:
-    reasons = {"before": no_times_reason(before), "after": no_times_reason(after)}
-    text = "; ".join(f"{side}: {reason}" for side, reason in reasons.items() if reason)
-    return Uncompared(after["name"], text, reasons["before"] is None and after["ended"] == "failed")
-
-
-def clocks(result: Result) -> str:
-    """An idle device may not tell whether its clocks are locked; at the end of a run it does."""
-    start, end = (result[when]["clocks_locked"] for when in ("at_start", "at_end"))
-    locked = end if start is None else start
-    return "" if locked is None else "locked" if locked else "not locked"
-
-
-def method(result: Result) -> str:
-    found = result["method"]
-    samples = f"noise {found['noise']}, {found['least_samples']} samples, {found['seconds']} s"
-    return f"{found['cache']} caches, {samples}, {found['warm_up_seconds']} s to warm up"
+def facts(of: Result) -> dict[str, str]:
+    """What should be the same in both results."""
+    device, build, method = of["device"], of["build"], of["method"]
+    # An idle device may not tell whether its clocks are locked; at the end of a run it does.
+    locked = next((of[at]["clocks_locked"] for at in ("at_start", "at_end") if of[at]["clocks_locked"] is not None), None)
+    return {
+        "devices": device["name"],
+        "instruction sets": device["instruction_set"],
+        "drivers": device["driver"],
+        "CUDA": device["cuda"],
+        "cuDNN": device["cudnn"],
+        "compilers": build["compiler"],
+        "builds": build["build_type"],
+        "clocks": {None: "", True: "locked", False: "not locked"}[locked],
+        "methods": ", ".join(f"{key} {value}" for key, value in method.items()),
+    }
 
 
 def warnings_of(before: Result, after: Result) -> list[str]:
     """What differs between the runs, and what makes each doubtful."""
-
-    def facts(of: Result) -> dict[str, str]:
-        device, build = of["device"], of["build"]
-        return {
-            "devices": device["name"],
-            "instruction sets": device["instruction_set"],
-            "drivers": device["driver"],
-            "CUDA": device["cuda"],
-            "cuDNN": device["cudnn"],
-            "compilers": build["compiler"],
-            "builds": build["build_type"],
-            "clocks": clocks(of),
-            "methods": method(of),
-        }
-
-    later = facts(after)
+    earlier, later = facts(before), facts(after)
     found = [
         f"{what}: {one or 'unknown'} before, {later[what] or 'unknown'} after"
-        for what, one in facts(before).items()
+        for what, one in earlier.items()
         if one != later[what]
     ]
     for side, result in (("before", before), ("after", after)):
@@ -181,17 +162,16 @@ def description(result: Result) -> str:
 def compare(before: Result, after: Result, tolerance: float = TOLERANCE) -> Comparison:
     earlier = {one["name"]: one for one in before["measurements"]}
     later = {one["name"]: one for one in after["measurements"]}
-    sides = (description(before), description(after))
-    found = Comparison(*sides, tolerance, after["complete"], warnings_of(before, after))
-    for name, one in later.items():
-        if name not in earlier:
-            found.only_after.append(name)
-        elif no_times_reason(earlier[name]) or no_times_reason(one):
-            found.uncompared.append(uncompared(earlier[name], one))
-        else:
-            found.rows.append(compared(earlier[name], one, tolerance))
-    found.only_before = [name for name in earlier if name not in later]
-    return found
+    return Comparison(
+        description(before),
+        description(after),
+        tolerance,
+        after["complete"],
+        warnings_of(before, after),
+        [compared(earlier[name], one, tolerance) for name, one in later.items() if name in earlier],
+        [name for name in earlier if name not in later],
+        [name for name in later if name not in earlier],
+    )
 
 
 def slower_share(text: str) -> float:
@@ -205,32 +185,32 @@ def slower_share(text: str) -> float:
 def fails(comparison: Comparison, slower: float) -> bool:
     """A check that did not look at everything has not passed."""
     too_slow = any(row.verdict == "slower" and row.ratio > 1 + slower for row in comparison.rows)
-    lost = any(one.lost for one in comparison.uncompared)
-    return too_slow or lost or not comparison.after_complete or not comparison.rows
+    counts = comparison.counts()
+    has_compared = any(counts[verdict] for verdict in VERDICTS)
+    return too_slow or counts[LOST] > 0 or not comparison.after_complete or not has_compared
+
+
+def cells(row: Row) -> list[str]:
+    if row.ratio is None:
+        return [row.name, "", "", "", "", row.verdict]
+    times = [time_text(row.before), time_text(row.after)]
+    return [row.name, *times, f"{row.ratio:.3f}", f"{row.low:.3f} to {row.high:.3f}", row.verdict]
 
 
 def as_text(comparison: Comparison) -> str:
     lines = [f"before  {comparison.before}", f"after   {comparison.after}"]
     lines += [f"!       {warning}" for warning in comparison.warnings]
-    if comparison.rows:
-        cells = [["case", "before", "after", "ratio", "95 % interval", "verdict"]]
-        for row in comparison.rows:
-            figures = [time_text(row.before), time_text(row.after), f"{row.ratio:.3f}"]
-            cells.append([row.name, *figures, f"{row.low:.3f} to {row.high:.3f}", row.verdict])
-        titles, *aligned = results.table(cells, left=(0, 5))
-        lines += ["", titles]
-        for row, line in zip(comparison.rows, aligned, strict=True):
-            lines += [line, *(f"    ! {warning}" for warning in row.warnings)]
-    for title, names in (
-        ("not compared:", [f"{one.name}: {one.reason}" for one in comparison.uncompared]),
-        ("only before:", comparison.only_before),
-        ("only after:", comparison.only_after),
-    ):
+    titles = ["case", "before", "after", "ratio", "95 % interval", "verdict"]
+    head, *aligned = results.table([titles, *map(cells, comparison.rows)], left=(0, 5))
+    lines += ["", head]
+    for row, line in zip(comparison.rows, aligned, strict=True):
+        lines += [line, *(f"    ! {warning}" for warning in row.warnings)]
+    for title, names in (("only before:", comparison.only_before), ("only after:", comparison.only_after)):
         lines += ["", title, *(f"    {name}" for name in names)] if names else []
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison.counts().items())
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison.counts().items() if count)
     total = f"{len(comparison.rows)} case{'' if len(comparison.rows) == 1 else 's'}"
-    lines = [results.printable(line) for line in lines]
-    return "\n".join([*lines, "", f"{total}: {counts} (same: within {100 * comparison.tolerance:.2g} %)"])
+    lines += ["", f"{total}: {counts or 'none in both'} (same: within {100 * comparison.tolerance:.2g} %)"]
+    return "\n".join(map(results.printable, lines))
 
 
 def as_json(comparison: Comparison) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import results
 from results import Measurement, Result, ResultError, figures, four_digits, no_times_reason, printable, time_text
@@ -34,7 +35,7 @@ MARKS = "osDv^P"
 DASHES = ("-", "--", ":", "-.", (0, (8, 3)), (0, (1, 4)))
 HATCHES = ("", "////", "----", "....", "||||", "xxxx")
 FILLS = ("#57606a", *["#ffffff"] * 5)
-INK, FAINT, GRAFT, PEER = "#1f2328", "#59636e", "#1f7a4d", "#a9b4c2"
+INK, GRAFT, PEER = "#1f2328", "#1f7a4d", "#a9b4c2"
 # Inches. A name is on the left of its bar.
 WIDTH, LEFT, RIGHT, ROW, MARGIN, ROOFLINE = 13.0, 5.5, 1.8, 0.2, 0.75, 5.0
 LARGEST_LINEAR_RATIO = 30.0  # beyond it, short bars would vanish
@@ -95,7 +96,7 @@ def is_counted(one: Measurement) -> bool:
 def draw_ceilings(axes: "Axes", ceilings: dict, dashes: object, leftmost: float, rightmost: float) -> None:
     """The slope of the memory up to the highest peak, and each peak from the slope on."""
     style = {"color": INK, "linestyle": dashes, "gid": "ceiling"}
-    copy, peaks = ceilings["bytes_per_second"], ceilings["flop_per_second"]
+    copy, peaks = ceilings["bytes_per_second"], {key: peak for key, peak in ceilings["flop_per_second"].items() if peak}
     for precision, peak in peaks.items():
         axes.plot([max(leftmost, peak / copy) if copy else leftmost, rightmost], [peak, peak], **style)
         axes.text(rightmost, peak, f"{precision} {four_digits(peak / 1e9)} GFLOP/s", ha="right", va="bottom")
@@ -107,80 +108,108 @@ def draw_ceilings(axes: "Axes", ceilings: dict, dashes: object, leftmost: float,
 
 
 def roofline(drawn: list[Result], numbers: dict[str, int]) -> Panel:
+    points = [(index, one) for index, result in enumerate(drawn) for one in result["measurements"] if is_counted(one)]
+    intensities = [one["cost"]["flop"] / one["cost"]["bytes"] for _, one in points]
+    ceilings = [result["ceilings"] for result in drawn]
+    for found in ceilings:
+        peaks = found["flop_per_second"].values()
+        intensities += [peak / found["bytes_per_second"] for peak in peaks if found["bytes_per_second"] and peak]
+
     def draw(axes: "Axes") -> None:
-        points = [(index, one) for index, result in enumerate(drawn) for one in result["measurements"] if is_counted(one)]
-        if not points:
-            axes.axis("off")
-            axes.text(0, 0.5, "No case counts both its flop and its bytes: there is no roofline.", color=FAINT)
-            return
         axes.set(xscale="log", yscale="log", xlabel="flop per byte")
         axes.xaxis.set_major_formatter(EngFormatter())
         axes.yaxis.set_major_formatter(EngFormatter(unit="flop/s"))
         axes.set_title("Roofline: lines are the ceilings of the same run, numbers are those of the bars", loc="left")
-        intensities = [one["cost"]["flop"] / one["cost"]["bytes"] for _, one in points]
-        for result in drawn:
-            copy = result["ceilings"]["bytes_per_second"]
-            intensities += [peak / copy for peak in result["ceilings"]["flop_per_second"].values() if copy and peak]
-        edges = min(intensities) / 2, max(intensities) * 2
-        for index, result in enumerate(drawn):
-            known = {key: peak for key, peak in result["ceilings"]["flop_per_second"].items() if peak}
-            draw_ceilings(axes, result["ceilings"] | {"flop_per_second": known}, DASHES[index], *edges)
+        for found, dashes in zip(ceilings, DASHES):
+            draw_ceilings(axes, found, dashes, min(intensities) / 2, max(intensities) * 2)
         for (index, one), intensity in zip(points, intensities):
-            speed = figures(one, drawn[index]["ceilings"])["flop/s"]
+            speed = figures(one, ceilings[index])["flop/s"]
             axes.plot(intensity, speed, MARKS[index], color=INK, markerfacecolor="none", gid="point")
             axes.annotate(str(numbers[one["name"]]), (intensity, speed), (4, 2), textcoords="offset points", fontsize=6)
         axes.grid(color="#d8dde3", linewidth=0.5)
 
-    counted = any(is_counted(one) for result in drawn for one in result["measurements"])
-    return Panel(ROOFLINE if counted else ROW, draw, left=1.2)
+    def draw_nothing(axes: "Axes") -> None:
+        axes.axis("off")
+        axes.text(0, 0.5, "No case counts both its flop and its bytes: there is no roofline.")
+
+    return Panel(ROOFLINE, draw, left=1.2) if points else Panel(ROW, draw_nothing, left=1.2)
 
 
-def draw_bar(axes: "Axes", y: float, one: Measurement, result: int, start: float) -> None:
-    """The median, with a line from the lower to the upper quartile."""
-    reason = no_times_reason(one)
-    if reason:
-        axes.text(start, y, f" no time: {printable(reason)}", va="center", color=FAINT)
-        return
-    summary = one["summary"]
-    style = {"hatch": HATCHES[result], "facecolor": FILLS[result], "edgecolor": INK}
-    axes.barh(y, summary["median"] - start, 0.8, start, **style)
-    ends = [summary["lower_quartile"], summary["upper_quartile"]]
-    axes.plot(ends, [y, y], color="#ffffff", linewidth=4, solid_capstyle="butt")
-    axes.plot(ends, [y, y], color=INK, linewidth=1.5, solid_capstyle="butt", gid="quartiles")
-    axes.text(max(summary["median"], ends[1]), y, f" {time_text(summary['median'])}", va="center")
+class Bar(NamedTuple):
+    """From the start of the scale to `middle`, with a line from `low` to `high`; only a text without a middle."""
+
+    text: str
+    style: dict
+    middle: float | None = None
+    low: float = 0.0
+    high: float = 0.0
 
 
-def bars(drawn: list[Result], suite: str, numbers: dict[str, int]) -> Panel:
-    """A bar for each result, below each other for each case."""
-    cases: dict[str, list[tuple[int, Measurement]]] = {}
-    for index, result in enumerate(drawn):
-        for one in result["measurements"]:
-            if one["suite"] == suite:
-                cases.setdefault(one["name"], []).append((index, one))
-    rows = sum(len(measured) for measured in cases.values()) + 0.5 * len(cases)
+def bars(title: str, unit: str, groups: dict[str, list[Bar]]) -> Panel:
+    """The bars of a group are below each other, next to its name."""
+    rows = sum(map(len, groups.values())) + 0.5 * len(groups)
+    present = [bar for group in groups.values() for bar in group if bar.middle]
+    shortest, longest = min((bar.low for bar in present), default=1.0), max((bar.high for bar in present), default=1.0)
+    is_linear = longest <= LARGEST_LINEAR_RATIO * shortest
+    start = 0.0 if is_linear else shortest / 2
+
+    def draw_bar(axes: "Axes", y: float, bar: Bar) -> None:
+        axes.text(max(bar.middle or start, bar.high), y, f" {printable(bar.text)}", va="center")
+        if bar.middle:
+            axes.barh(y, bar.middle - start, 0.8, start, **bar.style)
+            for colour, width, gid in (("#ffffff", 4, "ground"), (INK, 1.5, "spread")):
+                axes.plot([bar.low, bar.high], [y, y], color=colour, linewidth=width, solid_capstyle="butt", gid=gid)
 
     def draw(axes: "Axes") -> None:
-        timed = [one["summary"] for measured in cases.values() for _, one in measured if not no_times_reason(one)]
-        shortest = min((summary["lower_quartile"] for summary in timed), default=1.0)
-        longest = max((summary["upper_quartile"] for summary in timed), default=1.0)
-        is_linear = longest <= LARGEST_LINEAR_RATIO * shortest
-        start = 0.0 if is_linear else shortest / 2
         if not is_linear:
             axes.set_xscale("log")
         axes.set(xlim=(start, longest), ylim=(rows - 0.5, -0.75))
         y, places = 0.0, []
-        for measured in cases.values():
-            places.append(y + (len(measured) - 1) / 2)
-            for index, one in measured:
-                draw_bar(axes, y, one, index, start)
+        for group in groups.values():
+            places.append(y + (len(group) - 1) / 2)
+            for bar in group:
+                draw_bar(axes, y, bar)
                 y += 1
             y += 0.5
-        axes.set_yticks(places, [f"{numbers[name]}  {printable(name)}" for name in cases])
-        axes.xaxis.set_major_formatter(EngFormatter(unit="s"))
-        scale = "linear from 0" if is_linear else "logarithmic"
-        axes.set_title(f"{suite}: median time and quartiles, {scale}", loc="left")
+        axes.set_yticks(places, [printable(name) for name in groups])
+        axes.xaxis.set_major_formatter(EngFormatter(unit=unit))
+        axes.set_title(f"{printable(title)}, {'linear from 0' if is_linear else 'logarithmic'}", loc="left")
 
     return Panel(ROW * rows, draw)
+
+
+def time_bars(drawn: list[Result], suite: str, numbers: dict[str, int]) -> Panel:
+    """The median of each case, with a line from the lower to the upper quartile; a bar for each result."""
+    groups: dict[str, list[Bar]] = {}
+    for index, result in enumerate(drawn):
+        style = {"hatch": HATCHES[index], "facecolor": FILLS[index], "edgecolor": INK}
+        for one in result["measurements"]:
+            reason, found = no_times_reason(one), one["summary"]
+            if one["suite"] == suite:
+                ends = () if reason else (found["median"], found["lower_quartile"], found["upper_quartile"])
+                text = f"no time: {reason}" if reason else time_text(found["median"])
+                groups.setdefault(f"{numbers[one['name']]}  {one['name']}", []).append(Bar(text, style, *ends))
+    return bars(f"{suite}: median time and quartiles", "s", groups)
+
+
+def ratio_bars(result: Result, work: str) -> Panel:
+    """Each engine's time as a multiple of graft's in the same round: the median, with a line from the least to the
+    most."""
+    engines = {one["axes"]["engine"]: one for one in result["measurements"] if work_of(one) == work}
+    base = next((name for name, one in engines.items() if name.startswith("graft") and one["samples"]), None)
+    groups = {}
+    for name, one in engines.items():
+        reason = no_times_reason(one) or (None if base else "graft has no times")
+        times = [] if reason else [a / b for a, b in zip(one["samples"], engines[base]["samples"])]
+        ends = () if reason else (median(times), min(times), max(times))
+        text = f"no time: {reason}" if reason else f"{median(times):.2f} × ({figure_text(one)})"
+        groups[name] = [Bar(text, {"color": GRAFT if name.startswith("graft") else PEER}, *ends)]
+    return bars(f"{work}: time as a multiple of {base or 'graft'}'s, less is better", "", groups)
+
+
+def work_of(one: Measurement) -> str | None:
+    """Of peers.py; None of graft-bench."""
+    return one["axes"].get("work", "") if one["suite"] == "peers" and "engine" in one["axes"] else None
 
 
 def figure_text(one: Measurement) -> str:
@@ -189,44 +218,16 @@ def figure_text(one: Measurement) -> str:
     return f"{four_digits(one['items'] / middle)} images/s" if one["item"] == "images" else time_text(middle)
 
 
-def ratios(result: Result, work: str) -> Panel:
-    """Each engine's time as a multiple of graft's in the same round: the median, with a line from the least to the
-    most."""
-    engines = [one for one in result["measurements"] if one["suite"] == "peers" and one["axes"].get("work") == work]
-    timed = [one for one in engines if not no_times_reason(one)]
-    base = next((one for one in timed if one["axes"].get("engine", "").startswith("graft")), None)
-
-    def draw(axes: "Axes") -> None:
-        longest = 1.0
-        for y, one in enumerate(engines):
-            reason = no_times_reason(one) or (None if base else "graft has no times")
-            if reason:
-                axes.text(0, y, f" no time: {printable(reason)}", va="center", color=FAINT)
-                continue
-            times = [seconds / of_graft for seconds, of_graft in zip(one["samples"], base["samples"])]
-            colour = GRAFT if one["axes"]["engine"].startswith("graft") else PEER
-            axes.barh(y, median(times), 0.7, color=colour)
-            axes.plot([min(times), max(times)], [y, y], color=INK, linewidth=1, gid="range")
-            axes.text(max(times), y, f" {median(times):.2f} × ({figure_text(one)})", va="center")
-            longest = max(longest, *times)
-        axes.set(xlim=(0, longest), ylim=(len(engines) - 0.5, -0.75))
-        axes.set_yticks(range(len(engines)), [printable(one["axes"].get("engine", one["name"])) for one in engines])
-        name = printable(base["axes"]["engine"]) if base else "graft"
-        axes.set_title(f"{printable(work)}: time as a multiple of {name}'s, less is better", loc="left")
-
-    return Panel(ROW * (len(engines) + 0.25), draw)
-
-
 def panels_of(drawn: list[Result]) -> list[Panel]:
-    suites = {one["suite"] for result in drawn for one in result["measurements"]}
+    suites = {one["suite"] for result in drawn for one in result["measurements"]} - {"peers"}
     numbers = numbers_of(drawn)
     found = [legend(drawn)]
-    if suites - {"peers"}:
+    if suites:
         found.append(roofline(drawn, numbers))
-    found += [bars(drawn, suite, numbers) for suite in results.SUITES if suite in suites - {"peers"}]
+    found += [time_bars(drawn, suite, numbers) for suite in results.SUITES if suite in suites]
     for result in drawn:
-        works = dict.fromkeys(one["axes"].get("work", "") for one in result["measurements"] if one["suite"] == "peers")
-        found += [ratios(result, work) for work in works]
+        works = dict.fromkeys(map(work_of, result["measurements"]))
+        found += [ratio_bars(result, work) for work in works if work is not None]
     return found
 
 

@@ -21,7 +21,9 @@ while [ $# -gt 0 ]; do
       ;;
     --no-peers) peers=false ;;
     --photos)
-      [ -d "${2-}/train" ] && [ -d "$2/validation" ] || stop "--photos needs a folder with train/ and validation/"
+      for part in train validation; do
+        [ -d "${2-}/$part" ] || stop "--photos needs a folder with train/ and validation/"
+      done
       options+=(--photos "$2")
       shift
       ;;
@@ -29,6 +31,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+if [ ${#quick[@]} -gt 0 ] && [[ ${options[*]} == *--photos* ]]; then
+  stop "--quick skips the complete job, which alone reads --photos; give one of the two"
+fi
 
 "$project/tools/install_deps.sh"
 build=$project/build/release
