@@ -35,7 +35,7 @@ if [ ${#quick[@]} -gt 0 ] && [[ ${options[*]} == *--photos* ]]; then
   stop "--quick skips the complete job, which alone reads --photos; give one of the two"
 fi
 
-"$project/tools/install_deps.sh"
+"$project/tools/install_deps.sh" build test
 build=$project/build/release
 results=$build/bench/results
 mkdir -p "$results"
@@ -44,7 +44,7 @@ mkdir -p "$results"
 draw() { python3 "$project/bench/plot.py" "$results/$1.json" -o "$results/$1.svg" || true; }
 
 step "building (the log is in build/release/build.log)"
-build_preset release graft graft-bench graft-bench-worker
+build_preset release ON graft graft-bench graft-bench-worker
 
 step "running graft-bench"
 "$build/graft-bench" all --seconds "$seconds" --json "$results/graft.json" | tee "$results/graft.txt"

@@ -9,11 +9,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import agreement, environment
+from . import environment
 from .engines import EXACT, HEAD_LIMIT, LIMITS, Peer
 from .protocol import Message, Worker, WorkerError
 from .report import Engine, Work
-from .work import FeaturesWork, HeadWork
+from .work import FeaturesWork, HeadWork, Values, difference, read_npy
 
 # After a round an engine's threads may spin for some time in the hope of more work (OpenMP's and MKL's for
 # up to 200 ms); the next engine's round begins when they sleep.
@@ -136,14 +136,14 @@ def prepare_all(
     return those_who_can(everyone, work, prepare)
 
 
-def checked(setup: Setup, one: Participant, **request: object) -> agreement.Values:
+def checked(setup: Setup, one: Participant, **request: object) -> Values:
     output = folder_of(setup, one.engine.name) / "check.npy"
     one.worker.ask({"command": "check", "output": str(output), **request})
-    return agreement.read_npy(output)
+    return read_npy(output)
 
 
-def compare(one: Participant, found: agreement.Values, due: agreement.Values, limit: float, what: str) -> None:
-    one.engine.difference, one.engine.limit = agreement.difference(found, due), limit
+def compare(one: Participant, found: Values, expected: Values, limit: float, what: str) -> None:
+    one.engine.difference, one.engine.limit = difference(found, expected), limit
     if one.engine.difference > limit:
         raise Disagreement(
             f"{one.engine.name}'s {what} differ from graft's by {one.engine.difference:.1e} of the largest; "
@@ -151,7 +151,7 @@ def compare(one: Participant, found: agreement.Values, due: agreement.Values, li
         )
 
 
-def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> agreement.Values:
+def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> Values:
     """What everyone on a GPU, graft among them, is compared with."""
     cpu = replace(setup, device="cpu", precision="fp32", isas=["auto"])
     with ExitStack() as stack:
@@ -162,12 +162,12 @@ def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> agreement.Values:
 
 def check_features(setup: Setup, work: Work, asked: FeaturesWork, everyone: list[Participant]) -> list[Participant]:
     if setup.on_gpu:
-        due, rest = features_on_the_cpu(setup, asked), everyone
+        expected, rest = features_on_the_cpu(setup, asked), everyone
     else:
-        due, rest = checked(setup, everyone[0]), everyone[1:]
+        expected, rest = checked(setup, everyone[0]), everyone[1:]
 
     def check(one: Participant) -> None:
-        compare(one, checked(setup, one), due, one.engine.limit, "features")
+        compare(one, checked(setup, one), expected, one.engine.limit, "features")
 
     return everyone[: len(everyone) - len(rest)] + those_who_can(rest, work, check)
 
@@ -175,12 +175,12 @@ def check_features(setup: Setup, work: Work, asked: FeaturesWork, everyone: list
 def check_losses(setup: Setup, work: Work, _: HeadWork, everyone: list[Participant]) -> list[Participant]:
     """Each peer against graft with the peer's own form of RMSprop."""
     graft = everyone[0]
-    due = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
+    expected = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
 
     def check(one: Participant) -> None:
         form = bool(one.epsilon_inside_sqrt)
         found = checked(setup, one, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
-        compare(one, found, due[form], HEAD_LIMIT, "losses")
+        compare(one, found, expected[form], HEAD_LIMIT, "losses")
 
     return [graft, *those_who_can(everyone[1:], work, check)]
 

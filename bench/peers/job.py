@@ -6,9 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import agreement, environment
+from . import environment
 from .comparison import PAUSE, Disagreement, Setup, say
 from .report import Engine, Work
+from .work import mean_difference, read_npy
 
 EPOCHS = 20
 # Ten times what the slowest engine takes for thousands of photos.
@@ -124,9 +125,9 @@ def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, roun
 
 def compare_features(keras: Engine, scratch: Path) -> None:
     """Of the validation photos, as both left them on disk: the same rows in the same order."""
-    mine = agreement.read_npy(scratch / "graft-job/features/validation.npy")
-    found = agreement.read_npy(scratch / "keras-job/validation.npy")
-    keras.difference, keras.limit = agreement.mean_difference(found, mine), FEATURES_LIMIT
+    mine = read_npy(scratch / "graft-job/features/validation.npy")
+    found = read_npy(scratch / "keras-job/validation.npy")
+    keras.difference, keras.limit = mean_difference(found, mine), FEATURES_LIMIT
     if keras.difference > FEATURES_LIMIT:
         raise Disagreement(
             f"Keras' features of the validation photos differ from graft's by {keras.difference:.2f} of their "

@@ -1,10 +1,14 @@
-"""The work that `bench/peers.py` asks of every engine, as a worker's first request; and its input, the same for
-everyone, from seeded generators of the standard library."""
+"""The work that `bench/peers.py` asks of every engine, as a worker's first request; its input, the same for everyone,
+from seeded generators; and whether two engines computed the same. Standard library only."""
 
+import ast
+import math
 import random
+import struct
 import sys
 from array import array
 from dataclasses import asdict, dataclass
+from operator import sub
 from pathlib import Path
 
 
@@ -73,3 +77,47 @@ def write_head_data(path: Path, work: HeadWork) -> None:
             if sys.byteorder == "big":
                 values.byteswap()
             values.tofile(file)
+
+
+@dataclass(frozen=True)
+class Values:
+    shape: tuple[int, ...]
+    floats: array
+
+
+def read_npy(path: Path) -> Values:
+    """A version 1 file of little-endian float32 in C order; anything else is a ValueError."""
+    data = path.read_bytes()
+    if data[:8] != b"\x93NUMPY\x01\x00":
+        raise ValueError(f"{path} is not a version 1 .npy file")
+    (length,) = struct.unpack_from("<H", data, 8)
+    header = ast.literal_eval(data[10 : 10 + length].decode("latin-1"))
+    floats = array("f", data[10 + length :])
+    if sys.byteorder == "big":
+        floats.byteswap()
+    if header["descr"] != "<f4" or header["fortran_order"] or math.prod(header["shape"]) != len(floats):
+        raise ValueError(f"{path} does not hold the float32 values of its header: {header}")
+    return Values(tuple(header["shape"]), floats)
+
+
+def comparable(found: Values, expected: Values) -> bool:
+    """Whether all values are finite. Shapes that differ are a ValueError."""
+    if found.shape != expected.shape:
+        raise ValueError(f"shape {found.shape} where {expected.shape} is expected")
+    return all(map(math.isfinite, found.floats)) and all(map(math.isfinite, expected.floats))
+
+
+def difference(found: Values, expected: Values) -> float:
+    """The largest difference as a share of the largest expected value; infinite where a value is not finite."""
+    if not comparable(found, expected):
+        return math.inf
+    largest = max(map(abs, expected.floats))
+    return max(map(abs, map(sub, found.floats, expected.floats))) / largest if largest > 0 else math.inf
+
+
+def mean_difference(found: Values, expected: Values) -> float:
+    """The mean difference as a share of the mean size of the expected values; infinite as above."""
+    if not comparable(found, expected):
+        return math.inf
+    size = math.fsum(map(abs, expected.floats))
+    return math.fsum(map(abs, map(sub, found.floats, expected.floats))) / size if size > 0 else math.inf

@@ -13,11 +13,11 @@ from unittest import mock
 import comparison_test
 import results
 import support
-from peers import agreement, comparison, environment, program, report
+from peers import comparison, environment, program, report
 from peers.comparison import Participant, Setup
 from peers.engines import GPU_PEERS, LIMITS
 from peers.report import Engine, Run, Work
-from peers.work import FeaturesWork
+from peers.work import FeaturesWork, Values, difference, read_npy
 
 
 class NoGpu(support.InFolder):
@@ -111,7 +111,7 @@ class Comparison(comparison_test.WithoutWorkers):
         ]
         setup = Setup(Path(), Path(), [], [], 1, 3, self.folder, "cuda:0", precision)
         comparison_test.write_npy(str(self.folder / "expected.npy"), [1.0, 4.0])
-        expected = agreement.read_npy(self.folder / "expected.npy")
+        expected = read_npy(self.folder / "expected.npy")
         with mock.patch.object(comparison, "start_all", return_value=everyone):
             with mock.patch.object(comparison, "features_on_the_cpu", return_value=expected):
                 work = Work("", "images", 8, 1, None, "")
@@ -129,8 +129,8 @@ class Comparison(comparison_test.WithoutWorkers):
         worker = Path(os.environ["GRAFT_BENCH_WORKER"])
         setup = Setup(Path(), worker, [], [], 1, 3, self.folder, "cuda:0", "fp16")
         asked = FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 1, "", "cuda:0", "fp16", source="bytes")
-        expected = agreement.Values((2, 2, 2, 512), support.known_features())
-        self.assertLess(agreement.difference(comparison.features_on_the_cpu(setup, asked), expected), 1e-6)
+        expected = Values((2, 2, 2, 512), support.known_features())
+        self.assertLess(difference(comparison.features_on_the_cpu(setup, asked), expected), 1e-6)
 
     def test_the_limit_is_the_precisions(self) -> None:
         for precision, off, agrees in (("fp32", 5e-4, False), ("tf32", 5e-4, True), ("fp16", 5e-3, True)):

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 
 import support
-from peers import agreement, environment, program
+from peers import environment, program
 from peers.engines import GPU_PEERS, HEAD_LIMIT, HEAD_PEERS, LIMITS, PEERS, PYTORCH_WAYS
 from peers.protocol import Worker
-from peers.work import FeaturesWork, HeadWork, write_head_data
+from peers.work import FeaturesWork, HeadWork, Values, difference, read_npy, write_head_data
 
 SKIPPED = 77
 CHECKED_STEPS = 8
@@ -61,8 +61,8 @@ def features(case: Case, python: Path, folder: Path) -> float:
     command = [str(python), "-m", "peers.worker", case.engine]
     surroundings = environment.worker_environment(case.device, case.precision)
     found = checked(command, work, folder, surroundings)
-    expected = agreement.Values((2, 2, 2, 512), support.known_features())
-    return agreement.difference(found, expected)
+    expected = Values((2, 2, 2, 512), support.known_features())
+    return difference(found, expected)
 
 
 def losses(engine: str, python: Path, folder: Path) -> float:
@@ -74,19 +74,19 @@ def losses(engine: str, python: Path, folder: Path) -> float:
     asked = {"steps": CHECKED_STEPS, "epsilon_inside_sqrt": form}
     found = checked(command, work, folder, environment.worker_environment(), **asked)
     expected = checked([os.environ["GRAFT_BENCH_WORKER"], "cpu", "auto"], work, folder, dict(os.environ), **asked)
-    return agreement.difference(found, expected)
+    return difference(found, expected)
 
 
 def checked(
     command: list[str], work: FeaturesWork | HeadWork, folder: Path, surroundings: dict[str, str], **request: object
-) -> agreement.Values:
+) -> Values:
     worker = Worker(command[-1], command, folder / "log", surroundings)
     try:
         worker.ask(work.request())
         worker.ask({"command": "check", "output": str(folder / "found.npy"), **request})
     finally:
         worker.quit()
-    return agreement.read_npy(folder / "found.npy")
+    return read_npy(folder / "found.npy")
 
 
 def why_skipped(what: str) -> str | None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from unittest import mock
 
 import support
-from peers import agreement, program
+from peers import program
 from peers.engines import HEAD_LIMIT, LIMITS
 from peers.protocol import Worker, WorkerError
-from peers.work import FeaturesWork, HeadWork, write_head_data
+from peers.work import FeaturesWork, HeadWork, Values, difference, read_npy, write_head_data
 
 NO_TIMER = "virtual GPU has no timer"
 
@@ -28,19 +28,19 @@ class VirtualGpu(support.InFolder):
         self.addCleanup(worker.quit)
         return worker
 
-    def checked(self, worker: Worker, **request: object) -> agreement.Values:
+    def checked(self, worker: Worker, **request: object) -> Values:
         worker.ask({"command": "check", "output": str(self.folder / "found.npy"), **request})
-        return agreement.read_npy(self.folder / "found.npy")
+        return read_npy(self.folder / "found.npy")
 
     def test_features_are_the_networks_in_every_precision_and_no_round_is_timed(self) -> None:
         weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
         support.write_safetensors(weights, support.known_tensors())
         pictures.write_bytes(support.known_pictures())
-        expected = agreement.Values((2, 2, 2, 512), support.known_features())
+        expected = Values((2, 2, 2, 512), support.known_features())
         for precision, limit in LIMITS.items():
             worker = self.worker("cuda:0", precision)
             worker.ask(FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 2, "").request())
-            self.assertLess(agreement.difference(self.checked(worker), expected), limit, precision)
+            self.assertLess(difference(self.checked(worker), expected), limit, precision)
             with self.assertRaisesRegex(WorkerError, NO_TIMER):
                 worker.ask({"command": "round", "times": 1})
 
@@ -55,7 +55,7 @@ class VirtualGpu(support.InFolder):
             if len(found) == 1:
                 with self.assertRaisesRegex(WorkerError, NO_TIMER):
                     worker.ask({"command": "round", "times": 1})
-        self.assertLess(agreement.difference(*found), HEAD_LIMIT)
+        self.assertLess(difference(*found), HEAD_LIMIT)
 
     def test_the_comparison_refuses_it_with_exit_code_5(self) -> None:
         (self.folder / "vgg16_imagenet.safetensors").touch()

@@ -7,9 +7,8 @@ import unittest
 from array import array
 
 import support
-from peers import agreement
 from peers.protocol import Worker, WorkerError
-from peers.work import FeaturesWork, HeadWork, write_head_data
+from peers.work import FeaturesWork, HeadWork, Values, difference, read_npy, write_head_data
 
 
 def reference_losses(work: HeadWork, values: array, steps: int, inside: bool) -> list[float]:
@@ -61,9 +60,9 @@ class GraftsWorker(support.InFolder):
         worker = self.worker("cpu", "auto")
         worker.ask(FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 2, "").request())
         worker.ask({"command": "check", "output": str(self.folder / "found.npy")})
-        found = agreement.read_npy(self.folder / "found.npy")
-        expected = agreement.Values((2, 2, 2, 512), support.known_features())
-        self.assertLess(agreement.difference(found, expected), 1e-5)
+        found = read_npy(self.folder / "found.npy")
+        expected = Values((2, 2, 2, 512), support.known_features())
+        self.assertLess(difference(found, expected), 1e-5)
         self.assertGreater(worker.ask({"command": "round", "times": 2})["seconds"], 0.0)
 
     def test_losses_are_a_reference_heads_in_both_forms_of_rmsprop(self) -> None:
@@ -79,7 +78,7 @@ class GraftsWorker(support.InFolder):
         for inside in (True, False):
             request = {"command": "check", "steps": 8, "epsilon_inside_sqrt": inside}
             worker.ask({**request, "output": str(self.folder / "losses.npy")})
-            found = agreement.read_npy(self.folder / "losses.npy").floats
+            found = read_npy(self.folder / "losses.npy").floats
             for one, other in zip(found, expected[inside], strict=True):
                 self.assertAlmostEqual(one, other, delta=apart / 8)
 

@@ -7,7 +7,6 @@
 #include "engine/base/file.h"
 #include "tests/config/config_support.h"
 #include "tests/support/support.h"
-#include "tools/graft/list_option.h"
 
 namespace graft::test {
 namespace {
@@ -132,7 +131,7 @@ TEST(ConfigFile, WrongValuesAreRefusedWithTheirLine) {
 }
 
 TEST(ConfigFile, DuplicateKeysAreRefused) {
-  EXPECT_THAT(refusal_of(R"({"seed": 1, "seed": 2})"), HasSubstr("seed: this key stands twice"));
+  EXPECT_THAT(refusal_of(R"({"seed": 1, "seed": 2})"), HasSubstr("seed: duplicate key"));
 }
 
 TEST(ConfigFile, AVariableThatIsNotSetIsNamedWithItsKey) {
@@ -172,7 +171,7 @@ TEST(Set, GivesWhatTheFileLacks) {
 TEST(Set, MaySetASection) {
   EXPECT_EQ(parse(minimal_config(), {R"(train={"epochs": 2})"}).train.epochs, 2U);
   EXPECT_THAT(refusal_of(minimal_config(), {R"(train={"epochs": 2, "epochs": 3})"}),
-              HasSubstr("stands twice"));
+              HasSubstr("duplicate key"));
   EXPECT_THAT(refusal_of(minimal_config(), {"train=5"}), HasSubstr("expected an object"));
 }
 
@@ -210,50 +209,6 @@ TEST(EffectiveConfig, ReadsBackAsTheSameConfig) {
     const std::string once = effective_config(parse(text));
     EXPECT_EQ(effective_config(parse(once)), once) << once;
   }
-}
-
-TEST(EffectiveConfig, HasTheBlockBenchOnlyWhereItSaysSomething) {
-  EXPECT_THAT(effective_config(parse(minimal_config())), ::testing::Not(HasSubstr("bench")));
-  const std::string text =
-      effective_config(parse(minimal_config(R"(, "bench": {"size": [[150, 150], [480, 640]]})")));
-  EXPECT_THAT(text, HasSubstr("\"bench\""));
-  EXPECT_THAT(text, HasSubstr("\"samples\": 20"));
-  EXPECT_EQ(effective_config(parse(text)), text);
-}
-
-TEST(Bench, AFilterThatIsNoRegularExpressionIsRefusedWithItsPlace) {
-  EXPECT_EQ(refusal_of(minimal_config(), {"bench.filter=a(b"}),
-            "--set bench.filter=a(b: bench.filter: expected a regular expression (of ECMAScript), "
-            "found \"a(b\"");
-  EXPECT_EQ(parse(minimal_config(), {"bench.filter=5"}).bench.filter, "5");
-}
-
-TEST(Bench, AFilterOfAnyDepthIsRefusedByItsLength) {
-  const auto nested = [](std::size_t depth) {
-    return std::string(depth, '(') + std::string(depth, ')');
-  };
-  EXPECT_EQ(parse(minimal_config(), {"bench.filter=" + nested(250)}).bench.filter, nested(250));
-  for (const std::size_t depth : {std::size_t{251}, std::size_t{120'000}})
-    EXPECT_THAT(
-        refusal_of(minimal_config(), {"bench.filter=" + nested(depth)}),
-        HasSubstr(fmt::format("bench.filter: expected a regular expression of at most 500 bytes, "
-                              "found {} bytes",
-                              2 * depth)));
-}
-
-TEST(Bench, SettingsCanDoWithoutAConfig) {
-  const std::vector<program::Setting> settings = {program::parse_setting("bench.samples=3")};
-  const Config config = program::load_settings({}, settings, plain_environment());
-  EXPECT_EQ(config.bench.samples, 3U);
-  EXPECT_TRUE(config.data.train.empty());
-}
-
-TEST(ListOption, NumbersSizesAndWordsBecomeJson) {
-  EXPECT_EQ(program::as_json_list("1,8,32"), "[1,8,32]");
-  EXPECT_EQ(program::as_json_list("150,480x640"), "[150,[480,640]]");
-  EXPECT_EQ(program::as_json_list("fp32,tf32"), R"(["fp32","tf32"])");
-  EXPECT_EQ(program::as_json_list(""), R"([""])");
-  EXPECT_EQ(program::as_json_list("1,,x,9999999999"), R"([1,"","x","9999999999"])");
 }
 
 TEST(EffectiveConfig, MeansTheSameFromAnotherFolder) {

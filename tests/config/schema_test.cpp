@@ -12,7 +12,7 @@ namespace graft::test {
 namespace {
 
 using program::find_key;
-using program::Json;
+
 using program::Key;
 using program::schema;
 using ::testing::HasSubstr;
@@ -82,27 +82,6 @@ const std::vector<Row>& rows() {
       {"train.optimizer.rho", "0.9", "0", {"[0.9]"}, {"-0.1", "1"}},
       {"train.optimizer.epsilon", "1e-07", "1", {"false"}, {"0", "1.1"}},
       {"train.optimizer.epsilon_inside_sqrt", "true", "false", {"0", R"("yes")"}, {}},
-      {"bench.batch",
-       "[1,8,32,128]",
-       "[1024]",
-       {"8", R"("8")", "null"},
-       {"[]", "[0]", "[1025]", R"(["8"])", "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"}},
-      {"bench.size",
-       "[150,224]",
-       "[32,[480,640]]",
-       {"150", R"("150")"},
-       {"[]", "[31]", "[4097]", "[[150]]", "[[150,31]]", "[[1,2,3]]", R"(["150x150"])"}},
-      {"bench.precision",
-       R"(["fp32"])",
-       R"(["bf16","tf32","fp16"])",
-       {R"("fp32")", "32"},
-       {"[]", R"(["fp8"])", "[32]"}},
-      {"bench.filter", R"("")", R"("relu|pool")", {"5", "[]"}, {}},
-      {"bench.cache", R"("cold")", R"("hot")", {"1", "true"}, {R"("warm")"}},
-      {"bench.noise", "0.005", "1", {R"("5%")"}, {"0", "1.1", "-1"}},
-      {"bench.samples", "20", "1", {R"("20")"}, {"0", "5001", "1.5"}},
-      {"bench.seconds", "5.0", "0.001", {R"("5 s")"}, {"0", "3601"}},
-      {"bench.isa", R"("best")", R"("avx2")", {"2"}, {R"("AVX2")", R"("sse")"}},
   };
   return table;
 }

@@ -44,7 +44,7 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "bench", "weights", "config"})
+                                   "predict", "plan", "weights", "config"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
   }
 }
@@ -56,10 +56,6 @@ TEST(Help, OfEachCommandHasAnExample) {
                                                           {"evaluate"},
                                                           {"predict"},
                                                           {"plan"},
-                                                          {"bench"},
-                                                          {"bench", "kernels"},
-                                                          {"bench", "compare"},
-                                                          {"bench", "plot"},
                                                           {"weights"},
                                                           {"weights", "import"},
                                                           {"weights", "show"},

@@ -17,7 +17,7 @@ std::string compiler() {
 
 }  // namespace
 
-bench::BuildIdentity build_identity() {
+BuildIdentity build_identity() {
   return {GRAFT_VERSION, GRAFT_COMMIT, GRAFT_DIRTY, compiler(), GRAFT_BUILD_TYPE};
 }
 

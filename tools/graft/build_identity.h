@@ -1,10 +1,15 @@
 #pragma once
-// Which program this is: for results that are kept, and for --version.
+// The identity of this build, for --version and for saved results.
 
-#include "bench/harness/measurement.h"
+#include <string>
 
 namespace graft::program {
 
-bench::BuildIdentity build_identity();
+struct BuildIdentity {
+  std::string version, commit;  // "0.1.0"; an empty commit: not known
+  bool dirty = false;           // the tree had uncommitted changes
+  std::string compiler, build_type;
+};
+BuildIdentity build_identity();
 
 }  // namespace graft::program

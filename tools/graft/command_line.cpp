@@ -10,11 +10,10 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tools/graft/commands.h"
 #include "tools/graft/help.h"
-#include "tools/graft/list_option.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {
@@ -33,7 +32,6 @@ class CommandLine {
     add_job_commands();
     add_predict();
     add_plan();
-    add_bench();
     add_weights();
     add_config();
   }
@@ -212,86 +210,6 @@ class CommandLine {
     plan->add_option("--memory", request_.memory, "Device memory to count with: 24GiB, 8192MiB")
         ->option_text("SIZE");
     plan->add_flag("--json", request_.json, "Print JSON, not a table");
-  }
-
-  void add_bench() {
-    CLI::App* bench =
-        add(app_, "bench", "Measure this program on this machine, and compare", help::bench, {});
-    bench->require_subcommand(1);
-    for (const auto& [suite, summary] : {
-             std::pair{"kernels", "Each hand-written kernel over a ladder of sizes"},
-             std::pair{"layers", "The 13 convolutions, by each way to compute them"},
-             std::pair{"backbone", "The frozen network, from images to features in memory"},
-             std::pair{"head", "The classifier: training steps, evaluation, prediction"},
-             std::pair{"pipeline", "Photos on disk to features on disk, with each stage's share"},
-             std::pair{"all", "All of these"},
-         })
-      add_suite(*bench, suite, summary);
-    add_bench_files(*bench);
-  }
-
-  void add_suite(CLI::App& bench, const std::string& suite, const std::string& summary) {
-    CLI::App* command = add(bench, suite, summary, help::bench_suite, [suite](const Request& made) {
-      Request request = made;
-      request.suite = suite;
-      return bench_command(request);
-    });
-    command->add_option("CONFIG", request_.config,
-                        "Config file; its \"bench\" block says what, else the defaults do");
-    add_settings(command, {"device", "threads"});
-    for (const auto& [name, summary_of_list] : {
-             std::pair{"precision", "Arithmetic of the backbone: fp32,fp16"},
-             std::pair{"batch", "Batches: 1,8,32,128"},
-             std::pair{"size", "Sizes of images: 150,224 or 480x640, height first"},
-         })
-      add_bench_setting(command, name, "LIST", summary_of_list, as_json_list);
-    const auto as_it_is = [](std::string_view value) { return std::string(value); };
-    const auto number = [](std::string_view value) {  // JSON has no .5
-      return (value.starts_with('.') ? "0" : "") + std::string(value);
-    };
-    add_bench_setting(command, "filter", "REGEX", "Only cases whose name it is found in", as_it_is);
-    add_bench_setting(command, "noise", "SHARE", "Noise to stop at: .005", number);
-    add_bench_setting(command, "samples", "N", "Least samples of a case", as_it_is);
-    add_bench_setting(command, "seconds", "S", "Most seconds of a case", number);
-    add_bench_setting(command, "isa", "NAME", "A CPU's vector unit", as_it_is);
-    command->add_flag_callback(
-        "--hot",
-        [this] {
-          request_.settings.push_back({"--hot", "bench.cache", "hot"});
-        },
-        "Leave the caches as they are between samples");
-    command->add_flag("--list", request_.list, "Print the cases' names and measure nothing");
-    command->add_option("--json", request_.json_file, "Keep the result, with every sample")
-        ->option_text("FILE");
-    command->add_option("--csv", request_.csv_file, "Keep a row for each case")
-        ->option_text("FILE");
-  }
-
-  // --batch 1,8 is short for --set bench.batch=[1,8].
-  void add_bench_setting(CLI::App* command, const std::string& name, const std::string& type,
-                         const std::string& summary,
-                         const std::function<std::string(std::string_view)>& value_of) {
-    const std::string option = "--" + name;
-    add_setting(command, option, type, summary, [option, name, value_of](const std::string& text) {
-      return Setting{option, "bench." + name, value_of(text)};
-    });
-  }
-
-  void add_bench_files(CLI::App& bench) {
-    CLI::App* compare = add(bench, "compare", "Say which cases became faster or slower",
-                            help::bench_compare, bench_compare_command);
-    compare->add_option("FILES", request_.inputs, "Two results: before and after")
-        ->required()
-        ->expected(2);
-    compare
-        ->add_option("--fail-on", request_.fail_on,
-                     "Exit with 7 where a case is slower by more: slower:5%")
-        ->option_text("RULE");
-    compare->add_flag("--json", request_.json, "Print JSON, not a table");
-    CLI::App* plot = add(bench, "plot", "Draw results: a roofline, and bars", help::bench_plot,
-                         bench_plot_command);
-    plot->add_option("FILES", request_.inputs, "Results of `graft bench … --json`")->required();
-    plot->add_option("-o,--output", request_.output_file, "The .svg file to write")->required();
   }
 
   void add_weights() {

@@ -29,10 +29,6 @@ struct Request {
   std::optional<std::string> profile;  // "epoch:2"
   bool nvtx = false;
   std::string key;
-  std::string suite;                  // of `bench`: "kernels", "all"
-  bool list = false;                  // of `bench`: the cases' names alone
-  std::string json_file, csv_file;    // of `bench`: where the result goes; empty: nowhere
-  std::string fail_on;                // of `bench compare`: "slower:5%"; empty: nothing fails
   std::string gpu, architecture;      // of `plan`: "RTX 4090", "sm_89"
   std::optional<std::string> memory;  // of `plan`: "24GiB"
 };
@@ -44,9 +40,6 @@ int train_command(const Request& request);
 int evaluate_command(const Request& request);
 int predict_command(const Request& request);
 int plan_command(const Request& request);
-int bench_command(const Request& request);
-int bench_compare_command(const Request& request);  // 7 where --fail-on is not passed
-int bench_plot_command(const Request& request);
 int import_weights_command(const Request& request);
 int show_weights_command(const Request& request);
 int check_config_command(const Request& request);

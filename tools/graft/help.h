@@ -21,7 +21,6 @@ Exit codes:
   4    a file of weights
   5    the device: none such, it failed, or memory ran out
   6    a file could not be read or written; a full disk; a folder in use
-  7    `graft bench compare --fail-on`: slower than that allows
   130  interrupted (Ctrl-C, SIGTERM); what was finished is saved
 
 `graft COMMAND --help` says more about each.)";
@@ -90,41 +89,6 @@ device memory that it takes, and the largest batch that fits. The times are boun
 Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights. What it says of an
 architecture (--arch) it says of: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM
 sm_90, B200 sm_100, RTX 5090 sm_120.)";
-
-inline constexpr std::string_view bench = R"(Examples:
-  graft bench all --device cuda --json after.json
-  graft bench compare before.json after.json --fail-on slower:5%
-  graft bench plot after.json -o after.svg
-
-Measures until the noise is small: after a warm-up, with caches emptied before each sample, beside the
-machine's own ceilings of the same run. Samples taken while the device throttled are thrown away and
-counted; what else makes a figure doubtful is said beside it.)";
-
-inline constexpr std::string_view bench_suite = R"(Examples:
-  graft bench kernels --filter relu
-  graft bench layers configs/solar_cells.json --device cuda --batch 1,32 --size 150,224 --precision fp32,fp16
-  graft bench backbone --hot --noise .01 --seconds 2 --json after.json --csv after.csv
-
-Prints a table. CONFIG is optional: without photos (data.train) and weights that are there, photos are
-made and weights are random, which takes the same time. An option wins over the config's "bench" block.
---json FILE keeps every sample, the device, its driver and clocks, the program's commit and the config; it
-is written as it grows, in a twentieth of the time at most, and at the end, so that Ctrl-C keeps what it
-has. Cases that cannot be measured are named,
-the others stand, and the exit code is 5. On a GPU that gives no times every case runs once.)";
-
-inline constexpr std::string_view bench_compare = R"(Example:
-  graft bench compare before.json after.json --fail-on slower:5%
-
-Joins the rows by name and prints the ratio of the medians, after / before, with a 95 % interval, and
-whether the case became faster, slower, is the same (within 1 %, or what --fail-on allows if that is
-less), or whether the samples do not tell
-(ambiguous). With --fail-on the exit code is 7 where a case is slower by more than that, where one that had
-times before failed, where AFTER was interrupted, and where nothing could be compared.)";
-
-inline constexpr std::string_view bench_plot = R"(Example:
-  graft bench plot a100.json h100.json -o roofline.svg
-
-Draws the roofline of each device with its cases, and bars of the times; readable in black and white.)";
 
 inline constexpr std::string_view weights = R"(Example:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors)";

@@ -12,7 +12,6 @@
 #include "tools/graft/commands.h"
 #include "tools/graft/explain.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {
@@ -84,7 +83,7 @@ int explain_config_command(const Request& request) {
 }
 
 std::string version_text() {
-  const bench::BuildIdentity build = build_identity();
+  const BuildIdentity build = build_identity();
   const std::string commit =
       build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
   return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
