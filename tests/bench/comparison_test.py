@@ -1,7 +1,6 @@
 import contextlib
 import io
 import itertools
-import json
 import math
 import shutil
 import sys
@@ -12,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-import peers
+import results
 import support
-from peer_engines import comparison
-from peer_engines.comparison import Disagreement, Participant, Setup
-from peer_engines.engines import EXACT
-from peer_engines.protocol import WorkerError
-from peer_engines.results import Engine, Work
-from peer_engines.work import FeaturesWork, HeadWork
+from peers import comparison, program
+from peers.comparison import Disagreement, Participant, Setup
+from peers.engines import EXACT
+from peers.protocol import WorkerError
+from peers.report import Engine, Work
+from peers.work import FeaturesWork, HeadWork
 
 
 def write_npy(path: str, values: list[float]) -> None:
@@ -71,7 +70,7 @@ class WithoutWorkers(support.InFolder):
         for patch in (
             mock.patch.object(comparison, "say"),
             mock.patch.object(comparison, "time", mock.Mock(monotonic=clock)),
-            mock.patch.object(comparison.machine, "busy_seconds", busy),
+            mock.patch.object(comparison.environment, "busy_seconds", busy),
         ):
             patch.start()
             self.addCleanup(patch.stop)
@@ -81,13 +80,13 @@ class Comparison(WithoutWorkers):
     def compare(self, asked: FeaturesWork | HeadWork, **values: list[float] | None) -> tuple[Work, dict]:
         """None: an engine that cannot be prepared."""
         everyone = [
-            Participant(Engine(name, "", "", limit=EXACT), Fake(name, self.diary, found))
+            Participant(Engine(name, limit=EXACT), Fake(name, self.diary, found))
             for name, found in values.items()
         ]
         setup = Setup(Path(), Path(), ["avx2"], [], 1, 3, self.folder)
         peaks: dict[str, dict[str, float]] = {}
         with mock.patch.object(comparison, "start_all", return_value=everyone):
-            work = comparison.run(setup, Work("", "images", 1, None, ""), asked, 2, [], peaks)
+            work = comparison.run(setup, Work("", "images", 1, 2, None, ""), asked, [], peaks)
         return work, peaks
 
     features = FeaturesWork(32, 1, "", "", 1, "")
@@ -108,14 +107,14 @@ class Comparison(WithoutWorkers):
         for wrong in ([1.0, 4.001], [1.0, math.nan]):
             self.diary.clear()
             work, _ = self.compare(self.features, graft=[1.0, 4.0], MNN=wrong, ncnn=[1.0, 4.0])
-            self.assertRegex(work.left_out["MNN"], "MNN's features differ from graft's by .* limit is 1e-04")
+            self.assertRegex(work.skipped["MNN"], "MNN's features differ from graft's by .* limit is 1e-04")
             self.assertNotIn("MNN round", self.diary)
             self.assertIn("MNN quit", self.diary)
             self.assertEqual([engine.name for engine in work.engines], ["graft", "ncnn"])
 
     def test_a_peer_that_does_not_start_is_named_and_the_others_are_measured(self) -> None:
         work, _ = self.compare(self.features, graft=[1.0], MNN=None, ncnn=[1.0])
-        self.assertEqual(work.left_out, {"MNN": "MNN: it does not start"})
+        self.assertEqual(work.skipped, {"MNN": "MNN: it does not start"})
         self.assertEqual([len(engine.seconds) for engine in work.engines], [3, 3])
 
     def test_without_graft_there_is_nothing_to_compare_with(self) -> None:
@@ -126,7 +125,7 @@ class Comparison(WithoutWorkers):
         work, _ = self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[2.0])
         self.assertEqual([engine.difference for engine in work.engines], [None, 0.0, 0.0])
         work, _ = self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[1.0])
-        self.assertIn("PyTorch's losses", work.left_out["PyTorch"])
+        self.assertIn("PyTorch's losses", work.skipped["PyTorch"])
 
     def test_tells_how_many_cores_others_used_in_the_pauses(self) -> None:
         work, _ = self.compare(self.features, graft=[1.0], MNN=[1.0])
@@ -140,18 +139,18 @@ class Comparison(WithoutWorkers):
 class Program(unittest.TestCase):
     def test_a_disagreement_is_one_sentence_and_exit_code_1(self) -> None:
         error = io.StringIO()
-        with mock.patch.object(peers, "run", side_effect=Disagreement("they differ")):
+        with mock.patch.object(program, "measure", side_effect=Disagreement("they differ")):
             with mock.patch.object(sys, "argv", ["peers.py"]), contextlib.redirect_stderr(error):
-                self.assertEqual(peers.main(), 1)
+                self.assertEqual(program.main(), 1)
         self.assertIn("peers.py: they differ", error.getvalue())
         self.assertEqual(len(error.getvalue().strip().splitlines()), 1)
 
-    def test_a_peer_that_was_left_out_is_named_at_the_end_with_exit_code_1(self) -> None:
+    def test_a_peer_that_was_skipped_is_named_at_the_end_with_exit_code_1(self) -> None:
         error = io.StringIO()
-        with mock.patch.object(peers, "run", return_value=["MNN"]), mock.patch.object(sys, "argv", ["peers.py"]):
+        with mock.patch.object(program, "measure", return_value=["MNN"]), mock.patch.object(sys, "argv", ["peers.py"]):
             with contextlib.redirect_stderr(error):
-                self.assertEqual(peers.main(), 1)
-        self.assertIn("left out of a work, which says why: MNN", error.getvalue())
+                self.assertEqual(program.main(), 1)
+        self.assertIn("skipped in a work, which gives the reason: MNN", error.getvalue())
 
     def ended(self, failure: BaseException) -> tuple[int, str, Path]:
         """The exit code, stderr and the scratch folder after a worker has left a log and a model there."""
@@ -164,9 +163,9 @@ class Program(unittest.TestCase):
             raise failure
 
         error = io.StringIO()
-        with mock.patch.object(peers, "run", run), mock.patch.object(sys, "argv", ["peers.py"]):
+        with mock.patch.object(program, "measure", run), mock.patch.object(sys, "argv", ["peers.py"]):
             with contextlib.redirect_stderr(error):
-                code = peers.main()
+                code = program.main()
         self.addCleanup(shutil.rmtree, self.scratch, ignore_errors=True)
         return code, error.getvalue(), self.scratch
 
@@ -181,7 +180,7 @@ class Program(unittest.TestCase):
         self.assertEqual((code, error, scratch.exists()), (130, "", False))
 
     def test_a_failing_work_keeps_the_table_and_the_json_of_the_one_before(self) -> None:
-        head = Work("training step", "steps", 1, None, "", [Engine("graft/AVX2", "1", "", [1.0])])
+        head = Work("training step", "steps", 1, 1, None, "", [Engine("graft/AVX2", "1", "", [1.0])])
 
         def works(*_: object) -> Iterator[Work]:
             yield head
@@ -190,28 +189,29 @@ class Program(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
             report, out = Path(name, "new/peers.json"), io.StringIO()
             stack.enter_context(mock.patch.object(sys, "argv", ["peers.py", "--json", str(report)]))
-            stack.enter_context(mock.patch.object(peers, "need"))
-            stack.enter_context(mock.patch.object(peers.environment, "ensure"))
-            stack.enter_context(mock.patch.object(peers, "measured", works))
+            stack.enter_context(mock.patch.object(program, "need"))
+            stack.enter_context(mock.patch.object(program.environment, "ensure"))
+            stack.enter_context(mock.patch.object(program, "measured", works))
             stack.enter_context(contextlib.redirect_stdout(out))
             stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-            self.assertEqual(peers.main(), 1)
-            self.assertEqual([w["name"] for w in json.loads(report.read_text())["works"]], ["training step"])
+            self.assertEqual(program.main(), 1)
+            result = results.read(report)
+            self.assertEqual([one["name"] for one in result["measurements"]], ["peers/training step/graft/AVX2"])
+            self.assertFalse(result["complete"])
             self.assertIn("training step: ms, 1 round of", out.getvalue())
 
     def test_what_is_missing_is_found_before_anything_is_installed(self) -> None:
-        with tempfile.TemporaryDirectory() as name, mock.patch.object(peers.environment, "ensure") as ensure:
+        with tempfile.TemporaryDirectory() as name, mock.patch.object(program.environment, "ensure") as ensure:
             folder = Path(name)
-            (folder / "bench").mkdir()
             (folder / "train").mkdir()
-            for made in ("vgg16_imagenet.safetensors", "bench/bench_rounds"):
+            for made in ("vgg16_imagenet.safetensors", program.WORKER):
                 (folder / made).touch()
             given = ["--build", name, "--work"]
-            for wrong, due in (
-                ([*given, "job"], "graft is missing"),
+            for wrong, expected in (
+                ([*given, "job"], "graft does not exist"),
                 ([*given, "head", "--json", name], "is a folder"),
             ):
-                self.assertIn(due, self.refused(folder, wrong))
+                self.assertIn(expected, self.refused(folder, wrong))
             (folder / "graft").touch()
             self.assertRegex(self.refused(folder, [*given, "job", "--photos", name]), "no photo below .*train")
             ensure.assert_not_called()
@@ -219,8 +219,8 @@ class Program(unittest.TestCase):
     def refused(self, cache: Path, given: list[str]) -> str:
         error = io.StringIO()
         with mock.patch.object(sys, "argv", ["peers.py", *given]), contextlib.redirect_stderr(error):
-            with mock.patch.object(peers.environment, "cache_folder", return_value=cache):
-                self.assertEqual(peers.main(), 1)
+            with mock.patch.object(program.environment, "cache_folder", return_value=cache):
+                self.assertEqual(program.main(), 1)
         return error.getvalue()
 
     def test_options_that_make_no_sense_are_refused(self) -> None:
@@ -230,7 +230,7 @@ class Program(unittest.TestCase):
         ):
             with mock.patch.object(sys, "argv", ["peers.py", *wrong]), contextlib.redirect_stderr(io.StringIO()):
                 with self.assertRaises(SystemExit) as refused:
-                    peers.arguments()
+                    program.arguments()
             self.assertEqual(refused.exception.code, 2)
 
 

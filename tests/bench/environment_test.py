@@ -7,22 +7,22 @@ from pathlib import Path
 from unittest import mock
 
 import support
-from peer_engines import engines, environment, inputs, job, machine
-from peer_engines.comparison import Disagreement
-from peer_engines.results import Engine
-from peer_engines.work import HeadWork
+from peers import engines, environment, job
+from peers.comparison import Disagreement
+from peers.report import Engine
+from peers.work import HeadWork, write_head_data, write_pictures
 
 
 class Cache(support.InFolder):
     def test_graft_cache_comes_first_then_xdg_then_the_home(self) -> None:
         home = {"HOME": "/home/one"}
-        for given, due in (
+        for given, expected in (
             ({**home, "GRAFT_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
             ({**home, "XDG_CACHE_HOME": "/b"}, "/b/graft"),
             (home, "/home/one/.cache/graft"),
         ):
             with mock.patch.dict(os.environ, given, clear=True):
-                self.assertEqual(environment.cache_folder(), Path(due))
+                self.assertEqual(environment.cache_folder(), Path(expected))
 
     def ready(self, mark: str, version: str = environment.PYTHON) -> Path:
         python = self.folder / "peers/venv/bin/python"
@@ -64,9 +64,8 @@ class Cache(support.InFolder):
 
     def test_every_requirement_is_pinned(self) -> None:
         for peers, least in ((environment.CPU, 7), (environment.CUDA, 4)):
-            packages = environment.packages(peers)
-            self.assertGreaterEqual(len(packages), least)
-            for package in packages:
+            self.assertGreaterEqual(len(peers.packages), least)
+            for package in peers.packages:
                 self.assertRegex(package, r"^[\w-]+==[\d.]+$")
 
     def test_threads_and_vector_units_that_someone_set_do_not_reach_a_worker(self) -> None:
@@ -84,15 +83,15 @@ class Cache(support.InFolder):
 class Machine(unittest.TestCase):
     def test_vector_units_follow_the_processors_flags(self) -> None:
         both = "fpu avx2 fma avx512f avx512bw avx512dq avx512vl"
-        self.assertEqual(machine.isas(both), ["avx512", "avx2"])
-        self.assertEqual(machine.isas("fpu avx2 fma avx512f"), ["avx2"])
-        self.assertEqual(machine.isas("fpu sse2"), ["portable"])
+        self.assertEqual(environment.isas(both), ["avx512", "avx2"])
+        self.assertEqual(environment.isas("fpu avx2 fma avx512f"), ["avx2"])
+        self.assertEqual(environment.isas("fpu sse2"), ["portable"])
 
     def test_busy_time_grows_with_our_own_work(self) -> None:
-        before, end = machine.busy_seconds(), time.process_time() + 0.1
+        before, end = environment.busy_seconds(), time.process_time() + 0.1
         while time.process_time() < end:
             pass
-        self.assertGreaterEqual(machine.busy_seconds() - before, 0.05)
+        self.assertGreaterEqual(environment.busy_seconds() - before, 0.05)
 
 
 class Chosen(unittest.TestCase):
@@ -121,11 +120,11 @@ class Inputs(support.InFolder):
         one, two = self.folder / "one", self.folder / "two"
         work = HeadWork(32, 4, 2, 6, 0.5, 1e-4, "", 1, "")
         for path in (one, two):
-            inputs.write_head_data(path, work)
+            write_head_data(path, work)
         self.assertEqual(one.read_bytes(), two.read_bytes())
         self.assertEqual(one.stat().st_size, 4 * (6 * 32 + 6 + 32 * 4 + 4 + 4 + 1))
         for path in (one, two):
-            inputs.write_pictures(path, 2, 32)
+            write_pictures(path, 2, 32)
         self.assertEqual(one.read_bytes(), two.read_bytes())
         self.assertEqual(one.stat().st_size, 2 * 32 * 32 * 3)
 
@@ -138,7 +137,7 @@ class Job(support.InFolder):
         support.write_npy(path, header, array("f", values))
 
     def test_features_may_differ_a_little_but_not_in_their_order(self) -> None:
-        keras = Engine("Keras", "", "")
+        keras = Engine("Keras")
         self.leave_features("graft-job/features", [1.0, 0.0, 2.0])
         self.leave_features("keras-job", [1.25, 0.0, 2.0])
         job.compare_features(keras, self.folder)
@@ -152,12 +151,6 @@ class Job(support.InFolder):
         for wrong in (0.7, math.nan):
             with self.assertRaisesRegex(Disagreement, "not the same job"):
                 job.compare(0.9, wrong)
-
-    def test_says_whether_the_packed_weights_are_kept(self) -> None:
-        weights = self.folder / "w.safetensors"
-        self.assertIn("first round packs", job.packed_weights(weights))
-        (self.folder / "w.safetensors.packed32").touch()
-        self.assertIn("kept", job.packed_weights(weights))
 
     def test_counts_photos_of_every_class(self) -> None:
         for name in ("train/a/1.jpg", "train/b/2.JPEG", "train/b/notes.txt", "validation/a/3.png"):

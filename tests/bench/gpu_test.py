@@ -11,26 +11,25 @@ from pathlib import Path
 from unittest import mock
 
 import comparison_test
-import peers
+import results
 import support
-from peer_engines import agreement, comparison, environment, machine, report
-from peer_engines.comparison import Participant, Setup
-from peer_engines.engines import GPU_PEERS, LIMITS
-from peer_engines.results import Engine, Work
-from peer_engines.work import FeaturesWork
+from peers import comparison, environment, program, report
+from peers.comparison import Participant, Setup
+from peers.engines import GPU_PEERS, LIMITS
+from peers.report import Engine, Run, Work
+from peers.work import FeaturesWork, Values, difference, read_npy
 
 
 class NoGpu(support.InFolder):
     def setUp(self) -> None:
         super().setUp()
-        (self.folder / "bench").mkdir()
         (self.folder / "vgg16_imagenet.safetensors").touch()
 
     def ended(self, worker: str) -> tuple[int, str]:
         """peers.py --device cuda with this shell script in place of graft's worker."""
-        program = self.folder / "bench/bench_rounds"
-        program.write_text(f"#!/bin/sh\n{worker}\n")
-        program.chmod(0o755)
+        script = self.folder / program.WORKER
+        script.write_text(f"#!/bin/sh\n{worker}\n")
+        script.chmod(0o755)
         error = io.StringIO()
         with contextlib.ExitStack() as stack:
             given = ["peers.py", "--device", "cuda", "--build", str(self.folder)]
@@ -38,7 +37,7 @@ class NoGpu(support.InFolder):
             stack.enter_context(mock.patch.object(environment, "cache_folder", return_value=self.folder))
             self.ensure = stack.enter_context(mock.patch.object(environment, "ensure"))
             stack.enter_context(contextlib.redirect_stderr(error))
-            return peers.main(), error.getvalue()
+            return program.main(), error.getvalue()
 
     def test_is_one_sentence_and_exit_code_5_before_anything_is_installed(self) -> None:
         answer = json.dumps({"ok": False, "error": "there is no GPU."})
@@ -47,32 +46,32 @@ class NoGpu(support.InFolder):
 
     def test_a_worker_that_dies_is_one_sentence_too(self) -> None:
         code, error = self.ended("echo a library is missing >&2; exit 127")
-        self.assertEqual((code, error), (5, "peers.py: bench_rounds ended with code 127: a library is missing\n"))
+        self.assertEqual((code, error), (5, "peers.py: graft-bench-worker ended with code 127: a library is missing\n"))
 
     def test_grafts_own_worker_refuses_where_there_is_none(self) -> None:
-        worker = os.environ["GRAFT_BENCH_ROUNDS"]
+        worker = os.environ["GRAFT_BENCH_WORKER"]
         with mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": ""}):
-            with self.assertRaisesRegex(peers.NoGpu, '"cuda:0" cannot be used'):
-                peers.find_gpu(Path(worker), "cuda:0", "fp32")
+            with self.assertRaisesRegex(program.NoGpu, '"cuda:0" cannot be used'):
+                program.find_gpu(Path(worker), "cuda:0", "fp32")
 
     def test_a_precision_that_the_gpu_lacks_is_named_and_the_others_are_compared(self) -> None:
         def answer(_: Path, device: str, precision: str) -> str:
             if precision == "tf32":
-                raise peers.NoGpu("tf32 needs sm_80.")
+                raise program.NoGpu("tf32 needs sm_80.")
             return "a GPU of sm_75"
 
         here: dict[str, object] = {}
         options = argparse.Namespace(device="cuda:0", precision=["fp32", "tf32", "fp16"])
-        with mock.patch.object(peers, "find_gpu", answer):
-            self.assertEqual(peers.usable_precisions(Path(), options, here), ["fp32", "fp16"])
+        with mock.patch.object(program, "find_gpu", answer):
+            self.assertEqual(program.usable_precisions(Path(), options, here), ["fp32", "fp16"])
         self.assertEqual(here["not_computed"], {"tf32": "tf32 needs sm_80."})
-        self.assertIn("not computed: tf32: tf32 needs sm_80.", report.machine_text(machine.describe() | here, 1))
+        self.assertIn("not computed: tf32: tf32 needs sm_80.", report.machine_text(environment.machine() | here, 1))
 
 
 class Installed(support.InFolder):
     def test_what_is_not_installed_is_named_with_the_package_that_has_it(self) -> None:
         with mock.patch.object(environment, "missing_modules", return_value={"tensorrt_libs"}) as asked:
-            found = peers.without_packages(Path("venv/bin/python"), list(GPU_PEERS))
+            found = program.without_packages(Path("venv/bin/python"), list(GPU_PEERS))
         self.assertEqual(asked.call_args.args[1], {"torch", "onnxruntime", "tensorrt_libs"})
         self.assertEqual(list(found), ["ONNX Runtime TensorRT"])
         self.assertRegex(found["ONNX Runtime TensorRT"], r"^venv/bin/python -m pip install tensorrt-cu13-libs==[\d.]+$")
@@ -82,7 +81,7 @@ class Installed(support.InFolder):
         self.assertEqual(found, {"no_such_module"})
 
     def installed(self, codes: list[int]) -> list[str]:
-        """What is left out when pip ends with these codes, package by package."""
+        """What is skipped when pip ends with these codes, package by package."""
         done = [mock.Mock(returncode=code) for code in codes]
         error = io.StringIO()
         with mock.patch("subprocess.run", side_effect=done), contextlib.redirect_stderr(error):
@@ -91,7 +90,7 @@ class Installed(support.InFolder):
         return [line.split()[1] for line in error.getvalue().splitlines()]
 
     def test_a_package_that_cannot_be_installed_keeps_none_of_the_others_away(self) -> None:
-        packages = environment.packages(environment.CUDA)
+        packages = environment.CUDA.packages
         self.assertEqual(self.installed([0] * (len(packages) - 1) + [1]), [packages[-1]])
         with self.assertRaisesRegex(environment.SetupError, "failed"):
             self.installed([1] * len(packages))
@@ -107,16 +106,16 @@ class Installed(support.InFolder):
 class Comparison(comparison_test.WithoutWorkers):
     def on_gpu(self, precision: str, **values: list[float]) -> Work:
         everyone = [
-            Participant(Engine(name, "", "", limit=LIMITS[precision]), comparison_test.Fake(name, self.diary, found))
+            Participant(Engine(name, limit=LIMITS[precision]), comparison_test.Fake(name, self.diary, found))
             for name, found in values.items()
         ]
         setup = Setup(Path(), Path(), [], [], 1, 3, self.folder, "cuda:0", precision)
-        comparison_test.write_npy(str(self.folder / "due.npy"), [1.0, 4.0])
-        due = agreement.read_npy(self.folder / "due.npy")
+        comparison_test.write_npy(str(self.folder / "expected.npy"), [1.0, 4.0])
+        expected = read_npy(self.folder / "expected.npy")
         with mock.patch.object(comparison, "start_all", return_value=everyone):
-            with mock.patch.object(comparison, "features_on_the_cpu", return_value=due):
-                work = Work("", "images", 8, None, "")
-                return comparison.run(setup, work, FeaturesWork(32, 8, "", "", 1, ""), 1, [], {})
+            with mock.patch.object(comparison, "features_on_the_cpu", return_value=expected):
+                work = Work("", "images", 8, 1, None, "")
+                return comparison.run(setup, work, FeaturesWork(32, 8, "", "", 1, ""), [], {})
 
     def test_graft_is_compared_with_itself_on_the_cpu(self) -> None:
         self.on_gpu("fp32", **{"graft/fp32": [1.0, 4.0001]})
@@ -125,22 +124,22 @@ class Comparison(comparison_test.WithoutWorkers):
 
     def test_what_is_due_is_grafts_fp32_on_the_cpu(self) -> None:
         weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
-        support.write_safetensors(weights, support.telling_tensors())
-        pictures.write_bytes(support.telling_pictures())
-        worker = Path(os.environ["GRAFT_BENCH_ROUNDS"])
+        support.write_safetensors(weights, support.known_tensors())
+        pictures.write_bytes(support.known_pictures())
+        worker = Path(os.environ["GRAFT_BENCH_WORKER"])
         setup = Setup(Path(), worker, [], [], 1, 3, self.folder, "cuda:0", "fp16")
         asked = FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 1, "", "cuda:0", "fp16", source="bytes")
-        due = agreement.Values((2, 2, 2, 512), support.telling_features())
-        self.assertLess(agreement.difference(comparison.features_on_the_cpu(setup, asked), due), 1e-6)
+        expected = Values((2, 2, 2, 512), support.known_features())
+        self.assertLess(difference(comparison.features_on_the_cpu(setup, asked), expected), 1e-6)
 
     def test_the_limit_is_the_precisions(self) -> None:
         for precision, off, agrees in (("fp32", 5e-4, False), ("tf32", 5e-4, True), ("fp16", 5e-3, True)):
             name = f"graft/{precision}"
             work = self.on_gpu(precision, **{name: [1.0, 4.0], "PyTorch AMP": [1.0, 4.0 + off]})
-            self.assertEqual("PyTorch AMP" not in work.left_out, agrees, precision)
+            self.assertEqual("PyTorch AMP" not in work.skipped, agrees, precision)
 
     def test_fp32_is_too_narrow_for_the_error_of_tf32(self) -> None:
-        self.assertLess(LIMITS["fp32"], 1.2e-4)  # of the real network, see peer_engines/engines.py
+        self.assertLess(LIMITS["fp32"], 1.2e-4)  # of the real network, see bench/peers/engines.py
 
     def test_a_round_lasts_as_long_as_graft_fills_the_time_and_no_peak_is_asked_for(self) -> None:
         work = self.on_gpu("fp16", **{"graft/fp16": [1.0, 4.0]})
@@ -162,30 +161,31 @@ class Comparison(comparison_test.WithoutWorkers):
     def test_each_column_names_its_device_and_precision(self) -> None:
         work = self.on_gpu("fp16", **{"graft/fp16": [1.0, 4.0]})
         work.engines[0].device, work.engines[0].precision = "cuda:0", "fp16"
-        here = {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"ONNX Runtime TensorRT": "install it"}}
-        found = report.as_json(here, {}, 1, [work])
-        self.assertEqual((found["machine"]["gpu"], found["machine"]["driver"]), ("a GPU", "1.2.3"))
-        column = found["works"][0]["engines"][0]
-        self.assertEqual((column["device"], column["precision"]), ("cuda:0", "fp16"))
+        here = environment.machine() | {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"X": "install it"}}
+        run = Run(here, environment.build(Path()), "cuda:0", 1, 3)
+        found = results.checked(report.as_result(run, [work], complete=True))
+        self.assertEqual((found["device"]["name"], found["device"]["driver"]), ("a GPU", "1.2.3"))
+        axes = found["measurements"][0]["axes"]
+        self.assertEqual((axes["device"], axes["precision"]), ("cuda:0", "fp16"))
 
 
 class Report(support.InFolder):
     def test_names_the_gpu_its_driver_and_what_is_not_installed(self) -> None:
-        here = machine.describe() | {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"X": "pip install x"}}
+        here = environment.machine() | {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"X": "pip install x"}}
         self.assertEqual(
             report.machine_text(here, 2).splitlines()[1:], ["a GPU, driver 1.2.3", "not installed: X: pip install x"]
         )
 
     def test_the_driver_is_the_kernels_word_or_unknown(self) -> None:
         said = self.folder / "version"
-        self.assertEqual(machine.driver_version(said), "unknown")
+        self.assertEqual(environment.driver_version(said), "unknown")
         said.write_text("580.65.06\n")
-        self.assertEqual(machine.driver_version(said), "580.65.06")
+        self.assertEqual(environment.driver_version(said), "580.65.06")
 
-    def test_who_was_left_out_stands_below_the_table(self) -> None:
-        work = Work("features", "images", 1, None, "", [Engine("graft/fp16", "1", "", [1.0])])
-        work.left_out = {"PyTorch AMP": "its features differ"}
-        self.assertIn("  left out: PyTorch AMP: its features differ", report.work_text(work, None).splitlines())
+    def test_who_was_skipped_is_below_the_table(self) -> None:
+        work = Work("features", "images", 1, 1, None, "", [Engine("graft/fp16", "1", "", [1.0])])
+        work.skipped = {"PyTorch AMP": "its features differ"}
+        self.assertIn("  skipped: PyTorch AMP: its features differ", report.work_text(work, None).splitlines())
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@ import unittest
 from array import array
 
 import support
-from peer_engines import ncnn_model, onnx_model
-from peer_engines.vgg16 import Layer, Weights, direct_operations, feature_side, layers
-from peer_engines.work import FeaturesWork
+from peers import vgg16
+from peers.vgg16 import Layer, Weights, direct_operations, feature_side, layers
+from peers.work import FeaturesWork
 
 Fields = list[tuple[int, int | bytes]]
 
@@ -66,7 +66,7 @@ class WeightsFile(support.InFolder):
                     self.assertEqual(turned[(o * inputs + i) * 9 + tap], (tap * inputs + i) * outputs + o)
 
     def test_another_shape_is_refused_with_both(self) -> None:
-        with self.assertRaisesRegex(ValueError, r"one/kernel is F32 \[3, 3, 2, 4\] where F32 \[3, 3, 2, 3\] is due"):
+        with self.assertRaisesRegex(ValueError, r"one/kernel is F32 \[3, 3, 2, 4\], not F32 \[3, 3, 2, 3\]"):
             self.weights([3, 3, 2, 4]).hwio(Layer("one", 2, 3, False))
 
 
@@ -74,24 +74,24 @@ class Writers(support.InFolder):
     def setUp(self) -> None:
         super().setUp()
         path = self.folder / "weights.safetensors"
-        support.write_safetensors(path, support.telling_tensors())
+        support.write_safetensors(path, support.known_tensors())
         self.weights = Weights(path)
 
     def onnx_graph(self, precision: str = "fp32", source: str = "floats") -> Fields:
         path = self.folder / "vgg16.onnx"
         work = FeaturesWork(64, 2, "", "", 1, "", precision=precision, source=source)
-        onnx_model.write(path, self.weights, work)
+        vgg16.write_onnx(path, self.weights, work)
         (graph,) = only(fields(path.read_bytes()), 7)
         return fields(graph)
 
     def chain(self, graph: Fields) -> list[str]:
         """The operations, each on what the one before gave: from the input to the output."""
         nodes = [fields(node) for node in only(graph, 1)]
-        value = onnx_model.INPUT.encode()
+        value = vgg16.INPUT.encode()
         for node in nodes:
             self.assertEqual(only(node, 1)[0], value)
             (value,) = only(node, 2)
-        self.assertEqual(value.decode(), onnx_model.OUTPUT)
+        self.assertEqual(value.decode(), vgg16.OUTPUT)
         return [only(node, 4)[0].decode() for node in nodes]
 
     def test_the_onnx_file_is_a_chain_of_the_layers(self) -> None:
@@ -110,7 +110,7 @@ class Writers(support.InFolder):
         operations = self.chain(graph)
         self.assertEqual((operations[0], operations[-1], operations.count("Cast")), ("Cast", "Cast", 2))
         first = fields(only(graph, 5)[0])
-        self.assertEqual(only(first, 2), [onnx_model.FLOAT16])
+        self.assertEqual(only(first, 2), [vgg16.FLOAT16])
         kernel = array("f", self.weights.oihw(layers()[0]))
         self.assertEqual(struct.unpack(f"<{len(kernel)}e", only(first, 9)[0]), tuple(kernel))
 
@@ -122,7 +122,7 @@ class Writers(support.InFolder):
             self.assertEqual(only(tensor, 9), [self.weights.oihw(layer)])
 
     def test_ncnns_layers_are_chained_and_counted(self) -> None:
-        magic, counts, *lines = ncnn_model.param().strip().split("\n")
+        magic, counts, *lines = vgg16.ncnn_param().strip().split("\n")
         self.assertEqual(magic, "7767517")
         self.assertEqual(counts, f"{len(lines)} {len(lines)}")
         value = None
@@ -132,10 +132,10 @@ class Writers(support.InFolder):
                 self.assertEqual(rest[0], value)
             self.assertEqual((inputs, outputs), ("0" if kind == "Input" else "1", "1"))
             value = rest[int(inputs)]
-        self.assertEqual(value, ncnn_model.OUTPUT)
+        self.assertEqual(value, vgg16.OUTPUT)
 
     def test_ncnns_weights_are_tag_kernel_bias(self) -> None:
-        _, values = ncnn_model.write(self.folder, self.weights)
+        _, values = vgg16.write_ncnn(self.folder, self.weights)
         data = values.read_bytes()
         first = layers()[0]
         self.assertEqual(len(data), 4 * (14_714_688 + 13))

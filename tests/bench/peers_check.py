@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import peers
 import support
-from peer_engines import agreement, environment, inputs
-from peer_engines.engines import GPU_PEERS, HEAD_LIMIT, HEAD_PEERS, LIMITS, PEERS, PYTORCH_WAYS
-from peer_engines.protocol import Worker
-from peer_engines.work import FeaturesWork, HeadWork
+from peers import environment, program
+from peers.engines import GPU_PEERS, HEAD_LIMIT, HEAD_PEERS, LIMITS, PEERS, PYTORCH_WAYS
+from peers.protocol import Worker
+from peers.work import FeaturesWork, HeadWork, Values, difference, read_npy, write_head_data
 
 SKIPPED = 77
 CHECKED_STEPS = 8
@@ -54,40 +53,40 @@ def cases(what: str) -> list[Case]:
 
 
 def features(case: Case, python: Path, folder: Path) -> float:
-    """How far the features lie from those due."""
+    """How far the features are from the expected ones."""
     work = FeaturesWork(
         support.SIDE, 2, str(folder / "pictures"), str(folder / "weights.safetensors"), 2, str(folder),
         case.device, case.precision, case.variant, case.source,
     )
-    command = [str(python), "-m", "peer_engines.worker", case.engine]
+    command = [str(python), "-m", "peers.worker", case.engine]
     surroundings = environment.worker_environment(case.device, case.precision)
     found = checked(command, work, folder, surroundings)
-    due = agreement.Values((2, 2, 2, 512), support.telling_features())
-    return agreement.difference(found, due)
+    expected = Values((2, 2, 2, 512), support.known_features())
+    return difference(found, expected)
 
 
 def losses(engine: str, python: Path, folder: Path) -> float:
-    """How far the losses lie from graft's, in the engine's form of RMSprop."""
+    """how far the losses are from graft's, in the engine's form of RMSprop."""
     work = HeadWork(64, 8, 4, 16, 0.5, 0.02, str(folder / "head"), 2, str(folder))
-    inputs.write_head_data(folder / "head", work)
-    command = [str(python), "-m", "peer_engines.worker", engine]
+    write_head_data(folder / "head", work)
+    command = [str(python), "-m", "peers.worker", engine]
     form = {"pytorch": False, "keras": True}[engine]
     asked = {"steps": CHECKED_STEPS, "epsilon_inside_sqrt": form}
     found = checked(command, work, folder, environment.worker_environment(), **asked)
-    due = checked([os.environ["GRAFT_BENCH_ROUNDS"], "cpu", "auto"], work, folder, dict(os.environ), **asked)
-    return agreement.difference(found, due)
+    expected = checked([os.environ["GRAFT_BENCH_WORKER"], "cpu", "auto"], work, folder, dict(os.environ), **asked)
+    return difference(found, expected)
 
 
 def checked(
     command: list[str], work: FeaturesWork | HeadWork, folder: Path, surroundings: dict[str, str], **request: object
-) -> agreement.Values:
+) -> Values:
     worker = Worker(command[-1], command, folder / "log", surroundings)
     try:
         worker.ask(work.request())
         worker.ask({"command": "check", "output": str(folder / "found.npy"), **request})
     finally:
         worker.quit()
-    return agreement.read_npy(folder / "found.npy")
+    return read_npy(folder / "found.npy")
 
 
 def why_skipped(what: str) -> str | None:
@@ -95,8 +94,8 @@ def why_skipped(what: str) -> str | None:
     on_gpu = what.startswith("cuda")
     if on_gpu:
         try:
-            peers.find_gpu(Path(os.environ["GRAFT_BENCH_ROUNDS"]), what, "fp32")
-        except peers.NoGpu as error:
+            program.find_gpu(Path(os.environ["GRAFT_BENCH_WORKER"]), what, "fp32")
+        except program.NoGpu as error:
             return str(error)
     kind = environment.CUDA if on_gpu else environment.CPU
     if environment.installed(environment.cache_folder(), kind) is None:
@@ -113,15 +112,15 @@ def main(what: str) -> int:
     python = environment.installed(environment.cache_folder(), environment.CUDA if on_gpu else environment.CPU)
     there = cases(what)
     if on_gpu:
-        absent = peers.without_packages(python, list(GPU_PEERS))
+        absent = program.without_packages(python, list(GPU_PEERS))
         gone = {(peer.engine, peer.variant) for peer in GPU_PEERS if peer.name in absent}
         there = [case for case in there if (case.engine, case.variant) not in gone]
         print("".join(f"skipped: {name}: {how}\n" for name, how in absent.items()), end="")
     failures = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        support.write_safetensors(folder / "weights.safetensors", support.telling_tensors())
-        (folder / "pictures").write_bytes(support.telling_pictures())
+        support.write_safetensors(folder / "weights.safetensors", support.known_tensors())
+        (folder / "pictures").write_bytes(support.known_pictures())
         checks = [(str(case), partial(features, case), case.limit) for case in there]
         if what == "cpu":
             checks += [(f"{p.name}'s losses", partial(losses, p.engine), HEAD_LIMIT) for p in HEAD_PEERS]

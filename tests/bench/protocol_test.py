@@ -4,12 +4,12 @@ import sys
 import unittest
 
 import support
-from peer_engines.protocol import Worker, WorkerError
+from peers.protocol import Worker, WorkerError
 
 # A worker that adds, and whose library prints to stdout from Python and from below it.
 ADDER = """
 import os, sys
-from peer_engines.protocol import serve
+from peers.protocol import serve
 def answer(request):
     print("hello from a library")
     os.write(1, b"hello from C\\n")

@@ -1,18 +1,23 @@
 import json
 import unittest
 
-from peer_engines import report
-from peer_engines.results import Engine, Work
-from peer_engines.targets import FRAMEWORKS, WINOGRAD
+import results
+from peers import report
+from peers.report import FRAMEWORKS, WINOGRAD, Engine, Run, Work, ratio, spread, verdicts
 
 MACHINE = {
     "processor": "a processor", "cores": 2, "isas": ["avx2"], "system": "a system", "python": "3.11",
     "date": "2026-01-02T03:04:05+00:00", "load_at_start": 0.1,
 }
+BUILD = {"version": "", "commit": "0123456789abcdef", "dirty": False, "compiler": "", "build_type": ""}
+
+
+def engine(name: str, *seconds: float) -> Engine:
+    return Engine(name, "1", "", list(seconds))
 
 
 def work() -> Work:
-    found = Work("features, 150×150, batch 16", "images", 16, 10e9, "this and that")
+    found = Work("features, 150×150, batch 16", "images", 16, 1, 10e9, "this and that")
     found.others = 0.25
     found.engines = [Engine("graft/AVX2", "1", "", [0.25, 0.5, 0.25])]
     found.engines += [Engine(n, "2", "s", [1.0, 1.6, 1.2], 1e-6, 1e-4) for n in FRAMEWORKS]
@@ -44,7 +49,7 @@ class Table(unittest.TestCase):
         verdicts = [line.split()[0] for line in self.lines if "≥" in line]
         self.assertEqual(verdicts, ["reached", "missed"])
 
-    def test_columns_stand_under_their_titles(self) -> None:
+    def test_columns_are_under_their_titles(self) -> None:
         title, *rows = self.lines[2 : 4 + len(FRAMEWORKS) + len(WINOGRAD)]
         end = title.index("median") + len("median")
         self.assertEqual(len(rows), 1 + len(FRAMEWORKS) + len(WINOGRAD))
@@ -52,26 +57,87 @@ class Table(unittest.TestCase):
             self.assertRegex(row[:end], r"\d\.\d\d$")
 
     def test_a_work_without_operations_has_no_share_of_the_peak(self) -> None:
-        job = Work("job", "photos", 10, None, "", [Engine("graft", "1", "", [1.0])])
+        job = Work("job", "photos", 10, 1, None, "", [Engine("graft", "1", "", [1.0])])
         self.assertNotIn("of peak", report.work_text(job, 200e9))
 
 
-class Json(unittest.TestCase):
+class Arithmetic(unittest.TestCase):
+    def test_the_median_of_an_even_number_is_the_middle_of_two(self) -> None:
+        found = spread([4.0, 1.0, 3.0, 2.0])
+        self.assertEqual((found.median, found.min, found.max), (2.5, 1.0, 4.0))
+
+    def test_a_ratio_is_taken_within_each_round(self) -> None:
+        # The machine was twice as slow in the second round: the medians alone would say 3 or 2.25.
+        found = ratio(engine("graft", 1.0, 2.0, 1.0), engine("ncnn", 3.0, 6.0, 4.0))
+        self.assertEqual((found.median, found.min, found.max), (3.0, 3.0, 4.0))
+
+    def test_rounds_must_match(self) -> None:
+        with self.assertRaises(ValueError):
+            ratio(engine("graft", 1.0), engine("ncnn", 1.0, 2.0))
+
+    def test_figures_are_images_a_second_milliseconds_a_step_and_seconds_a_job(self) -> None:
+        self.assertEqual(Work("", "images", 16, 1, None, "").figure(0.5), 32.0)
+        self.assertEqual(Work("", "steps", 1, 50, None, "").figure(0.1), 2.0)
+        self.assertEqual(Work("", "photos", 2800, 1, None, "").figure(60.0), 60.0)
+
+
+class Verdicts(unittest.TestCase):
+    def work(self, name: str, *engines: Engine) -> Work:
+        return Work(name, "images", 16, 1, None, "", list(engines))
+
+    def test_the_fastest_of_the_group_decides(self) -> None:
+        work = self.work(
+            "features, 150×150, batch 16", engine("graft/AVX2", 1.0), engine("MNN", 1.5), engine("ncnn", 1.3)
+        )
+        (verdict,) = verdicts(work)
+        self.assertEqual((verdict.best_peer, verdict.ratio.median, verdict.reached), ("ncnn", 1.3, False))
+
+    def test_a_target_is_reached_at_its_very_figure(self) -> None:
+        work = self.work("job, photos to a trained head", engine("graft", 2.0), engine("Keras", 10.0))
+        self.assertTrue(verdicts(work)[0].reached)
+
+    def test_each_vector_unit_is_judged(self) -> None:
+        work = self.work(
+            "features, 150×150, batch 16", engine("graft/AVX-512", 1.0), engine("graft/AVX2", 2.0),
+            engine("MNN", 2.0), engine("ncnn", 2.0),
+        )
+        self.assertEqual([(v.graft, v.reached) for v in verdicts(work)], [("graft/AVX-512", True), ("graft/AVX2", False)])
+
+    def test_an_incomplete_group_is_not_judged(self) -> None:
+        work = self.work("features, 150×150, batch 16", engine("graft/AVX2", 1.0), engine("MNN", 9.0))
+        self.assertEqual(verdicts(work), [])
+
+
+class AsResult(unittest.TestCase):
     def setUp(self) -> None:
-        found = report.as_json(MACHINE, {"graft/AVX2": {"multiply_add": 2e11, "memory_read": 2e10}}, 2, [work()])
-        self.report = json.loads(json.dumps(found))
+        run = Run(MACHINE, BUILD, "cpu", 2, 3, {"graft/AVX2": {"multiply_add": 2e11, "memory_read": 2e10}})
+        training = Work("training step", "steps", 1, 60, None, "", [engine("graft/AVX2", 0.6)])
+        training.skipped = {"Keras": "Keras: it does not start"}
+        found = json.loads(json.dumps(report.as_result(run, [work(), training], complete=True)))
+        self.result = results.checked(found)
+        self.by_name = {one["name"]: one for one in self.result["measurements"]}
 
-    def test_names_its_schema_and_keeps_every_sample(self) -> None:
-        self.assertEqual(self.report["schema"], "graft-peers/1")
-        engines = self.report["works"][0]["engines"]
-        self.assertEqual(engines[0]["seconds"], [0.25, 0.5, 0.25])
-        self.assertEqual(engines[1]["figure"]["median"], 16 / 1.2)
+    def test_has_every_sample_as_seconds_of_one_execution(self) -> None:
+        self.assertEqual(self.by_name["peers/features, 150×150, batch 16/graft/AVX2"]["samples"], [0.25, 0.5, 0.25])
+        step = self.by_name["peers/training step/graft/AVX2"]
+        self.assertEqual((step["samples"], step["executions"], step["items"]), ([0.01], 60, 1))
 
-    def test_has_ratios_differences_and_verdicts(self) -> None:
-        peer = self.report["works"][0]["engines"][1]
-        self.assertEqual(peer["graft_is_times_as_fast"]["graft/AVX2"]["median"], 4.0)
-        self.assertEqual((peer["difference"], peer["limit"]), (1e-6, 1e-4))
-        self.assertEqual([t["reached"] for t in self.report["works"][0]["targets"]], [True, False])
+    def test_has_rates_and_the_share_of_the_peak(self) -> None:
+        one = self.by_name["peers/features, 150×150, batch 16/Keras"]
+        found = results.figures(one, self.result["ceilings"])
+        self.assertAlmostEqual(found["items/s"], 16 / 1.2)
+        self.assertAlmostEqual(found["share_of_arithmetic"], 10e9 * 16 / 1.2 / 2e11)
+
+    def test_has_versions_differences_the_others_load_and_verdicts(self) -> None:
+        one = self.by_name["peers/features, 150×150, batch 16/Keras"]
+        peer = {"version": "2", "setting": "s", "difference": 1e-6, "limit": 1e-4, "other_cores": 0.25}
+        self.assertEqual(one["peer"], peer | {"covers": "this and that"})
+        self.assertEqual(one["warnings"], ["other programs used 0.2 cores meanwhile"])
+        self.assertEqual([target["reached"] for target in self.result["targets"]], [True, False])
+
+    def test_a_skipped_engine_is_a_failed_measurement(self) -> None:
+        skipped = self.by_name["peers/training step/Keras"]
+        self.assertEqual((skipped["ended"], skipped["failure"]), ("failed", "Keras: it does not start"))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy
 import onnxruntime
 
-from . import onnx_model
 from .pictures import channels_first, channels_last
 from .protocol import Message
-from .vgg16 import Weights, feature_side
+from .vgg16 import INPUT, OUTPUT, Weights, feature_side, write_onnx
 from .work import FeaturesWork
 
 VERSION = onnxruntime.__version__
@@ -58,7 +57,7 @@ def host_memory(values: numpy.ndarray, device: str) -> numpy.ndarray:
 class Features:
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         model = work.folder() / "vgg16.onnx"
-        onnx_model.write(model, weights, work)
+        write_onnx(model, weights, work)
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.intra_op_num_threads = work.threads
@@ -80,9 +79,9 @@ class Features:
         results = numpy.empty((work.batch, 512, side, side), "f4")
         self._input, self._results = (host_memory(memory, work.device) for memory in (values, results))
         self._binding = self._session.io_binding()
-        self._binding.bind_cpu_input(onnx_model.INPUT, self._input)
+        self._binding.bind_cpu_input(INPUT, self._input)
         output = onnxruntime.OrtValue.ortvalue_from_numpy(self._results)
-        self._binding.bind_ortvalue_output(onnx_model.OUTPUT, output)
+        self._binding.bind_ortvalue_output(OUTPUT, output)
 
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)

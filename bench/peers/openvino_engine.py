@@ -3,10 +3,9 @@
 import numpy
 import openvino
 
-from . import onnx_model
 from .pictures import channels_first, channels_last
 from .protocol import Message
-from .vgg16 import Weights
+from .vgg16 import Weights, write_onnx
 from .work import FeaturesWork
 
 VERSION = openvino.__version__.split("-")[0]
@@ -17,7 +16,7 @@ class Features:
 
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         model = work.folder() / "vgg16.onnx"
-        onnx_model.write(model, weights, work)
+        write_onnx(model, weights, work)
         compiled = openvino.Core().compile_model(
             model,
             "CPU",

@@ -1,4 +1,4 @@
-"""The whole job as people run it: photos on disk to a trained head, each engine one process from start to end."""
+"""The job as people run it: photos on disk to a trained head, each engine one process from start to end."""
 
 import json
 import shutil
@@ -6,9 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import agreement, environment
+from . import environment
 from .comparison import PAUSE, Disagreement, Setup, say
-from .results import Engine, Work
+from .report import Engine, Work
+from .work import mean_difference, read_npy
 
 EPOCHS = 20
 # Ten times what the slowest engine takes for thousands of photos.
@@ -88,7 +89,7 @@ def run_keras(setup: Setup, photos: Path, weights: Path) -> tuple[float, float, 
     """The same, and Keras' version."""
     output = setup.scratch / "keras-job"
     shutil.rmtree(output, ignore_errors=True)
-    command = [str(setup.python), "-m", f"{__package__}.keras_job", str(photos), str(weights), str(output)]
+    command = [str(setup.python), "-m", f"{__package__}.keras_engine", str(photos), str(weights), str(output)]
     command += [str(EPOCHS), str(setup.threads)]
     seconds = timed("Keras", command, setup.scratch / "keras-job.log")
     version = json.loads((output / "history.json").read_text())["version"]
@@ -102,16 +103,10 @@ def read_all(folder: Path) -> None:
             path.read_bytes()
 
 
-def packed_weights(weights: Path) -> str:
-    """Whether graft finds the packed weights that it keeps, or makes and writes them inside the clock."""
-    kept = any(weights.parent.glob(f"{weights.name}.packed*"))
-    return "packed weights kept from an earlier run" if kept else "the first round packs the weights and writes them"
-
-
 def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, rounds: int) -> Work:
     """graft and Keras in turn. graft takes the vector unit that it finds best."""
     read_all(photos)
-    mine = Engine("graft", "this tree", f"graft run, a fresh output folder, batch 16; {packed_weights(weights)}")
+    mine = Engine("graft", "this tree", "graft run, a fresh output folder, batch 16")
     keras = Engine("Keras", "", "image_dataset_from_directory, predict, fit")
     for number in range(rounds):
         say(f"{work.name}: round {number + 1} of {rounds}, graft")
@@ -130,9 +125,9 @@ def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, roun
 
 def compare_features(keras: Engine, scratch: Path) -> None:
     """Of the validation photos, as both left them on disk: the same rows in the same order."""
-    mine = agreement.read_npy(scratch / "graft-job/features/validation.npy")
-    found = agreement.read_npy(scratch / "keras-job/validation.npy")
-    keras.difference, keras.limit = agreement.mean_difference(found, mine), FEATURES_LIMIT
+    mine = read_npy(scratch / "graft-job/features/validation.npy")
+    found = read_npy(scratch / "keras-job/validation.npy")
+    keras.difference, keras.limit = mean_difference(found, mine), FEATURES_LIMIT
     if keras.difference > FEATURES_LIMIT:
         raise Disagreement(
             f"Keras' features of the validation photos differ from graft's by {keras.difference:.2f} of their "

@@ -1,4 +1,4 @@
-"""Who takes part: names for people, modules, and how far features may lie from graft's."""
+"""The engines that take part: names for people, modules, and how far features may be from graft's."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 # limit of the engines that transform more coarsely is wider; the figure found is in the report.
 EXACT, COARSE = 1e-4, 1e-3
 # On a GPU, from graft's fp32 on the CPU. With the real weights on noise, arithmetic rounded as that of a GPU
-# lies 2e-7 (fp32), 1.4e-4 (tf32) and 4e-4 (fp16) from float64's; the limits leave room for other orders.
+# is off by 2e-7 (fp32), 1.4e-4 (tf32) and 4e-4 (fp16) from float64; the limits allow for other orders.
 #   fp32  the same sums in another order, Winograd's transforms among them; below tf32's own error, so that an
 #         engine that takes TF32 unasked, as some do by default, does not pass for fp32
 #   tf32  each factor has 11 binary digits; sums are fp32
-#   fp16  so have the planes between the layers; some engines add up in fp16, too
+#   fp16  so have the activations between the layers; some engines add up in fp16, too
 LIMITS = {"fp32": 5e-5, "tf32": 1e-3, "fp16": 5e-3}
 # Losses of the first steps, relative to the largest: float32 sums in another order.
 HEAD_LIMIT = 1e-3

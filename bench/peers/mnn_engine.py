@@ -10,10 +10,9 @@ import sys
 import MNN
 import numpy
 
-from . import onnx_model
 from .pictures import channels_first, channels_last
 from .protocol import Message
-from .vgg16 import Weights
+from .vgg16 import Weights, write_onnx
 from .work import FeaturesWork
 
 VERSION = MNN.version()
@@ -24,7 +23,7 @@ class Features:
 
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         onnx, model = work.folder() / "vgg16.onnx", work.folder() / "vgg16.mnn"
-        onnx_model.write(onnx, weights, work)
+        write_onnx(onnx, weights, work)
         command = ["-m", "MNN.tools.mnnconvert", "-f", "ONNX", "--modelFile", onnx, "--MNNModel", model]
         subprocess.run([sys.executable, *command, "--bizCode", "graft"], check=True, stdout=sys.stderr)
         self._net = MNN.Interpreter(str(model))

@@ -3,10 +3,9 @@
 import ncnn
 import numpy
 
-from . import ncnn_model
 from .pictures import channels_first, channels_last
 from .protocol import Message
-from .vgg16 import Weights
+from .vgg16 import INPUT, OUTPUT, Weights, write_ncnn
 from .work import FeaturesWork
 
 VERSION = ncnn.__version__
@@ -25,7 +24,7 @@ class Features:
         options.use_packing_layout = True
         for reduced in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
             setattr(options, f"use_{reduced}", False)
-        text, values = ncnn_model.write(work.folder(), weights)
+        text, values = write_ncnn(work.folder(), weights)
         self._net.load_param(str(text))
         self._net.load_model(str(values))
         self._pictures = [ncnn.Mat(picture).clone() for picture in channels_first(pictures)]
@@ -34,8 +33,8 @@ class Features:
         found = []
         for picture in self._pictures:
             extractor = self._net.create_extractor()
-            extractor.input(ncnn_model.INPUT, picture)
-            found.append(extractor.extract(ncnn_model.OUTPUT)[1])
+            extractor.input(INPUT, picture)
+            found.append(extractor.extract(OUTPUT)[1])
         return found
 
     def check(self, _: Message) -> numpy.ndarray:

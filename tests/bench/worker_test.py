@@ -1,4 +1,4 @@
-"""graft's worker, bench_rounds: what it computes is what it was asked for."""
+"""graft's worker, graft-bench-worker: what it computes is what it was asked for."""
 
 import math
 import os
@@ -7,12 +7,11 @@ import unittest
 from array import array
 
 import support
-from peer_engines import agreement, inputs
-from peer_engines.protocol import Worker, WorkerError
-from peer_engines.work import FeaturesWork, HeadWork
+from peers.protocol import Worker, WorkerError
+from peers.work import FeaturesWork, HeadWork, Values, difference, read_npy, write_head_data
 
 
-def naive_losses(work: HeadWork, values: array, steps: int, inside: bool) -> list[float]:
+def reference_losses(work: HeadWork, values: array, steps: int, inside: bool) -> list[float]:
     """The recipe's step in plain loops, without dropout: the losses before each update."""
     rows, n, m = work.rows, work.inputs, work.units
     sizes = [rows * n, rows, n * m, m, m, 1]
@@ -47,40 +46,40 @@ def naive_losses(work: HeadWork, values: array, steps: int, inside: bool) -> lis
     return losses
 
 
-class Rounds(support.InFolder):
+class GraftsWorker(support.InFolder):
     def worker(self, *how: str) -> Worker:
-        path = os.environ["GRAFT_BENCH_ROUNDS"]
+        path = os.environ["GRAFT_BENCH_WORKER"]
         worker = Worker("graft", [path, *how], self.folder / "worker.log", dict(os.environ))
         self.addCleanup(worker.quit)
         return worker
 
     def test_features_are_the_networks(self) -> None:
         weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
-        support.write_safetensors(weights, support.telling_tensors())
-        pictures.write_bytes(support.telling_pictures())
+        support.write_safetensors(weights, support.known_tensors())
+        pictures.write_bytes(support.known_pictures())
         worker = self.worker("cpu", "auto")
         worker.ask(FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 2, "").request())
         worker.ask({"command": "check", "output": str(self.folder / "found.npy")})
-        found = agreement.read_npy(self.folder / "found.npy")
-        due = agreement.Values((2, 2, 2, 512), support.telling_features())
-        self.assertLess(agreement.difference(found, due), 1e-5)
+        found = read_npy(self.folder / "found.npy")
+        expected = Values((2, 2, 2, 512), support.known_features())
+        self.assertLess(difference(found, expected), 1e-5)
         self.assertGreater(worker.ask({"command": "round", "times": 2})["seconds"], 0.0)
 
-    def test_losses_are_a_naive_heads_in_both_forms_of_rmsprop(self) -> None:
+    def test_losses_are_a_reference_heads_in_both_forms_of_rmsprop(self) -> None:
         data = self.folder / "head"
         work = HeadWork(16, 4, 3, 8, 0.5, 0.02, str(data), 2, "")
-        inputs.write_head_data(data, work)
+        write_head_data(data, work)
         values = array("f", data.read_bytes())
         worker = self.worker("cpu", "auto")
         worker.ask(work.request())
         worker.ask({"command": "round", "times": 5})  # what was trained before does not count
-        due = {inside: naive_losses(work, values, 8, inside) for inside in (True, False)}
-        apart = max(abs(one - other) for one, other in zip(due[True], due[False]))
+        expected = {inside: reference_losses(work, values, 8, inside) for inside in (True, False)}
+        apart = max(abs(one - other) for one, other in zip(expected[True], expected[False]))
         for inside in (True, False):
             request = {"command": "check", "steps": 8, "epsilon_inside_sqrt": inside}
             worker.ask({**request, "output": str(self.folder / "losses.npy")})
-            found = agreement.read_npy(self.folder / "losses.npy").floats
-            for one, other in zip(found, due[inside], strict=True):
+            found = read_npy(self.folder / "losses.npy").floats
+            for one, other in zip(found, expected[inside], strict=True):
                 self.assertAlmostEqual(one, other, delta=apart / 8)
 
     def test_peaks_are_those_of_a_processor(self) -> None:

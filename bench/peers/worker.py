@@ -1,4 +1,4 @@
-"""A peer's process: `python -m peer_engines.worker ENGINE`, with bench/ on the module path.
+"""A peer's process: `python -m peers.worker ENGINE`, with bench/ on the module path.
 
 The clock of a round covers what a caller waits for, to float32 results in host memory. On the CPU it begins
 with float32 input in the layout that the engine's interface takes: reading, rescaling and the change to that
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy
 
 from . import pictures
-from .head_data import HeadData
+from .head_engine import HeadData
 from .protocol import Message, serve
 from .vgg16 import Weights
 from .work import FeaturesWork, HeadWork

@@ -13,7 +13,7 @@ import numpy
 import torch
 from torch import nn
 
-from .head_data import HeadData, HeadEngine
+from .head_engine import HeadData, HeadEngine
 from .pictures import rescaled
 from .protocol import Message
 from .vgg16 import Weights, layers

@@ -1,27 +1,42 @@
-"""The peers' own Python environment, in graft's cache folder: made once, then found in no time."""
+"""The machine, and the peers' own Python environment on it: made once in graft's cache folder, then only looked up."""
 
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
 
 @dataclass(frozen=True)
 class Peers:
-    """An environment: a folder of its own, and what is installed into it."""
+    """A Python environment: a folder of its own, and the packages of PyPI in it."""
 
     folder: str  # below graft's cache folder
-    requirements: Path
-    size: str  # of the disk, once installed, with what pip unpacks on the way
-    optional: bool = False  # each package on its own: what fails is left out
+    packages: tuple[str, ...]
+    size: str  # on disk, once installed, with what pip unpacks on the way
+    optional: bool = False  # each package is installed on its own, and one that fails is skipped
 
 
-CPU = Peers("peers/venv", Path(__file__).with_name("requirements.txt"), "about 7 GB")
-CUDA = Peers("peers/venv-cuda", Path(__file__).with_name("requirements_cuda.txt"), "several GB", optional=True)
+CPU = Peers(
+    "peers/venv",
+    (
+        "keras==3.15.1", "tensorflow-cpu==2.21.0", "torch==2.13.0", "onnxruntime==1.32.0", "openvino==2026.4.1",
+        "MNN==3.6.1", "ncnn==1.0.20261020", "numpy==2.4.6", "pillow==13.0.0",
+    ),
+    "about 7 GB",
+)
+# For CUDA 13. ONNX Runtime's provider is linked with TensorRT 10.
+CUDA = Peers(
+    "peers/venv-cuda",
+    ("numpy==2.4.6", "torch==2.13.0", "onnxruntime-gpu==1.31.1", "tensorrt-cu13-libs==10.16.1.11"),
+    "several GB",
+    optional=True,
+)
 
 
 class SetupError(Exception):
@@ -43,7 +58,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def stamp(peers: Peers = CPU) -> str:
     """Changes when the environment must be looked at again."""
-    return hashlib.sha256(peers.requirements.read_bytes() + PYTHON.encode()).hexdigest()
+    return hashlib.sha256(" ".join([*peers.packages, PYTHON]).encode()).hexdigest()
 
 
 def installed(cache: Path, peers: Peers = CPU) -> Path | None:
@@ -68,7 +83,7 @@ def ensure(cache: Path, peers: Peers = CPU) -> Path:
     venv = cache / peers.folder
     print(f"peers.py: installing the peers into {venv}: {peers.size}, some minutes, once", file=sys.stderr)
     venv.parent.mkdir(parents=True, exist_ok=True)
-    (venv / "graft.stamp").unlink(missing_ok=True)  # what is half installed is not taken for whole
+    (venv / "graft.stamp").unlink(missing_ok=True)  # half an installation is not taken for a complete one
     with (cache / "peers/install.log").open("w") as log:
         if not started(venv):
             run([sys.executable, "-m", "venv", "--clear", str(venv)], log, "on Debian 12, install python3-venv")
@@ -79,24 +94,19 @@ def ensure(cache: Path, peers: Peers = CPU) -> Path:
 
 def install(venv: Path, peers: Peers, log: TextIO) -> None:
     pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    wheels = f"and that the packages of {peers.requirements.name} have wheels for this Python, {PYTHON}"
-    hint = f"check that there is {peers.size} of room, the network and pip's index, {wheels}, then run this again"
+    wheels = f"and that the packages have wheels for this Python, {PYTHON}"
+    hint = f"check that there are {peers.size} of free space, a network and pip's index, {wheels}, then run this again"
     if not peers.optional:
-        return run([*pip, "--requirement", str(peers.requirements)], log, hint)
+        return run([*pip, *peers.packages], log, hint)
     failures = []
-    for package in packages(peers):
+    for package in peers.packages:
         try:
             run([*pip, package], log, hint)
         except SetupError as failure:
             failures.append(failure)
-            print(f"peers.py: {package} is left out: {failure}", file=sys.stderr)
-    if len(failures) == len(packages(peers)):
+            print(f"peers.py: {package} is skipped: {failure}", file=sys.stderr)
+    if len(failures) == len(peers.packages):
         raise failures[0]
-
-
-def packages(peers: Peers) -> list[str]:
-    lines = peers.requirements.read_text().splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def missing_modules(python: Path, modules: set[str]) -> set[str]:
@@ -132,3 +142,67 @@ def worker_environment(device: str = "cpu", precision: str = "fp32") -> dict[str
     elif precision == "fp32":
         found["NVIDIA_TF32_OVERRIDE"] = "0"  # the one way to tell TensorRT's provider
     return found
+
+
+# The worker's names of vector units, widest first, with the processor's flags that each needs.
+ISAS = {"avx512": ("avx512f", "avx512bw", "avx512dq", "avx512vl"), "avx2": ("avx2", "fma")}
+
+
+def cpu_info() -> dict[str, str]:
+    """The first processor's lines of /proc/cpuinfo."""
+    first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def isas(flags: str) -> list[str]:
+    """Each of graft's vector units that this processor has, widest first; "portable" when it has none."""
+    present = set(flags.split())
+    return [name for name, needed in ISAS.items() if present.issuperset(needed)] or ["portable"]
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def busy_seconds() -> float:
+    """Time that all cores together have worked since the machine started."""
+    user, nice, system, _, _, interrupts, soft, stolen = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def driver_version(said: Path = Path("/sys/module/nvidia/version")) -> str:
+    """That of the GPU's driver, as the kernel tells it; "unknown" where it does not."""
+    try:
+        return said.read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    info = cpu_info()
+    family, model = info.get("cpu family", "?"), info.get("model", "?")
+    return {
+        "processor": f"{info.get('model name', platform.machine())} (family {family}, model {model})",
+        "cores": cores(),
+        "isas": isas(info.get("flags", "")),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "load_at_start": os.getloadavg()[0],
+    }
+
+
+def build(project: Path) -> dict[str, object]:
+    """Which graft was measured, by git; nothing is known of its compiler."""
+
+    def git(*arguments: str) -> str:
+        try:
+            command = ["git", "-C", str(project), *arguments]
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        except OSError:  # git is not installed
+            return ""
+
+    commit, dirty = git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+    return {"version": "", "commit": commit, "dirty": dirty, "compiler": "", "build_type": ""}

@@ -9,16 +9,16 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import agreement, environment, machine
+from . import environment
 from .engines import EXACT, HEAD_LIMIT, LIMITS, Peer
 from .protocol import Message, Worker, WorkerError
-from .results import Engine, Work
-from .work import FeaturesWork, HeadWork
+from .report import Engine, Work
+from .work import FeaturesWork, HeadWork, Values, difference, read_npy
 
 # After a round an engine's threads may spin for some time in the hope of more work (OpenMP's and MKL's for
 # up to 200 ms); the next engine's round begins when they sleep.
 PAUSE = 0.25
-# The end of a pause: who works then is none of us.
+# The end of a pause: whatever works then is not one of the engines.
 LISTEN = 0.05
 # Steps without dropout whose losses are compared.
 CHECKED_STEPS = 12
@@ -39,7 +39,7 @@ class Setup:
     """What every comparison needs."""
 
     python: Path  # of the peers' environment
-    bench_rounds: Path
+    worker: Path
     isas: list[str]
     peers: list[Peer]
     threads: int
@@ -74,7 +74,7 @@ def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Partici
     """A worker process for each of graft's columns, then one for each peer."""
     surroundings = environment.worker_environment(setup.device, setup.precision)
     own_limit = LIMITS[setup.precision] if setup.on_gpu else EXACT
-    commands = [(name, [str(setup.bench_rounds), *how], "", own_limit) for name, how in setup.grafts().items()]
+    commands = [(name, [str(setup.worker), *how], "", own_limit) for name, how in setup.grafts().items()]
     for peer in peers:
         command = [str(setup.python), "-m", f"{__package__}.worker", peer.engine]
         commands.append((peer.name, command, peer.variant, setup.limit(peer)))
@@ -83,7 +83,7 @@ def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Partici
         log = folder_of(setup, name) / "log.txt"
         worker = Worker(name, command, log, surroundings)
         stack.callback(worker.quit)
-        engine = Engine(name, "", "", limit=limit, device=setup.device, precision=setup.precision)
+        engine = Engine(name, limit=limit, device=setup.device, precision=setup.precision)
         found.append(Participant(engine, worker, variant))
     # The stack ends with this: the word goes to all before anyone is waited for.
     stack.callback(lambda: [one.worker.ask_to_quit() for one in found])
@@ -102,7 +102,7 @@ def request_for(setup: Setup, asked: FeaturesWork | HeadWork, one: Participant) 
 
 
 def those_who_can(everyone: list[Participant], work: Work, step: Callable[[Participant], None]) -> list[Participant]:
-    """Who takes the step. A peer that fails in it is left out by name, and its process ends; graft's failure
+    """Those who took the step. A peer that fails in it is skipped by name, and its process ends; graft's failure
     is everyone's."""
     found = []
     for one in everyone:
@@ -111,7 +111,7 @@ def those_who_can(everyone: list[Participant], work: Work, step: Callable[[Parti
         except (WorkerError, Disagreement) as failure:
             if one.engine.is_graft:
                 raise
-            work.left_out[one.engine.name] = str(failure)
+            work.skipped[one.engine.name] = str(failure)
             one.worker.quit()
         else:
             found.append(one)
@@ -121,11 +121,11 @@ def those_who_can(everyone: list[Participant], work: Work, step: Callable[[Parti
 def prepare_all(
     setup: Setup, work: Work, asked: FeaturesWork | HeadWork, everyone: list[Participant]
 ) -> list[Participant]:
-    """Features on the CPU: all at once, for the time of it counts nowhere. Else in turn, for engines try out
-    which of their ways is the quickest."""
+    """Features on the CPU: all at once, because this time counts nowhere. Else in turn, because engines try out
+    which of their ways is the fastest."""
     at_once = isinstance(asked, FeaturesWork) and not setup.on_gpu
     for one in everyone if at_once else []:
-        with suppress(WorkerError):  # it is told of when its answer is read
+        with suppress(WorkerError):  # it shows when its answer is read
             one.worker.send(request_for(setup, asked, one))
 
     def prepare(one: Participant) -> None:
@@ -136,22 +136,22 @@ def prepare_all(
     return those_who_can(everyone, work, prepare)
 
 
-def checked(setup: Setup, one: Participant, **request: object) -> agreement.Values:
+def checked(setup: Setup, one: Participant, **request: object) -> Values:
     output = folder_of(setup, one.engine.name) / "check.npy"
     one.worker.ask({"command": "check", "output": str(output), **request})
-    return agreement.read_npy(output)
+    return read_npy(output)
 
 
-def compare(one: Participant, found: agreement.Values, due: agreement.Values, limit: float, what: str) -> None:
-    one.engine.difference, one.engine.limit = agreement.difference(found, due), limit
+def compare(one: Participant, found: Values, expected: Values, limit: float, what: str) -> None:
+    one.engine.difference, one.engine.limit = difference(found, expected), limit
     if one.engine.difference > limit:
         raise Disagreement(
             f"{one.engine.name}'s {what} differ from graft's by {one.engine.difference:.1e} of the largest; "
-            f"the limit is {limit:.0e}, so that its times compare nothing"
+            f"the limit is {limit:.0e}; its times compare nothing"
         )
 
 
-def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> agreement.Values:
+def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> Values:
     """What everyone on a GPU, graft among them, is compared with."""
     cpu = replace(setup, device="cpu", precision="fp32", isas=["auto"])
     with ExitStack() as stack:
@@ -162,12 +162,12 @@ def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> agreement.Values:
 
 def check_features(setup: Setup, work: Work, asked: FeaturesWork, everyone: list[Participant]) -> list[Participant]:
     if setup.on_gpu:
-        due, rest = features_on_the_cpu(setup, asked), everyone
+        expected, rest = features_on_the_cpu(setup, asked), everyone
     else:
-        due, rest = checked(setup, everyone[0]), everyone[1:]
+        expected, rest = checked(setup, everyone[0]), everyone[1:]
 
     def check(one: Participant) -> None:
-        compare(one, checked(setup, one), due, one.engine.limit, "features")
+        compare(one, checked(setup, one), expected, one.engine.limit, "features")
 
     return everyone[: len(everyone) - len(rest)] + those_who_can(rest, work, check)
 
@@ -175,12 +175,12 @@ def check_features(setup: Setup, work: Work, asked: FeaturesWork, everyone: list
 def check_losses(setup: Setup, work: Work, _: HeadWork, everyone: list[Participant]) -> list[Participant]:
     """Each peer against graft with the peer's own form of RMSprop."""
     graft = everyone[0]
-    due = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
+    expected = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
 
     def check(one: Participant) -> None:
         form = bool(one.epsilon_inside_sqrt)
         found = checked(setup, one, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
-        compare(one, found, due[form], HEAD_LIMIT, "losses")
+        compare(one, found, expected[form], HEAD_LIMIT, "losses")
 
     return [graft, *those_who_can(everyone[1:], work, check)]
 
@@ -196,16 +196,16 @@ def times_of_a_round(graft: Participant) -> int:
 
 
 def run_rounds(setup: Setup, everyone: list[Participant], times: int) -> float:
-    """A B C A B C …: a disturbance of the machine meets all engines alike. The first round is not kept: it
+    """A B C A B C …: a disturbance of the machine hits all engines alike. The first round is not kept: it
     brings each engine's data back into the caches and its threads onto the cores. Returns the cores that
     other programs used."""
     heard, listened = 0.0, 0.0
     for number in range(-1, setup.rounds):
         for one in everyone:
             time.sleep(PAUSE - LISTEN)
-            busy, start = machine.busy_seconds(), time.monotonic()
+            busy, start = environment.busy_seconds(), time.monotonic()
             time.sleep(LISTEN)
-            heard += machine.busy_seconds() - busy
+            heard += environment.busy_seconds() - busy
             listened += time.monotonic() - start
             answer = one.worker.ask({"command": "round", "times": times})
             if number >= 0:
@@ -226,11 +226,10 @@ def run(
     setup: Setup,
     work: Work,
     asked: FeaturesWork | HeadWork,
-    times: int,
     peers: list[Peer],
     peaks: dict[str, dict[str, float]],
 ) -> Work:
-    """Fills the work's engines with their rounds, of `times` each; on a GPU of as many as fill the time."""
+    """Fills the work's engines with their rounds; on a GPU, a round has as many executions as fill the time."""
     say(f"{work.name}: {len(setup.grafts()) + len(peers)} engines prepare")
     with ExitStack() as stack:
         everyone = prepare_all(setup, work, asked, start_all(setup, peers, stack))
@@ -239,11 +238,10 @@ def run(
         say(f"{work.name}: rounds: {setup.rounds}")
         grafts = [one for one in everyone if one.engine.is_graft]
         if setup.on_gpu:
-            work.amount, times = work.amount // times, times_of_a_round(everyone[0])
-            work.amount *= times
+            work.executions = times_of_a_round(everyone[0])
         else:
             measure_peaks(setup, grafts, peaks)
-        work.others = run_rounds(setup, everyone, times)
+        work.others = run_rounds(setup, everyone, work.executions)
         if not setup.on_gpu:
             measure_peaks(setup, grafts, peaks)
     work.engines = [one.engine for one in everyone]

@@ -1,0 +1,273 @@
+"""The comparison as figures, ratios and verdicts, as a table for people, and as a result with every sample."""
+
+from dataclasses import asdict, dataclass, field
+from statistics import median
+
+import results
+
+FRAMEWORKS = ("ONNX Runtime", "OpenVINO", "PyTorch", "Keras")
+WINOGRAD = ("MNN", "ncnn")
+# Cores. Where other programs used more, the figures are doubtful.
+OTHERS_ALLOWED = 0.1
+
+
+@dataclass(frozen=True)
+class Target:
+    """graft is to be so many times as fast as the best of these peers."""
+
+    factor: float
+    peers: tuple[str, ...]
+
+
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "features, 150×150, batch 16": (Target(3.5, FRAMEWORKS), Target(1.35, WINOGRAD)),
+    "features, 224×224, batch 8": (Target(3.3, FRAMEWORKS), Target(1.35, WINOGRAD)),
+    "features, 150×150, batch 1": (Target(2.7, FRAMEWORKS), Target(1.8, WINOGRAD)),
+    "training step, 8192→256→1, batch 16": (Target(4.0, ("PyTorch",)), Target(6.0, ("Keras",))),
+    "job, photos to a trained head": (Target(5.0, ("Keras",)),),
+}
+
+
+@dataclass
+class Engine:
+    """One engine's rounds of one work."""
+
+    name: str
+    version: str = ""
+    setting: str = ""
+    seconds: list[float] = field(default_factory=list)  # of each round
+    difference: float | None = None  # from graft, as a share of the largest value
+    limit: float | None = None
+    device: str = "cpu"
+    precision: str = "fp32"
+
+    @property
+    def is_graft(self) -> bool:
+        return self.name.startswith("graft")
+
+
+@dataclass
+class Work:
+    """One work and everyone who did it."""
+
+    name: str
+    item: str  # "images", "steps", "photos"
+    items: int  # of one execution
+    executions: int  # in a round
+    operations: float | None  # of one item: a direct convolution or plain matrix products, in floating-point operations
+    covers: str  # what the clocks include
+    engines: list[Engine] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)  # engines that failed or disagreed, and the reason
+    others: float | None = None  # cores that other programs used, on average
+
+    @property
+    def amount(self) -> int:
+        """Items of a round."""
+        return self.items * self.executions
+
+    def figure(self, seconds: float) -> float:
+        """What people want to know: images a second, milliseconds a step, seconds a job."""
+        if self.item == "images":
+            return self.amount / seconds
+        return seconds / self.amount * 1e3 if self.item == "steps" else seconds
+
+    @property
+    def unit(self) -> str:
+        return {"images": "images/s", "steps": "ms", "photos": "s"}[self.item]
+
+    def grafts(self) -> list[Engine]:
+        return [engine for engine in self.engines if engine.is_graft]
+
+
+@dataclass(frozen=True)
+class Spread:
+    median: float
+    min: float
+    max: float
+
+
+def spread(values: list[float]) -> Spread:
+    return Spread(median(values), min(values), max(values))
+
+
+def ratio(graft: Engine, peer: Engine) -> Spread:
+    """How many times as fast graft is, round by round: what disturbs a round disturbs the next ones too."""
+    return spread([p / g for g, p in zip(graft.seconds, peer.seconds, strict=True)])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    target: Target
+    graft: str
+    best_peer: str
+    ratio: Spread
+
+    @property
+    def reached(self) -> bool:
+        return self.ratio.median >= self.target.factor
+
+
+def verdicts(work: Work) -> list[Verdict]:
+    """Each target of this work against the best peer of its group, for each of graft's vector units. An incomplete
+    group proves nothing and is skipped."""
+    by_name = {engine.name: engine for engine in work.engines}
+    found = []
+    for target in TARGETS.get(work.name, ()):
+        if not all(name in by_name for name in target.peers):
+            continue
+        for graft in work.grafts():
+            ratios = {name: ratio(graft, by_name[name]) for name in target.peers}
+            best = min(ratios, key=lambda name: ratios[name].median)
+            found.append(Verdict(target, graft.name, best, ratios[best]))
+    return found
+
+
+def engine_row(work: Work, engine: Engine, peak: float | None) -> list[str]:
+    found = spread([work.figure(seconds) for seconds in engine.seconds])
+    row = [engine.name, f"{found.median:.2f}", f"{found.min:.2f}", f"{found.max:.2f}"]
+    for graft in work.grafts():
+        times = ratio(graft, engine)
+        row.append("" if engine.is_graft else f"{times.median:.2f} ({times.min:.2f}–{times.max:.2f})")
+    if peak is not None and work.operations is not None:
+        row.append(f"{direct_share(work, engine, peak):.2f}")
+    row.append("" if engine.difference is None else f"{engine.difference:.0e}")
+    row.append(engine.version)
+    return row
+
+
+def direct_share(work: Work, engine: Engine, peak: float) -> float:
+    """The operations that direct arithmetic needs, a second, over the machine's peak of multiply-adds: at
+    most 1 for a direct convolution, more where Winograd saves multiplications."""
+    return work.operations * work.amount / spread(engine.seconds).median / peak
+
+
+def verdict_line(verdict: Verdict) -> str:
+    group = " and ".join(verdict.target.peers) if len(verdict.target.peers) < 3 else ", ".join(verdict.target.peers)
+    best = f"the best of {group}" if len(verdict.target.peers) > 1 else group
+    found = f"{verdict.ratio.median:.2f} × {verdict.best_peer} ({verdict.ratio.min:.2f}–{verdict.ratio.max:.2f})"
+    state = "reached" if verdict.reached else "missed"
+    return f"  {state:7}  ≥ {verdict.target.factor:g} × {best}: {verdict.graft} is {found}"
+
+
+def work_text(work: Work, peak: float | None) -> str:
+    titles = ["", "median", "min", "max"]
+    titles += [f"{graft.name} is ×" for graft in work.grafts()]
+    titles += ["of peak"] if peak is not None and work.operations is not None else []
+    titles += ["differs", "version"]
+    rows = [titles] + [engine_row(work, engine, peak) for engine in work.engines]
+    rounds = len(work.engines[0].seconds)
+    head = f"{work.name}: {work.unit}, {rounds} round{'s' if rounds != 1 else ''} of {work.amount} {work.item}"
+    clock = f"  clock: {work.covers}"
+    if work.others is not None:
+        head += f"; other programs used {work.others:.1f} cores meanwhile"
+    aligned = [f"  {line}" for line in results.table(rows, left=(0, len(titles) - 1))]
+    skipped = [f"  skipped: {name}: {reason}" for name, reason in work.skipped.items()]
+    return "\n".join([head, clock, *aligned, *skipped, *map(verdict_line, verdicts(work))])
+
+
+def machine_text(machine: dict[str, object], threads: int) -> str:
+    found = f"{machine['processor']}, {machine['cores']} logical processors, {threads} threads, {machine['system']}"
+    lines = [f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"]
+    if "gpu" in machine:
+        lines.append(f"{machine['gpu']}, driver {machine['driver']}")
+    lines += [f"not computed: {precision}: {reason}" for precision, reason in machine.get("not_computed", {}).items()]
+    lines += [f"not installed: {name}: {how}" for name, how in machine.get("not_installed", {}).items()]
+    return "\n".join(lines)
+
+
+def peak_text(peak: float) -> str:
+    """What the column "of peak" is a share of."""
+    return (
+        f"peak of fused multiply-adds, the best measured in this run so far: {peak * 1e-9:.1f} GFLOP/s\n"
+        "of peak: the operations of direct arithmetic in the same time, as a share of that"
+    )
+
+
+@dataclass
+class Run:
+    """What all works of a run have in common."""
+
+    machine: dict[str, object]
+    build: dict[str, object]
+    device: str
+    threads: int
+    rounds: int
+    peaks: dict[str, dict[str, float]] = field(default_factory=dict)  # of the processor, by graft's columns
+
+    @property
+    def peak(self) -> float | None:
+        """Of multiply-adds, the best so far."""
+        return max((found["multiply_add"] for found in self.peaks.values()), default=None)
+
+
+def as_result(run: Run, works: list[Work], complete: bool) -> results.Result:
+    """In the format of graft-bench, docs/benchmark_results.md, with keys of its own."""
+    machine = run.machine
+    unknown = dict.fromkeys(results.CONDITIONS) | {"throttle_reasons": []}
+    device = dict.fromkeys(("driver", "cuda", "cudnn", "instruction_set"), "") | {"memory_bytes": 0}
+    if run.device == "cpu":
+        device |= {"name": machine["processor"], "instruction_set": machine["isas"][0]}
+    else:
+        device |= {"name": machine["gpu"], "driver": machine["driver"]}
+    return {
+        "schema": results.SCHEMA,
+        "date": machine["date"],
+        "device": {"device": run.device, **device},
+        "build": run.build,
+        "method": {"cache": "hot", "noise": 0.0, "least_samples": run.rounds, "seconds": 0.0, "warm_up_seconds": 0.0},
+        "has_timer": True,
+        "complete": complete,
+        "warnings": [],
+        "at_start": unknown,
+        "at_end": unknown,
+        "ceilings": {"bytes_per_second": 0.0, "flop_per_second": {"fp32": run.peak} if run.peak else {}},
+        "config": None,
+        "measurements": [found for work in works for found in measurements(work, run.threads)],
+        "machine": {**machine, "threads": run.threads, "peaks": run.peaks},
+        "targets": [
+            {"work": work.name, **asdict(verdict), "reached": verdict.reached}
+            for work in works
+            for verdict in verdicts(work)
+        ],
+    }
+
+
+def measurements(work: Work, threads: int) -> list[results.Measurement]:
+    """One for each engine, those that were skipped last."""
+    graft = work.engines[0]
+    skipped = [Engine(name, device=graft.device, precision=graft.precision) for name in work.skipped]
+    return [measurement(work, engine, threads) for engine in [*work.engines, *skipped]]
+
+
+def measurement(work: Work, engine: Engine, threads: int) -> results.Measurement:
+    samples = [seconds / work.executions for seconds in engine.seconds]
+    failure = work.skipped.get(engine.name, "")
+    warnings = []
+    if work.others is not None and work.others > OTHERS_ALLOWED:
+        warnings.append(f"other programs used {work.others:.1f} cores meanwhile")
+    axes = {"work": work.name, "engine": engine.name, "device": engine.device, "precision": engine.precision}
+    return {
+        "name": f"peers/{work.name}/{engine.name}",
+        "suite": "peers",
+        "axes": axes | {"threads": str(threads)},
+        "cost": {"flop": (work.operations or 0.0) * work.items, "bytes": 0.0, "arithmetic": engine.precision},
+        "clock": "host",
+        "items": work.items,
+        "item": work.item,
+        "ended": "failed" if failure else "settled",
+        "failure": failure,
+        "warnings": warnings,
+        "executions": work.executions,
+        "throttled": 0,
+        "summary": results.summarise(samples),
+        "stages": {},
+        "samples": samples,
+        "peer": {
+            "version": engine.version,
+            "setting": engine.setting,
+            "difference": engine.difference,
+            "limit": engine.limit,
+            "other_cores": work.others,
+            "covers": work.covers,
+        },
+    }
