@@ -7,7 +7,6 @@
 #include "engine/base/file.h"
 #include "tests/config/config_support.h"
 #include "tests/support/support.h"
-#include "tools/graft/list_option.h"
 
 namespace graft::test {
 namespace {
@@ -246,14 +245,6 @@ TEST(Bench, SettingsCanDoWithoutAConfig) {
   const Config config = program::load_settings({}, settings, plain_environment());
   EXPECT_EQ(config.bench.samples, 3U);
   EXPECT_TRUE(config.data.train.empty());
-}
-
-TEST(ListOption, NumbersSizesAndWordsBecomeJson) {
-  EXPECT_EQ(program::as_json_list("1,8,32"), "[1,8,32]");
-  EXPECT_EQ(program::as_json_list("150,480x640"), "[150,[480,640]]");
-  EXPECT_EQ(program::as_json_list("fp32,tf32"), R"(["fp32","tf32"])");
-  EXPECT_EQ(program::as_json_list(""), R"([""])");
-  EXPECT_EQ(program::as_json_list("1,,x,9999999999"), R"([1,"","x","9999999999"])");
 }
 
 TEST(EffectiveConfig, MeansTheSameFromAnotherFolder) {

@@ -198,7 +198,7 @@ TEST_F(CudaProfile, AProfileIsOnAroundTheKernelsOfItsBatches) {
 TEST_F(CudaProfile, AProfileEndsWithItsSetOfPhotos) {
   const CudaOutcome done = run("extract", "a", {"--profile", "batches:2-9"});
   EXPECT_EQ(launches_of(profiled(done.report), "preprocess"), 2U);
-  EXPECT_THAT(done.outcome.error, HasSubstr("the last that was profiled is 3"));
+  EXPECT_THAT(done.outcome.error, HasSubstr("the last one profiled is 3"));
 }
 
 TEST_F(CudaProfile, AProfileOfEpochsHasTheirStepsAndNoOthers) {

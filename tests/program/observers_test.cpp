@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "engine/base/file.h"
 #include "tests/support/support.h"
@@ -70,6 +71,21 @@ TEST(TerminalObserver, WritesPlainLinesWhereNobodyRedrawsThem) {
   EXPECT_THAT(text, MatchesRegex("VGG16 of 13 layers\nfeatures/train: 200 images\n"
                                  "features/train: 200 images in 0\\.[0-9] s\n"
                                  "epoch 1\nwarning: a file stands twice\n"));
+}
+
+// A progress line comes a second after the last one, at the earliest.
+TEST(TerminalObserver, NoProgressLineBreaksATable) {
+  const auto training = [](bool has_rows) {
+    return written({}, [&](Observer& observer) {
+      observer.begin("training", 100, "batches");
+      if (has_rows) observer.row("epoch  loss");
+      std::this_thread::sleep_for(milliseconds(1050));
+      observer.advance(50);
+      if (has_rows) observer.row("    1   0.5");
+    });
+  };
+  EXPECT_THAT(training(false), HasSubstr("training: 50 of 100 batches (50 %)"));
+  EXPECT_EQ(training(true), "training: 100 batches\nepoch  loss\n    1   0.5\n");
 }
 
 TEST(TerminalObserver, DrawsABarOnATerminalAndWipesIt) {

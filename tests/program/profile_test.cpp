@@ -20,7 +20,7 @@ using ::testing::StartsWith;
 TEST(ProfileOption, ARangeThatIsNoneIsExitCode2) {
   const Recipe recipe;
   for (const auto& [range, sentence] :
-       {std::pair{"steps:3", "--profile steps:3: this is no range of epochs or batches"},
+       {std::pair{"steps:3", "--profile steps:3: this is not a range of epochs or batches"},
         {"epoch:0", "epochs are counted from 1"},
         {"batches:9-3", "the range ends before it begins"}}) {
     const Outcome outcome = recipe.run("a", {"--profile", range});

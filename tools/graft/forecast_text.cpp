@@ -1,4 +1,4 @@
-#include "tools/graft/plan_text.h"
+#include "tools/graft/forecast_text.h"
 
 #include <fmt/format.h>
 
@@ -16,9 +16,10 @@ namespace graft::program {
 namespace {
 
 constexpr std::string_view disclaimer =
-    "These times are bounds from nominal figures, not measurements: no GPU was used, a real one is "
-    "slower.\nEach plane counts as read from and written to the device memory; one that stays in "
-    "the L2 cache, as of a\nsmall batch, may cost less.\n";
+    "These times are bounds from nominal figures, not measurements: no GPU was used, and a real "
+    "one "
+    "is slower.\nEvery feature map counts as written to and read from device memory. With a small "
+    "batch some stay in the\nL2 cache and cost less.\n";
 
 std::string_view name_of(Limiter limiter) {
   return limiter == Limiter::memory ? "memory" : "arithmetic";
@@ -32,12 +33,12 @@ std::string gib(std::size_t bytes) {
   return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0));
 }
 
-// The engine, its notes, and the kernel that follows where one does.
-std::string how(const PlannedLayer& layer) {
+// The engine, its notes, and the kernel that follows, if any.
+std::string method_of(const PlannedLayer& layer) {
   std::string text = layer.engine;
   if (!layer.notes.empty()) text += fmt::format(" ({})", fmt::join(layer.notes, ", "));
-  if (layer.fused_bias_relu) return text + "; bias and ReLU within";
-  return layer.epilogue_bytes > 0.0 ? text + "; a kernel after it" : text;
+  if (layer.fused_bias_relu) return text + "; bias and ReLU fused";
+  return layer.epilogue_bytes > 0.0 ? text + "; then a kernel" : text;
 }
 
 using Line = std::array<std::string, 7>;
@@ -49,7 +50,7 @@ Line line_of(const PlannedLayer& layer, const LayerBound& bound) {
           mib(layer.workspace_bytes),
           fmt::format("{:.1f}", bound.seconds() * 1e6),
           std::string(name_of(bound.limiter())),
-          how(layer)};
+          method_of(layer)};
 }
 
 // Numbers to the right, words to the left.
@@ -84,17 +85,17 @@ std::string gpu_text(const GpuPlan& plan) {
 std::string memory_text(const GpuPlan& plan) {
   const BackboneMemory& memory = plan.plan.memory;
   std::string text = "device memory, MiB\n";
-  for (const auto& [name, bytes] : {std::pair{"activations, 2 planes", 2 * memory.activation_bytes},
-                                    {"workspace", memory.workspace_bytes},
-                                    {"weights", memory.weight_bytes},
-                                    {"images under way", memory.image_bytes},
-                                    {"features under way", memory.feature_bytes},
-                                    {"in all", memory.total()}}) {
+  for (const auto& [name, bytes] :
+       {std::pair{"activations, 2 buffers", 2 * memory.activation_bytes},
+        {"workspace", memory.workspace_bytes},
+        {"weights", memory.weight_bytes},
+        {"images in flight", memory.image_bytes},
+        {"features in flight", memory.feature_bytes},
+        {"total", memory.total()}}) {
     text += fmt::format("  {:<22}{:>10}\n", name, mib(bytes));
   }
-  text +=
-      fmt::format("{} of {} may be used (a sixteenth is left to the driver): {}\n",
-                  gib(plan.usable), gib(plan.memory), plan.fits ? "it fits" : "it does NOT fit");
+  text += fmt::format("{} of {} can be used (the driver keeps a sixteenth): {}\n", gib(plan.usable),
+                      gib(plan.memory), plan.fits ? "it fits" : "it does NOT fit");
   text += plan.largest_batch == 0
               ? "not one image fits\n"
               : fmt::format("the largest batch that fits, of the powers of two up to {}: {}\n",
@@ -133,33 +134,33 @@ Json gpu_json(const GpuPlan& plan) {
 
 }  // namespace
 
-std::string plan_text(const GpuPlan& plan) {
+std::string forecast_text(const GpuPlan& plan) {
   const BackboneOptions& options = plan.options;
   std::string text = gpu_text(plan);
-  text += fmt::format("VGG16 at {}×{}, batch {}, {}; plans of cuDNN {}, by its heuristics\n\n",
-                      options.image_size.height, options.image_size.width, options.batch_size,
-                      graft::name_of(options.precision), plan.plan.cudnn_version);
+  text += fmt::format(
+      "VGG16 at {}×{}, batch {}, {}; execution plans of cuDNN {}, by its heuristics\n\n",
+      options.image_size.height, options.image_size.width, options.batch_size,
+      graft::name_of(options.precision), plan.plan.cudnn_version);
   std::vector<Line> lines = {
-      {"layer", "GFLOP", "MB", "workspace MiB", "at least us", "limited by", "how"}};
+      {"layer", "GFLOP", "MB", "workspace MiB", "at least us", "limited by", "engine"}};
   for (std::size_t i = 0; i < plan.plan.layers.size(); ++i)
     lines.push_back(line_of(plan.plan.layers[i], plan.bound.layers[i]));
-  lines.push_back({"in all", fmt::format("{:.2f}", plan.bound.flop * 1e-9),
+  lines.push_back({"total", fmt::format("{:.2f}", plan.bound.flop * 1e-9),
                    fmt::format("{:.1f}", plan.bound.bytes * 1e-6),
                    mib(plan.plan.memory.workspace_bytes),
                    fmt::format("{:.1f}", plan.bound.seconds * 1e6),
                    std::string(name_of(plan.bound.limiter())), ""});
   text += table_of(lines);
-  text += fmt::format(
-      "\nat most {:.0f} images/s, limited by {}; reading and decoding them is not in it\n",
-      plan.images_per_second(), name_of(plan.bound.limiter()));
+  text += fmt::format("\nat most {:.0f} images/s, limited by {}; without reading and decoding\n",
+                      plan.images_per_second(), name_of(plan.bound.limiter()));
   return text + std::string(disclaimer) + '\n' + memory_text(plan);
 }
 
-std::string plan_json(const GpuPlan& plan) {
+std::string forecast_json(const GpuPlan& plan) {
   const BackboneOptions& options = plan.options;
   const BackboneMemory& memory = plan.plan.memory;
   Json json;
-  json["version"] = plan_json_version;
+  json["version"] = forecast_json_version;
   json["note"] = "bounds from nominal figures, not measurements";
   json["gpu"] = gpu_json(plan);
   json["cudnn"] = plan.plan.cudnn_version;
@@ -202,12 +203,12 @@ std::uint64_t parse_memory(std::string_view text) {
     break;
   }
   throw Error(ErrorKind::usage,
-              fmt::format("--memory {}: write it as 24GiB, 24GB or 8192MiB", printable(text, 100)));
+              fmt::format("--memory {}: write 24GiB, 24GB or 8192MiB", printable(text, 100)));
 }
 
 const Gpu& chosen_gpu(const std::string& gpu, const std::string& architecture) {
   if (gpu.empty() == architecture.empty())
-    throw Error(ErrorKind::usage, "give one of --gpu and --arch: --gpu \"RTX 4090\", say");
+    throw Error(ErrorKind::usage, "give one of --gpu and --arch, such as --gpu \"RTX 4090\"");
   if (!architecture.empty()) {
     for (const int number : gpu_architectures()) {
       if (architecture == fmt::format("sm_{}", number)) return *representative_gpu(number);
