@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tools/graft/help.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

@@ -23,7 +23,6 @@
 #include "tools/graft/observers.h"
 #include "tools/graft/signals.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 #include "tools/graft/tracing.h"
 
 namespace graft::program {

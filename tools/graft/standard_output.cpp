@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "tools/graft/json_reader.h"
 
 namespace graft::program {
 namespace {
