@@ -31,10 +31,6 @@ Image decode_bmp(Bytes file, const DecodeOptions& options);
 Image decode_pnm(Bytes file, const DecodeOptions& options);
 Image decode_tiff(Bytes file, const DecodeOptions& options);
 
-// The EXIF block of a JPEG (a TIFF header and its directories, without the "Exif\0\0" before them),
-// or an empty span.
-Bytes exif_of_jpeg(Bytes file);
-
 // The orientation tag of an EXIF block, 1 to 8; 1 (upright) without a block, a tag or a valid value.
 int orientation_of(Bytes exif);
 

@@ -21,10 +21,9 @@
 #include "engine/image/formats.h"
 
 namespace graft::image {
-
 namespace {
 
-// Progressive files have about ten scans; each costs a pass over the whole picture.
+// Progressive files have about ten scans; each costs a pass over the full picture.
 constexpr int maximum_scans = 200;
 
 // libjpeg's decompressor. On an error libjpeg calls longjmp, over frames of C and of `call` only,
@@ -242,11 +241,26 @@ Frame read_frame(const Segment& segment) {
 
 constexpr std::string_view exif_prefix{"Exif\0\0", 6};
 
+// The EXIF block (a TIFF header and its directories) behind the prefix, or an empty span.
+Bytes exif_of(Bytes file) {
+  SegmentReader reader(file);
+  while (const std::optional<Segment> segment = reader.next()) {
+    if (segment->marker == start_of_scan || segment->marker == end_of_image) break;
+    const Bytes payload = segment->payload;
+    const std::string_view text{reinterpret_cast<const char*>(payload.data()), payload.size()};
+    if (segment->marker == application_1 && text.size() > exif_prefix.size() &&
+        text.starts_with(exif_prefix)) {
+      return payload.subspan(exif_prefix.size());
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options) {
   inspect_jpeg(file);
-  const int orientation = options.exif_orientation ? orientation_of(exif_of_jpeg(file)) : 1;
+  const int orientation = options.exif_orientation ? orientation_of(exif_of(file)) : 1;
   Decompressor decompressor(file);
   jpeg_decompress_struct& info = decompressor.info();
   int header = JPEG_SUSPENDED;
@@ -300,20 +314,6 @@ ImageInfo inspect_jpeg(Bytes file) {
     return {ImageFormat::jpeg, frame->width, frame->height, false};
   }
   refuse("the JPEG is truncated: the file ends before its picture data");
-}
-
-Bytes exif_of_jpeg(Bytes file) {
-  SegmentReader reader(file);
-  while (const std::optional<Segment> segment = reader.next()) {
-    if (segment->marker == start_of_scan || segment->marker == end_of_image) break;
-    const Bytes payload = segment->payload;
-    const std::string_view text{reinterpret_cast<const char*>(payload.data()), payload.size()};
-    if (segment->marker == application_1 && text.size() > exif_prefix.size() &&
-        text.starts_with(exif_prefix)) {
-      return payload.subspan(exif_prefix.size());
-    }
-  }
-  return {};
 }
 
 }  // namespace graft::image

@@ -174,18 +174,18 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
   return layout;
 }
 
+// Ends in zeros that stb_image does not read.
 std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
-  std::vector<std::byte> png;
-  png.reserve(layout.image_data_bytes + 1024);
-  const auto append = [&](Bytes bytes) { png.insert(png.end(), bytes.begin(), bytes.end()); };
+  std::vector<std::byte> png(layout.image_data_bytes + 1024);
+  auto end = png.begin();
+  const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
   const auto append_chunk = [&](std::string_view type, const std::vector<Bytes>& parts,
                                 std::size_t length) {
-    for (int shift = 24; shift >= 0; shift -= 8)
-      png.push_back(static_cast<std::byte>(length >> shift));
+    for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
     append(std::as_bytes(std::span(type)));
-    const std::size_t end = png.size() + length;
+    const auto checksum = end + static_cast<std::ptrdiff_t>(length);
     for (const Bytes& part : parts) append(part);
-    png.resize(end + 4);  // zeros up to the length, and a checksum that stb_image does not read
+    end = checksum + 4;  // stb_image does not read it
   };
   append(file.first(signature_bytes));
   append_chunk("IHDR", {layout.header_data}, layout.header_data.size());

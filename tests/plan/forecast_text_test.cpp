@@ -48,7 +48,7 @@ TEST(ForecastText, HasALineForEachLayerAndOneForAll) {
           "ReLU fused\n"
           "block1_conv2  40.00  30.0           20.0         37.0  arithmetic  engine 2, TILE 3 "
           "(tensor core, Winograd); then a kernel\n"
-          "total         50.00  40.0           20.0         69.0  arithmetic  \n"));
+          "total         50.00  40.0           20.0         69.0  arithmetic\n"));
 }
 
 TEST(ForecastText, SaysThatItIsABoundAndNoMeasurement) {
@@ -60,12 +60,13 @@ TEST(ForecastText, SaysThatItIsABoundAndNoMeasurement) {
 
 TEST(ForecastText, HasTheMemoryByPartAndTheLargestBatch) {
   const std::string text = forecast_text(known_plan(10, eighty_gib));
-  EXPECT_THAT(text, HasSubstr("  activations, 2 buffers      80.0\n"
-                              "  workspace                   20.0\n"
-                              "  weights                    100.0\n"
-                              "  images in flight            10.0\n"
-                              "  features in flight          10.0\n"
-                              "  total                      220.0\n"));
+  EXPECT_THAT(text, HasSubstr("device memory             MiB\n"
+                              "activations, 2 buffers   80.0\n"
+                              "workspace                20.0\n"
+                              "weights                 100.0\n"
+                              "images in flight         10.0\n"
+                              "features in flight       10.0\n"
+                              "total                   220.0\n"));
   EXPECT_THAT(text, HasSubstr("75.0 GiB of 80.0 GiB can be used"));
   EXPECT_THAT(
       text,

@@ -38,7 +38,7 @@ class Diary final : public Tracer, public DeviceProfiler {
   bool accepts = true;
 };
 
-// The profiler and what it is told, as the program joins them.
+// The range profiler and its output, joined as in the program.
 struct Profiled {
   Profiled(const std::string& range, Diary& diary)
       : profiler(parse_profile_range(range), diary), tracer({&profiler, &diary}) {

@@ -31,15 +31,6 @@ std::string written(TerminalStyle style, Actions actions) {
   return read_text_file(folder / "text", 1 << 20);
 }
 
-TEST(DurationText, SuitsItsSize) {
-  EXPECT_EQ(duration_text(-1.0), "0.0 s");
-  EXPECT_EQ(duration_text(0.24), "0.2 s");
-  EXPECT_EQ(duration_text(9.96), "10 s");
-  EXPECT_EQ(duration_text(59.4), "59 s");
-  EXPECT_EQ(duration_text(155.0), "2 min 35 s");
-  EXPECT_EQ(duration_text(3720.0), "1 h 02 min");
-}
-
 TEST(Rate, IsUnknownAtTheStartAndRightAfterwards) {
   const Rate::Clock::time_point start{};
   Rate rate;
@@ -66,11 +57,11 @@ TEST(TerminalObserver, WritesPlainLinesWhereNobodyRedrawsThem) {
     for (std::size_t i = 1; i <= 200; ++i) observer.advance(i);
     observer.end();
     observer.row("epoch 1");
-    observer.warn("a file stands twice");
+    observer.warn("a file is listed twice");
   });
   EXPECT_THAT(text, MatchesRegex("VGG16 of 13 layers\nfeatures/train: 200 images\n"
                                  "features/train: 200 images in 0\\.[0-9] s\n"
-                                 "epoch 1\nwarning: a file stands twice\n"));
+                                 "epoch 1\nwarning: a file is listed twice\n"));
 }
 
 // A progress line comes a second after the last one, at the earliest.

@@ -133,18 +133,18 @@ TEST(Run, TheSeedMattersAndTheNumberOfThreadsDoesNot) {
 
 TEST(Run, ItsPartsGiveTheSameBytes) {
   const Recipe recipe;
-  ASSERT_EQ(recipe.run("whole").exit_code, 0);
+  ASSERT_EQ(recipe.run("complete").exit_code, 0);
   for (const std::string command : {"extract", "train"}) {
     const Outcome outcome = graft_program(recipe.arguments(command, "parts"));
     ASSERT_EQ(outcome.exit_code, 0) << command << ": " << outcome.error;
     EXPECT_EQ(outcome.out, "") << command;
   }
-  EXPECT_TRUE(same_results(recipe.output("parts"), recipe.output("whole")));
+  EXPECT_TRUE(same_results(recipe.output("parts"), recipe.output("complete")));
   const Outcome evaluated = graft_program(recipe.arguments("evaluate", "parts"));
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.error;
   EXPECT_THAT(evaluated.out, HasSubstr("brown"));
   EXPECT_EQ(text_of(recipe.output("parts") / "evaluation.json"),
-            text_of(recipe.output("whole") / "evaluation.json"));
+            text_of(recipe.output("complete") / "evaluation.json"));
   EXPECT_EQ(graft_program(recipe.arguments("evaluate", "parts", {"--best"})).exit_code, 0);
 }
 

@@ -16,8 +16,8 @@
 #include "engine/job/job.h"
 #include "engine/job/session.h"
 #include "engine/weights/vgg16_weights.h"
-#include "graft_build.h"  // made by cmake/build_identity.cmake
 #include "kernels/cpu/isa.h"
+#include "tools/graft/build_identity.h"
 #include "tools/graft/explain.h"
 #include "tools/graft/forecast_text.h"
 #include "tools/graft/observers.h"
@@ -35,7 +35,7 @@ Config config_of(const Request& request) {
   return load_config(request.config, request.settings, process_environment());
 }
 
-// The path as a word of a shell command, relative where it lies below the working folder.
+// The path as a word of a shell command, relative if it is below the working folder.
 std::string shell_word(const std::filesystem::path& path) {
   const auto relative = path.lexically_proximate(std::filesystem::current_path());
   const std::string text =
@@ -144,14 +144,6 @@ void warn_if_missing(std::string_view key, const std::filesystem::path& path) {
              printable(path.string(), longest_path));
 }
 
-std::string compiler() {
-#if defined(__clang__)
-  return fmt::format("Clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
-#else
-  return fmt::format("GCC {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
-#endif
-}
-
 }  // namespace
 
 void run_command(const Request& request) {
@@ -246,16 +238,13 @@ void show_weights_command(const Request& request) {
   std::string text = fmt::format("format: {}\n", summary.format);
   for (const auto& [name, value] : summary.metadata)
     text += fmt::format("{}: {}\n", printable(name, 100), printable(value, 300));
-  std::size_t width = 0;
+  TextTable table({{"", Align::left}, {"", Align::left}});
   std::uint64_t total = 0;
   for (const WeightsFileEntry& entry : summary.tensors) {
-    width = std::max(width, std::min<std::size_t>(entry.name.size(), 60));
+    table.row({printable(entry.name, 200), fmt::format("[{}]", fmt::join(entry.shape, ", "))});
     total += count_of(entry);
   }
-  for (const WeightsFileEntry& entry : summary.tensors)
-    text += fmt::format("  {:<{}}  [{}]\n", printable(entry.name, 200), width,
-                        fmt::join(entry.shape, ", "));
-  print_result(text +
+  print_result(text + table.text("  ") +
                fmt::format("{} tensors, {} values\n", summary.tensors.size(), grouped(total)));
 }
 
@@ -274,12 +263,12 @@ void explain_config_command(const Request& request) {
 }
 
 std::string version_text() {
-  const std::string_view commit = GRAFT_COMMIT;
-  return fmt::format(
-      "graft {}\ncommit: {}{}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
-      GRAFT_VERSION, commit.empty() ? "not known" : commit,
-      !commit.empty() && GRAFT_DIRTY ? ", with changes" : "", compiler(),
-      GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::best_isa()));
+  const BuildIdentity build = build_identity();
+  const std::string commit =
+      build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
+  return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
+                     build.version, commit, build.compiler,
+                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::best_isa()));
 }
 
 }  // namespace graft::program

@@ -41,50 +41,45 @@ std::string method_of(const PlannedLayer& layer) {
   return layer.epilogue_bytes > 0.0 ? text + "; then a kernel" : text;
 }
 
-using Line = std::array<std::string, 7>;
-
-Line line_of(const PlannedLayer& layer, const LayerBound& bound) {
-  return {layer.name,
-          fmt::format("{:.2f}", layer.convolution_flop * 1e-9),
-          fmt::format("{:.1f}", (layer.convolution_bytes + layer.epilogue_bytes) * 1e-6),
-          mib(layer.workspace_bytes),
-          fmt::format("{:.1f}", bound.seconds() * 1e6),
-          std::string(name_of(bound.limiter())),
-          method_of(layer)};
+std::string layer_table(const GpuPlan& forecast) {
+  TextTable table({{"layer", Align::left},
+                   {"GFLOP"},
+                   {"MB"},
+                   {"workspace MiB"},
+                   {"at least us"},
+                   {"limited by", Align::left},
+                   {"engine", Align::left}});
+  const auto row = [&](const std::string& name, double flop, double bytes, std::size_t workspace,
+                       double seconds, Limiter limiter, const std::string& engine) {
+    table.row({name, fmt::format("{:.2f}", flop * 1e-9), fmt::format("{:.1f}", bytes * 1e-6),
+               mib(workspace), fmt::format("{:.1f}", seconds * 1e6), std::string(name_of(limiter)),
+               engine});
+  };
+  for (std::size_t i = 0; i < forecast.plan.layers.size(); ++i) {
+    const PlannedLayer& layer = forecast.plan.layers[i];
+    const LayerBound& bound = forecast.bound.layers[i];
+    row(layer.name, layer.convolution_flop, layer.convolution_bytes + layer.epilogue_bytes,
+        layer.workspace_bytes, bound.seconds(), bound.limiter(), method_of(layer));
+  }
+  row("total", forecast.bound.flop, forecast.bound.bytes, forecast.plan.memory.workspace_bytes,
+      forecast.bound.seconds, forecast.bound.limiter(), "");
+  return table.text();
 }
 
-// Numbers to the right, words to the left.
-std::string table_of(const std::vector<Line>& lines) {
-  constexpr std::array is_number = {false, true, true, true, true, false, false};
-  std::array<std::size_t, std::tuple_size_v<Line>> widths{};
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i + 1 < line.size(); ++i) {
-      text += is_number[i] ? fmt::format("{:>{}}  ", line[i], widths[i])
-                           : fmt::format("{:<{}}  ", line[i], widths[i]);
-    }
-    text += line.back() + '\n';
-  }
-  return text;
-}
-
-std::string gpu_text(const GpuPlan& plan) {
-  const Gpu& gpu = plan.gpu;
-  const Precision precision = plan.options.precision;
+std::string gpu_text(const GpuPlan& forecast) {
+  const Gpu& gpu = forecast.gpu;
+  const Precision precision = forecast.options.precision;
   return fmt::format(
       "{} (sm_{}): {} multiprocessors, {}, {:.0f} GB/s, {:.1f} TFLOP/s in {}\n"
       "  from: {}\n",
       gpu.properties.name, gpu.properties.compute_capability, gpu.properties.multiprocessors,
-      gib(plan.memory), gpu.bandwidth * 1e-9, peak_flop_per_second(gpu, precision) * 1e-12,
+      gib(forecast.memory), gpu.bandwidth * 1e-9, peak_flop_per_second(gpu, precision) * 1e-12,
       graft::name_of(precision), gpu.source);
 }
 
-std::string memory_text(const GpuPlan& plan) {
-  const BackboneMemory& memory = plan.plan.memory;
-  std::string text = "device memory, MiB\n";
+std::string memory_text(const GpuPlan& forecast) {
+  const BackboneMemory& memory = forecast.plan.memory;
+  TextTable table({{"device memory", Align::left}, {"MiB"}});
   for (const auto& [name, bytes] :
        {std::pair{"activations, 2 buffers", 2 * memory.activation_bytes},
         {"workspace", memory.workspace_bytes},
@@ -92,14 +87,16 @@ std::string memory_text(const GpuPlan& plan) {
         {"images in flight", memory.image_bytes},
         {"features in flight", memory.feature_bytes},
         {"total", memory.total()}}) {
-    text += fmt::format("  {:<22}{:>10}\n", name, mib(bytes));
+    table.row({name, mib(bytes)});
   }
-  text += fmt::format("{} of {} can be used (the driver keeps a sixteenth): {}\n", gib(plan.usable),
-                      gib(plan.memory), plan.fits ? "it fits" : "it does NOT fit");
-  text += plan.largest_batch == 0
+  std::string text = table.text();
+  text +=
+      fmt::format("{} of {} can be used (the driver keeps a sixteenth): {}\n", gib(forecast.usable),
+                  gib(forecast.memory), forecast.fits ? "it fits" : "it does NOT fit");
+  text += forecast.largest_batch == 0
               ? "not one image fits\n"
               : fmt::format("the largest batch that fits, of the powers of two up to {}: {}\n",
-                            most_useful_batch, plan.largest_batch);
+                            most_useful_batch, forecast.largest_batch);
   return text;
 }
 
@@ -118,71 +115,62 @@ Json layer_json(const PlannedLayer& layer, const LayerBound& bound) {
   return json;
 }
 
-Json gpu_json(const GpuPlan& plan) {
-  const Gpu& gpu = plan.gpu;
+Json gpu_json(const GpuPlan& forecast) {
+  const Gpu& gpu = forecast.gpu;
   Json json;
   json["name"] = gpu.properties.name;
   json["architecture"] = fmt::format("sm_{}", gpu.properties.compute_capability);
   json["multiprocessors"] = gpu.properties.multiprocessors;
-  json["memory_bytes"] = plan.memory;
-  json["usable_bytes"] = plan.usable;
+  json["memory_bytes"] = forecast.memory;
+  json["usable_bytes"] = forecast.usable;
   json["bytes_per_second"] = gpu.bandwidth;
-  json["flop_per_second"] = peak_flop_per_second(gpu, plan.options.precision);
+  json["flop_per_second"] = peak_flop_per_second(gpu, forecast.options.precision);
   json["source"] = gpu.source;
   return json;
 }
 
 }  // namespace
 
-std::string forecast_text(const GpuPlan& plan) {
-  const BackboneOptions& options = plan.options;
-  std::string text = gpu_text(plan);
+std::string forecast_text(const GpuPlan& forecast) {
+  const BackboneOptions& options = forecast.options;
+  std::string text = gpu_text(forecast);
   text += fmt::format(
       "VGG16 at {}×{}, batch {}, {}; execution plans of cuDNN {}, by its heuristics\n\n",
       options.image_size.height, options.image_size.width, options.batch_size,
-      graft::name_of(options.precision), plan.plan.cudnn_version);
-  std::vector<Line> lines = {
-      {"layer", "GFLOP", "MB", "workspace MiB", "at least us", "limited by", "engine"}};
-  for (std::size_t i = 0; i < plan.plan.layers.size(); ++i)
-    lines.push_back(line_of(plan.plan.layers[i], plan.bound.layers[i]));
-  lines.push_back({"total", fmt::format("{:.2f}", plan.bound.flop * 1e-9),
-                   fmt::format("{:.1f}", plan.bound.bytes * 1e-6),
-                   mib(plan.plan.memory.workspace_bytes),
-                   fmt::format("{:.1f}", plan.bound.seconds * 1e6),
-                   std::string(name_of(plan.bound.limiter())), ""});
-  text += table_of(lines);
+      graft::name_of(options.precision), forecast.plan.cudnn_version);
+  text += layer_table(forecast);
   text += fmt::format("\nat most {:.0f} images/s, limited by {}; without reading and decoding\n",
-                      plan.images_per_second(), name_of(plan.bound.limiter()));
-  return text + std::string(disclaimer) + '\n' + memory_text(plan);
+                      forecast.images_per_second(), name_of(forecast.bound.limiter()));
+  return text + std::string(disclaimer) + '\n' + memory_text(forecast);
 }
 
-std::string forecast_json(const GpuPlan& plan) {
-  const BackboneOptions& options = plan.options;
-  const BackboneMemory& memory = plan.plan.memory;
+std::string forecast_json(const GpuPlan& forecast) {
+  const BackboneOptions& options = forecast.options;
+  const BackboneMemory& memory = forecast.plan.memory;
   Json json;
   json["version"] = forecast_json_version;
   json["note"] = "bounds from nominal figures, not measurements";
-  json["gpu"] = gpu_json(plan);
-  json["cudnn"] = plan.plan.cudnn_version;
+  json["gpu"] = gpu_json(forecast);
+  json["cudnn"] = forecast.plan.cudnn_version;
   json["image_size"] = {options.image_size.height, options.image_size.width};
   json["batch_size"] = options.batch_size;
   json["precision"] = graft::name_of(options.precision);
   json["layers"] = Json::array();
-  for (std::size_t i = 0; i < plan.plan.layers.size(); ++i)
-    json["layers"].push_back(layer_json(plan.plan.layers[i], plan.bound.layers[i]));
-  json["bound"] = {{"flop", plan.bound.flop},
-                   {"bytes", plan.bound.bytes},
-                   {"seconds", plan.bound.seconds},
-                   {"images_per_second", plan.images_per_second()},
-                   {"limited_by", name_of(plan.bound.limiter())}};
+  for (std::size_t i = 0; i < forecast.plan.layers.size(); ++i)
+    json["layers"].push_back(layer_json(forecast.plan.layers[i], forecast.bound.layers[i]));
+  json["bound"] = {{"flop", forecast.bound.flop},
+                   {"bytes", forecast.bound.bytes},
+                   {"seconds", forecast.bound.seconds},
+                   {"images_per_second", forecast.images_per_second()},
+                   {"limited_by", name_of(forecast.bound.limiter())}};
   json["memory"] = {{"activation_bytes", 2 * memory.activation_bytes},
                     {"workspace_bytes", memory.workspace_bytes},
                     {"weight_bytes", memory.weight_bytes},
                     {"image_bytes", memory.image_bytes},
                     {"feature_bytes", memory.feature_bytes},
                     {"total_bytes", memory.total()}};
-  json["fits"] = plan.fits;
-  json["largest_batch"] = plan.largest_batch;
+  json["fits"] = forecast.fits;
+  json["largest_batch"] = forecast.largest_batch;
   return json.dump(2) + '\n';
 }
 

@@ -10,12 +10,12 @@
 namespace graft::program {
 
 // A table of the layers, the totals, the memory. Ends in a newline.
-std::string forecast_text(const GpuPlan& plan);
+std::string forecast_text(const GpuPlan& forecast);
 
 inline constexpr int forecast_json_version = 1;
 // {"version": 1, "gpu": …, "cudnn": …, "layers": [...], "bound": …, "memory": …}; bytes, FLOP and
 // seconds without prefixes. Ends in a newline.
-std::string forecast_json(const GpuPlan& plan);
+std::string forecast_json(const GpuPlan& forecast);
 
 // "24GiB", "24 GB", "512MiB". Throws Error(usage).
 std::uint64_t parse_memory(std::string_view text);

@@ -7,10 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+
+#include "engine/base/text.h"
 
 namespace graft::program {
 namespace {
@@ -63,14 +64,6 @@ double Rate::per_second() const {
   const double elapsed = seconds_between(samples_.front().first, samples_.back().first);
   const auto& [first, last] = std::pair{samples_.front().second, samples_.back().second};
   return elapsed <= 0.0 || last <= first ? 0.0 : static_cast<double>(last - first) / elapsed;
-}
-
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<std::uint64_t>(std::max(0.0, std::round(seconds)));
-  if (whole >= 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
-  if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  if (seconds < 9.95) return fmt::format("{:.1f} s", std::max(0.0, seconds));
-  return fmt::format("{} s", whole);
 }
 
 TerminalStyle TerminalStyle::of(std::FILE* stream, bool quiet) {

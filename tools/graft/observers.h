@@ -28,9 +28,6 @@ class Rate {
   std::deque<std::pair<Clock::time_point, std::size_t>> samples_;
 };
 
-// "1 h 02 min", "2 min 35 s", "12 s"
-std::string duration_text(double seconds);
-
 struct TerminalStyle {
   bool is_terminal = false;  // a bar that is redrawn, else a line for each tenth of a stage
   bool colour = false;
