@@ -15,9 +15,6 @@ find_path(STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb REQUIRED)
 if(GRAFT_TESTS)
   find_package(GTest 1.12 REQUIRED)
 endif()
-if(GRAFT_BENCH)
-  find_package(benchmark 1.7 REQUIRED)
-endif()
 
 # The CUDA parts are on where nvcc and cuBLAS of CUDA 13 and cuDNN 9 are. ON makes their absence an
 # error.

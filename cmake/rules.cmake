@@ -67,14 +67,3 @@ function(graft_python_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS ${ARG_LABEL} SKIP_RETURN_CODE 77
                        ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
-
-# graft_bench(NAME [PLAIN] SOURCES file... DEPENDS target...): one program that measures, with Google
-# Benchmark, or by itself when it is PLAIN.
-function(graft_bench name)
-  cmake_parse_arguments(ARG "PLAIN" "" "SOURCES;DEPENDS" ${ARGN})
-  add_executable(bench_${name} ${ARG_SOURCES})
-  target_link_libraries(bench_${name} PRIVATE graft_options ${ARG_DEPENDS})
-  if(NOT ARG_PLAIN)
-    target_link_libraries(bench_${name} PRIVATE benchmark::benchmark)
-  endif()
-endfunction()

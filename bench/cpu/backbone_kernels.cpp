@@ -2,9 +2,8 @@
 
 #include <array>
 
+#include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/filled.h"
-#include "bench/cpu/kernel_work.h"
-#include "bench/suites/case_list.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/preprocess.h"
 
@@ -14,57 +13,55 @@ namespace {
 using cpu::Isa;
 using cpu::KernelTable;
 
-// From what a core's own caches hold to what no cache holds.
-constexpr std::array<std::size_t, 3> tile_ladder = {16, 256, 4096};
+// From the size of a core's caches to more than every cache holds.
+constexpr std::array<std::size_t, 3> tile_sweep = {16, 256, 4096};
 constexpr std::size_t winograd_channels = 64;
 
 KernelWork gemm(const KernelTable& kernels, std::size_t depth) {
   constexpr std::size_t rows = 6 * 14, columns = 64, calls = 64;
-  KernelWork work{"gemm", {{"depth", fmt::format("{}", depth)}}, 0, 0, {}};
-  work.flop = 2.0 * calls * rows * columns * static_cast<double>(depth);
-  work.bytes = 4.0 * calls * static_cast<double>(rows * depth + columns * depth + rows * columns);
-  work.prepare = [&kernels, depth] {
-    const auto a = shared_filled((rows + 16) * depth * calls);
-    const auto b = shared_filled(columns * depth * calls);
-    const auto c = shared_filled(rows * columns * calls);
-    return [&kernels, depth, a, b, c] {
-      for (std::size_t i = 0; i < calls; ++i) {
-        const float* next_b = b->data() + (i + 1) % calls * columns * depth;
-        kernels.gemm({rows, columns, depth, a->data() + i * (rows + 16) * depth,
-                      b->data() + i * columns * depth, next_b, c->data() + i * rows * columns,
-                      columns});
-      }
-    };
-  };
-  return work;
+  return {"gemm",
+          {{"depth", fmt::format("{}", depth)}},
+          2.0 * calls * rows * columns * static_cast<double>(depth),
+          4.0 * calls * static_cast<double>(rows * depth + columns * depth + rows * columns),
+          [&kernels, depth] {
+            const auto a = shared_filled((rows + 16) * depth * calls);
+            const auto b = shared_filled(columns * depth * calls);
+            const auto c = shared_filled(rows * columns * calls);
+            return [&kernels, depth, a, b, c] {
+              for (std::size_t i = 0; i < calls; ++i) {
+                const float* next_b = b->data() + (i + 1) % calls * columns * depth;
+                kernels.gemm({rows, columns, depth, a->data() + i * (rows + 16) * depth,
+                              b->data() + i * columns * depth, next_b,
+                              c->data() + i * rows * columns, columns});
+              }
+            };
+          }};
 }
 
-// `tiles` tiles of F(m×m), none sharing a pixel with another.
+// `tiles` tiles of F(m×m) without common pixels.
 KernelWork winograd_input(const KernelTable& kernels, std::size_t m, std::size_t tiles) {
   constexpr std::size_t tile_floats = cpu::winograd_max_positions * winograd_channels;
-  KernelWork work{"winograd_input",
-                  {{"m", fmt::format("{}", m)}, {"tiles", fmt::format("{}", tiles)}},
-                  0,
-                  0,
-                  {}};
-  work.bytes = 8.0 * static_cast<double>((m + 2) * (m + 2) * winograd_channels * tiles);
-  work.prepare = [&kernels, m, tiles] {
-    const auto plane = shared_filled(tile_floats * tiles);
-    const auto target = shared_filled(tile_floats * tiles);
-    return [&kernels, m, tiles, plane, target] {
-      cpu::WinogradInputTile tile{m, m, {}, {}, cpu::channel_block, winograd_channels, tile_floats};
-      for (std::size_t t = 0; t < tiles; ++t) {
-        if (t + 1 == tiles) tile.next = 0;
-        for (std::size_t p = 0; p < cpu::winograd_max_positions; ++p) {
-          const std::size_t at = t * tile_floats + p * winograd_channels;
-          tile.pixel[p] = plane->data() + at;
-          tile.target[p] = target->data() + at;
-        }
-        kernels.winograd_input(tile);
-      }
-    };
-  };
-  return work;
+  return {"winograd_input",
+          {{"m", fmt::format("{}", m)}, {"tiles", fmt::format("{}", tiles)}},
+          0.0,
+          8.0 * static_cast<double>((m + 2) * (m + 2) * winograd_channels * tiles),
+          [&kernels, m, tiles] {
+            const auto input = shared_filled(tile_floats * tiles);
+            const auto target = shared_filled(tile_floats * tiles);
+            return [&kernels, m, tiles, input, target] {
+              cpu::WinogradInputTile tile{
+                  m, m, {}, {}, cpu::channel_block, winograd_channels, tile_floats};
+              for (std::size_t t = 0; t < tiles; ++t) {
+                if (t + 1 == tiles) tile.next = 0;
+                for (std::size_t p = 0; p < cpu::winograd_max_positions; ++p) {
+                  const std::size_t at = t * tile_floats + p * winograd_channels;
+                  tile.pixel[p] = input->data() + at;
+                  tile.target[p] = target->data() + at;
+                }
+                kernels.winograd_input(tile);
+              }
+            };
+          }};
 }
 
 KernelWork winograd_output(const KernelTable& kernels, std::size_t m, bool pooled,
@@ -72,96 +69,95 @@ KernelWork winograd_output(const KernelTable& kernels, std::size_t m, bool poole
   constexpr std::size_t channels = winograd_channels;
   constexpr std::size_t tile_floats = cpu::winograd_max_positions * channels;
   const std::size_t side = pooled ? m / 2 : m;
-  KernelWork work{"winograd_output",
-                  {{"m", fmt::format("{}", m)},
-                   {"pool", pooled ? "yes" : "no"},
-                   {"tiles", fmt::format("{}", tiles)}},
-                  0,
-                  0,
-                  {}};
-  work.bytes = 4.0 * static_cast<double>(((m + 2) * (m + 2) + side * side) * channels * tiles);
-  work.prepare = [&kernels, m, pooled, tiles, side] {
-    const auto products = shared_filled(tile_floats * tiles);
-    const auto target = shared_filled(side * side * channels * tiles);
-    const auto bias = shared_filled(channels);
-    return [&kernels, m, pooled, tiles, side, products, target, bias] {
-      for (std::size_t t = 0; t < tiles; ++t) {
-        float* outputs = target->data() + t * side * side * channels;
-        const std::size_t next = t + 1 == tiles ? 0 : side * side * channels;
-        cpu::WinogradOutputTile tile{m, m,      {},      bias->data(),    channels, m,
-                                     m, pooled, outputs, side * channels, channels, next};
-        for (std::size_t p = 0; p < cpu::winograd_max_positions; ++p)
-          tile.product[p] = products->data() + t * tile_floats + p * channels;
-        kernels.winograd_output(tile);
-      }
-    };
-  };
-  return work;
+  return {"winograd_output",
+          {{"m", fmt::format("{}", m)},
+           {"pool", pooled ? "yes" : "no"},
+           {"tiles", fmt::format("{}", tiles)}},
+          0.0,
+          4.0 * static_cast<double>(((m + 2) * (m + 2) + side * side) * channels * tiles),
+          [&kernels, m, pooled, tiles, side] {
+            const auto products = shared_filled(tile_floats * tiles);
+            const auto target = shared_filled(side * side * channels * tiles);
+            const auto bias = shared_filled(channels);
+            return [&kernels, m, pooled, tiles, side, products, target, bias] {
+              for (std::size_t t = 0; t < tiles; ++t) {
+                float* outputs = target->data() + t * side * side * channels;
+                const std::size_t next = t + 1 == tiles ? 0 : side * side * channels;
+                cpu::WinogradOutputTile tile{m, m,      {},      bias->data(),    channels, m,
+                                             m, pooled, outputs, side * channels, channels, next};
+                for (std::size_t p = 0; p < cpu::winograd_max_positions; ++p)
+                  tile.product[p] = products->data() + t * tile_floats + p * channels;
+                kernels.winograd_output(tile);
+              }
+            };
+          }};
 }
 
-// One panel of output channels of a layer, the unit that a thread takes.
+// One panel of output channels of a layer, the work of one thread.
 KernelWork winograd_weights(const KernelTable& kernels, std::size_t inputs) {
   const std::size_t columns = kernels.gemm_columns;
-  KernelWork work{"winograd_weights", {{"inputs", fmt::format("{}", inputs)}}, 0, 0, {}};
-  work.bytes = 4.0 * static_cast<double>((9 + cpu::winograd_max_positions) * inputs * columns);
-  work.prepare = [&kernels, inputs, columns] {
-    const auto kernel = shared_filled(9 * inputs * columns);
-    const auto packed = shared_filled(cpu::winograd_max_positions * inputs * columns);
-    return [&kernels, inputs, columns, kernel, packed] {
-      kernels.winograd_weights({inputs, columns, kernel->data(), packed->data(), 0});
-    };
-  };
-  return work;
+  return {"winograd_weights",
+          {{"inputs", fmt::format("{}", inputs)}},
+          0.0,
+          4.0 * static_cast<double>((9 + cpu::winograd_max_positions) * inputs * columns),
+          [&kernels, inputs, columns] {
+            const auto kernel = shared_filled(9 * inputs * columns);
+            const auto packed = shared_filled(cpu::winograd_max_positions * inputs * columns);
+            return [&kernels, inputs, columns, kernel, packed] {
+              kernels.winograd_weights({inputs, columns, kernel->data(), packed->data(), 0});
+            };
+          }};
 }
 
 KernelWork finish(const KernelTable& kernels, bool pooled, std::size_t pixels) {
   constexpr std::size_t channels = 128;
   const std::size_t read = pooled ? 4 : 1;
-  KernelWork work{
-      "finish", {{"pool", pooled ? "yes" : "no"}, {"pixels", fmt::format("{}", pixels)}}, 0, 0, {}};
-  work.bytes = 4.0 * static_cast<double>((read + 1) * pixels * channels);
-  work.prepare = [&kernels, pooled, pixels, read] {
-    const auto product = shared_filled(read * pixels * channels);
-    const auto target = shared_filled(pixels * channels);
-    const auto bias = shared_filled(channels);
-    return [&kernels, pooled, pixels, product, target, bias] {
-      kernels.finish({pixels, channels, product->data(), channels, pooled, bias->data(),
-                      target->data(), channels});
-    };
-  };
-  return work;
+  return {"finish",
+          {{"pool", pooled ? "yes" : "no"}, {"pixels", fmt::format("{}", pixels)}},
+          0.0,
+          4.0 * static_cast<double>((read + 1) * pixels * channels),
+          [&kernels, pooled, pixels, read] {
+            const auto product = shared_filled(read * pixels * channels);
+            const auto target = shared_filled(pixels * channels);
+            const auto bias = shared_filled(channels);
+            return [&kernels, pooled, pixels, product, target, bias] {
+              kernels.finish({pixels, channels, product->data(), channels, pooled, bias->data(),
+                              target->data(), channels});
+            };
+          }};
 }
 
 KernelWork convolution_rgb(const KernelTable& kernels, ImageSize size) {
   constexpr std::size_t outputs = 64;
   const std::size_t height = size.height, width = size.width;
-  KernelWork work{"convolution_rgb", {{"size", size_text(size)}}, 0, 0, {}};
-  work.flop = 2.0 * 27 * static_cast<double>(height * width * outputs);
-  work.bytes = 4.0 * static_cast<double>(height * width * (3 + outputs));
-  work.prepare = [&kernels, height, width] {
-    const auto input = shared_filled((height + 2) * (width + 2) * 3);
-    const auto kernel = shared_filled(27 * outputs), bias = shared_filled(outputs);
-    const auto output = shared_filled(height * width * outputs);
-    return [&kernels, height, width, input, kernel, bias, output] {
-      kernels.convolution_rgb(
-          {width, outputs, input->data(), kernel->data(), bias->data(), output->data(), 0, height});
-    };
-  };
-  return work;
+  return {"convolution_rgb",
+          {{"size", size_text(size)}},
+          2.0 * 27 * static_cast<double>(height * width * outputs),
+          4.0 * static_cast<double>(height * width * (3 + outputs)),
+          [&kernels, height, width] {
+            const auto input = shared_filled((height + 2) * (width + 2) * 3);
+            const auto kernel = shared_filled(27 * outputs), bias = shared_filled(outputs);
+            const auto output = shared_filled(height * width * outputs);
+            return [&kernels, height, width, input, kernel, bias, output] {
+              kernels.convolution_rgb({width, outputs, input->data(), kernel->data(), bias->data(),
+                                       output->data(), 0, height});
+            };
+          }};
 }
 
 KernelWork preprocess(ImageSize size) {
   const std::size_t height = size.height, width = size.width;
-  KernelWork work{"preprocess", {{"size", size_text(size)}}, 0, 0, {}};
-  work.bytes = 15.0 * static_cast<double>(height * width);
-  work.prepare = [height, width] {
-    const auto rgb = std::make_shared<std::vector<std::uint8_t>>(height * width * 3, 77);
-    const auto output = shared_filled((height + 2) * (width + 2) * 3);
-    return [height, width, rgb, output, tables = cpu::caffe_tables()] {
-      cpu::preprocess(tables, {height, width, rgb->data(), output->data()});
-    };
-  };
-  return work;
+  return {"preprocess",
+          {{"size", size_text(size)}},
+          0.0,
+          15.0 * static_cast<double>(height * width),
+          [height, width] {
+            const auto rgb = std::make_shared<std::vector<std::uint8_t>>(height * width * 3, 77);
+            const auto output = shared_filled((height + 2) * (width + 2) * 3);
+            return [height, width, rgb, output, tables = cpu::caffe_tables()] {
+              cpu::preprocess(tables, {height, width, rgb->data(), output->data()});
+            };
+          }};
 }
 
 }  // namespace
@@ -171,10 +167,10 @@ std::vector<KernelWork> backbone_kernels(Isa isa, const Axes& axes) {
   std::vector<KernelWork> all;
   for (const std::size_t depth : {64, 128, 256, 512}) all.push_back(gemm(kernels, depth));
   for (const std::size_t m : {6, 5, 4, 2})
-    for (const std::size_t tiles : tile_ladder) all.push_back(winograd_input(kernels, m, tiles));
+    for (const std::size_t tiles : tile_sweep) all.push_back(winograd_input(kernels, m, tiles));
   for (const auto& [m, pooled] :
        {std::pair<std::size_t, bool>{6, false}, {6, true}, {5, false}, {4, true}})
-    for (const std::size_t tiles : tile_ladder)
+    for (const std::size_t tiles : tile_sweep)
       all.push_back(winograd_output(kernels, m, pooled, tiles));
   for (const std::size_t inputs : {64, 128, 256, 512})
     all.push_back(winograd_weights(kernels, inputs));

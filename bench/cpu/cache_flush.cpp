@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t mib = std::size_t{1} << 20U;
 
-// What is not told is taken for the least; a cache of hundreds of MiB is that of many cores.
+// The minimum where the size is not known. Caches of hundreds of MiB belong to many cores.
 std::size_t bytes_to_walk() {
   const long last_level = sysconf(_SC_LEVEL3_CACHE_SIZE);
   const std::size_t twice = last_level > 0 ? 2 * static_cast<std::size_t>(last_level) : 0;

@@ -1,6 +1,6 @@
 #pragma once
-// Empties the caches of a CPU by a walk through more memory than they hold: twice the last-level
-// cache as the system tells it, within bounds.
+// Empties the caches of a CPU by writing more memory than they hold: twice the last-level cache, within
+// bounds.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace graft::bench {
 class CacheFlush {
  public:
   explicit CacheFlush(cpu::ThreadPool& pool) : pool_(pool) {}
-  // The first time takes the memory. Every thread writes its share of the memory.
+  // Takes the memory at the first call. Every thread writes its share.
   void run();
 
  private:

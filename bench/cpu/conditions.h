@@ -1,5 +1,5 @@
 #pragma once
-// The processors that this process may run on, at one moment: their clock, and what others do there.
+// The CPUs that this process may run on: their clock, and their use by other processes.
 
 #include <chrono>
 #include <cstdint>
@@ -10,18 +10,17 @@
 
 namespace graft::bench {
 
-// Busy time of processors since the system began, in seconds, all together; their steal time (a
-// virtual machine's neighbours) counts. Nothing where /proc/stat does not tell.
+// Busy time since the system started, in seconds, summed over these CPUs. It includes steal time, which
+// other tenants of the host use. Empty where /proc/stat has none.
 std::optional<double> busy_seconds(const std::filesystem::path& proc);
 
 class CpuConditions {
  public:
-  // `proc` and `sys` are where /proc and /sys are looked for.
+  // The paths of /proc and /sys.
   explicit CpuConditions(std::filesystem::path proc = "/proc", std::filesystem::path sys = "/sys");
 
-  // other_processes: as many as would keep so many processors busy as others did since the call
-  // before, rounded: the system counts in hundredths of a second, so a window shorter than .2
-  // seconds repeats the last answer.
+  // other_processes: the number of CPUs that others kept busy since the previous call, rounded. The
+  // system counts in hundredths of a second, so within 0.2 s the previous answer is repeated.
   Conditions now();
 
  private:

@@ -9,7 +9,6 @@
 #include "bench/cpu/conditions.h"
 #include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/peaks.h"
-#include "bench/suites/suites_of_backend.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/base/error.h"
 #include "engine/base/memory.h"
@@ -29,16 +28,16 @@ std::string model_name() {
 cpu::Isa supported(cpu::Isa isa) {
   if (cpu::supports(isa)) return isa;
   throw Error(ErrorKind::usage,
-              fmt::format("this processor has no {}; leave bench.isa at \"best\"", name_of(isa)));
+              fmt::format("--isa: this processor has no {}; omit it", name_of(isa)));
 }
 
 void refuse_other_precisions(const Axes& axes) {
   for (const Precision precision : axes.precisions)
     if (precision != Precision::fp32)
-      throw Error(ErrorKind::usage,
-                  fmt::format("a CPU computes in fp32 only, and bench.precision (--precision) asks "
-                              "for {0}; leave {0} out, or measure a GPU (--device cuda)",
-                              name_of(precision)));
+      throw Error(
+          ErrorKind::usage,
+          fmt::format("--precision: a CPU has fp32 only, not {}; omit it or use --device cuda",
+                      name_of(precision)));
 }
 
 class CpuBenchDevice final : public BenchDevice {
@@ -50,7 +49,10 @@ class CpuBenchDevice final : public BenchDevice {
         context_{isa_, pool_, flush_},
         backend_(pool_.threads(), isa_),
         suites_(
-            backend_, setup, [this] { flush_.run(); }, true) {}
+            backend_, setup, [this] { flush_.run(); },
+            [isa](std::size_t threads) {
+              return std::make_unique<cpu::CpuBackend>(threads, isa);
+            }) {}
 
   DeviceIdentity identity() override {
     DeviceIdentity identity;
@@ -61,7 +63,7 @@ class CpuBenchDevice final : public BenchDevice {
     identity.memory_bytes = machine_memory();
     return identity;
   }
-  bool gives_times() const override { return true; }
+  bool has_timer() const override { return true; }
 
   std::vector<Case> cases(Suite suite, const Axes& axes) override {
     refuse_other_precisions(axes);
@@ -91,12 +93,21 @@ class CpuBenchDevice final : public BenchDevice {
   CacheFlush flush_;
   const CpuContext context_;
   cpu::CpuBackend backend_;
-  SuitesOfBackend suites_;
+  BackendSuites suites_;
   ListedCases listed_;
   CpuConditions conditions_;
 };
 
 }  // namespace
+
+cpu::Isa isa_of(std::string_view name) {
+  if (name == "best" || name == "auto") return cpu::best_isa();
+  if (name == "portable") return cpu::Isa::portable;
+  if (name == "avx2") return cpu::Isa::avx2;
+  if (name == "avx512") return cpu::Isa::avx512;
+  throw Error(ErrorKind::usage,
+              fmt::format("expected portable, avx2, avx512 or auto, got {}", name));
+}
 
 std::unique_ptr<BenchDevice> make_cpu_bench_device(const BenchSetup& setup, cpu::Isa isa) {
   return std::make_unique<CpuBenchDevice>(setup, isa);

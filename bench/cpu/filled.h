@@ -1,5 +1,5 @@
 #pragma once
-// Memory of the CPU's kernels with harmless values in it.
+// Arrays for the CPU's kernels, filled with ordinary values.
 
 #include <cstddef>
 #include <memory>

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
+#include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/filled.h"
-#include "bench/cpu/kernel_work.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/kernels.h"
 
@@ -11,13 +11,16 @@ namespace {
 using cpu::Isa;
 using cpu::KernelTable;
 
-// The recipe's classifier at 150×150.
+// The default classifier at 150×150.
 constexpr std::size_t inputs = 8192, units = 256, weights = inputs * units;
 constexpr cpu::Rmsprop rmsprop = {1e-3F, 0.9F, 0.1F, 1e-7F, true};
 constexpr RandomStream stream = {1, RandomPurpose::dropout, 0, 0};
 
-KernelWork work_of(const std::string& name, std::size_t rows, double flop, double bytes) {
-  return {name, {{"batch", fmt::format("{}", rows)}}, flop, bytes, {}};
+using Prepare = std::function<std::function<void()>()>;
+
+KernelWork at(std::size_t rows, const std::string& name, double flop, double bytes,
+              Prepare prepare) {
+  return {name, {{"batch", fmt::format("{}", rows)}}, flop, bytes, std::move(prepare)};
 }
 
 double floats(std::size_t count) {
@@ -25,8 +28,7 @@ double floats(std::size_t count) {
 }
 
 KernelWork pack_rows(const KernelTable& kernels, std::size_t rows) {
-  KernelWork work = work_of("pack_rows", rows, 0.0, floats(2 * rows * inputs));
-  work.prepare = [&kernels, rows] {
+  return at(rows, "pack_rows", 0.0, floats(2 * rows * inputs), [&kernels, rows] {
     const auto features = shared_filled(rows * inputs), packed = shared_filled(rows * inputs);
     std::vector<const float*> begin;
     for (std::size_t r = 0; r < rows; ++r) begin.push_back(features->data() + r * inputs);
@@ -35,35 +37,32 @@ KernelWork pack_rows(const KernelTable& kernels, std::size_t rows) {
         kernels.pack_rows(begin.data(), rows, first, cpu::dense_chunk,
                           packed->data() + first * rows);
     };
-  };
-  return work;
+  });
 }
 
 KernelWork dense_forward(const KernelTable& kernels, std::size_t rows) {
   constexpr std::size_t chunks = inputs / cpu::dense_chunk;
-  KernelWork work = work_of("dense_forward", rows, 2.0 * static_cast<double>(rows * weights),
-                            floats(weights + rows * inputs));
-  work.prepare = [&kernels, rows] {
-    const auto packed = shared_filled(rows * inputs), kernel = shared_filled(weights);
-    const auto sums = shared_filled(chunks * rows * units);
-    return [&kernels, rows, packed, kernel, sums] {
-      for (std::size_t chunk = 0; chunk < chunks; ++chunk)
-        kernels.dense_forward({.packed = packed->data() + chunk * cpu::dense_chunk * rows,
-                               .rows = rows,
-                               .count = cpu::dense_chunk,
-                               .kernel = kernel->data() + chunk * cpu::dense_chunk * units,
-                               .units = units,
-                               .sums = sums->data() + chunk * rows * units,
-                               .add = false});
-    };
-  };
-  return work;
+  return at(
+      rows, "dense_forward", 2.0 * static_cast<double>(rows * weights),
+      floats(weights + rows * inputs), [&kernels, rows] {
+        const auto packed = shared_filled(rows * inputs), kernel = shared_filled(weights);
+        const auto sums = shared_filled(chunks * rows * units);
+        return [&kernels, rows, packed, kernel, sums] {
+          for (std::size_t chunk = 0; chunk < chunks; ++chunk)
+            kernels.dense_forward({.packed = packed->data() + chunk * cpu::dense_chunk * rows,
+                                   .rows = rows,
+                                   .count = cpu::dense_chunk,
+                                   .kernel = kernel->data() + chunk * cpu::dense_chunk * units,
+                                   .units = units,
+                                   .sums = sums->data() + chunk * rows * units,
+                                   .add = false});
+        };
+      });
 }
 
 KernelWork sum_chunks(const KernelTable& kernels, std::size_t rows) {
   constexpr std::size_t chunks = inputs / cpu::dense_chunk;
-  KernelWork work = work_of("sum_chunks", rows, 0.0, floats((chunks + 2) * rows * units));
-  work.prepare = [&kernels, rows] {
+  return at(rows, "sum_chunks", 0.0, floats((chunks + 2) * rows * units), [&kernels, rows] {
     const auto sums = shared_filled(chunks * rows * units), bias = shared_filled(units);
     const auto values = shared_filled(rows * units);
     return [&kernels, rows, sums, bias, values] {
@@ -71,50 +70,43 @@ KernelWork sum_chunks(const KernelTable& kernels, std::size_t rows) {
         kernels.sum_chunks(sums->data() + row * units, chunks, rows * units, bias->data(), units,
                            values->data() + row * units);
     };
-  };
-  return work;
+  });
 }
 
 KernelWork relu_dropout(const KernelTable& kernels, std::size_t rows) {
-  KernelWork work = work_of("relu_dropout", rows, 0.0, floats(2 * rows * units));
-  work.prepare = [&kernels, rows] {
+  return at(rows, "relu_dropout", 0.0, floats(2 * rows * units), [&kernels, rows] {
     const auto values = shared_filled(rows * units);
-    // A scale of 1, so that the values stay what they are however often it runs.
+    // A scale of 1 leaves the values unchanged, however often it runs.
     const cpu::Dropout dropout = {stream, cpu::dropout_threshold(0.5), 1.0F};
     return [&kernels, rows, values, dropout] {
       kernels.relu_dropout(values->data(), rows * units, 0, dropout);
     };
-  };
-  return work;
+  });
 }
 
 KernelWork relu_dropout_backward(const KernelTable& kernels, std::size_t rows) {
-  KernelWork work = work_of("relu_dropout_backward", rows, 0.0, floats(3 * rows * units));
-  work.prepare = [&kernels, rows] {
+  return at(rows, "relu_dropout_backward", 0.0, floats(3 * rows * units), [&kernels, rows] {
     const auto gradient = shared_filled(rows * units), outputs = shared_filled(rows * units);
     return [&kernels, rows, gradient, outputs] {
       kernels.relu_dropout_backward(gradient->data(), outputs->data(), rows * units, 1.0F);
     };
-  };
-  return work;
+  });
 }
 
 KernelWork bias_update(const KernelTable& kernels, std::size_t rows) {
-  KernelWork work = work_of("bias_update", rows, 0.0, floats((rows + 4) * units));
-  work.prepare = [&kernels, rows] {
+  return at(rows, "bias_update", 0.0, floats((rows + 4) * units), [&kernels, rows] {
     const auto delta = shared_filled(rows * units), bias = shared_filled(units);
     const auto mean_square = std::make_shared<cpu::AlignedFloats>(units);
     return [&kernels, rows, delta, bias, mean_square] {
       kernels.bias_update(delta->data(), rows, units, rmsprop, bias->data(), mean_square->data());
     };
-  };
-  return work;
+  });
 }
 
 KernelWork dense_backward_input(const KernelTable& kernels, std::size_t rows, std::size_t outputs) {
   KernelWork work =
-      work_of("dense_backward_input", rows, 2.0 * static_cast<double>(rows * units * outputs),
-              floats(units * outputs + rows * (units + outputs)));
+      at(rows, "dense_backward_input", 2.0 * static_cast<double>(rows * units * outputs),
+         floats(units * outputs + rows * (units + outputs)), {});
   work.axes.emplace_back("outputs", fmt::format("{}", outputs));
   work.prepare = [&kernels, rows, outputs] {
     const auto delta = shared_filled(rows * outputs), kernel = shared_filled(units * outputs);
@@ -128,32 +120,30 @@ KernelWork dense_backward_input(const KernelTable& kernels, std::size_t rows, st
 }
 
 KernelWork dense_update(const KernelTable& kernels, std::size_t rows) {
-  KernelWork work = work_of("dense_update", rows, 2.0 * static_cast<double>(rows * weights),
-                            floats(4 * weights + rows * inputs));
-  work.prepare = [&kernels, rows] {
-    const auto packed = shared_filled(rows * inputs), delta = shared_filled(rows * units);
-    const auto kernel = shared_filled(weights);
-    const auto mean_square = std::make_shared<cpu::AlignedFloats>(weights);
-    return [&kernels, rows, packed, delta, kernel, mean_square] {
-      for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk)
-        kernels.dense_update({.packed = packed->data() + first * rows,
-                              .delta = delta->data(),
-                              .rows = rows,
-                              .count = cpu::dense_chunk,
-                              .units = units,
-                              .kernel = kernel->data() + first * units,
-                              .mean_square = mean_square->data() + first * units},
-                             rmsprop);
-    };
-  };
-  return work;
+  return at(rows, "dense_update", 2.0 * static_cast<double>(rows * weights),
+            floats(4 * weights + rows * inputs), [&kernels, rows] {
+              const auto packed = shared_filled(rows * inputs), delta = shared_filled(rows * units);
+              const auto kernel = shared_filled(weights);
+              const auto mean_square = std::make_shared<cpu::AlignedFloats>(weights);
+              return [&kernels, rows, packed, delta, kernel, mean_square] {
+                for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk)
+                  kernels.dense_update({.packed = packed->data() + first * rows,
+                                        .delta = delta->data(),
+                                        .rows = rows,
+                                        .count = cpu::dense_chunk,
+                                        .units = units,
+                                        .kernel = kernel->data() + first * units,
+                                        .mean_square = mean_square->data() + first * units},
+                                       rmsprop);
+              };
+            });
 }
 
-// The loss and its gradient: the same code on every processor.
+// The loss and its gradient. They are independent of the Isa.
 KernelWork cross_entropy(std::size_t rows, std::size_t classes) {
   const std::size_t outputs = classes == 2 ? 1 : classes;
-  KernelWork work = work_of(classes == 2 ? "sigmoid_cross_entropy" : "softmax_cross_entropy", rows,
-                            0.0, floats(2 * rows * outputs + rows));
+  KernelWork work = at(rows, classes == 2 ? "sigmoid_cross_entropy" : "softmax_cross_entropy", 0.0,
+                       floats(2 * rows * outputs + rows), {});
   work.axes.emplace_back("classes", fmt::format("{}", classes));
   work.prepare = [rows, classes, outputs] {
     const auto logits = shared_filled(rows * outputs), gradient = shared_filled(rows * outputs);

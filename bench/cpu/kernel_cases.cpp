@@ -1,6 +1,5 @@
+#include "bench/cases/timed.h"
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/kernel_work.h"
-#include "bench/suites/timed.h"
 #include "engine/base/memory.h"
 
 namespace graft::bench {
@@ -10,7 +9,7 @@ class KernelSubject final : public Subject {
  public:
   KernelSubject(const CpuContext& context, const KernelWork& work) : context_(context) {
     executions_.resize(context.pool.threads());
-    // By the threads that will use it: memory belongs to the processor that touches it first.
+    // By the thread that uses it: the first access to a page decides its NUMA node.
     context.pool.parallel_for(executions_.size(), [&](std::size_t piece, std::size_t) {
       executions_[piece] = work.prepare();
     });
@@ -45,10 +44,8 @@ ListedCase kernel_case(const CpuContext& context, const KernelWork& work) {
 
 CaseList cpu_kernel_cases(const CpuContext& context, const Axes& axes) {
   CaseList list;
-  for (const KernelWork& work : backbone_kernels(context.isa, axes))
-    list.push_back(kernel_case(context, work));
-  for (const KernelWork& work : head_kernels(context.isa, axes))
-    list.push_back(kernel_case(context, work));
+  for (const auto& kernels : {backbone_kernels(context.isa, axes), head_kernels(context.isa, axes)})
+    for (const KernelWork& work : kernels) list.push_back(kernel_case(context, work));
   return list;
 }
 

@@ -1,117 +1,107 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
+#include "bench/cases/layer_cost.h"
+#include "bench/cases/timed.h"
 #include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/filled.h"
-#include "bench/suites/timed.h"
-#include "bench/suites/vgg16_work.h"
 #include "engine/base/memory.h"
+#include "engine/vgg16/vgg16.h"
 #include "kernels/cpu/gemm_convolution.h"
 #include "kernels/cpu/winograd_convolution.h"
 
 namespace graft::bench {
 namespace {
 
-// A cache line more than a plane needs: the same pixel of two images falls in different sets.
-std::size_t stride_of(double values) {
-  return static_cast<std::size_t>(values) + cpu::channel_block;
-}
+enum class Algorithm { winograd, direct };
 
-void check_layer_memory(const LayerWork& layer, std::size_t batch) {
-  check_memory(fmt::format("The layer {} for a batch of {}", layer.name, batch),
-               4.0 * (static_cast<double>(batch) * (layer.input_values + layer.output_values) +
-                      8.0 * layer.weight_values),
-               "choose a smaller --batch or --size");
-}
+// A layer of the network at one batch, and the memory of its activations.
+struct Layer {
+  std::string name;
+  LayerShape shape;
+  std::size_t batch;
 
-class LayerSubject final : public Subject {
- public:
-  LayerSubject(const CpuContext& context, std::function<void()> execution)
-      : context_(context), execution_(std::move(execution)) {}
-  double sample(CacheState cache, std::size_t times) override {
-    if (cache == CacheState::cold) context_.flush.run();
-    return seconds_of([&] {
-      for (std::size_t i = 0; i < times; ++i) execution_();
-    });
+  // Floats from one image to the next: one cache line more than an image needs, so that the same
+  // pixel of two images maps to different cache sets.
+  std::size_t input_stride() const {
+    return shape.height * shape.width * shape.inputs + cpu::channel_block;
   }
-
- private:
-  const CpuContext& context_;
-  const std::function<void()> execution_;
+  std::size_t output_stride() const {
+    return shape.output_height() * shape.output_width() * shape.outputs + cpu::channel_block;
+  }
 };
 
-cpu::ConvolutionShape shape_of(const LayerWork& layer) {
-  return {layer.height, layer.width, layer.inputs, layer.outputs, layer.pooled};
-}
-
-// The convolution by `Layer`, WinogradConvolution or GemmConvolution, on all threads.
-template <typename Layer>
-std::function<void()> prepared(cpu::ThreadPool& pool, Layer convolution, const LayerWork& layer,
-                               std::size_t batch) {
-  check_layer_memory(layer, batch);
-  const std::size_t from = stride_of(layer.input_values), to = stride_of(layer.output_values);
+// The convolution by WinogradConvolution or GemmConvolution, on all threads.
+template <typename Convolution>
+std::function<void()> prepare(cpu::ThreadPool& pool, Convolution convolution, const Layer& layer) {
+  const std::size_t from = layer.input_stride(), to = layer.output_stride();
   const auto weights = shared_filled(convolution.weights_size());
-  const auto bias = shared_filled(layer.outputs);
+  const auto bias = shared_filled(layer.shape.outputs);
   const auto scratch = shared_filled(convolution.scratch_size(pool.threads()));
-  const auto input = shared_filled(batch * from), output = shared_filled(batch * to);
-  return [&pool, convolution, batch, from, to, weights, bias, scratch, input, output] {
-    convolution.run(pool, weights->data(), bias->data(),
-                    {batch, input->data(), from, output->data(), to}, scratch->data());
-  };
+  const auto input = shared_filled(layer.batch * from), output = shared_filled(layer.batch * to);
+  return
+      [&pool, convolution, batch = layer.batch, from, to, weights, bias, scratch, input, output] {
+        convolution.run(pool, weights->data(), bias->data(),
+                        {batch, input->data(), from, output->data(), to}, scratch->data());
+      };
 }
 
-// The first convolution, an image a piece.
-std::function<void()> prepared_rgb(const CpuContext& context, const LayerWork& layer,
-                                   std::size_t batch) {
-  check_layer_memory(layer, batch);
+// The first convolution, eight rows of an image in a piece.
+std::function<void()> prepare_rgb(const CpuContext& context, const Layer& layer) {
   const cpu::KernelTable& kernels = cpu::kernels_for(context.isa);
-  const std::size_t height = layer.height, width = layer.width, outputs = layer.outputs;
+  const auto [height, width, inputs, outputs, pooled] = layer.shape;
   const std::size_t from = (height + 2) * (width + 2) * 3 + cpu::channel_block;
-  const std::size_t to = stride_of(layer.output_values);
+  const std::size_t to = layer.output_stride();
   const auto kernel = shared_filled(27 * outputs), bias = shared_filled(outputs);
-  const auto input = shared_filled(batch * from), output = shared_filled(batch * to);
-  return [&pool = context.pool, &kernels, height, width, outputs, batch, from, to, kernel, bias,
-          input, output] {
+  const auto input = shared_filled(layer.batch * from), output = shared_filled(layer.batch * to);
+  return [&pool = context.pool, &kernels, shape = layer.shape, batch = layer.batch, from, to,
+          kernel, bias, input, output] {
     constexpr std::size_t rows_in_piece = 8;
-    const std::size_t pieces = (height + rows_in_piece - 1) / rows_in_piece;
+    const std::size_t pieces = (shape.height + rows_in_piece - 1) / rows_in_piece;
     pool.parallel_for(batch * pieces, [&](std::size_t piece, std::size_t) {
       const std::size_t image = piece / pieces, first = piece % pieces * rows_in_piece;
-      kernels.convolution_rgb({width, outputs, input->data() + image * from, kernel->data(),
-                               bias->data(), output->data() + image * to, first,
-                               std::min(rows_in_piece, height - first)});
+      kernels.convolution_rgb({shape.width, shape.outputs, input->data() + image * from,
+                               kernel->data(), bias->data(), output->data() + image * to, first,
+                               std::min(rows_in_piece, shape.height - first)});
     });
   };
 }
 
-enum class Way { winograd, direct };
-
-std::function<void()> prepared(const CpuContext& context, const LayerWork& layer, Way way,
-                               std::size_t batch) {
+std::function<void()> prepare(const CpuContext& context, const Layer& layer, Algorithm algorithm) {
+  const auto values = static_cast<double>(layer.batch) *
+                      static_cast<double>(layer.input_stride() + layer.output_stride());
+  check_memory(fmt::format("the layer {} for a batch of {}", layer.name, layer.batch),
+               4.0 * (values + 8.0 * static_cast<double>(layer.shape.weights())),
+               "choose a smaller --batch or --size");
+  if (layer.shape.inputs == 3) return prepare_rgb(context, layer);
   const cpu::KernelTable& kernels = cpu::kernels_for(context.isa);
-  if (layer.inputs == 3) return prepared_rgb(context, layer, batch);
-  if (way == Way::direct)
-    return prepared(context.pool, cpu::GemmConvolution(kernels, shape_of(layer)), layer, batch);
-  const auto goal = batch == 1 ? cpu::TileGoal::one_image : cpu::TileGoal::many_images;
-  return prepared(context.pool,
-                  cpu::WinogradConvolution(
-                      kernels, shape_of(layer), goal,
-                      cpu::winograd_blocking(shape_of(layer), kernels, context.pool.threads())),
-                  layer, batch);
+  const auto [height, width, inputs, outputs, pooled] = layer.shape;
+  const cpu::ConvolutionShape shape = {height, width, inputs, outputs, pooled};
+  if (algorithm == Algorithm::direct)
+    return prepare(context.pool, cpu::GemmConvolution(kernels, shape), layer);
+  const auto goal = layer.batch == 1 ? cpu::TileGoal::one_image : cpu::TileGoal::many_images;
+  const auto blocking = cpu::winograd_blocking(shape, kernels, context.pool.threads());
+  return prepare(context.pool, cpu::WinogradConvolution(kernels, shape, goal, blocking), layer);
 }
 
-ListedCase layer_case(const CpuContext& context, const LayerWork& layer, Way way, ImageSize size,
-                      std::size_t batch) {
+ListedCase layer_case(const CpuContext& context, const Layer& layer, Algorithm algorithm,
+                      ImageSize size) {
+  const bool winograd = algorithm == Algorithm::winograd;
   ListedCase listed;
-  listed.what = named_case(
-      Suite::layers, fmt::format("{}/{}", layer.name, way == Way::winograd ? "winograd" : "direct"),
-      {{"precision", "fp32"}, {"size", size_text(size)}, {"batch", fmt::format("{}", batch)}});
-  listed.what.cost = cost_of(layer, batch, Precision::fp32);
-  listed.what.items = static_cast<double>(batch);
+  listed.what =
+      named_case(Suite::layers, fmt::format("{}/{}", layer.name, winograd ? "winograd" : "direct"),
+                 {{"precision", "fp32"},
+                  {"size", size_text(size)},
+                  {"batch", fmt::format("{}", layer.batch)}});
+  listed.what.cost = layer_cost(layer.shape, layer.batch, Precision::fp32);
+  listed.what.items = static_cast<double>(layer.batch);
   listed.what.item = "images";
-  listed.prepare = [&context, layer, way, batch] {
-    return std::make_unique<LayerSubject>(context, prepared(context, layer, way, batch));
+  listed.prepare = [&context, layer, algorithm] {
+    return std::make_unique<HostSubject>([&context] { context.flush.run(); },
+                                         prepare(context, layer, algorithm));
   };
   return listed;
 }
@@ -122,10 +112,12 @@ CaseList cpu_layer_cases(const CpuContext& context, const Axes& axes) {
   CaseList list;
   for (const ImageSize size : axes.sizes) {
     for (const std::size_t batch : axes.batches) {
-      for (const LayerWork& layer : vgg16_work(size)) {
-        if (layer.inputs != 3)
-          list.push_back(layer_case(context, layer, Way::winograd, size, batch));
-        list.push_back(layer_case(context, layer, Way::direct, size, batch));
+      const auto shapes = vgg16_shapes(size);
+      for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
+        const Layer layer = {std::string(vgg16_layers[i].name), shapes[i], batch};
+        if (layer.shape.inputs != 3)
+          list.push_back(layer_case(context, layer, Algorithm::winograd, size));
+        list.push_back(layer_case(context, layer, Algorithm::direct, size));
       }
     }
   }

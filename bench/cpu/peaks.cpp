@@ -3,38 +3,43 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <vector>
 
+#include "bench/cases/timed.h"
 #include "kernels/cpu/thread_pool.h"
 
 namespace graft::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr int runs = 20;
-constexpr int short_runs = 200;  // of less than a millisecond: some must meet no other program
+constexpr int short_runs = 200;  // below a millisecond: some run undisturbed by other programs
 constexpr std::size_t steps = 400'000;
-// Independent sums: more than latency × units of any processor of today.
+// Independent sums: more than latency × units of today's processors.
 constexpr std::size_t sums = 14;
 
-// Past every cache.
+// More than every cache holds.
 std::size_t bytes_to_copy(std::size_t threads) {
   return std::max<std::size_t>(128, 32 * threads) << 20U;
 }
 
-double seconds(const std::function<void()>& work) {
-  const auto start = Clock::now();
-  work();
-  return std::chrono::duration<double>(Clock::now() - start).count();
+// The shortest of `count` runs of piece(0) … piece(threads - 1), each on a thread of its own.
+double best_seconds(int count, std::size_t threads, const std::function<void(std::size_t)>& piece) {
+  cpu::ThreadPool pool(threads);
+  double best = std::numeric_limits<double>::infinity();
+  for (int run = 0; run < count; ++run)
+    best = std::min(best, seconds_of([&] {
+                      pool.parallel_for(threads,
+                                        [&](std::size_t index, std::size_t) { piece(index); });
+                    }));
+  return best;
 }
 
-// The factor makes the sums converge, so that no value ever becomes slow to handle. They start from
-// different values, or the compiler would compute them once.
+// The factor makes the sums converge, so that none becomes denormal or infinite. They start from
+// different values; otherwise the compiler would compute them once.
 __attribute__((target("avx512f"))) float multiply_adds_avx512() {
   __m512 sum[sums];
   for (std::size_t i = 0; i < sums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
@@ -84,38 +89,24 @@ double multiply_add_peak(cpu::Isa isa, std::size_t threads) {
                     : isa == cpu::Isa::avx2 ? multiply_adds_avx2
                                             : multiply_adds_portable;
   const double lanes = isa == cpu::Isa::avx512 ? 16 : isa == cpu::Isa::avx2 ? 8 : 4;
-  cpu::ThreadPool pool(threads);
   std::vector<float> results(threads);
-  double best = 1e9;
-  for (int run = 0; run < short_runs; ++run) {
-    best = std::min(best, seconds([&] {
-                      pool.parallel_for(threads, [&](std::size_t piece, std::size_t) {
-                        results[piece] = loop();
-                      });
-                    }));
-  }
-  // The sum is used, so that the compiler keeps the loops.
+  const double best =
+      best_seconds(short_runs, threads, [&](std::size_t i) { results[i] = loop(); });
+  // The results are used here, so that the compiler keeps the loops.
   return std::accumulate(results.begin(), results.end(), 0.0F) > 0
              ? 2.0 * lanes * sums * steps * static_cast<double>(threads) / best
              : 0.0;
 }
 
 double memory_read_peak(std::size_t threads) {
-  const std::size_t bytes = std::max<std::size_t>(256, 64 * threads) << 20U;  // past every cache
+  const std::size_t bytes = 2 * bytes_to_copy(threads);
   const std::vector<std::uint64_t> data(bytes / sizeof(std::uint64_t), 1);
   const std::size_t share = data.size() / threads;
-  cpu::ThreadPool pool(threads);
   std::vector<std::uint64_t> results(threads);
-  double best = 1e9;
-  for (int run = 0; run < runs; ++run) {
-    best = std::min(
-        best, seconds([&] {
-          pool.parallel_for(threads, [&](std::size_t piece, std::size_t) {
-            const auto first = data.begin() + static_cast<std::ptrdiff_t>(piece * share);
-            results[piece] = std::reduce(first, first + static_cast<std::ptrdiff_t>(share));
-          });
-        }));
-  }
+  const double best = best_seconds(runs, threads, [&](std::size_t i) {
+    const auto first = data.begin() + static_cast<std::ptrdiff_t>(i * share);
+    results[i] = std::reduce(first, first + static_cast<std::ptrdiff_t>(share));
+  });
   return std::accumulate(results.begin(), results.end(), std::uint64_t{0}) > 0
              ? static_cast<double>(share * threads * sizeof(std::uint64_t)) / best
              : 0.0;
@@ -130,17 +121,10 @@ double memory_copy_peak(std::size_t threads) {
   const std::vector<std::uint64_t> from(bytes / sizeof(std::uint64_t), 1);
   std::vector<std::uint64_t> to(from.size());
   const std::size_t share = from.size() / threads;
-  cpu::ThreadPool pool(threads);
-  double best = 1e9;
-  for (int run = 0; run < runs; ++run) {
-    best = std::min(best, seconds([&] {
-                      pool.parallel_for(threads, [&](std::size_t piece, std::size_t) {
-                        std::memcpy(&to[piece * share], &from[piece * share],
-                                    share * sizeof(std::uint64_t));
-                      });
-                    }));
-  }
-  // What arrived is looked at, so that the compiler keeps the copies.
+  const double best = best_seconds(runs, threads, [&](std::size_t i) {
+    std::memcpy(&to[i * share], &from[i * share], share * sizeof(std::uint64_t));
+  });
+  // The copies are read here, so that the compiler keeps them.
   const std::size_t copied = share * threads;
   return std::accumulate(to.begin(), to.end(), std::uint64_t{0}) == copied
              ? 2.0 * static_cast<double>(copied * sizeof(std::uint64_t)) / best

@@ -1,7 +1,6 @@
 #pragma once
-// What this machine can do at best, measured by small loops of our own: the ceilings that a
-// kernel's rate is compared with. Each is the best of several short runs, because other programs
-// may run too.
+// The ceilings of a CPU, measured by small loops. Each is the best of several short runs, because other
+// programs may run too.
 
 #include <cstddef>
 
@@ -19,7 +18,7 @@ double memory_read_peak(std::size_t threads);
 // Bytes a second of a copy in memory, those read and those written, of arrays that no cache holds,
 // all threads together.
 double memory_copy_peak(std::size_t threads);
-// The memory that it takes, in bytes.
+// The memory that memory_copy_peak() takes, in bytes.
 double memory_of_copy_peak(std::size_t threads);
 
 }  // namespace graft::bench

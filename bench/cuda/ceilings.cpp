@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t pack_bytes = 16;
 
-// The shortest time of one execution; 0 on a device that gives none.
+// The shortest time of one execution; 0 on a device without a timer.
 double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& work,
                 const std::stop_token& stop) {
   work(context.sampler.stream().get());  // loads the code
@@ -22,7 +22,7 @@ double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work
   double best = 0.0, spent = 0.0;
   do {
     if (stop.stop_requested()) {
-      throw Error(ErrorKind::interrupted, "interrupted while the GPU's ceilings were measured");
+      throw Error(ErrorKind::interrupted, "interrupted");
     }
     const double seconds = context.sampler.seconds(work, CacheState::hot, 1);
     if (best == 0.0 || seconds < best) best = seconds;
@@ -46,14 +46,15 @@ std::vector<Value> fetched(const DeviceContext& context, const Value* from, std:
 }
 
 [[noreturn]] void refuse(std::string_view what) {
-  throw Error(ErrorKind::device,
-              fmt::format("the kernel that measures {} left wrong numbers: the GPU or its driver "
-                          "does not compute what it is asked for; run tools/gpu_check.sh",
-                          what));
+  throw Error(
+      ErrorKind::device,
+      fmt::format("the kernel that measures {} computed wrong numbers; check the GPU and its "
+                  "driver with tools/gpu_check.sh",
+                  what));
 }
 
-// Bytes a second, read and written. Three pieces of the copy are looked at: a whole gigabyte would
-// take the host longer than all of the measuring.
+// Bytes a second, read and written. Only three pieces of the copy are checked: a gigabyte would take
+// the host longer than the measurement.
 double copy_rate(const DeviceContext& context, const PeakSizes& sizes,
                  const std::stop_token& stop) {
   const std::size_t packs = sizes.copy_bytes / pack_bytes;

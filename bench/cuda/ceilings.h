@@ -1,6 +1,5 @@
 #pragma once
-// The ceilings of a GPU, measured by the kernels of peaks.h: the best of many short runs, each
-// checked for what it left.
+// The ceilings of a GPU: the best of many short runs of the kernels in peaks.h, with checked outputs.
 
 #include <span>
 #include <stop_token>
@@ -10,17 +9,17 @@
 
 namespace graft::bench {
 
-// How much a run does.
+// The amount of work.
 struct PeakSizes {
   std::size_t copy_bytes;  // read, and as many written
   unsigned blocks, steps;  // of the arithmetic
-  double seconds;          // of runs for each ceiling; 0: one run
+  double seconds;          // for each ceiling; 0: one run
 };
-// For the current device: a copy beyond its L2 cache, and every multiprocessor full.
+// For the current device: a copy larger than its L2 cache, and blocks for every multiprocessor.
 PeakSizes peak_sizes(const cuda::Device& device);
 
-// fp32 is always measured. Throws Error(device) for a kernel that did not do its work, and
-// Error(interrupted). Inside Device::run.
+// fp32 is always measured. Throws Error(device) for wrong outputs, and Error(interrupted). Call it
+// inside Device::run.
 Ceilings measure_ceilings(const DeviceContext& context, const PeakSizes& sizes,
                           std::span<const Precision> precisions, const std::stop_token& stop);
 

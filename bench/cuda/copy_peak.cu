@@ -6,7 +6,7 @@ namespace graft::bench {
 namespace {
 
 constexpr unsigned block_threads = 256;
-constexpr unsigned packs_of_thread = 4;  // loads of a thread that are under way at once
+constexpr unsigned packs_of_thread = 4;  // loads in flight of a thread
 
 __global__ void __launch_bounds__(block_threads)
     copy_peak_kernel(uint4* to, const uint4* from, std::size_t packs) {

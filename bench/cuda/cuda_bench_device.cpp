@@ -5,8 +5,7 @@
 #include <utility>
 
 #include "bench/cuda/ceilings.h"
-#include "bench/cuda/kernel_suite.h"
-#include "bench/cuda/layer_suite.h"
+#include "bench/cuda/cuda_cases.h"
 
 namespace graft::bench {
 namespace {
@@ -21,14 +20,14 @@ std::string runtime_version() {
   return version_text(version);
 }
 
-// Where NVML does not tell: what the driver serves.
+// The CUDA version of the driver, where NVML is missing.
 std::string served_version() {
   int version = 0;
   GRAFT_CUDA_CHECK(cudaDriverGetVersion(&version));
   return "for CUDA " + version_text(version);
 }
 
-// As NVML wants it.
+// In NVML's format.
 std::string pci_bus_id(int ordinal) {
   cudaDeviceProp properties{};
   GRAFT_CUDA_CHECK(cudaGetDeviceProperties(&properties, ordinal));
@@ -36,10 +35,10 @@ std::string pci_bus_id(int ordinal) {
                      properties.pciDeviceID);
 }
 
-SamplerOptions sampler_options(const cuda::Device& device, bool gives_times,
+SamplerOptions sampler_options(const cuda::Device& device, bool has_timer,
                                std::optional<std::size_t> flush_bytes) {
   SamplerOptions options;
-  options.gives_times = gives_times;
+  options.has_timer = has_timer;
   if (!flush_bytes) {
     int cache = 0;
     GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device.ordinal()));
@@ -49,8 +48,8 @@ SamplerOptions sampler_options(const cuda::Device& device, bool gives_times,
   return options;
 }
 
-// One run of each, so that they are seen to work.
-constexpr PeakSizes sizes_without_times = {1U << 16U, 2, 8, 0.0};
+// One run of each, to check that they work.
+constexpr PeakSizes sizes_without_timer = {1U << 16U, 2, 8, 0.0};
 
 }  // namespace
 
@@ -59,15 +58,15 @@ CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
     : backend_(ordinal, setup.config.threads),
       device_(ordinal),
       is_virtual_(!device_.gives_times()),
-      cudnn_(device_.run("the start of cuDNN", [] { return cuda::CudnnDevice::current(); })),
+      cudnn_(
+          device_.run("the initialization of cuDNN", [] { return cuda::CudnnDevice::current(); })),
       sampler_(device_.run(
-          "the start of the clock",
+          "the initialization of the timer",
           [&] { return Sampler(sampler_options(device_, !is_virtual_, options.flush_bytes)); })),
       context_{device_, sampler_},
       suites_(
           backend_, setup,
-          [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); },
-          sampler_.gives_times()) {
+          [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); }) {
   const std::string bus =
       device_.run("the search for the GPU", [&] { return pci_bus_id(ordinal); });
   if (options.nvml_library) {
@@ -77,9 +76,9 @@ CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
   }
 }
 
-std::string CudaBenchDevice::why_no_times() const {
-  return is_virtual_ ? "virtual: no times"
-                     : "no times: launches wait, for a profiler or CUDA_LAUNCH_BLOCKING";
+std::string CudaBenchDevice::missing_timer_reason() const {
+  return is_virtual_ ? BenchDevice::missing_timer_reason()
+                     : "no timer: launches wait, for a profiler or CUDA_LAUNCH_BLOCKING";
 }
 
 DeviceIdentity CudaBenchDevice::identity() {
@@ -116,7 +115,7 @@ std::unique_ptr<Subject> CudaBenchDevice::prepare(const Case& which) {
 
 Ceilings CudaBenchDevice::ceilings(std::span<const Precision> precisions, std::stop_token stop) {
   return device_.run("the measuring of the GPU's ceilings", [&] {
-    const PeakSizes sizes = gives_times() ? peak_sizes(device_) : sizes_without_times;
+    const PeakSizes sizes = has_timer() ? peak_sizes(device_) : sizes_without_timer;
     return measure_ceilings(context_, sizes, precisions, stop);
   });
 }

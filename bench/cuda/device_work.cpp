@@ -37,9 +37,10 @@ void check_memory(const cuda::Device& device, const std::string& name, std::size
   if (wanted <= memory.free) return;
   throw Error(
       ErrorKind::device,
-      fmt::format("{} needs {} of the GPU's memory, and of the {} of cuda:{} {} are free: "
-                  "choose smaller batches, or free the GPU's memory",
-                  name, gib(wanted), gib(memory.total), device.ordinal(), gib(memory.free)));
+      fmt::format(
+          "{} needs {} of GPU memory, but cuda:{} has {} free of {}; choose smaller batches, "
+          "or free GPU memory",
+          name, gib(wanted), device.ordinal(), gib(memory.free), gib(memory.total)));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// Work on the GPU as a Subject: its arrays in device memory, and what enqueues it.
+// Work on the GPU as a Subject: its arrays in device memory, and the function that enqueues it.
 
 #include <cstddef>
 #include <functional>
@@ -15,19 +15,19 @@
 
 namespace graft::bench {
 
-// What the suites on the GPU share; borrowed, and longer there than their subjects.
+// Shared by the GPU's cases, and outlives their subjects.
 struct DeviceContext {
   cuda::Device& device;
   Sampler& sampler;
 };
 
-// Arrays in device memory, for as long as this lives. Without a stream nothing is taken, every
-// pointer is null, and bytes() says what would be: sizes are known before memory is taken.
+// Owner of arrays in device memory. Without a stream it allocates nothing, every pointer is null, and
+// bytes() is the size that would be needed.
 class Arrays {
  public:
   explicit Arrays(const cuda::Stream* stream) : stream_(stream) {}
 
-  // Small finite numbers, whatever type they are read as.
+  // Small finite numbers in every type.
   template <typename Value>
   Value* numbers(std::size_t count) {
     constexpr int byte = 0x3C;  // 0x3C3C is 1.06 as a half, 0.011 as a bfloat16
@@ -37,7 +37,7 @@ class Arrays {
   Value* zeros(std::size_t count) {
     return reinterpret_cast<Value*>(filled(count * sizeof(Value), 0));
   }
-  // `values` may be gone when this returns.
+  // Waits for the copy.
   template <typename Value>
   Value* copied(std::span<const Value> values) {
     Value* array = zeros<Value>(values.size());
@@ -57,11 +57,11 @@ class Arrays {
   std::vector<cuda::DeviceBuffer> buffers_;
 };
 
-// Takes arrays and says what runs on them. Called twice: without memory, then with it.
+// Allocates arrays and returns the work on them. Called twice: to count bytes, then to allocate.
 using MakeWork = std::function<Work(Arrays&)>;
 
-// Checks that the memory is there, takes it, and runs the work once, which loads its code. Throws
-// Error(device) with a sentence that names `name` otherwise.
+// Checks the free memory, allocates, and runs the work once, which loads its code. Throws
+// Error(device) with `name`.
 std::unique_ptr<Subject> prepare_work(const DeviceContext& context, const std::string& name,
                                       const MakeWork& make);
 

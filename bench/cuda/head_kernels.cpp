@@ -1,10 +1,10 @@
-// The kernels of the head. They work in float.
+// The hand-written kernels of the head, in fp32.
 
 #include <cstdint>
 #include <numeric>
 #include <string>
 
-#include "bench/cuda/kernel_suite.h"
+#include "bench/cuda/cuda_cases.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/gather_rows.h"
 #include "kernels/cuda/relu_dropout.h"
@@ -15,24 +15,20 @@
 namespace graft::bench {
 namespace {
 
-using AxisValues = std::vector<std::pair<std::string, std::string>>;
-
-// Of a hidden layer: the recipe's, and VGG16's own.
-constexpr std::size_t ladder_of_units[] = {256, 4096};
+// Of a hidden layer: the default, and VGG16's own.
+constexpr std::size_t units_sweep[] = {256, 4096};
 // Of the softmax: a few, and ImageNet's.
-constexpr std::size_t ladder_of_classes[] = {10, 1000};
+constexpr std::size_t classes_sweep[] = {10, 1000};
 
 AxisValues at(std::initializer_list<std::pair<const char*, std::size_t>> sizes) {
-  AxisValues axes = {{"precision", "fp32"}};
-  for (const auto& [name, value] : sizes) axes.emplace_back(name, std::to_string(value));
-  return axes;
+  return kernel_axes(Precision::fp32, sizes);
 }
 double moved(const cuda::MovedBytes& bytes) {
   return static_cast<double>(bytes.total());
 }
 
-// The rows of a shuffle: none is beside the one before it.
-KernelAt gather_rows(std::size_t rows, std::size_t columns) {
+// The rows in reverse order, as after a shuffle: no row follows its predecessor.
+KernelWork gather_rows(std::size_t rows, std::size_t columns) {
   return {"gather_rows", at({{"rows", rows}, {"columns", columns}}),
           moved(cuda::gather_rows_bytes(rows, columns)), [=](Arrays& arrays) -> Work {
             std::vector<std::uint32_t> order(rows);
@@ -48,8 +44,8 @@ KernelAt gather_rows(std::size_t rows, std::size_t columns) {
           }};
 }
 
-// In place, and run many times on the same values: nothing grows with a scale of 1.
-KernelAt relu_dropout(std::size_t rows, std::size_t units) {
+// In place: a scale of 1 leaves the values unchanged, however often it runs.
+KernelWork relu_dropout(std::size_t rows, std::size_t units) {
   return {"relu_dropout", at({{"rows", rows}, {"units", units}}),
           moved(cuda::relu_dropout_bytes(rows, units)), [=](Arrays& arrays) -> Work {
             auto* values = arrays.numbers<float>(rows * units);
@@ -61,7 +57,7 @@ KernelAt relu_dropout(std::size_t rows, std::size_t units) {
           }};
 }
 
-KernelAt relu_dropout_backward(std::size_t rows, std::size_t units) {
+KernelWork relu_dropout_backward(std::size_t rows, std::size_t units) {
   return {"relu_dropout_backward", at({{"rows", rows}, {"units", units}}),
           moved(cuda::relu_dropout_backward_bytes(rows * units)), [=](Arrays& arrays) -> Work {
             auto* gradient = arrays.numbers<float>(rows * units);
@@ -72,7 +68,7 @@ KernelAt relu_dropout_backward(std::size_t rows, std::size_t units) {
           }};
 }
 
-KernelAt column_sums(std::size_t rows, std::size_t units) {
+KernelWork column_sums(std::size_t rows, std::size_t units) {
   return {"column_sums", at({{"rows", rows}, {"units", units}}),
           moved(cuda::column_sums_bytes(rows, units)), [=](Arrays& arrays) -> Work {
             auto* sums = arrays.zeros<float>(units);
@@ -83,7 +79,7 @@ KernelAt column_sums(std::size_t rows, std::size_t units) {
 }
 
 // A head of two layers, features → units → 1, in one launch.
-KernelAt rmsprop(std::size_t features, std::size_t units) {
+KernelWork rmsprop(std::size_t features, std::size_t units) {
   const std::size_t counts[] = {features * units, units, units, 1};
   const std::size_t parameters =
       std::accumulate(std::begin(counts), std::end(counts), std::size_t{0});
@@ -100,7 +96,7 @@ KernelAt rmsprop(std::size_t features, std::size_t units) {
           }};
 }
 
-KernelAt sigmoid_cross_entropy(std::size_t rows) {
+KernelWork sigmoid_cross_entropy(std::size_t rows) {
   return {"sigmoid_cross_entropy", at({{"rows", rows}}),
           moved(cuda::sigmoid_cross_entropy_bytes(rows)), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows);
@@ -113,7 +109,7 @@ KernelAt sigmoid_cross_entropy(std::size_t rows) {
           }};
 }
 
-KernelAt sigmoid_probabilities(std::size_t rows) {
+KernelWork sigmoid_probabilities(std::size_t rows) {
   return {"sigmoid_probabilities", at({{"rows", rows}}),
           moved(cuda::sigmoid_probabilities_bytes(rows)), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows);
@@ -124,7 +120,7 @@ KernelAt sigmoid_probabilities(std::size_t rows) {
           }};
 }
 
-KernelAt softmax_cross_entropy(std::size_t rows, std::size_t classes) {
+KernelWork softmax_cross_entropy(std::size_t rows, std::size_t classes) {
   return {"softmax_cross_entropy", at({{"rows", rows}, {"classes", classes}}),
           moved(cuda::softmax_cross_entropy_bytes(rows, classes)), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows * classes);
@@ -139,7 +135,7 @@ KernelAt softmax_cross_entropy(std::size_t rows, std::size_t classes) {
           }};
 }
 
-KernelAt softmax_probabilities(std::size_t rows, std::size_t classes) {
+KernelWork softmax_probabilities(std::size_t rows, std::size_t classes) {
   return {"softmax_probabilities", at({{"rows", rows}, {"classes", classes}}),
           moved(cuda::softmax_probabilities_bytes(rows, classes)), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows * classes);
@@ -152,19 +148,19 @@ KernelAt softmax_probabilities(std::size_t rows, std::size_t classes) {
 
 }  // namespace
 
-std::vector<KernelAt> head_kernels(std::size_t rows, std::size_t features) {
-  std::vector<KernelAt> kernels = {gather_rows(rows, features), sigmoid_cross_entropy(rows),
-                                   sigmoid_probabilities(rows)};
-  for (const std::size_t units : ladder_of_units) {
+std::vector<KernelWork> head_kernels(std::size_t rows, std::size_t features) {
+  std::vector<KernelWork> kernels = {gather_rows(rows, features), sigmoid_cross_entropy(rows),
+                                     sigmoid_probabilities(rows)};
+  for (const std::size_t units : units_sweep) {
     kernels.push_back(relu_dropout(rows, units));
     kernels.push_back(relu_dropout_backward(rows, units));
     kernels.push_back(column_sums(rows, units));
   }
-  for (const std::size_t classes : ladder_of_classes) {
+  for (const std::size_t classes : classes_sweep) {
     kernels.push_back(softmax_cross_entropy(rows, classes));
     kernels.push_back(softmax_probabilities(rows, classes));
   }
-  kernels.push_back(rmsprop(features, ladder_of_units[0]));
+  kernels.push_back(rmsprop(features, units_sweep[0]));
   return kernels;
 }
 

@@ -7,9 +7,9 @@ namespace {
 
 constexpr unsigned chains = 8;
 
-// The factors are parameters, and each chain of each thread begins differently: a compiler that knew
-// the factors would do without the arithmetic; of equal chains it would keep one; and what is the
-// same in all threads it would compute once for a warp (sm_120 has a unit for that).
+// The factors are parameters, so that the compiler cannot remove the arithmetic. Each chain of each
+// thread starts with another value, so that chains are not merged, nor computed once for a warp by
+// sm_120's uniform datapath.
 __global__ void __launch_bounds__(PeakShape::threads)
     multiply_add_peak_kernel(float* out, unsigned steps, float factor, float addend) {
   float value[chains];

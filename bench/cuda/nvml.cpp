@@ -11,7 +11,7 @@
 namespace graft::bench {
 namespace {
 
-// As the NVML API Reference Guide has them.
+// From the NVML API Reference Guide.
 using Handle = struct nvmlDevice_st*;
 using Return = int;
 constexpr Return success = 0;
@@ -43,7 +43,7 @@ Function* find(void* library, const char* name) {
   return reinterpret_cast<Function*>(dlsym(library, name));
 }
 
-// Calls `function`, if it is there, with `arguments` and a value that it fills.
+// Calls `function`, if it exists, with `arguments` and a pointer to the value.
 template <typename Value, typename... Parameters, typename... Arguments>
 std::optional<Value> ask(Return (*function)(Parameters...), Arguments... arguments) {
   Value value{};
@@ -58,7 +58,7 @@ std::optional<double> number(std::optional<unsigned> value, double unit = 1.0) {
 
 }  // namespace
 
-// The library and those of its functions that it has.
+// The library and its functions; null: the library lacks it.
 struct Nvml::Library {
   using OfClock = Return(Handle, int, unsigned*);
   using OfReasons = Return(Handle, unsigned long long*);
@@ -92,7 +92,7 @@ struct Nvml::Library {
     return by_bus(pci_bus_id.c_str(), &device) == success;
   }
 
-  // Those of before the functions were renamed, too.
+  // By the old function where the library lacks the new one.
   std::optional<std::uint64_t> reasons() const {
     auto value = ask<unsigned long long>(event_reasons, device);
     if (!value) value = ask<unsigned long long>(throttle_reasons, device);
@@ -113,7 +113,7 @@ struct Nvml::Library {
     std::vector<ProcessInfo> list(64);
     auto count = static_cast<unsigned>(list.size());
     Return code = processes(device, &count, list.data());
-    if (code == insufficient_size) {  // it says how many there are
+    if (code == insufficient_size) {  // the call has set count
       list.resize(std::size_t{count} + 64);
       count = static_cast<unsigned>(list.size());
       code = processes(device, &count, list.data());

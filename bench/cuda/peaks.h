@@ -1,7 +1,6 @@
 #pragma once
-// Kernels that do one thing and nothing else, to find out how fast a GPU can do it: the ceilings
-// that other work is compared with. Each leaves numbers that follow from what it was asked for, so
-// that one which did not do its work is found out.
+// Kernels that measure the ceilings of a GPU: a copy and arithmetic. Their outputs have known values, so
+// that a kernel that did not run is detected.
 
 #include <cuda_runtime_api.h>
 
@@ -15,7 +14,7 @@ namespace graft::bench {
 //   to, from  `packs` × 16 bytes each, aligned to 16, without overlap
 void copy_peak(void* to, const void* from, std::size_t packs, cudaStream_t stream);
 
-// How much arithmetic a launch does.
+// The size of a launch of arithmetic.
 struct PeakShape {
   unsigned blocks, steps;
   static constexpr unsigned threads = 256;  // of a block
@@ -27,14 +26,14 @@ struct PeakShape {
 // chains.
 void multiply_add_peak(float* out, const PeakShape& shape, cudaStream_t stream);
 double multiply_add_flop(const PeakShape& shape);
-float multiply_add_value(const PeakShape& shape, std::size_t index);  // what stands in out[index]
+float multiply_add_value(const PeakShape& shape, std::size_t index);  // of out[index]
 
-// Products of 16×16 and 16×8 matrices of ones on the tensor cores, added up in float, 8 independent
+// Products of 16×16 and 16×8 matrices of ones on the tensor cores, accumulated in fp32, 8 independent
 // ones in a warp, `steps` times. By mma.sync: m16n8k16 for fp16 and bf16, two of m16n8k8 for tf32,
 // and for fp16 on sm_75, which has no other. out: as above, the sums of a thread's accumulators.
 //
-// From sm_90 on there are faster instructions for tensor cores (wgmma, tcgen05) than this one, which
-// runs on all: cuDNN's engines may there be above what this reaches.
+// From sm_90 on, wgmma and tcgen05 are faster than mma.sync, which runs on all architectures. cuDNN's
+// engines can exceed this ceiling there.
 //
 // precision: tf32, fp16 or bf16, else std::invalid_argument; bf16 and tf32 need sm_80.
 void tensor_core_peak(Precision precision, float* out, const PeakShape& shape, cudaStream_t stream);

@@ -9,57 +9,57 @@ namespace graft::bench {
 namespace {
 
 constexpr int attempts = 3;
-constexpr std::uint32_t looks_without_times = 4;
+constexpr std::uint32_t polls_without_timer = 4;
 
-// Opens the gate when it goes out of scope, whatever happens: a stream behind it would wait.
-template <typename Open>
+// Calls `action` at the end of the scope, also after an exception: a blocked stream would not end.
+template <typename Action>
 class AtExit {
  public:
-  explicit AtExit(Open open) : open_(open) {}
+  explicit AtExit(Action action) : action_(action) {}
   AtExit(const AtExit&) = delete;
   AtExit& operator=(const AtExit&) = delete;
-  ~AtExit() { open_(); }
+  ~AtExit() { action_(); }
 
  private:
-  Open open_;
+  Action action_;
 };
 
 }  // namespace
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options) {
-  if (options_.gives_times) options_.gives_times = !launches_wait();
-  if (!options_.gives_times) options_.gate_looks = looks_without_times;
+  if (options_.has_timer) options_.has_timer = !launches_wait();
+  if (!options_.has_timer) options_.polls = polls_without_timer;
 }
 
 double Sampler::seconds(const Work& work, CacheState cache, std::size_t times) {
   double sum = 0.0;
-  std::size_t most = options_.piece_executions;
-  int given_up = 0;
+  std::size_t most = options_.batch_executions;
+  int timeouts = 0;
   for (std::size_t done = 0; done < times;) {
     const std::size_t executions = std::min(most, times - done);
-    const Piece taken = piece(work, cache, executions);
-    if (taken.gate_held || !options_.gives_times) {
-      sum += taken.seconds;
+    const Batch batch = time_batch(work, cache, executions);
+    if (batch.valid || !options_.has_timer) {
+      sum += batch.seconds;
       done += executions;
       continue;
     }
-    if (++given_up == attempts) {
+    if (++timeouts == attempts) {
       throw Error(ErrorKind::device,
-                  "the host needed seconds to start work on the GPU, so that the GPU's clock says "
-                  "nothing of the work; see what else this machine does, and measure again");
+                  "the host needed seconds to enqueue work, so that its time on the GPU is not "
+                  "valid; reduce the load of this machine and measure again");
     }
     most = std::max<std::size_t>(1, executions / 4);
   }
-  return options_.gives_times ? sum : 0.0;
+  return options_.has_timer ? sum : 0.0;
 }
 
-Sampler::Piece Sampler::piece(const Work& work, CacheState cache, std::size_t executions) {
+Sampler::Batch Sampler::time_batch(const Work& work, CacheState cache, std::size_t executions) {
   if (cache == CacheState::cold) enqueue_flush();
-  auto* words = gate_.as<GateWords>();
-  *words = {};
+  auto* flags = flags_.as<BlockingFlags>();
+  *flags = {};
   {
-    const AtExit open([this] { open_gate(); });
-    wait_at_gate(words, options_.gate_looks, stream_.get());
+    const AtExit at_exit([this] { unblock(); });
+    block_stream(flags, options_.polls, stream_.get());
     begin_.record(stream_);
     for (std::size_t n = 0; n < executions; ++n) work(stream_.get());
     end_.record(stream_);
@@ -67,24 +67,24 @@ Sampler::Piece Sampler::piece(const Work& work, CacheState cache, std::size_t ex
   end_.wait();
   float milliseconds = 0.0F;
   GRAFT_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()));
-  return {static_cast<double>(milliseconds) * 1e-3, words->gave_up == 0};
+  return {static_cast<double>(milliseconds) * 1e-3, flags->timed_out == 0};
 }
 
-// A launch that waits for its kernel returns when the gate has given up.
+// Where launches wait, this one returns after the blocking kernel has timed out.
 bool Sampler::launches_wait() {
-  auto* words = gate_.as<GateWords>();
+  auto* flags = flags_.as<BlockingFlags>();
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    *words = {};
-    wait_at_gate(words, options_.probe_looks, stream_.get());
-    open_gate();
+    *flags = {};
+    block_stream(flags, options_.probe_polls, stream_.get());
+    unblock();
     stream_.wait();
-    if (words->gave_up == 0) return false;
+    if (flags->timed_out == 0) return false;
   }
   return true;
 }
 
-void Sampler::open_gate() {
-  std::atomic_ref(gate_.as<GateWords>()->open).store(1, std::memory_order_release);
+void Sampler::unblock() {
+  std::atomic_ref(flags_.as<BlockingFlags>()->open).store(1, std::memory_order_release);
 }
 
 void Sampler::enqueue_flush() {

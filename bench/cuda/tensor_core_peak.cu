@@ -1,6 +1,6 @@
-// A lane holds four words of the first factor, two of the second and four sums of each of the
-// warp's results (PTX ISA, "Matrix Fragments for mma"). Every value is 1, so that it does not matter
-// which lane holds which.
+// A lane holds four words of the first factor, two of the second, and four sums of each result of the
+// warp (PTX ISA, "Matrix Fragments for mma"). Every value is 1, so the order of the lanes is
+// irrelevant.
 
 #include <cstdint>
 #include <stdexcept>
@@ -14,7 +14,7 @@ namespace graft::bench {
 
 namespace {
 
-constexpr unsigned results = 8;  // of a warp, independent of each other
+constexpr unsigned results = 8;  // of a warp, independent
 constexpr unsigned sums_of_lane = 4;
 constexpr unsigned depth = 16;  // products that a step adds to each sum
 
@@ -36,8 +36,8 @@ constexpr unsigned depth = 16;  // products that a step adds to each sum
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3]) \
       : "r"(one), "r"(one), "r"(one))
 
-// sum += 16 in all of a 16×8 result. T: what the factors are stored in, with float for tf32. `one`:
-// the bits of 1, as often as a word holds it.
+// sum += 16 in all of a 16×8 result. T: storage type of the factors, float for tf32. `one`: a word
+// filled with ones of that type.
 template <typename T>
 __device__ __forceinline__ void add_product(float (&sum)[sums_of_lane], std::uint32_t one) {
 #if __CUDA_ARCH__ >= 800
@@ -92,7 +92,7 @@ void tensor_core_peak(Precision precision, float* out, const PeakShape& shape,
     case Precision::tf32:
       return launch<float>(out, shape, 0x3F800000U, stream);
     default:
-      throw std::invalid_argument("tensor_core_peak: tensor cores have tf32, fp16 and bf16");
+      throw std::invalid_argument("tensor_core_peak: expected tf32, fp16 or bf16");
   }
 }
 

@@ -1,11 +1,10 @@
 #pragma once
-// How a device lets itself be measured. One is a folder: bench/cpu, bench/cuda. No type of CUDA
-// appears here.
+// Interface of a device under benchmark. bench/cpu and bench/cuda implement it. No CUDA types.
 //
 //   cases()  ──►  prepare(case)  ──►  Subject::sample() …  ──►  Measurement (measurement.h)
 //                        conditions() around each sample
 //
-// Calls throw Error (engine/base/error.h). One thread drives a device and what it made.
+// Calls throw Error (engine/base/error.h). One thread uses a device and its subjects.
 
 #include <cstddef>
 #include <map>
@@ -22,7 +21,7 @@
 
 namespace graft::bench {
 
-// What a result says of where it was measured. Texts may be empty: not known, or there is none.
+// The device as a result names it. An empty text: not known.
 struct DeviceIdentity {
   std::string device;           // "cpu", "cuda:0"
   std::string name;             // "NVIDIA H100 80GB HBM3", "AMD EPYC 9R45, AVX-512, 2 threads"
@@ -33,25 +32,24 @@ struct DeviceIdentity {
   std::size_t memory_bytes = 0;
 };
 
-// The device at one moment. Empty: the device does not tell.
+// The state of the device at one moment. Empty: not known.
 struct Conditions {
   std::optional<double> clock_mhz, memory_clock_mhz;
   std::optional<double> temperature_celsius, power_watts;
   std::optional<bool> clocks_locked;
-  std::optional<std::size_t> other_processes;  // that use the device, beside this one
-  // Why the device runs slower than it could, in words: "power cap", "thermal". Empty: it does not.
-  std::vector<std::string> throttle_reasons;
+  std::optional<std::size_t> other_processes;  // that use the device
+  std::vector<std::string> throttle_reasons;   // "power cap", "thermal"; empty: no throttling
 };
 
-// What the device reaches at best, measured by kernels that do nothing else, in the same run.
+// The highest rates of the device, measured in the same run by kernels that do nothing else.
 struct Ceilings {
   double bytes_per_second = 0.0;  // of a copy in device memory: bytes read and bytes written
-  std::map<Precision, double> flop_per_second;  // by the arithmetic; absent: it has none
+  std::map<Precision, double> flop_per_second;  // by arithmetic; absent: not supported
 };
 
 enum class CacheState {
-  cold,  // what the work reads is in no cache of the device
-  hot,   // as the execution before left it
+  cold,  // the caches are flushed before each execution
+  hot,   // the caches are as the previous execution left them
 };
 std::string_view name_of(CacheState cache);
 
@@ -59,12 +57,12 @@ std::string_view name_of(CacheState cache);
 class Subject {
  public:
   virtual ~Subject() = default;
-  // Executes `times` times, one after the other, and returns the seconds that all of it took by the
-  // case's clock. With `cold` caches are flushed before, outside of the time, and `times` is 1.
-  // Nothing runs any more when it returns. On a device that gives no times: 0.
+  // Executes `times` times in a row and returns the seconds by the case's clock. Cold: flushes the
+  // caches first, which is not timed, and `times` is 1. The work is complete on return. On a
+  // device without a timer the value is meaningless.
   virtual double sample(CacheState cache, std::size_t times) = 0;
-  // Where the time of the last sample went, in shares of it: {"decode", 0.31}. Stages that overlap
-  // add up to more than 1. Empty where a case has no stages.
+  // Shares of the last sample's time by stage: {"decode", 0.31}. Stages that overlap add up to more
+  // than 1. Empty where a case has no stages.
   virtual std::vector<std::pair<std::string, double>> stages() const { return {}; }
 };
 
@@ -72,18 +70,15 @@ class BenchDevice {
  public:
   virtual ~BenchDevice() = default;
   virtual DeviceIdentity identity() = 0;
-  // False on the virtual GPU, and where something makes each launch wait: everything runs there, and
-  // no time means anything.
-  virtual bool gives_times() const = 0;
-  // What stands in the place of the times then.
-  virtual std::string why_no_times() const { return "virtual: no times"; }
-  // Every case of the suite at these axes, in the order in which to run them; takes no memory for
-  // their data.
+  // False on the virtual GPU, and where each launch waits for its kernel. Everything runs there, but
+  // no time is meaningful.
+  virtual bool has_timer() const = 0;
+  virtual std::string missing_timer_reason() const { return "virtual GPU: no timer"; }
+  // The cases of the suite at these axes, in the order to run them. Takes no memory for their data.
   virtual std::vector<Case> cases(Suite suite, const Axes& axes) = 0;
   // Takes the memory. Throws Error(device) when there is not enough.
   virtual std::unique_ptr<Subject> prepare(const Case& which) = 0;
-  // Seconds, not minutes; measured once. `stop` ends it early, with Error(interrupted). The
-  // precisions say which arithmetic is of interest.
+  // Takes seconds. `precisions`: the arithmetic to measure. `stop` ends it with Error(interrupted).
   virtual Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) = 0;
   virtual Conditions conditions() = 0;
 };

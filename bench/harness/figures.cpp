@@ -8,7 +8,7 @@
 namespace graft::bench {
 namespace {
 
-// Nothing for what no double holds.
+// Empty where it is not a positive finite number.
 std::optional<double> quotient(double numerator, double denominator) {
   const double value = numerator / denominator;
   return numerator > 0.0 && denominator > 0.0 && std::isfinite(value) ? std::optional(value)
@@ -38,7 +38,7 @@ Figures figures_of(const Measurement& measurement, const Ceilings& ceilings) {
   figures.share_of_copy = quotient(figures.bytes_per_second, ceilings.bytes_per_second);
   if (peak != ceilings.flop_per_second.end())
     figures.share_of_arithmetic = quotient(figures.flop_per_second, peak->second);
-  // The longer time is the larger share. A part without a ceiling might be the longer one.
+  // A part without a ceiling could be the slower one.
   const bool all_known = (cost.bytes > 0.0) == figures.share_of_copy.has_value() &&
                          (cost.flop > 0.0) == figures.share_of_arithmetic.has_value();
   if (all_known && (figures.share_of_copy || figures.share_of_arithmetic)) {

@@ -1,5 +1,5 @@
 #pragma once
-// What follows from a measurement's median: rates, and shares of what the device reaches at best.
+// Rates and shares of the ceilings, from the median of a measurement.
 
 #include <optional>
 
@@ -7,17 +7,16 @@
 
 namespace graft::bench {
 
-// Empty where the case does not count it, nothing was measured, or the ceiling is not known. A
-// share may be above 1: Winograd's algorithm multiplies less often than the definition, which is
-// what Cost::flop counts, and a cache may hold what counts as read from memory.
+// Empty where the case does not count it, or there is no sample or no ceiling. A share can be above
+// 1: Winograd multiplies less often than Cost::flop counts, and a cache can hold what Cost::bytes
+// counts as memory traffic.
 struct Figures {
   std::optional<double> median;  // seconds
-  std::optional<double> noise;   // standard error of the median, as a share of it
+  std::optional<double> noise;   // standard error of the median / median
   std::optional<double> items_per_second, bytes_per_second, flop_per_second;
   std::optional<double> share_of_copy;        // of Ceilings::bytes_per_second
   std::optional<double> share_of_arithmetic;  // of Ceilings::flop_per_second
-  // The roofline's time over the time: the longer of bytes at the copy's rate and flop at the
-  // arithmetic's. Only where the ceilings of all that the case counts are known.
+  // Time by the roofline model / measured time. Needs the ceilings of everything that is counted.
   std::optional<double> share_of_roofline;
 };
 

@@ -22,46 +22,44 @@
 namespace graft::bench {
 namespace {
 
-// The coarsest clock here tells .5 us apart (CUDA's events): .05 % of a sample that lasts this long.
+// The coarsest clock (CUDA events) has a resolution of 0.5 us: 0.05 % of such a sample.
 constexpr double least_sample_seconds = 1e-3;
 constexpr std::size_t most_executions = 1'000'000;
 constexpr double window_seconds = 0.05;    // reading the conditions takes up to a millisecond
-constexpr double recovery_seconds = 0.05;  // without work after a window that throttled
-
-using Shares = std::vector<std::pair<std::string, double>>;
+constexpr double recovery_seconds = 0.05;  // idle time after a window with throttling
 
 struct Sample {
   double seconds = 0.0;  // of one execution
-  Shares stages;
+  StageShares stages;
 };
 
-// What was seen of the device while a case was measured.
-struct Seen {
+// The union of all conditions during a case.
+struct Observed {
   std::set<std::string> throttle_reasons;
   std::size_t other_processes = 0;
-  bool free_clocks = false;  // an idle device may not tell
+  bool free_clocks = false;
   bool kept_throttled = false;
 };
 
-class Measuring {
+class CaseMeasurement {
  public:
-  Measuring(BenchDevice& device, const Case& which, const Method& method, std::stop_token stop,
-            TimeSource& time)
+  CaseMeasurement(BenchDevice& device, const Case& which, const Method& method,
+                  std::stop_token stop, TimeSource& time)
       : device_(device), method_(method), stop_(std::move(stop)), time_(time), criterion_(method) {
     result_.what = which;
   }
 
-  Measurement all();
+  Measurement run();
 
  private:
   void warm_up();
-  void sample();
-  std::vector<Sample> window(double began);
-  Sample one();
-  bool throttles();
+  void take_samples();
+  std::vector<Sample> sample_window(double began);
+  Sample take_sample();
+  bool is_throttling();
   void keep(std::vector<Sample> samples);
-  void remark();
-  void remark_on_samples();
+  void add_warnings();
+  void add_sample_warnings();
   bool stopped() const { return stop_.stop_requested(); }
 
   BenchDevice& device_;
@@ -71,34 +69,34 @@ class Measuring {
   StoppingCriterion criterion_;
   std::unique_ptr<Subject> subject_;
   std::vector<Sample> kept_;
-  Seen seen_;
+  Observed observed_;
   Measurement result_;
 };
 
-Measurement Measuring::all() {
+Measurement CaseMeasurement::run() {
   try {
     subject_ = device_.prepare(result_.what);
-    if (!device_.gives_times()) {
+    if (!device_.has_timer()) {
       subject_->sample(method_.cache, 1);
-      result_.ended = Ended::no_times;
+      result_.ended = Ended::no_timer;
       return result_;
     }
     warm_up();
-    sample();
+    take_samples();
   } catch (const Error& error) {
     const bool interrupted = error.kind() == ErrorKind::interrupted;
     result_.ended = interrupted ? Ended::interrupted : Ended::failed;
     if (!interrupted) result_.failure = error.what();
   } catch (const std::bad_alloc&) {
     result_.ended = Ended::failed;
-    result_.failure = "There is not enough host memory for it.";
+    result_.failure = "not enough host memory";
   }
-  remark();
+  add_warnings();
   return std::move(result_);
 }
 
-// Ends when clocks and caches had their time and, hot, when a sample is long enough for the clock.
-void Measuring::warm_up() {
+// Ends after Method::warm_up_seconds and, with hot caches, when a sample is long enough for the clock.
+void CaseMeasurement::warm_up() {
   const double began = time_.now();
   bool enough = false;
   while (!stopped() && !(enough && time_.now() - began >= method_.warm_up_seconds)) {
@@ -114,24 +112,24 @@ void Measuring::warm_up() {
   }
 }
 
-void Measuring::sample() {
+void CaseMeasurement::take_samples() {
   const double began = time_.now();
-  double thrown_away = 0.0;
-  bool throttled = throttles();
+  double discarded = 0.0;  // seconds
+  bool throttled = is_throttling();
   Step step = Step::go_on;
   while (step == Step::go_on && !stopped()) {
     const double opened = time_.now();
-    std::vector<Sample> samples = window(began);
-    const bool throttled_before = std::exchange(throttled, throttles());
+    std::vector<Sample> samples = sample_window(began);
+    const bool throttled_before = std::exchange(throttled, is_throttling());
     if (!throttled_before && !throttled) {
       keep(std::move(samples));
-    } else if (thrown_away < method_.seconds / 2.0) {
+    } else if (discarded < method_.seconds / 2.0) {
       result_.throttled += samples.size();
       time_.pause(recovery_seconds);
-      throttled = throttles();
-      thrown_away += time_.now() - opened;
+      throttled = is_throttling();
+      discarded += time_.now() - opened;
     } else {
-      seen_.kept_throttled = true;
+      observed_.kept_throttled = true;
       keep(std::move(samples));
     }
     step = kept_.empty() ? Step::go_on : criterion_.step(time_.now() - began);
@@ -141,38 +139,39 @@ void Measuring::sample() {
                                            : Ended::interrupted;
 }
 
-std::vector<Sample> Measuring::window(double began) {
+std::vector<Sample> CaseMeasurement::sample_window(double began) {
   std::vector<Sample> samples;
   const double opened = time_.now();
   double now = opened;
   do {
-    samples.push_back(one());
+    samples.push_back(take_sample());
     now = time_.now();
   } while (!stopped() && now - opened < window_seconds && now - began < method_.seconds &&
            criterion_.samples() + samples.size() < most_samples);
   return samples;
 }
 
-Sample Measuring::one() {
+Sample CaseMeasurement::take_sample() {
   const double took = subject_->sample(method_.cache, result_.executions);
   if (!(took > 0.0) || !std::isfinite(took)) {
-    throw Error(ErrorKind::device, fmt::format("The {} clock gave {} s for the work, which is no "
-                                               "time; measure it hot, or more of it at once.",
-                                               name_of(result_.what.clock), took));
+    throw Error(ErrorKind::device,
+                fmt::format("the {} clock measured {} s, which is not a valid time; try --hot",
+                            name_of(result_.what.clock), took));
   }
   return {took / static_cast<double>(result_.executions), subject_->stages()};
 }
 
-bool Measuring::throttles() {
+bool CaseMeasurement::is_throttling() {
   const Conditions conditions = device_.conditions();
-  seen_.throttle_reasons.insert(conditions.throttle_reasons.begin(),
-                                conditions.throttle_reasons.end());
-  seen_.other_processes = std::max(seen_.other_processes, conditions.other_processes.value_or(0));
-  seen_.free_clocks = seen_.free_clocks || conditions.clocks_locked == false;
+  observed_.throttle_reasons.insert(conditions.throttle_reasons.begin(),
+                                    conditions.throttle_reasons.end());
+  observed_.other_processes =
+      std::max(observed_.other_processes, conditions.other_processes.value_or(0));
+  observed_.free_clocks = observed_.free_clocks || conditions.clocks_locked == false;
   return !conditions.throttle_reasons.empty();
 }
 
-void Measuring::keep(std::vector<Sample> samples) {
+void CaseMeasurement::keep(std::vector<Sample> samples) {
   for (Sample& sample : samples) {
     criterion_.add(sample.seconds);
     result_.samples.push_back(sample.seconds);
@@ -180,10 +179,10 @@ void Measuring::keep(std::vector<Sample> samples) {
   }
 }
 
-// In the order in which the stages first appear.
-Shares medians_of_stages(const std::vector<Sample>& samples) {
+// In the order of first appearance.
+StageShares medians_of_stages(const std::vector<Sample>& samples) {
   std::map<std::string, std::vector<double>> shares;
-  Shares medians;
+  StageShares medians;
   for (const Sample& sample : samples) {
     for (const auto& [stage, share] : sample.stages) {
       std::vector<double>& of_stage = shares[stage];
@@ -195,42 +194,43 @@ Shares medians_of_stages(const std::vector<Sample>& samples) {
   return medians;
 }
 
-void Measuring::remark() {
+void CaseMeasurement::add_warnings() {
   result_.stages = medians_of_stages(kept_);
-  if (result_.ended != Ended::failed) remark_on_samples();
-  const std::string reasons = fmt::format("{}", fmt::join(seen_.throttle_reasons, ", "));
+  if (result_.ended != Ended::failed) add_sample_warnings();
+  const std::string reasons = fmt::format("{}", fmt::join(observed_.throttle_reasons, ", "));
   if (result_.throttled > 0) {
-    result_.remarks.push_back(fmt::format("{} thrown away: the device throttled ({})",
-                                          counted(result_.throttled, "sample", "samples"),
-                                          reasons));
+    result_.warnings.push_back(fmt::format("{} discarded: the device throttled ({})",
+                                           counted(result_.throttled, "sample", "samples"),
+                                           reasons));
   }
-  if (seen_.kept_throttled) {
-    result_.remarks.push_back(fmt::format(
-        "measured while the device throttled ({}), as it had for half of the time", reasons));
+  if (observed_.kept_throttled) {
+    result_.warnings.push_back(fmt::format(
+        "measured during throttling ({}), which lasted half of the time limit", reasons));
   }
-  if (seen_.free_clocks) result_.remarks.emplace_back(free_clocks_remark);
-  if (seen_.other_processes > 0) result_.remarks.push_back(busy_remark(seen_.other_processes));
+  if (observed_.free_clocks) result_.warnings.emplace_back(free_clocks_warning);
+  if (observed_.other_processes > 0)
+    result_.warnings.push_back(busy_warning(observed_.other_processes));
 }
 
-// Two digits that count, and no exponent where there are more: "0.53", "120".
+// Two significant digits, and never an exponent: "0.53", "120".
 std::string percents(double share) {
   const double value = 100.0 * share;
   return value < 10.0 ? fmt::format("{:.2g}", value) : fmt::format("{:.0f}", value);
 }
 
-void Measuring::remark_on_samples() {
+void CaseMeasurement::add_sample_warnings() {
   const std::size_t wanted = std::max(method_.least_samples, least_samples_for_noise);
   if (result_.samples.size() < wanted) {
-    result_.remarks.push_back(fmt::format(
+    result_.warnings.push_back(fmt::format(
         "{} of {} wanted", counted(result_.samples.size(), "sample", "samples"), grouped(wanted)));
   }
   if (result_.samples.size() < least_samples_for_noise) return;
   if (!criterion_.noise_is_low()) {
-    result_.remarks.push_back(fmt::format("the noise is {} % where {} % was asked",
-                                          percents(criterion_.noise()), percents(method_.noise)));
+    result_.warnings.push_back(fmt::format("the noise is {} %, above the requested {} %",
+                                           percents(criterion_.noise()), percents(method_.noise)));
   } else if (!criterion_.drift_is_low()) {
-    result_.remarks.push_back(
-        fmt::format("the times drift: by {} % from the first half of the samples to the second",
+    result_.warnings.push_back(
+        fmt::format("the times drift by {} % from the first to the second half of the samples",
                     percents(criterion_.drift())));
   }
 }
@@ -245,20 +245,14 @@ void SteadyTime::pause(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
-std::string busy_remark(std::size_t other_processes) {
+std::string busy_warning(std::size_t other_processes) {
   return fmt::format("the device is busy: {}",
                      counted(other_processes, "other process", "other processes"));
 }
 
 Measurement measure(BenchDevice& device, const Case& which, const Method& method,
                     std::stop_token stop, TimeSource& time) {
-  return Measuring(device, which, method, stop, time).all();
-}
-
-Measurement measure(BenchDevice& device, const Case& which, const Method& method,
-                    std::stop_token stop) {
-  SteadyTime time;
-  return measure(device, which, method, stop, time);
+  return CaseMeasurement(device, which, method, stop, time).run();
 }
 
 }  // namespace graft::bench

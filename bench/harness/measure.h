@@ -3,12 +3,11 @@
 //
 //   ceilings ─► for each case: prepare ─► warm up ─► sample … ─► after_each(result so far)
 //
-// A sample is one execution with cold caches, or as many hot ones as the clock needs. The device's
-// conditions are read around windows of samples; a window in which it throttled is thrown away, the
-// device is let alone for a moment, and counted. A device that throttles all the time is measured
-// like that, and the result says so.
+// A sample is one execution with cold caches, or as many hot ones as the clock needs. Samples are
+// taken in windows of 50 ms, and the conditions are read before and after each. The samples of a
+// window with throttling are discarded and counted, and the device rests for a moment. After half of
+// the time limit, samples are kept despite throttling, with a warning.
 
-#include <cstddef>
 #include <functional>
 #include <span>
 #include <stop_token>
@@ -21,11 +20,11 @@
 
 namespace graft::bench {
 
-// By which warming up, the time cap and the windows are counted. Samples bring times of their own.
+// The clock for warm-up, time limit and windows. Tests replace it.
 class TimeSource {
  public:
   virtual ~TimeSource() = default;
-  virtual double now() = 0;  // seconds since any moment
+  virtual double now() = 0;  // seconds, from an arbitrary start
   virtual void pause(double seconds) = 0;
 };
 
@@ -35,31 +34,27 @@ class SteadyTime final : public TimeSource {
   void pause(double seconds) override;
 };
 
-// Beside each case at which it was seen, and beside all of them.
-inline constexpr std::string_view free_clocks_remark = "clocks are not locked";
+// Warnings of a case and of the whole result.
+inline constexpr std::string_view free_clocks_warning = "clocks are not locked";
 // "the device is busy: 2 other processes"
-std::string busy_remark(std::size_t other_processes);
+std::string busy_warning(std::size_t other_processes);
 
-// What a result says of itself that the device does not know.
+// The part of a result that the device does not know.
 struct About {
   BuildIdentity build;
-  std::string config;  // the effective config, JSON; empty: there is none
+  std::string config;  // the effective config, JSON; empty: none
   std::string date;    // "2026-11-24T23:29:52Z"; empty: now
 };
 
-// A case that throws ends as failed with its sentence, and one that is stopped as interrupted with
-// the samples that it has: nothing is thrown but Error(usage), for a method that cannot end.
-Measurement measure(BenchDevice& device, const Case& which, const Method& method,
-                    std::stop_token stop);
+// Errors of the case end it as failed, with their sentence. A stop ends it as interrupted, and its
+// samples are kept. Throws Error(usage) for a method that can never settle.
 Measurement measure(BenchDevice& device, const Case& which, const Method& method,
                     std::stop_token stop, TimeSource& time);
 
-// `after_each` gets the result before the first case and after every one, as a file may keep it:
-// complete is false there until the last case has ended. What `after_each` throws ends the run. Ceilings that cannot be
-// measured become a remark. Throws Error of identity() too.
-Result run(BenchDevice& device, std::span<const Case> cases, const Method& method,
-           const std::function<void(const Result&)>& after_each, std::stop_token stop,
-           const About& about = {});
+// Calls `after_each` before the first case and after each one, with the result so far, for a file
+// that is always valid: `complete` is false until the last case has ended. Ceilings that cannot be
+// measured become a warning. Throws Error(usage) for two cases with one name, and what identity()
+// and `after_each` throw.
 Result run(BenchDevice& device, std::span<const Case> cases, const Method& method,
            const std::function<void(const Result&)>& after_each, std::stop_token stop,
            const About& about, TimeSource& time);

@@ -1,5 +1,6 @@
-// The words of the harness' values, as names of cases, files and tables write them.
+// Names of the harness enumerators, as cases, files and tables write them.
 
+#include <array>
 #include <string_view>
 
 #include "bench/harness/bench_device.h"
@@ -9,19 +10,9 @@
 namespace graft::bench {
 
 std::string_view name_of(Suite suite) {
-  switch (suite) {
-    case Suite::kernels:
-      return "kernels";
-    case Suite::layers:
-      return "layers";
-    case Suite::backbone:
-      return "backbone";
-    case Suite::head:
-      return "head";
-    case Suite::pipeline:
-      return "pipeline";
-  }
-  return "";
+  constexpr std::array<std::string_view, all_suites.size()> names = {"kernels", "layers", "backbone",
+                                                                     "head", "pipeline"};
+  return names.at(static_cast<std::size_t>(suite));
 }
 
 std::string_view name_of(Clock clock) {
@@ -33,19 +24,9 @@ std::string_view name_of(CacheState cache) {
 }
 
 std::string_view name_of(Ended ended) {
-  switch (ended) {
-    case Ended::settled:
-      return "settled";
-    case Ended::time_cap:
-      return "time_cap";
-    case Ended::no_times:
-      return "no_times";
-    case Ended::interrupted:
-      return "interrupted";
-    case Ended::failed:
-      return "failed";
-  }
-  return "";
+  constexpr std::array<std::string_view, 5> names = {"settled", "time_cap", "no_timer",
+                                                     "interrupted", "failed"};
+  return names.at(static_cast<std::size_t>(ended));
 }
 
 }  // namespace graft::bench

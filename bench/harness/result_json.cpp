@@ -1,97 +1,98 @@
-// A result as JSON. bench/results/README.md documents each key; result_reader.cpp reads them.
+// A result as JSON. bench/results/README.md documents each key.
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
-#include "bench/harness/json_node.h"
 #include "bench/harness/result_file.h"
 #include "bench/harness/statistics.h"
 #include "engine/base/error.h"
-#include "engine/base/text.h"
 
 namespace graft::bench {
 namespace {
 
-// JSON has no other numbers; `place` and `key` say where one stood.
-double finite(double value, std::string_view place, std::string_view key) {
-  if (std::isfinite(value)) return value;
-  throw Error(ErrorKind::usage,
-              fmt::format("{}: {}: {} is no number that JSON can hold", place, key, value));
+using Json = nlohmann::ordered_json;
+
+// Throws for a number that JSON lacks.
+void check_finite(const Json& json, const std::string& path) {
+  if (json.is_number_float() && !std::isfinite(json.get<double>()))
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: JSON has no number {}", path, json.get<double>()));
+  if (!json.is_structured()) return;
+  for (const auto& [key, value] : json.items())
+    check_finite(value, path.empty() ? key : fmt::format("{}.{}", path, key));
 }
 
-Json of_text(std::string_view text) {
-  return escape_invalid_utf8(text);
+// On one line. Invalid UTF-8 becomes U+FFFD.
+std::string text_of(const Json& json, const std::string& path) {
+  check_finite(json, path);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Json of_texts(const std::vector<std::string>& texts) {
-  Json list = Json::array();
-  for (const std::string& text : texts) list.push_back(of_text(text));
-  return list;
+template <typename Value>
+Json optional(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json();
 }
 
-Json of_optional(const std::optional<double>& value, std::string_view place, std::string_view key) {
-  return value ? Json(finite(*value, place, key)) : Json();
-}
-
-Json of_device(const DeviceIdentity& device) {
-  return {
-      {"device", of_text(device.device)},   {"name", of_text(device.name)},
-      {"driver", of_text(device.driver)},   {"cuda", of_text(device.cuda)},
-      {"cudnn", of_text(device.cudnn)},     {"instruction_set", of_text(device.instruction_set)},
-      {"memory_bytes", device.memory_bytes}};
-}
-
-Json of_build(const BuildIdentity& build) {
-  return {{"version", of_text(build.version)},
-          {"commit", of_text(build.commit)},
-          {"dirty", build.dirty},
-          {"compiler", of_text(build.compiler)},
-          {"build_type", of_text(build.build_type)}};
-}
-
-Json of_method(const Method& method) {
-  return {{"cache", name_of(method.cache)},
-          {"noise", finite(method.noise, "method", "noise")},
-          {"least_samples", method.least_samples},
-          {"seconds", finite(method.seconds, "method", "seconds")},
-          {"warm_up_seconds", finite(method.warm_up_seconds, "method", "warm_up_seconds")}};
-}
-
-Json of_conditions(const Conditions& conditions, std::string_view place) {
-  const auto number = [&](const std::optional<double>& value, std::string_view key) {
-    return of_optional(value, place, key);
-  };
-  Json json;
-  json["clock_mhz"] = number(conditions.clock_mhz, "clock_mhz");
-  json["memory_clock_mhz"] = number(conditions.memory_clock_mhz, "memory_clock_mhz");
-  json["temperature_celsius"] = number(conditions.temperature_celsius, "temperature_celsius");
-  json["power_watts"] = number(conditions.power_watts, "power_watts");
-  json["clocks_locked"] = conditions.clocks_locked ? Json(*conditions.clocks_locked) : Json();
-  json["other_processes"] = conditions.other_processes ? Json(*conditions.other_processes) : Json();
-  json["throttle_reasons"] = of_texts(conditions.throttle_reasons);
+template <typename Value>
+Json object(const std::vector<std::pair<std::string, Value>>& values) {
+  Json json = Json::object();
+  for (const auto& [key, value] : values) json[key] = value;
   return json;
 }
 
-Json of_ceilings(const Ceilings& ceilings) {
+Json device_json(const DeviceIdentity& device) {
+  return {{"device", device.device},
+          {"name", device.name},
+          {"driver", device.driver},
+          {"cuda", device.cuda},
+          {"cudnn", device.cudnn},
+          {"instruction_set", device.instruction_set},
+          {"memory_bytes", device.memory_bytes}};
+}
+
+Json build_json(const BuildIdentity& build) {
+  return {{"version", build.version},
+          {"commit", build.commit},
+          {"dirty", build.dirty},
+          {"compiler", build.compiler},
+          {"build_type", build.build_type}};
+}
+
+Json method_json(const Method& method) {
+  return {{"cache", name_of(method.cache)},
+          {"noise", method.noise},
+          {"least_samples", method.least_samples},
+          {"seconds", method.seconds},
+          {"warm_up_seconds", method.warm_up_seconds}};
+}
+
+Json conditions_json(const Conditions& conditions) {
+  return {{"clock_mhz", optional(conditions.clock_mhz)},
+          {"memory_clock_mhz", optional(conditions.memory_clock_mhz)},
+          {"temperature_celsius", optional(conditions.temperature_celsius)},
+          {"power_watts", optional(conditions.power_watts)},
+          {"clocks_locked", optional(conditions.clocks_locked)},
+          {"other_processes", optional(conditions.other_processes)},
+          {"throttle_reasons", conditions.throttle_reasons}};
+}
+
+Json ceilings_json(const Ceilings& ceilings) {
   Json peaks = Json::object();
   for (const auto& [precision, peak] : ceilings.flop_per_second)
-    peaks[std::string(name_of(precision))] = finite(peak, "ceilings", "flop_per_second");
-  Json json;
-  json["bytes_per_second"] = finite(ceilings.bytes_per_second, "ceilings", "bytes_per_second");
-  json["flop_per_second"] = std::move(peaks);
-  return json;
+    peaks[std::string(name_of(precision))] = peak;
+  return {{"bytes_per_second", ceilings.bytes_per_second}, {"flop_per_second", std::move(peaks)}};
 }
 
-Json of_config(const std::string& config) {
+Json config_json(const std::string& config) {
   if (config.empty()) return {};
   Json json = Json::parse(config, nullptr, false);
-  if (json.is_discarded())
-    throw Error(ErrorKind::usage, "config: this is not JSON, and a result keeps it as such");
+  if (json.is_discarded()) throw Error(ErrorKind::usage, "config: this is not JSON");
   return json;
 }
 
-Json of_summary(const std::vector<double>& samples, std::string_view name) {
+Json summary_json(const std::vector<double>& samples) {
   if (samples.empty()) return {};
   const Summary summary = summarise(samples);
   const double noise = noise_of(samples);
@@ -100,70 +101,55 @@ Json of_summary(const std::vector<double>& samples, std::string_view name) {
           {"median", summary.median},
           {"upper_quartile", summary.upper_quartile},
           {"maximum", summary.maximum},
-          {"relative_deviation", finite(summary.relative_deviation, name, "relative_deviation")},
+          {"relative_deviation", summary.relative_deviation},
           {"noise", std::isfinite(noise) ? Json(noise) : Json()}};
 }
 
-Json of_case(const Case& what) {
-  Json axes = Json::object();
-  for (const auto& [axis, value] : what.axes) axes[escape_invalid_utf8(axis)] = of_text(value);
-  Json cost;
-  cost["flop"] = finite(what.cost.flop, what.name, "cost.flop");
-  cost["bytes"] = finite(what.cost.bytes, what.name, "cost.bytes");
-  cost["arithmetic"] = name_of(what.cost.arithmetic);
-  Json json;
-  json["name"] = of_text(what.name);
-  json["suite"] = name_of(what.suite);
-  json["axes"] = std::move(axes);
-  json["cost"] = std::move(cost);
-  json["clock"] = name_of(what.clock);
-  json["items"] = finite(what.items, what.name, "items");
-  json["item"] = of_text(what.item);
-  return json;
-}
-
-Json of_measurement(const Measurement& measurement) {
-  const std::string& name = measurement.what.name;
-  for (const double sample : measurement.samples) finite(sample, name, "samples");
-  Json stages = Json::object();
-  for (const auto& [stage, share] : measurement.stages)
-    stages[escape_invalid_utf8(stage)] = finite(share, name, "stages");
-  Json json = of_case(measurement.what);
-  json["ended"] = name_of(measurement.ended);
-  json["failure"] = of_text(measurement.failure);
-  json["remarks"] = of_texts(measurement.remarks);
-  json["executions"] = measurement.executions;
-  json["throttled"] = measurement.throttled;
-  json["summary"] = of_summary(measurement.samples, name);
-  json["stages"] = std::move(stages);
-  json["samples"] = measurement.samples;
-  return json;
+Json measurement_json(const Measurement& measurement) {
+  const Case& what = measurement.what;
+  return {{"name", what.name},
+          {"suite", name_of(what.suite)},
+          {"axes", object(what.axes)},
+          {"cost",
+           {{"flop", what.cost.flop},
+            {"bytes", what.cost.bytes},
+            {"arithmetic", name_of(what.cost.arithmetic)}}},
+          {"clock", name_of(what.clock)},
+          {"items", what.items},
+          {"item", what.item},
+          {"ended", name_of(measurement.ended)},
+          {"failure", measurement.failure},
+          {"warnings", measurement.warnings},
+          {"executions", measurement.executions},
+          {"throttled", measurement.throttled},
+          {"summary", summary_json(measurement.samples)},
+          {"stages", object(measurement.stages)},
+          {"samples", measurement.samples}};
 }
 
 }  // namespace
 
 std::string result_json(const Result& result) {
-  Json head;
-  head["schema"] = result_schema;
-  head["date"] = of_text(result.date);
-  head["device"] = of_device(result.device);
-  head["build"] = of_build(result.build);
-  head["method"] = of_method(result.method);
-  head["gives_times"] = result.gives_times;
-  head["complete"] = result.complete;
-  head["remarks"] = of_texts(result.remarks);
-  head["at_start"] = of_conditions(result.at_start, "at_start");
-  head["at_end"] = of_conditions(result.at_end, "at_end");
-  head["ceilings"] = of_ceilings(result.ceilings);
-  head["config"] = of_config(result.config);
-
+  const Json head = {{"schema", result_schema},
+                     {"date", result.date},
+                     {"device", device_json(result.device)},
+                     {"build", build_json(result.build)},
+                     {"method", method_json(result.method)},
+                     {"has_timer", result.has_timer},
+                     {"complete", result.complete},
+                     {"warnings", result.warnings},
+                     {"at_start", conditions_json(result.at_start)},
+                     {"at_end", conditions_json(result.at_end)},
+                     {"ceilings", ceilings_json(result.ceilings)},
+                     {"config", config_json(result.config)}};
   std::string text = "{";
   for (const auto& [key, value] : head.items())
-    text += fmt::format("\n \"{}\": {},", key, value.dump());
+    text += fmt::format("\n \"{}\": {},", key, text_of(value, key));
   text += "\n \"measurements\": [";
   const char* between = "";
   for (const Measurement& measurement : result.measurements) {
-    text += fmt::format("{}\n  {}", between, of_measurement(measurement).dump());
+    text += fmt::format("{}\n  {}", between,
+                        text_of(measurement_json(measurement), measurement.what.name));
     between = ",";
   }
   return text + "\n ]\n}\n";

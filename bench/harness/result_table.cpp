@@ -5,13 +5,12 @@
 #include "bench/harness/figures.h"
 #include "bench/harness/result_file.h"
 #include "bench/harness/statistics.h"
-#include "bench/harness/text_table.h"
 #include "engine/base/text.h"
 
 namespace graft::bench {
 namespace {
 
-// "driver 580.65.06, CUDA 13.0": what is known of them.
+// "driver 580.65.06, CUDA 13.0", without the empty ones.
 std::string known(const std::vector<std::pair<std::string_view, std::string>>& values) {
   std::string text;
   for (const auto& [name, value] : values) {
@@ -44,10 +43,10 @@ std::string ceilings_text(const Ceilings& ceilings) {
 
 std::string method_text(const Result& result) {
   const Method& method = result.method;
-  if (!result.gives_times) return "each case ran once";
-  return fmt::format("{} caches, to a noise of {:.2g} % with {} or more samples, {:.3g} s at most",
-                     name_of(method.cache), 100.0 * method.noise, method.least_samples,
-                     method.seconds);
+  if (!result.has_timer) return "each case ran once";
+  return fmt::format(
+      "{} caches, noise at most {:.2g} %, at least {} samples, at most {:.3g} s a case",
+      name_of(method.cache), 100.0 * method.noise, method.least_samples, method.seconds);
 }
 
 void append_line(std::string& text, std::string_view name, const std::string& value) {
@@ -68,20 +67,19 @@ std::string head_of(const Result& result) {
                                  {"commit", build.commit},
                                  {"by", build.compiler},
                                  {"build", build.build_type}}),
-                          build.dirty ? ", with changes that are not committed" : ""));
+                          build.dirty ? ", with uncommitted changes" : ""));
   append_line(text, "date", result.date);
   append_line(text, "method", method_text(result));
   append_line(text, "at start", conditions_text(result.at_start));
   append_line(text, "at end", conditions_text(result.at_end));
   append_line(text, "ceilings", ceilings_text(result.ceilings));
-  for (const std::string& remark : result.remarks) append_line(text, "!", remark);
-  if (!result.complete) append_line(text, "!", "interrupted: these are the cases until then");
+  for (const std::string& warning : result.warnings) append_line(text, "!", warning);
+  if (!result.complete) append_line(text, "!", "interrupted: the remaining cases are missing");
   return text;
 }
 
 const std::vector<TextTable::Column>& columns() {
-  using Align = TextTable::Align;
-  static const std::vector<TextTable::Column> all = {
+    static const std::vector<TextTable::Column> all = {
       {"case", Align::left}, {"min"},        {"q1"},   {"median"}, {"q3"},      {"max"},
       {"", Align::left},     {"noise"},      {"rate"}, {"GB/s"},   {"of copy"}, {"GFLOP/s"},
       {"of peak"},           {"of roofline"}};
@@ -96,15 +94,11 @@ std::string optional_percent(const std::optional<double>& share) {
   return share ? percent(*share, 1) : "";
 }
 
-// A result of a device that gives no times begins its remarks with the reason.
-std::string why_no_times(const Result& result) {
-  return result.gives_times || result.remarks.empty() ? "no times" : result.remarks.front();
-}
-
 std::vector<std::string> cells_of(const Measurement& measurement, const Result& result) {
   const Case& what = measurement.what;
-  if (measurement.ended == Ended::no_times)
-    return {what.name, "", "", "", "", "", why_no_times(result)};
+  if (measurement.ended == Ended::no_timer)
+    return {
+        what.name, "", "", "", "", "", result.warnings.empty() ? "no timer" : result.warnings[0]};
   if (measurement.samples.empty()) return {what.name};
   const Summary summary = summarise(measurement.samples);
   const TimeUnit unit = unit_of(summary.median);
@@ -130,7 +124,7 @@ void add_row(TextTable& table, const Measurement& measurement, const Result& res
   table.row(cells_of(measurement, result));
   if (measurement.ended == Ended::failed) table.note("failed: " + measurement.failure);
   if (measurement.ended == Ended::interrupted) table.note("interrupted");
-  for (const std::string& remark : measurement.remarks) table.note(remark);
+  for (const std::string& warning : measurement.warnings) table.note(warning);
   if (measurement.stages.empty()) return;
   std::string stages = "stages:";
   for (const auto& [stage, share] : measurement.stages)

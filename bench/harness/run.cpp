@@ -31,7 +31,7 @@ void check_names(std::span<const Case> cases) {
   for (const Case& which : cases) {
     if (!names.insert(which.name).second) {
       throw Error(ErrorKind::usage,
-                  fmt::format("Two cases are called {}; results are joined by name.", which.name));
+                  fmt::format("two cases are called {}; names must be unique", which.name));
     }
   }
 }
@@ -52,27 +52,26 @@ std::vector<Precision> arithmetic_of(std::span<const Case> cases) {
   return precisions;
 }
 
-// An idle device may not tell, so what was seen at work counts too.
+// Some devices report it only under load, so the warnings of the cases count too.
 bool clocks_are_free(const Result& result) {
-  const auto saw_it = [](const Measurement& measurement) {
-    const std::vector<std::string>& remarks = measurement.remarks;
-    return std::find(remarks.begin(), remarks.end(), free_clocks_remark) != remarks.end();
+  const auto has_warning = [](const Measurement& measurement) {
+    const std::vector<std::string>& warnings = measurement.warnings;
+    return std::find(warnings.begin(), warnings.end(), free_clocks_warning) != warnings.end();
   };
   return result.at_start.clocks_locked == false || result.at_end.clocks_locked == false ||
-         std::any_of(result.measurements.begin(), result.measurements.end(), saw_it);
+         std::any_of(result.measurements.begin(), result.measurements.end(), has_warning);
 }
 
-// What is to be said beside all figures.
-std::vector<std::string> remarks_of(const Result& result, const BenchDevice& device) {
-  std::vector<std::string> remarks;
-  if (!result.gives_times) return {device.why_no_times()};
-  if (!optimised || result.build.build_type == "Debug") remarks.emplace_back("a debug build");
-  if (sanitized) remarks.emplace_back("built with a sanitizer");
-  if (clocks_are_free(result)) remarks.emplace_back(free_clocks_remark);
+std::vector<std::string> warnings_of(const Result& result, const BenchDevice& device) {
+  std::vector<std::string> warnings;
+  if (!result.has_timer) return {device.missing_timer_reason()};
+  if (!optimised || result.build.build_type == "Debug") warnings.emplace_back("a debug build");
+  if (sanitized) warnings.emplace_back("built with a sanitizer");
+  if (clocks_are_free(result)) warnings.emplace_back(free_clocks_warning);
   const std::size_t others = std::max(result.at_start.other_processes.value_or(0),
                                       result.at_end.other_processes.value_or(0));
-  if (others > 0) remarks.push_back(busy_remark(others));
-  return remarks;
+  if (others > 0) warnings.push_back(busy_warning(others));
+  return warnings;
 }
 
 Result begun(BenchDevice& device, const Method& method, const About& about) {
@@ -82,13 +81,13 @@ Result begun(BenchDevice& device, const Method& method, const About& about) {
   result.config = about.config;
   result.date = about.date.empty() ? now_as_text() : about.date;
   result.method = method;
-  result.gives_times = device.gives_times();
+  result.has_timer = device.has_timer();
   result.complete = false;
   result.at_start = result.at_end = device.conditions();
   return result;
 }
 
-// The remark where they cannot be measured; empty otherwise. An interruption goes through.
+// Returns a warning where they cannot be measured, else an empty text. Throws Error(interrupted).
 std::string measure_ceilings(BenchDevice& device, std::span<const Case> cases, std::stop_token stop,
                              Ceilings& ceilings) {
   try {
@@ -109,17 +108,17 @@ Result run(BenchDevice& device, std::span<const Case> cases, const Method& metho
            const About& about, TimeSource& time) {
   check_names(cases);
   Result result = begun(device, method, about);
-  std::string ceilings_remark;
+  std::string ceilings_warning;
   const auto refresh = [&] {
     result.at_end = device.conditions();
-    result.remarks = remarks_of(result, device);
-    if (!ceilings_remark.empty()) result.remarks.push_back(ceilings_remark);
+    result.warnings = warnings_of(result, device);
+    if (!ceilings_warning.empty()) result.warnings.push_back(ceilings_warning);
   };
   refresh();
   after_each(result);
   try {
-    if (result.gives_times && !cases.empty())
-      ceilings_remark = measure_ceilings(device, cases, stop, result.ceilings);
+    if (result.has_timer && !cases.empty())
+      ceilings_warning = measure_ceilings(device, cases, stop, result.ceilings);
   } catch (const Error&) {
     return result;
   }
@@ -135,13 +134,6 @@ Result run(BenchDevice& device, std::span<const Case> cases, const Method& metho
   result.complete = true;
   refresh();
   return result;
-}
-
-Result run(BenchDevice& device, std::span<const Case> cases, const Method& method,
-           const std::function<void(const Result&)>& after_each, std::stop_token stop,
-           const About& about) {
-  SteadyTime time;
-  return run(device, cases, method, after_each, stop, about, time);
 }
 
 }  // namespace graft::bench

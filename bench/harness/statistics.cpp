@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <random>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -28,32 +27,6 @@ double relative_deviation(std::span<const double> samples) {
   for (const double sample : samples) squares += (sample - mean) * (sample - mean);
   return std::sqrt(squares / (count - 1.0)) / mean;
 }
-
-// Medians of samples that are drawn again from a sorted set. How often each was drawn is enough:
-// the middle is found by counting.
-class ResampledMedian {
- public:
-  explicit ResampledMedian(std::span<const double> samples)
-      : sorted_(ascending(samples)), drawn_(sorted_.size()) {}
-
-  double next(std::mt19937_64& generator) {
-    std::fill(drawn_.begin(), drawn_.end(), 0U);
-    const std::uint64_t count = sorted_.size();
-    for (std::uint64_t draw = 0; draw < count; ++draw)
-      ++drawn_[(generator() >> 32U) * count >> 32U];
-    return (of_rank((count - 1) / 2) + of_rank(count / 2)) / 2.0;
-  }
-
- private:
-  double of_rank(std::size_t rank) const {
-    std::size_t index = 0;
-    for (std::size_t below = drawn_[0]; below <= rank; below += drawn_[index]) ++index;
-    return sorted_[index];
-  }
-
-  std::vector<double> sorted_;
-  std::vector<std::uint32_t> drawn_;
-};
 
 }  // namespace
 
@@ -89,23 +62,6 @@ double noise_of(std::span<const double> samples) {
   const std::vector<double> sorted = ascending(samples);
   const double median = quantile(sorted, 0.5);
   return median > 0.0 ? standard_error_of_median(sorted) / median : infinity;
-}
-
-Interval interval_of_ratio(std::span<const double> before, std::span<const double> after,
-                           const Bootstrap& bootstrap) {
-  if (before.empty() || after.empty())
-    throw Error(ErrorKind::usage, "There are no samples to compare.");
-  std::mt19937_64 generator(bootstrap.seed);
-  ResampledMedian median_before(before);
-  ResampledMedian median_after(after);
-  std::vector<double> ratios(bootstrap.resamples);
-  for (double& ratio : ratios) {
-    const double denominator = median_before.next(generator);
-    ratio = median_after.next(generator) / denominator;
-  }
-  std::sort(ratios.begin(), ratios.end());
-  const double tail = (1.0 - bootstrap.confidence) / 2.0;
-  return {quantile(ratios, tail), quantile(ratios, 1.0 - tail)};
 }
 
 }  // namespace graft::bench

@@ -22,26 +22,24 @@ double median_of(std::span<const double> samples) {
   return quantile(sorted, 0.5);
 }
 
-void check(const Method& method) {
-  if (!(method.noise >= 0.0))
-    throw Error(ErrorKind::usage, fmt::format("noise: {} is no share of the median; give 0.005 or "
-                                              "another number from 0 on",
-                                              method.noise));
-  if (!(method.seconds > 0.0) || !(method.warm_up_seconds >= 0.0))
-    throw Error(ErrorKind::usage,
-                fmt::format("seconds: a case cannot be measured in {} s after warming up for {} s; "
-                            "give more than 0, and 0 or more to warm up",
-                            method.seconds, method.warm_up_seconds));
-  if (method.least_samples == 0 || method.least_samples > most_samples)
-    throw Error(ErrorKind::usage,
-                fmt::format("samples: {} cannot be the least number of samples; give 1 to {}",
-                            method.least_samples, grouped(most_samples)));
-}
-
 }  // namespace
 
+void check_method(const Method& method) {
+  if (!(method.noise >= 0.0))
+    throw Error(ErrorKind::usage,
+                fmt::format("noise: expected 0 or more, such as 0.005, got {}", method.noise));
+  if (!(method.seconds > 0.0) || !(method.warm_up_seconds >= 0.0))
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("seconds: expected more than 0, and 0 or more to warm up, got {} and {}",
+                    method.seconds, method.warm_up_seconds));
+  if (method.least_samples == 0 || method.least_samples > most_samples)
+    throw Error(ErrorKind::usage, fmt::format("samples: expected 1 to {}, got {}",
+                                              grouped(most_samples), method.least_samples));
+}
+
 StoppingCriterion::StoppingCriterion(const Method& method) : method_(method) {
-  check(method);
+  check_method(method);
 }
 
 void StoppingCriterion::add(double seconds) {
@@ -59,14 +57,6 @@ double StoppingCriterion::drift() const {
   const std::span<const double> samples = in_order_;
   return std::abs(median_of(samples.last(half)) - median_of(samples.first(half))) /
          quantile(sorted_, 0.5);
-}
-
-bool StoppingCriterion::noise_is_low() const {
-  return noise() <= method_.noise;
-}
-
-bool StoppingCriterion::drift_is_low() const {
-  return drift() <= 2.0 * method_.noise;
 }
 
 Step StoppingCriterion::step(double elapsed) const {

@@ -1,17 +1,14 @@
 #pragma once
-// When there are samples enough. The criterion is the relative standard error of the median: it
-// says how far the figure that is reported may be off, for work of any length and any distribution.
-// Three conditions hold together:
+// The stopping criterion: when there are enough samples. All three conditions must hold:
 //
-//   least_samples   there are as many as asked at least
-//   noise           the standard error of the median is at most that share of it
-//   no drift        the medians of the first and of the second half differ by at most twice as
-//                   much: what clocks and caches do slowly would otherwise pass for a narrow
-//                   distribution, seen for too short a time
+//   least_samples   there are at least as many as requested
+//   noise           the relative standard error of the median is as low as requested
+//   no drift        the medians of the first and the second half differ by at most twice that.
+//                   Otherwise slow changes of clocks and caches look like a narrow distribution.
 //
-// Twice, since the difference of the halves' medians has twice the standard error of the whole's.
-// An entropy criterion (no new values appear) is left out: it asks for more samples of quantised
-// clocks and says nothing about the median.
+// Twice, because the difference of the halves' medians has twice the standard error. nvbench's
+// entropy criterion is not used: it needs more samples where the clock is coarse, and it does not
+// bound the error of the median.
 
 #include <cstddef>
 #include <vector>
@@ -20,27 +17,29 @@
 
 namespace graft::bench {
 
-// More than these are not taken of one case: they settle a deviation of 28 % at a noise of .5 %, and
-// bound a result file.
+// Enough for a deviation of 28 % at a noise of 0.5 %. It bounds the size of a result file.
 inline constexpr std::size_t most_samples = 5'000;
+
+// Throws Error(usage) for a method that can never end: noise below 0, no seconds, no samples.
+void check_method(const Method& method);
 
 enum class Step { go_on, settled, time_cap };
 
 class StoppingCriterion {
  public:
-  // Throws Error(usage) where the method can never settle: noise below 0, no seconds, no samples.
+  // Throws as check_method().
   explicit StoppingCriterion(const Method& method);
 
   void add(double seconds);
-  // What to do now, `elapsed` seconds after sampling began. time_cap also at `most_samples`.
+  // The next step, `elapsed` seconds after sampling began. time_cap also at `most_samples`.
   Step step(double elapsed) const;
   std::size_t samples() const { return sorted_.size(); }
-  // The two that are asked for, as shares of the median; infinite where there are too few samples.
+  // Relative to the median; infinite with too few samples.
   double noise() const;
   double drift() const;  // between the medians of the halves
 
-  bool noise_is_low() const;
-  bool drift_is_low() const;
+  bool noise_is_low() const { return noise() <= method_.noise; }
+  bool drift_is_low() const { return drift() <= 2.0 * method_.noise; }
 
  private:
   Method method_;

@@ -89,19 +89,6 @@ struct TrainConfig {
   OptimizerConfig optimizer;
 };
 
-// What `graft bench` measures, and how.
-struct BenchConfig {
-  std::vector<std::size_t> batch = {1, 8, 32, 128};
-  std::vector<ImageSize> size = {{150, 150}, {224, 224}};  // JSON: 150, or [height, width]
-  std::vector<Precision> precision = {Precision::fp32};
-  std::string filter;          // a regular expression that a case's name must contain; empty: all
-  std::string cache = "cold";  // cold | hot: what the work reads is in no cache, or in all of them
-  double noise = 0.005;        // enough samples: the median's standard error, as a share of it
-  std::size_t samples = 20;    // at least
-  double seconds = 5.0;        // the most for one case
-  std::string isa = "best";    // of a CPU: best | portable | avx2 | avx512
-};
-
 struct Config {
   std::string device = "auto";  // cpu | cuda | cuda:N | auto
   std::uint64_t seed = 1;
@@ -114,7 +101,6 @@ struct Config {
   FeaturesConfig features;
   HeadConfig head;
   TrainConfig train;
-  BenchConfig bench;
 };
 
 }  // namespace graft

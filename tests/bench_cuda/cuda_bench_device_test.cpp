@@ -1,5 +1,5 @@
-// A GPU as a device of the benchmarks: every case of every suite runs, on the virtual GPU without a
-// finding and without a time; what fails is a sentence.
+// A GPU as a BenchDevice. Every case of every suite runs, on the virtual GPU without an error and without a
+// time; failures are sentences.
 
 #include "bench/cuda/cuda_bench_device.h"
 
@@ -47,9 +47,10 @@ class CudaBench : public test::CudaTest {
     for (const Case& what : cases) {
       SCOPED_TRACE(what.name);
       const auto subject = device.prepare(what);
-      EXPECT_EQ(subject->sample(CacheState::cold, 1) > 0.0, device.gives_times());
+      const bool timed = device.has_timer() || what.clock == Clock::host;
+      EXPECT_EQ(subject->sample(CacheState::cold, 1) > 0.0, timed);
       if (hot == 0) continue;
-      EXPECT_EQ(subject->sample(CacheState::hot, hot) > 0.0, device.gives_times());
+      EXPECT_EQ(subject->sample(CacheState::hot, hot) > 0.0, timed);
     }
   }
 
@@ -115,7 +116,7 @@ TEST_P(CudaBenchLayers, EveryEngineRunsWithWhatFollowsIt) {
   CudaBenchDevice device = make();
   std::vector<Case> cases = device.cases(Suite::layers, one_point(GetParam()));
   expect_unique_names(cases);
-  // The first layer's padded channels, one without and one with a pool: the others are larger alone.
+  // The first layer's padded channels, and a layer without and with a pool; the others are only larger.
   std::erase_if(cases, [](const Case& what) {
     return !what.name.starts_with("layers/block1_") &&
            !what.name.starts_with("layers/block2_conv1");
@@ -123,7 +124,7 @@ TEST_P(CudaBenchLayers, EveryEngineRunsWithWhatFollowsIt) {
   run_all(device, cases, 0);
 }
 
-TEST_P(CudaBenchLayers, EachConvolutionIsThereWithEachEpilogueThatItCanHave) {
+TEST_P(CudaBenchLayers, EachConvolutionHasEachPossibleEpilogue) {
   CudaBenchDevice device = make();
   std::set<std::string> found;
   for (const Case& what : device.cases(Suite::layers, one_point(GetParam()))) {
@@ -188,10 +189,10 @@ TEST_F(CudaBench, ListingTakesNoMemory) {
   EXPECT_EQ(before, after);
 }
 
-TEST_F(CudaBench, TheVirtualGpuSaysThatItIsOneAndGivesNoTimes) {
-  if (!test::on_virtual_gpu()) GTEST_SKIP() << "a real GPU gives times";
+TEST_F(CudaBench, TheVirtualGpuIsNamedAndHasNoTimer) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "a real GPU has a timer";
   CudaBenchDevice device = make();
-  EXPECT_FALSE(device.gives_times());
+  EXPECT_FALSE(device.has_timer());
   const DeviceIdentity identity = device.identity();
   EXPECT_THAT(identity.name, StartsWith("virtual GPU ("));
   EXPECT_EQ(identity.device, "cuda:0");
@@ -201,12 +202,12 @@ TEST_F(CudaBench, TheVirtualGpuSaysThatItIsOneAndGivesNoTimes) {
   EXPECT_GT(identity.memory_bytes, 0U);
 }
 
-TEST_F(CudaBench, CeilingsAreMeasuredWhereThereAreTimes) {
+TEST_F(CudaBench, CeilingsAreMeasuredWithATimer) {
   CudaBenchDevice device = make();
   const Precision precisions[] = {Precision::fp16, Precision::bf16, Precision::tf32};
   const Ceilings ceilings = device.ceilings(precisions, {});
-  EXPECT_EQ(ceilings.bytes_per_second > 0.0, device.gives_times());
-  EXPECT_EQ(ceilings.flop_per_second.count(Precision::fp32) != 0, device.gives_times());
+  EXPECT_EQ(ceilings.bytes_per_second > 0.0, device.has_timer());
+  EXPECT_EQ(ceilings.flop_per_second.count(Precision::fp32) != 0, device.has_timer());
 }
 
 TEST_F(CudaBench, CeilingsCanBeInterrupted) {
@@ -237,11 +238,11 @@ TEST_F(CudaBench, WhatDoesNotFitIsRefusedBeforeMemoryIsTaken) {
   const auto cases = device.cases(Suite::kernels, huge);
   EXPECT_THAT(refusal([&] { device.prepare(cases.front()); }),
               ::testing::AllOf(StartsWith("kernels/preprocess/fp32/"),
-                               HasSubstr(" of the GPU's memory, and of the "),
+                               HasSubstr(" of GPU memory, but cuda:0 has "),
                                HasSubstr("choose smaller batches")));
 }
 
-TEST_F(CudaBench, AxesThatNoDeviceServesAreWrongUsage) {
+TEST_F(CudaBench, UnsupportedAxesAreWrongUsage) {
   CudaBenchDevice device = make();
   for (const Suite suite : {Suite::kernels, Suite::layers}) {
     try {
@@ -289,9 +290,9 @@ TEST_F(CudaBench, AFailureInASampleIsASentenceAndTheNextSampleRuns) {
   }
 }
 
-TEST_F(CudaBench, AMicroKernelThatDidNotRunIsFoundOut) {
-  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU leaves launches out";
-  // Each ceiling runs twice, and the gate before the second.
+TEST_F(CudaBench, ACeilingsKernelThatDidNotRunIsDetected) {
+  if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU skips launches";
+  // Each ceiling runs twice, and the blocking kernel before the second.
   for (const auto& [first, what] :
        {std::pair(1, "a copy"), std::pair(4, "fp32"), std::pair(7, "fp16")}) {
     SCOPED_TRACE(what);
@@ -299,8 +300,9 @@ TEST_F(CudaBench, AMicroKernelThatDidNotRunIsFoundOut) {
     const Precision precisions[] = {Precision::fp16};
     GRAFT_VIRTUAL_GPU(vgpu_set_faults)
     (fmt::format("cudaLaunchKernel:{}:0,cudaLaunchKernel:{}:0", first, first + 2).c_str());
-    EXPECT_THAT(refusal([&] { device.ceilings(precisions, {}); }),
-                StartsWith(fmt::format("the kernel that measures {} left wrong numbers", what)));
+    EXPECT_THAT(
+        refusal([&] { device.ceilings(precisions, {}); }),
+        StartsWith(fmt::format("the kernel that measures {} computed wrong numbers", what)));
     GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
   }
 }

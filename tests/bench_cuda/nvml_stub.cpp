@@ -1,5 +1,5 @@
-// Stands in for libnvidia-ml.so.1. NVML_STUB_OLD: as a library of before the functions got their
-// present names. NVML_STUB_EMPTY: one without any.
+// A stub of libnvidia-ml.so.1. NVML_STUB_OLD: with the former names of functions. NVML_STUB_EMPTY: without
+// functions.
 
 #include "tests/bench_cuda/nvml_stub.h"
 
@@ -16,14 +16,14 @@ namespace {
 
 constexpr int unknown_device = 6, too_small = 7;
 
-// Counts the call, and returns what it is to return.
+// Counts the call, and returns its configured code.
 int called(const char* function) {
   NvmlStub& stub = *nvml_stub();
   ++stub.calls[function];
   const auto failing = stub.failing.find(function);
   return failing == stub.failing.end() ? 0 : failing->second;
 }
-// Gives `value` where the call is to succeed.
+// Sets `value` on success.
 template <typename Value>
 int answer(const char* function, Value value, Value* out) {
   const int code = called(function);

@@ -1,12 +1,12 @@
 #pragma once
-// What the stand-in for NVML (nvml_stub.cpp) answers. A test finds it by dlsym: nvml_stub().
+// The values of the NVML stub (nvml_stub.cpp). Tests get them by dlsym of nvml_stub().
 
 #include <map>
 #include <string>
 #include <vector>
 
 struct NvmlStub {
-  // By function, what it returns instead of success; as NVML's codes. 999: unknown error.
+  // NVML's code by function, instead of success. 999: unknown error.
   std::map<std::string, int> failing;
   std::string pci_bus_id = "00000000:01:00.0";  // of its one device
   std::string driver = "580.65.06";

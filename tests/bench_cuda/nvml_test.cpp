@@ -1,4 +1,4 @@
-// What NVML says of a GPU, from a library that stands in for it: all of it, parts of it, none.
+// NVML's values from a stub library: all of them, some of them, none.
 
 #include "bench/cuda/nvml.h"
 
@@ -20,16 +20,16 @@ using ::testing::Optional;
 
 constexpr const char* bus = "00000000:01:00.0";
 
-// Keeps the library loaded, so that what it is told stays; as new for each test.
-class OfNvml : public ::testing::Test {
+// Keeps the stub loaded, and resets it for each test.
+class NvmlTest : public ::testing::Test {
  protected:
-  explicit OfNvml(const char* library = NVML_STUB) : library_(library) {
+  explicit NvmlTest(const char* library = NVML_STUB) : library_(library) {
     loaded_ = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (loaded_ == nullptr) throw std::runtime_error(dlerror());
     stub_ = reinterpret_cast<NvmlStub* (*)()>(dlsym(loaded_, "nvml_stub"))();
     *stub_ = {};
   }
-  ~OfNvml() override { dlclose(loaded_); }
+  ~NvmlTest() override { dlclose(loaded_); }
 
   Conditions conditions() const { return Nvml(bus, library_).conditions(); }
 
@@ -43,7 +43,7 @@ bool knows_nothing(const Conditions& now) {
          !now.clocks_locked && !now.other_processes && now.throttle_reasons.empty();
 }
 
-TEST_F(OfNvml, ClocksTemperatureAndPowerAreInTheirUnits) {
+TEST_F(NvmlTest, ClocksTemperatureAndPowerAreInTheirUnits) {
   const Conditions now = conditions();
   EXPECT_THAT(now.clock_mhz, Optional(1755.0));
   EXPECT_THAT(now.memory_clock_mhz, Optional(2619.0));
@@ -52,7 +52,7 @@ TEST_F(OfNvml, ClocksTemperatureAndPowerAreInTheirUnits) {
   EXPECT_EQ(Nvml(bus, library_).driver(), "580.65.06");
 }
 
-TEST_F(OfNvml, WhatItStartedIsShutDown) {
+TEST_F(NvmlTest, WhatItStartedIsShutDown) {
   {
     const Nvml nvml(bus, library_);
     EXPECT_EQ(stub_->started, 1);
@@ -62,7 +62,7 @@ TEST_F(OfNvml, WhatItStartedIsShutDown) {
   EXPECT_EQ(stub_->started, 0);
 }
 
-TEST_F(OfNvml, ReasonsToBeSlowAreWordsAndOthersAreNone) {
+TEST_F(NvmlTest, ReasonsToBeSlowAreWordsAndOthersAreNone) {
   stub_->reasons = 0x4 | 0x40;
   EXPECT_THAT(conditions().throttle_reasons, ElementsAre("power cap", "thermal, by the hardware"));
   stub_->reasons = 0x1;  // idle
@@ -74,7 +74,7 @@ TEST_F(OfNvml, ReasonsToBeSlowAreWordsAndOthersAreNone) {
                           "thermal, by the hardware", "power brake"));
 }
 
-TEST_F(OfNvml, ClocksAreLockedWhereASettingHoldsThem) {
+TEST_F(NvmlTest, ClocksAreLockedWhereASettingHoldsThem) {
   EXPECT_THAT(conditions().clocks_locked, Optional(false));
   stub_->reasons = 0x2;
   EXPECT_THAT(conditions().clocks_locked, Optional(true));
@@ -84,7 +84,7 @@ TEST_F(OfNvml, ClocksAreLockedWhereASettingHoldsThem) {
   EXPECT_THAT(conditions().clocks_locked, Optional(true));
 }
 
-TEST_F(OfNvml, OtherProcessesAreThoseBesideThisOne) {
+TEST_F(NvmlTest, OtherProcessesAreThoseBesideThisOne) {
   const auto own = static_cast<unsigned>(getpid());
   EXPECT_THAT(conditions().other_processes, Optional(0U));
   stub_->processes = {own};
@@ -93,7 +93,7 @@ TEST_F(OfNvml, OtherProcessesAreThoseBesideThisOne) {
   EXPECT_THAT(conditions().other_processes, Optional(2U));
 }
 
-TEST_F(OfNvml, WhereProcessesHaveOtherNumbersOneIsThisOne) {
+TEST_F(NvmlTest, WhereProcessesHaveOtherNumbersOneIsThisOne) {
   const auto own = static_cast<unsigned>(getpid());
   stub_->processes = {own + 1};
   EXPECT_THAT(conditions().other_processes, Optional(0U));
@@ -101,15 +101,15 @@ TEST_F(OfNvml, WhereProcessesHaveOtherNumbersOneIsThisOne) {
   EXPECT_THAT(conditions().other_processes, Optional(2U));
 }
 
-TEST_F(OfNvml, ManyProcessesAreAllCounted) {
+TEST_F(NvmlTest, ManyProcessesAreAllCounted) {
   stub_->processes.resize(300);
   const auto own = static_cast<unsigned>(getpid());
   std::iota(stub_->processes.begin(), stub_->processes.end(), own);
   EXPECT_THAT(conditions().other_processes, Optional(299U));
 }
 
-TEST_F(OfNvml, AFunctionThatRefusesCostsItsValueAlone) {
-  const Conditions whole = conditions();
+TEST_F(NvmlTest, AFunctionThatRefusesCostsItsValueAlone) {
+  const Conditions all = conditions();
   std::vector<std::string> functions;
   for (const auto& [function, count] : stub_->calls) {
     if (function.find("Device") != std::string::npos) functions.push_back(function);
@@ -120,7 +120,7 @@ TEST_F(OfNvml, AFunctionThatRefusesCostsItsValueAlone) {
            int{now.temperature_celsius.has_value()} + int{now.power_watts.has_value()} +
            int{now.clocks_locked.has_value()} + int{now.other_processes.has_value()};
   };
-  EXPECT_EQ(count_known(whole), 6);
+  EXPECT_EQ(count_known(all), 6);
   const std::map<std::string, int> left = {
       {"nvmlDeviceGetHandleByPciBusId_v2", 0},
       {"nvmlDeviceGetClockInfo", 4},          // two of them
@@ -133,7 +133,7 @@ TEST_F(OfNvml, AFunctionThatRefusesCostsItsValueAlone) {
   }
 }
 
-TEST_F(OfNvml, OneThatDoesNotStartKnowsNothing) {
+TEST_F(NvmlTest, OneThatDoesNotStartKnowsNothing) {
   stub_->failing = {{"nvmlInit_v2", 9}};  // the driver is not loaded
   const Nvml nvml(bus, library_);
   EXPECT_TRUE(knows_nothing(nvml.conditions()));
@@ -141,26 +141,26 @@ TEST_F(OfNvml, OneThatDoesNotStartKnowsNothing) {
   EXPECT_EQ(stub_->started, 0);
 }
 
-TEST_F(OfNvml, AnotherDeviceIsNotMistakenForThisOne) {
+TEST_F(NvmlTest, AnotherDeviceIsNotMistakenForThisOne) {
   EXPECT_TRUE(knows_nothing(Nvml("00000000:02:00.0", library_).conditions()));
 }
 
-TEST(OfNoNvml, NothingIsKnown) {
+TEST(MissingNvml, NothingIsKnown) {
   const Nvml nvml(bus, "libnvidia-ml-that-is-not-there.so");
   EXPECT_TRUE(knows_nothing(nvml.conditions()));
   EXPECT_EQ(nvml.driver(), "");
 }
 
-TEST(OfNvmlWithoutItsFunctions, NothingIsKnown) {
+TEST(NvmlWithoutFunctions, NothingIsKnown) {
   EXPECT_TRUE(knows_nothing(Nvml(bus, NVML_STUB_EMPTY).conditions()));
 }
 
-class OfOldNvml : public OfNvml {
+class OldNvmlTest : public NvmlTest {
  protected:
-  OfOldNvml() : OfNvml(NVML_STUB_OLD) {}
+  OldNvmlTest() : NvmlTest(NVML_STUB_OLD) {}
 };
 
-TEST_F(OfOldNvml, ReasonsComeByTheirOldNameAndProcessesAreUnknown) {
+TEST_F(OldNvmlTest, ReasonsComeByTheirOldNameAndProcessesAreUnknown) {
   stub_->reasons = 0x20;
   const Conditions now = conditions();
   EXPECT_THAT(now.throttle_reasons, ElementsAre("thermal, by the driver"));

@@ -1,10 +1,10 @@
-// The kernels that measure ceilings leave what their work leaves, and the gate opens.
+// The kernels that measure ceilings, the blocking kernel, and the sampler.
 
 #include "bench/cuda/peaks.h"
 
 #include <numeric>
 
-#include "bench/cuda/gate.h"
+#include "bench/cuda/blocking_kernel.h"
 #include "bench/cuda/sampler.h"
 #include "engine/base/error.h"
 #include "tests/kernels_cuda/cuda_test.h"
@@ -75,34 +75,34 @@ TEST_F(Peaks, TheTensorCoresAddUpTheirProducts) {
   EXPECT_THROW(tensor_core_peak(Precision::fp32, nullptr, shape, nullptr), std::invalid_argument);
 }
 
-TEST_F(Peaks, AGateThatIsOpenedLetsTheStreamGoOn) {
+TEST_F(Peaks, TheBlockingKernelEndsWhenItsFlagIsSet) {
   const cuda::Stream stream;
-  const cuda::PinnedBuffer memory(sizeof(GateWords));
-  auto* words = memory.as<GateWords>();
-  *words = {1, 0};
-  wait_at_gate(words, 1000, stream.get());
+  const cuda::PinnedBuffer memory(sizeof(BlockingFlags));
+  auto* flags = memory.as<BlockingFlags>();
+  *flags = {1, 0};
+  block_stream(flags, 1000, stream.get());
   stream.wait();
-  EXPECT_EQ(words->gave_up, 0U);
+  EXPECT_EQ(flags->timed_out, 0U);
 }
 
-TEST_F(Peaks, AGateThatNobodyOpensGivesUp) {
+TEST_F(Peaks, TheBlockingKernelTimesOut) {
   const cuda::Stream stream;
-  const cuda::PinnedBuffer memory(sizeof(GateWords));
-  auto* words = memory.as<GateWords>();
-  *words = {};
-  wait_at_gate(words, 5, stream.get());
+  const cuda::PinnedBuffer memory(sizeof(BlockingFlags));
+  auto* flags = memory.as<BlockingFlags>();
+  *flags = {};
+  block_stream(flags, 5, stream.get());
   stream.wait();
-  EXPECT_EQ(words->gave_up, 1U);
+  EXPECT_EQ(flags->timed_out, 1U);
 }
 
-class OfSampler : public test::CudaTest {
+class SamplerTest : public test::CudaTest {
  protected:
-  static Sampler sampler(bool gives_times) {
-    return Sampler({.gives_times = gives_times, .flush_bytes = 4096});
+  static Sampler sampler(bool has_timer) {
+    return Sampler({.has_timer = has_timer, .flush_bytes = 4096});
   }
 };
 
-TEST_F(OfSampler, WorkRunsAsOftenAsItIsAsked) {
+TEST_F(SamplerTest, WorkRunsTheRequestedNumberOfTimes) {
   Sampler clock = sampler(!test::on_virtual_gpu());
   std::size_t runs = 0;
   const Work work = [&](cudaStream_t) { ++runs; };
@@ -116,24 +116,23 @@ TEST_F(OfSampler, WorkRunsAsOftenAsItIsAsked) {
   EXPECT_EQ(runs, 1U);
 }
 
-// More than one gate can hold is timed in pieces; between the events of each lies the piece alone.
-// The virtual GPU counts a microsecond from an event to the next, whatever lies between them.
-TEST_F(OfSampler, PiecesAddUpToWhatIsAsked) {
-  Sampler clock({.piece_executions = 4});
+// The virtual GPU's time between two events is always a microsecond.
+TEST_F(SamplerTest, BatchesAddUp) {
+  Sampler clock({.batch_executions = 4});
   std::size_t runs = 0;
   const Work work = [&](cudaStream_t) { ++runs; };
-  for (const auto& [times, pieces] :
+  for (const auto& [times, batches] :
        {std::pair(1, 1), std::pair(4, 1), std::pair(5, 2), std::pair(12, 3), std::pair(15, 4)}) {
     SCOPED_TRACE(times);
     runs = 0;
     const double seconds = clock.seconds(work, CacheState::hot, static_cast<std::size_t>(times));
     EXPECT_EQ(runs, static_cast<std::size_t>(times));
     if (!test::on_virtual_gpu()) continue;
-    EXPECT_NEAR(seconds, pieces * 1e-6, 1e-9);
+    EXPECT_NEAR(seconds, batches * 1e-6, 1e-9);
   }
 }
 
-TEST_F(OfSampler, WorkThatThrowsLeavesTheStreamUsable) {
+TEST_F(SamplerTest, WorkThatThrowsLeavesTheStreamUsable) {
   Sampler clock = sampler(!test::on_virtual_gpu());
   const Work broken = [](cudaStream_t) { throw std::runtime_error("broken"); };
   EXPECT_THROW(clock.seconds(broken, CacheState::cold, 1), std::runtime_error);
@@ -141,23 +140,22 @@ TEST_F(OfSampler, WorkThatThrowsLeavesTheStreamUsable) {
   EXPECT_GE(clock.seconds([](cudaStream_t) {}, CacheState::cold, 1), 0.0);
 }
 
-TEST_F(OfSampler, ADeviceWithoutTimesGivesNone) {
+TEST_F(SamplerTest, WithoutATimerTheTimeIsZero) {
   Sampler clock = sampler(false);
   EXPECT_EQ(clock.seconds([](cudaStream_t) {}, CacheState::hot, 3), 0.0);
 }
 
-// As where a launch waits for its kernel: the gate is never found open.
-TEST_F(OfSampler, WhereLaunchesWaitThereAreNoTimes) {
-  Sampler clock({.probe_looks = 0});
-  EXPECT_FALSE(clock.gives_times());
+// As where launches wait: the blocking kernel never sees its flag.
+TEST_F(SamplerTest, WhereLaunchesWaitThereIsNoTimer) {
+  Sampler clock({.probe_polls = 0});
+  EXPECT_FALSE(clock.has_timer());
   EXPECT_EQ(clock.seconds([](cudaStream_t) {}, CacheState::hot, 3), 0.0);
-  EXPECT_TRUE(Sampler({}).gives_times());
+  EXPECT_TRUE(Sampler({}).has_timer());
 }
 
-// The gate's looks are used up before the host has enqueued its work: such a time is no time. Less
-// work is tried in its stead.
-TEST_F(OfSampler, ASampleThatTheHostWasTooSlowForIsRefused) {
-  Sampler clock({.piece_executions = 8, .gate_looks = 0});
+// The blocking kernel times out before the host has enqueued its work. Fewer executions are tried.
+TEST_F(SamplerTest, ASampleOfATooSlowHostIsRefused) {
+  Sampler clock({.batch_executions = 8, .polls = 0});
   std::size_t runs = 0;
   try {
     clock.seconds([&](cudaStream_t) { ++runs; }, CacheState::hot, 20);

@@ -15,7 +15,7 @@ class FakeSubject final : public Subject {
     device_.at_sample(device_.samples.size() - 1);
     const double took = device_.seconds * static_cast<double>(times);
     device_.time.pass(took + (cache == CacheState::cold ? device_.flush_seconds : 0.0));
-    return device_.times ? took : 0.0;
+    return device_.timer ? took : 0.0;
   }
   std::vector<std::pair<std::string, double>> stages() const override { return device_.shares; }
 

@@ -1,5 +1,5 @@
 #pragma once
-// A device of which a test says everything, and a clock that only its work moves.
+// A device that a test controls, and a clock that only its work advances.
 
 #include <functional>
 #include <memory>
@@ -23,19 +23,19 @@ class FakeTime final : public TimeSource {
 
 struct FakeDevice final : BenchDevice {
   FakeTime time;
-  bool times = true;
-  std::string no_times_since = "virtual: no times";
+  bool timer = true;
+  std::string timer_reason = "virtual GPU: no timer";
   double seconds = 2e-3;        // of one execution
   double flush_seconds = 1e-3;  // that pass before a cold sample
   Conditions now;
   Ceilings reached = {1e12, {{Precision::fp16, 1e14}}};
   std::vector<std::pair<std::string, double>> shares;
-  // What is done at a sample, by its number, before it is given; may throw, and change all this.
+  // Called before each sample, with its number. It may throw, and change the members.
   std::function<void(std::size_t)> at_sample = [](std::size_t) {};
   std::function<void(const Case&)> at_prepare = [](const Case&) {};
   std::function<void(std::stop_token)> at_ceilings = [](const std::stop_token&) {};
 
-  // What was asked of it.
+  // The calls so far.
   struct Call {
     CacheState cache;
     std::size_t times;
@@ -45,8 +45,8 @@ struct FakeDevice final : BenchDevice {
   std::size_t conditions_read = 0, ceilings_measured = 0, subjects = 0;
 
   DeviceIdentity identity() override { return {"fake:0", "a fake", "", "", "", "", 0}; }
-  bool gives_times() const override { return times; }
-  std::string why_no_times() const override { return no_times_since; }
+  bool has_timer() const override { return timer; }
+  std::string missing_timer_reason() const override { return timer_reason; }
   std::vector<Case> cases(Suite, const Axes&) override { return {}; }
   std::unique_ptr<Subject> prepare(const Case& which) override;
   Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override;

@@ -54,8 +54,8 @@ Result made_result(std::vector<Measurement> measurements) {
   result.ceilings.bytes_per_second = 2e12;
   result.ceilings.flop_per_second = {{Precision::fp32, 5e13}, {Precision::fp16, 8e14}};
   result.date = "2026-11-24T23:29:52Z";
-  result.config = R"({"device":"cuda","bench":{"noise":0.005}})";
-  result.remarks = {"a remark, of all of it"};
+  result.config = R"({"device":"cuda","train":{"epochs":20}})";
+  result.warnings = {"a warning of all cases"};
   result.measurements = std::move(measurements);
   return result;
 }

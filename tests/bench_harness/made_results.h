@@ -1,5 +1,5 @@
 #pragma once
-// Results and noise that are made, the same on every machine.
+// Generated results and noise, the same on every machine.
 
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +29,7 @@ std::vector<double> made_samples(double median, double deviation, std::size_t co
 
 Case made_case(const std::string& name, Suite suite = Suite::kernels);
 Measurement made_measurement(const std::string& name, std::vector<double> samples);
-// Of a device that is not there, with everything filled in.
+// With every member set.
 Result made_result(std::vector<Measurement> measurements);
 
 }  // namespace graft::bench::test

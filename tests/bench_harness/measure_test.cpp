@@ -38,7 +38,7 @@ TEST(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {
   EXPECT_EQ(measurement.samples.front(), 2e-3);
   EXPECT_EQ(measurement.executions, 1U);
   EXPECT_EQ(measurement.what.name, "kernels/some");
-  EXPECT_THAT(measurement.remarks, IsEmpty());
+  EXPECT_THAT(measurement.warnings, IsEmpty());
   for (const FakeDevice::Call& call : device.samples) {
     EXPECT_EQ(call.cache, CacheState::cold);
     EXPECT_EQ(call.times, 1U);
@@ -70,7 +70,7 @@ TEST(Measure, LongWorkIsTimedOneExecutionAtATimeHotToo) {
   EXPECT_EQ(device.samples.size(), 1 + measurement.samples.size()) << "it is warm after one";
 }
 
-TEST(Measure, TheTimeCapEndsWhatDoesNotSettleAndTheRemarkSaysBy) {
+TEST(Measure, TheTimeCapEndsWhatDoesNotSettleWithAWarning) {
   FakeDevice device;
   NormalNoise noise(1);
   device.at_sample = [&](std::size_t) { device.seconds = 0.02 * (1.0 + std::abs(noise.next())); };
@@ -79,8 +79,8 @@ TEST(Measure, TheTimeCapEndsWhatDoesNotSettleAndTheRemarkSaysBy) {
   const Measurement measurement = measured(device, method);
   EXPECT_EQ(measurement.ended, Ended::time_cap);
   EXPECT_THAT(
-      measurement.remarks,
-      ElementsAre(::testing::ContainsRegex("^the noise is [0-9.]+ % where 0.5 % was asked")));
+      measurement.warnings,
+      ElementsAre(::testing::MatchesRegex("the noise is [0-9.]+ %, above the requested 0.5 %")));
 }
 
 TEST(Measure, LoudNoiseIsSaidAsAPlainNumber) {
@@ -90,8 +90,9 @@ TEST(Measure, LoudNoiseIsSaidAsAPlainNumber) {
   Method method;
   method.seconds = 0.5;
   method.least_samples = 6;
-  EXPECT_THAT(measured(device, method).remarks,
-              ElementsAre(::testing::MatchesRegex("the noise is [0-9]+ % where 0.5 % was asked")));
+  EXPECT_THAT(
+      measured(device, method).warnings,
+      ElementsAre(::testing::MatchesRegex("the noise is [0-9]+ %, above the requested 0.5 %")));
 }
 
 TEST(Measure, FewSamplesAndDriftAreSaid) {
@@ -101,15 +102,15 @@ TEST(Measure, FewSamplesAndDriftAreSaid) {
   method.seconds = 1.0;
   const Measurement few = measured(device, method);
   EXPECT_EQ(few.ended, Ended::time_cap);
-  EXPECT_THAT(few.remarks, ElementsAre("3 samples of 20 wanted"));
+  EXPECT_THAT(few.warnings, ElementsAre("3 samples of 20 wanted"));
   method.least_samples = 1;
-  EXPECT_THAT(measured(device, method).remarks, ElementsAre("3 samples of 6 wanted"));
+  EXPECT_THAT(measured(device, method).warnings, ElementsAre("3 samples of 6 wanted"));
   method.least_samples = 20;
   device.at_sample = [&](std::size_t) { device.seconds *= 1.0012; };
   device.seconds = 0.01;
   method.seconds = 0.3;
   const Measurement drifting = measured(device, method);
-  EXPECT_THAT(drifting.remarks, Contains(HasSubstr("the times drift: by ")));
+  EXPECT_THAT(drifting.warnings, Contains(HasSubstr("the times drift by ")));
 }
 
 TEST(Measure, ConditionsAreReadEveryFiftyMillisecondsOfShortSamples) {
@@ -138,9 +139,9 @@ TEST(Measure, SamplesOfAWindowThatThrottledAreThrownAwayAndCounted) {
   EXPECT_EQ(measurement.ended, Ended::settled);
   EXPECT_GT(measurement.throttled, 5U);
   EXPECT_THAT(measurement.samples, ::testing::Each(2e-3)) << "none of the slow ones";
-  EXPECT_THAT(measurement.remarks,
+  EXPECT_THAT(measurement.warnings,
               ElementsAre(::testing::MatchesRegex(
-                  "[0-9]+ samples thrown away: the device throttled \\(power cap\\)")));
+                  "[0-9]+ samples discarded: the device throttled \\(power cap\\)")));
 }
 
 TEST(Measure, ADeviceThatAlwaysThrottlesIsMeasuredLikeThatAndTheRemarkSaysSo) {
@@ -153,9 +154,9 @@ TEST(Measure, ADeviceThatAlwaysThrottlesIsMeasuredLikeThatAndTheRemarkSaysSo) {
   EXPECT_GE(measurement.samples.size(), 20U);
   EXPECT_GT(measurement.throttled, 0U);
   EXPECT_THAT(
-      measurement.remarks,
-      Contains("measured while the device throttled (power cap, thermal), as it had for half "
-               "of the time"));
+      measurement.warnings,
+      Contains(
+          "measured during throttling (power cap, thermal), which lasted half of the time limit"));
 }
 
 TEST(Measure, LongWorkOnADeviceThatThrottlesHasASampleAtLeast) {
@@ -175,7 +176,7 @@ TEST(Measure, ABusyDeviceIsSaid) {
   device.at_sample = [&](std::size_t number) {
     device.now.other_processes = number == 180 ? 0 : number > 180 ? 1 : 2;
   };
-  EXPECT_THAT(measured(device).remarks, ElementsAre("the device is busy: 2 other processes"));
+  EXPECT_THAT(measured(device).warnings, ElementsAre("the device is busy: 2 other processes"));
 }
 
 TEST(Measure, StagesAreTheMediansOfTheirShares) {
@@ -192,14 +193,14 @@ TEST(Measure, StagesAreTheMediansOfTheirShares) {
 
 TEST(Measure, ADeviceWithoutTimesRunsOnce) {
   FakeDevice device;
-  device.times = false;
+  device.timer = false;
   device.shares = {{"read", 0.5}};
   const Measurement measurement = measured(device);
-  EXPECT_EQ(measurement.ended, Ended::no_times);
+  EXPECT_EQ(measurement.ended, Ended::no_timer);
   EXPECT_EQ(device.samples.size(), 1U);
   EXPECT_THAT(measurement.samples, IsEmpty());
   EXPECT_THAT(measurement.stages, IsEmpty());
-  EXPECT_THAT(measurement.remarks, IsEmpty());
+  EXPECT_THAT(measurement.warnings, IsEmpty());
 }
 
 TEST(Measure, WorkThatThrowsEndsAsFailedWithItsSentence) {
@@ -208,7 +209,7 @@ TEST(Measure, WorkThatThrowsEndsAsFailedWithItsSentence) {
   const Measurement at_once = measured(device);
   EXPECT_EQ(at_once.ended, Ended::failed);
   EXPECT_EQ(at_once.failure, "It is too large.");
-  EXPECT_THAT(at_once.remarks, IsEmpty());
+  EXPECT_THAT(at_once.warnings, IsEmpty());
   device.at_prepare = [](const Case&) { throw std::bad_alloc(); };
   EXPECT_THAT(measured(device).failure, HasSubstr("host memory"));
   device.at_prepare = [](const Case&) {};
@@ -235,7 +236,7 @@ TEST(Measure, ATimeThatIsNoneFails) {
   device.seconds = 0.0;
   const Measurement measurement = measured(device);
   EXPECT_EQ(measurement.ended, Ended::failed);
-  EXPECT_THAT(measurement.failure, HasSubstr("The device clock gave 0 s"));
+  EXPECT_THAT(measurement.failure, HasSubstr("the device clock measured 0 s"));
 }
 
 TEST(Measure, StoppedKeepsTheSamplesThatItHas) {
@@ -249,7 +250,7 @@ TEST(Measure, StoppedKeepsTheSamplesThatItHas) {
   const Measurement measurement = measured(device, endless, stop.get_token());
   EXPECT_EQ(measurement.ended, Ended::interrupted);
   EXPECT_EQ(measurement.samples.size(), 201U - 167U);
-  EXPECT_THAT(measurement.remarks, ElementsAre("34 samples of 1,000 wanted"));
+  EXPECT_THAT(measurement.warnings, ElementsAre("34 samples of 1,000 wanted"));
 }
 
 TEST(Measure, StoppedBeforeItBeginsTakesNoSample) {

@@ -49,7 +49,7 @@ TEST(Run, MeasuresTheCeilingsAndThenEachCaseAndSaysWhatItWas) {
   EXPECT_EQ(run.result.measurements[2].what.name, "kernels/three");
 }
 
-TEST(Run, GivesTheResultBeforeTheFirstAndAfterEachCaseAndSaysThatItIsNotWhole) {
+TEST(Run, GivesTheResultBeforeTheFirstAndAfterEachCaseAsIncomplete) {
   FakeDevice device;
   const Ran run = run_of(device);
   ASSERT_EQ(run.after_each.size(), 4U);
@@ -92,7 +92,7 @@ TEST(Run, InterruptedKeepsWhatItHas) {
   EXPECT_EQ(run.after_each.size(), 3U);
 }
 
-TEST(Run, InterruptedWhileTheCeilingsAreMeasuredIsNotWhole) {
+TEST(Run, InterruptedWhileTheCeilingsAreMeasuredIsIncomplete) {
   FakeDevice device;
   device.at_ceilings = [](std::stop_token) { throw Error(ErrorKind::interrupted, "Stopped."); };
   const Ran run = run_of(device);
@@ -100,27 +100,27 @@ TEST(Run, InterruptedWhileTheCeilingsAreMeasuredIsNotWhole) {
   EXPECT_TRUE(run.result.measurements.empty());
 }
 
-TEST(Run, CeilingsThatCannotBeMeasuredBecomeARemark) {
+TEST(Run, CeilingsThatCannotBeMeasuredBecomeAWarning) {
   FakeDevice device;
   device.at_ceilings = [](std::stop_token) { throw Error(ErrorKind::device, "No memory."); };
   const Ran run = run_of(device);
   EXPECT_TRUE(run.result.complete);
-  EXPECT_THAT(run.result.remarks, Contains("the ceilings could not be measured: No memory."));
+  EXPECT_THAT(run.result.warnings, Contains("the ceilings could not be measured: No memory."));
   device.at_ceilings = [](std::stop_token) { throw std::bad_alloc(); };
-  EXPECT_THAT(run_of(device).result.remarks,
+  EXPECT_THAT(run_of(device).result.warnings,
               Contains("the ceilings could not be measured: there is not enough host memory"));
 }
 
-TEST(Run, WithoutTimesEverythingRunsOnceAndNoCeilingIsMeasured) {
+TEST(Run, WithoutATimerEverythingRunsOnceAndNoCeilingIsMeasured) {
   FakeDevice device;
-  device.times = false;
+  device.timer = false;
   const Ran run = run_of(device);
   EXPECT_EQ(device.ceilings_measured, 0U);
   EXPECT_EQ(device.samples.size(), 3U);
-  EXPECT_FALSE(run.result.gives_times);
-  EXPECT_THAT(run.result.remarks, ElementsAre("virtual: no times"));
-  device.no_times_since = "no times: launches wait";
-  EXPECT_THAT(run_of(device).result.remarks, ElementsAre("no times: launches wait"));
+  EXPECT_FALSE(run.result.has_timer);
+  EXPECT_THAT(run.result.warnings, ElementsAre("virtual GPU: no timer"));
+  device.timer_reason = "no timer: launches wait";
+  EXPECT_THAT(run_of(device).result.warnings, ElementsAre("no timer: launches wait"));
 }
 
 TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
@@ -130,9 +130,9 @@ TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
   About debug;
   debug.build.build_type = "Debug";
   const Ran run = run_of(device, three_cases, {}, debug);
-  EXPECT_THAT(run.result.remarks, Contains("a debug build"));
-  EXPECT_THAT(run.result.remarks, Contains("clocks are not locked"));
-  EXPECT_THAT(run.result.remarks, Contains("the device is busy: 1 other process"));
+  EXPECT_THAT(run.result.warnings, Contains("a debug build"));
+  EXPECT_THAT(run.result.warnings, Contains("clocks are not locked"));
+  EXPECT_THAT(run.result.warnings, Contains("the device is busy: 1 other process"));
 }
 
 TEST(Run, SaysFreeClocksThatOnlyADeviceAtWorkTellsOf) {
@@ -140,16 +140,16 @@ TEST(Run, SaysFreeClocksThatOnlyADeviceAtWorkTellsOf) {
   device.at_sample = [&](std::size_t) { device.now.clocks_locked = false; };
   const Ran run = run_of(device);
   EXPECT_FALSE(run.result.at_start.clocks_locked);
-  EXPECT_THAT(run.result.remarks, Contains("clocks are not locked"));
-  EXPECT_THAT(run.result.measurements[0].remarks, ElementsAre("clocks are not locked"));
-  EXPECT_THAT(run.after_each[1].remarks, Contains("clocks are not locked"));
+  EXPECT_THAT(run.result.warnings, Contains("clocks are not locked"));
+  EXPECT_THAT(run.result.measurements[0].warnings, ElementsAre("clocks are not locked"));
+  EXPECT_THAT(run.after_each[1].warnings, Contains("clocks are not locked"));
 }
 
 TEST(Run, SaysNothingOfClocksThatAreLockedOrNotKnown) {
   FakeDevice device;
-  EXPECT_THAT(run_of(device).result.remarks, Not(Contains(HasSubstr("clocks"))));
+  EXPECT_THAT(run_of(device).result.warnings, Not(Contains(HasSubstr("clocks"))));
   device.now.clocks_locked = true;
-  EXPECT_THAT(run_of(device).result.remarks, Not(Contains(HasSubstr("clocks"))));
+  EXPECT_THAT(run_of(device).result.warnings, Not(Contains(HasSubstr("clocks"))));
 }
 
 TEST(Run, KeepsTheConditionsOfTheStartAndOfTheEnd) {
@@ -166,11 +166,11 @@ TEST(Run, RefusesTwoCasesOfOneNameBeforeAnythingRuns) {
   EXPECT_THAT(error_of([&] {
                 run_of(device, {made_case("twice"), made_case("twice")});
               }),
-              HasSubstr("Two cases are called twice"));
+              HasSubstr("two cases are called twice"));
   EXPECT_TRUE(device.samples.empty());
 }
 
-TEST(Run, OfNoCasesIsWhole) {
+TEST(Run, OfNoCasesIsComplete) {
   FakeDevice device;
   const Ran run = run_of(device, {});
   EXPECT_TRUE(run.result.complete);

@@ -7,11 +7,6 @@
 //   rng = np.random.default_rng(1)
 //   for x in (1 + 0.01 * rng.standard_normal((20000, 101)), rng.exponential(1, (20000, 101))):
 //       print(np.median(x, axis=1).std(ddof=1))
-//   i = np.arange(1, 41.0)
-//   x, y = 1 + 0.02 * np.sin(i * i), 0.97 * (1 + 0.02 * np.sin(i * i + 0.5))
-//   rng = np.random.default_rng(1)
-//   medians = [np.median(rng.choice(z, (200000, 40)), axis=1) for z in (y, x)]
-//   print(np.quantile(medians[0] / medians[1], [.025, .975]))
 
 #include "bench/harness/statistics.h"
 
@@ -104,53 +99,6 @@ TEST(Noise, IsAShareOfTheMedian) {
   EXPECT_DOUBLE_EQ(noise_of(odd), standard_error_of_median(sorted(odd)) / 3.1);
   EXPECT_TRUE(std::isinf(noise_of({})));
   EXPECT_TRUE(std::isinf(noise_of(std::vector{0.0, 0.0})));
-}
-
-TEST(TheIntervalOfARatio, IsNumpysBootstrap) {
-  std::vector<double> before;
-  std::vector<double> after;
-  for (int index = 1; index <= 40; ++index) {
-    before.push_back(1 + 0.02 * std::sin(index * index));
-    after.push_back(0.97 * (1 + 0.02 * std::sin(index * index + 0.5)));
-  }
-  const Interval interval = interval_of_ratio(before, after);
-  EXPECT_NEAR(interval.low, 0.96429657, 1e-3);
-  EXPECT_NEAR(interval.high, 0.98527172, 1e-3);
-}
-
-TEST(TheIntervalOfARatio, IsTheSameEachTimeAndAnotherWithAnotherSeed) {
-  const std::vector<double> before = made_samples(1.0, 0.02, 33, 1);
-  const std::vector<double> after = made_samples(1.1, 0.02, 20, 2);
-  const Interval one = interval_of_ratio(before, after);
-  const Interval again = interval_of_ratio(before, after);
-  EXPECT_EQ(one.low, again.low);
-  EXPECT_EQ(one.high, again.high);
-  Bootstrap other;
-  other.seed = 5;
-  EXPECT_NE(interval_of_ratio(before, after, other).low, one.low);
-}
-
-TEST(TheIntervalOfARatio, HoldsTheTrueRatioAboutAsOftenAsItPromises) {
-  constexpr int sets = 200;
-  int held = 0;
-  Bootstrap quick;
-  quick.resamples = 400;
-  for (int set = 0; set < sets; ++set) {
-    const auto seed = static_cast<std::uint64_t>(2 * set);
-    const Interval interval = interval_of_ratio(made_samples(1.0, 0.03, 25, seed),
-                                                made_samples(0.9, 0.03, 25, seed + 1), quick);
-    held += interval.low <= 0.9 && 0.9 <= interval.high ? 1 : 0;
-  }
-  EXPECT_GE(held, sets * 90 / 100);
-  EXPECT_LT(held, sets);
-}
-
-TEST(TheIntervalOfARatio, NeedsASampleOnEachSide) {
-  EXPECT_THROW(interval_of_ratio({}, even), Error);
-  EXPECT_THROW(interval_of_ratio(even, {}), Error);
-  const Interval single = interval_of_ratio(std::vector{2.0}, std::vector{3.0});
-  EXPECT_EQ(single.low, 1.5);
-  EXPECT_EQ(single.high, 1.5);
 }
 
 }  // namespace

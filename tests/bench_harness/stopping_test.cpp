@@ -129,11 +129,12 @@ TEST(Stopping, AMethodThatCannotEndIsRefused) {
     change(method);
     return error_of([&] { StoppingCriterion criterion(method); });
   };
-  EXPECT_THAT(refusal([](Method& method) { method.noise = -0.1; }), HasSubstr("noise: -0.1"));
+  EXPECT_THAT(refusal([](Method& method) { method.noise = -0.1; }),
+              HasSubstr("noise: expected 0 or more, such as 0.005, got -0.1"));
   EXPECT_THAT(refusal([](Method& method) { method.noise = std::nan(""); }), HasSubstr("noise"));
-  EXPECT_THAT(refusal([](Method& method) { method.seconds = 0.0; }), HasSubstr("in 0 s"));
-  EXPECT_THAT(refusal([](Method& method) { method.warm_up_seconds = -1.0; }), HasSubstr("-1 s"));
-  EXPECT_THAT(refusal([](Method& method) { method.least_samples = 0; }), HasSubstr("samples: 0"));
+  EXPECT_THAT(refusal([](Method& method) { method.seconds = 0.0; }), HasSubstr("got 0 and"));
+  EXPECT_THAT(refusal([](Method& method) { method.warm_up_seconds = -1.0; }), HasSubstr("and -1"));
+  EXPECT_THAT(refusal([](Method& method) { method.least_samples = 0; }), HasSubstr("got 0"));
   EXPECT_THAT(refusal([](Method& method) { method.least_samples = 5001; }),
               HasSubstr("1 to 5,000"));
 }

@@ -211,42 +211,6 @@ TEST(EffectiveConfig, ReadsBackAsTheSameConfig) {
   }
 }
 
-TEST(EffectiveConfig, HasTheBlockBenchOnlyWhereItSaysSomething) {
-  EXPECT_THAT(effective_config(parse(minimal_config())), ::testing::Not(HasSubstr("bench")));
-  const std::string text =
-      effective_config(parse(minimal_config(R"(, "bench": {"size": [[150, 150], [480, 640]]})")));
-  EXPECT_THAT(text, HasSubstr("\"bench\""));
-  EXPECT_THAT(text, HasSubstr("\"samples\": 20"));
-  EXPECT_EQ(effective_config(parse(text)), text);
-}
-
-TEST(Bench, AFilterThatIsNoRegularExpressionIsRefusedWithItsPlace) {
-  EXPECT_EQ(refusal_of(minimal_config(), {"bench.filter=a(b"}),
-            "--set bench.filter=a(b: bench.filter: expected a regular expression (of ECMAScript), "
-            "found \"a(b\"");
-  EXPECT_EQ(parse(minimal_config(), {"bench.filter=5"}).bench.filter, "5");
-}
-
-TEST(Bench, AFilterOfAnyDepthIsRefusedByItsLength) {
-  const auto nested = [](std::size_t depth) {
-    return std::string(depth, '(') + std::string(depth, ')');
-  };
-  EXPECT_EQ(parse(minimal_config(), {"bench.filter=" + nested(250)}).bench.filter, nested(250));
-  for (const std::size_t depth : {std::size_t{251}, std::size_t{120'000}})
-    EXPECT_THAT(
-        refusal_of(minimal_config(), {"bench.filter=" + nested(depth)}),
-        HasSubstr(fmt::format("bench.filter: expected a regular expression of at most 500 bytes, "
-                              "found {} bytes",
-                              2 * depth)));
-}
-
-TEST(Bench, SettingsCanDoWithoutAConfig) {
-  const std::vector<program::Setting> settings = {program::parse_setting("bench.samples=3")};
-  const Config config = program::load_settings({}, settings, plain_environment());
-  EXPECT_EQ(config.bench.samples, 3U);
-  EXPECT_TRUE(config.data.train.empty());
-}
-
 TEST(EffectiveConfig, MeansTheSameFromAnotherFolder) {
   const std::string text = effective_config(parse(minimal_config(R"(, "output": "runs/a")")));
   program::Environment elsewhere = environment_of({});

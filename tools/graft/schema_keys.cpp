@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <regex>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -201,71 +200,6 @@ void add_train_keys(std::vector<Key>& keys) {
       [](auto& c) -> auto& { return c.train.optimizer.epsilon_inside_sqrt; }));
 }
 
-// The standard library reads and searches a regular expression by recursion: one without an end
-// would take all of the stack.
-constexpr std::size_t longest_regular_expression = 500;
-
-void check_regular_expression(const std::string& text) {
-  if (text.size() > longest_regular_expression)
-    throw Error(ErrorKind::usage,
-                fmt::format("expected a regular expression of at most {} bytes, found {} bytes",
-                            longest_regular_expression, text.size()));
-  try {
-    const std::regex made(text);
-  } catch (const std::regex_error&) {
-    throw Error(ErrorKind::usage,
-                fmt::format("expected a regular expression (of ECMAScript), found \"{}\"",
-                            printable(text, 100)));
-  }
-}
-
-void add_bench_method_keys(std::vector<Key>& keys) {
-  keys.push_back(text_choice(
-      "bench.cache", {"cold", "hot"},
-      "\"cold\": caches are emptied before each sample, which is one execution. \"hot\": they are "
-      "as the execution before left them, and a sample is as many as the clock needs.",
-      [](auto& c) -> auto& { return c.bench.cache; }));
-  keys.push_back(number(
-      "bench.noise", {0.0, 1.0, false, true},
-      "A case has samples enough when the standard error of their median is at most this share of "
-      "it.",
-      [](auto& c) -> auto& { return c.bench.noise; }));
-  keys.push_back(integer(
-      "bench.samples", {1, 5000},
-      "The least samples of a case, whatever the noise. With fewer the result says so.",
-      [](auto& c) -> auto& { return c.bench.samples; }));
-  keys.push_back(number(
-      "bench.seconds", {0.0, 3600.0, false, true},
-      "The most seconds that sampling one case may take; a sample that was begun is ended.",
-      [](auto& c) -> auto& { return c.bench.seconds; }));
-  keys.push_back(text_choice(
-      "bench.isa", {"best", "portable", "avx2", "avx512"},
-      "The vector unit of a CPU to measure with. \"best\": the widest that it has. A GPU has none.",
-      [](auto& c) -> auto& { return c.bench.isa; }));
-}
-
-// All of them in one section that a config may lack.
-void add_bench_keys(std::vector<Key>& keys) {
-  const std::size_t first = keys.size();
-  keys.push_back(at_least(
-      1, integers(
-             "bench.batch", 16, {1, 1024}, "The batches to measure, of images or of training rows.",
-             [](auto& c) -> auto& { return c.bench.batch; })));
-  keys.push_back(image_sizes(
-      "bench.size", 16, {32, 4096}, "The sizes of images to measure.",
-      [](auto& c) -> auto& { return c.bench.size; }));
-  keys.push_back(enum_choices<Precision>(
-      "bench.precision", {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16},
-      "The arithmetic of the backbone to measure. A CPU has \"fp32\" only.",
-      [](auto& c) -> auto& { return c.bench.precision; }));
-  keys.push_back(text_of(
-      "bench.filter",
-      "Measures only the cases whose name this regular expression is found in. \"\": all.",
-      check_regular_expression, [](auto& c) -> auto& { return c.bench.filter; }));
-  add_bench_method_keys(keys);
-  for (std::size_t i = first; i < keys.size(); ++i) keys[i].section_is_optional = true;
-}
-
 }  // namespace
 
 const std::vector<Key>& schema() {
@@ -278,7 +212,6 @@ const std::vector<Key>& schema() {
     add_features_keys(table);
     add_head_keys(table);
     add_train_keys(table);
-    add_bench_keys(table);
     return table;
   }();
   return keys;

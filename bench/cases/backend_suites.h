@@ -1,0 +1,83 @@
+#pragma once
+// The suites of every Backend: backbone, head and pipeline. The CPU and the GPU run the same cases.
+//
+//   backbone   a batch, from images in HostBuffers to features in HostBuffers, with as many batches
+//              in flight as a run has (Backend::batches_in_flight); on a CPU also with fewer threads
+//   head       a training step of the config's classifier; evaluation and prediction of 800 rows
+//   pipeline   photos on disk to features on disk, as `graft extract` does it, with the time of each
+//              trace span as a share of the total; decoding and resizing alone, on one thread
+//
+// All are timed by the host's clock. Cold: the device's flush runs before each sample. With several
+// batches in flight the caches are never cold: the time is from one batch's features to the next.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/cases/case_list.h"
+#include "bench/harness/bench_device.h"
+#include "engine/backend/backend.h"
+#include "engine/config/config.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft::bench {
+
+// The user's settings for a device and its suites.
+struct BenchSetup {
+  // Used: threads, cache, seed, data, backbone.algorithm, .autotune and .weights, pipeline, head,
+  // train. Without data.train photos are generated; without a weights file weights are random.
+  Config config;
+  // Returns an existing folder for generated photos and features, the same at each call.
+  std::function<std::filesystem::path()> scratch;
+  std::stop_token stop;  // ends a sample of many batches early, with Error(interrupted)
+};
+
+// The device as the suites use it. It outlives their subjects.
+struct SuiteContext {
+  Backend& backend;
+  const BenchSetup& setup;
+  std::function<void()> flush;  // empties the device's caches, and waits for that
+  // The same device with so many threads; empty: it cannot be limited.
+  std::function<std::unique_ptr<Backend>(std::size_t threads)> with_threads;
+  // The config's weights, or random ones; read or made at the first call.
+  std::function<const Vgg16Weights&()> weights = {};
+};
+
+CaseList backbone_cases(const SuiteContext& context, const Axes& axes);
+CaseList head_cases(const SuiteContext& context, const Axes& axes);
+CaseList pipeline_cases(const SuiteContext& context, const Axes& axes);
+CaseList image_cases(const SuiteContext& context, const Axes& axes);
+
+// The config's backbone at each point of the axes, and the axis values of such a point.
+std::vector<BackboneOptions> options_at(const Config& config, const Axes& axes);
+AxisValues axes_of(const BackboneOptions& options);
+
+class BackendSuites {
+ public:
+  // The arguments are as in SuiteContext; `backend` is borrowed.
+  BackendSuites(Backend& backend, BenchSetup setup, std::function<void()> flush,
+                std::function<std::unique_ptr<Backend>(std::size_t)> with_threads = {});
+  ~BackendSuites() = default;
+  BackendSuites(const BackendSuites&) = delete;
+  BackendSuites& operator=(const BackendSuites&) = delete;
+
+  // Empty for the suites kernels and layers.
+  std::vector<Case> cases(Suite suite, const Axes& axes);
+  // Of a case from cases(). The Subject must not outlive this object.
+  std::unique_ptr<Subject> prepare(const Case& which) const { return listed_.prepare(which.name); }
+
+ private:
+  const Vgg16Weights& weights();
+
+  const BenchSetup setup_;
+  std::optional<Vgg16Weights> weights_;
+  const SuiteContext context_;
+  ListedCases listed_;
+};
+
+}  // namespace graft::bench

@@ -1,0 +1,148 @@
+// The hand-written kernels: those of the backbone, and the list of all cases.
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "bench/cuda/cuda_cases.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/cuda/backbone_memory.h"
+#include "engine/backend/cuda/storage_type.h"
+#include "engine/vgg16/vgg16.h"
+#include "kernels/cuda/bias_relu.h"
+#include "kernels/cuda/bias_relu_max_pool.h"
+#include "kernels/cuda/cast_features.h"
+#include "kernels/cuda/preprocess.h"
+
+namespace graft::bench {
+namespace {
+
+double moved(const cuda::MovedBytes& bytes) {
+  return static_cast<double>(bytes.total());
+}
+
+KernelWork preprocess(Precision storage, std::size_t pixels) {
+  const std::size_t channels = cuda::input_channels(storage);
+  const std::size_t value = storage_bytes(storage);
+  return {"preprocess", kernel_axes(storage, {{"pixels", pixels}, {"channels", channels}}),
+          moved(cuda::preprocess_bytes(value, pixels, channels)), [=](Arrays& arrays) {
+            const auto* rgb = arrays.numbers<std::uint8_t>(3 * pixels);
+            const cuda::DevicePixelTables tables = {arrays.numbers<float>(std::size_t{3} * 256),
+                                                    {0, 1, 2}};
+            return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+              using T = decltype(zero);
+              auto* out = arrays.zeros<T>(pixels * channels);
+              return [=](cudaStream_t stream) {
+                cuda::preprocess(out, rgb, tables, pixels, channels, stream);
+              };
+            });
+          }};
+}
+
+// The biases are 0: the kernel works in place, and repeated execution must not change the values.
+KernelWork bias_relu(Precision storage, std::size_t pixels, std::size_t channels) {
+  return {
+      "bias_relu", kernel_axes(storage, {{"pixels", pixels}, {"channels", channels}}),
+      moved(cuda::bias_relu_bytes(storage_bytes(storage), pixels, channels)), [=](Arrays& arrays) {
+        const auto* bias = arrays.zeros<float>(channels);
+        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+          using T = decltype(zero);
+          auto* values = arrays.numbers<T>(pixels * channels);
+          return
+              [=](cudaStream_t stream) { cuda::bias_relu(values, bias, pixels, channels, stream); };
+        });
+      }};
+}
+
+KernelWork bias_relu_max_pool(Precision storage, const cuda::PlaneShape& shape) {
+  return {
+      "bias_relu_max_pool",
+      kernel_axes(storage, {{"images", shape.images},
+                            {"height", shape.height},
+                            {"width", shape.width},
+                            {"channels", shape.channels}}),
+      moved(cuda::bias_relu_max_pool_bytes(storage_bytes(storage), shape)), [=](Arrays& arrays) {
+        const std::size_t images = shape.images * shape.channels;
+        const auto* bias = arrays.zeros<float>(shape.channels);
+        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+          using T = decltype(zero);
+          const auto* in = arrays.numbers<T>(images * shape.height * shape.width);
+          auto* out = arrays.zeros<T>(images * (shape.height / 2) * (shape.width / 2));
+          return
+              [=](cudaStream_t stream) { cuda::bias_relu_max_pool(out, in, bias, shape, stream); };
+        });
+      }};
+}
+
+KernelWork cast_features(Precision storage, std::size_t count) {
+  return {"cast_features", kernel_axes(storage, {{"values", count}}),
+          moved(cuda::cast_features_bytes(storage_bytes(storage), count)), [=](Arrays& arrays) {
+            auto* out = arrays.zeros<float>(count);
+            return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+              using T = decltype(zero);
+              const auto* in = arrays.numbers<T>(count);
+              return [=](cudaStream_t stream) { cuda::cast_features(out, in, count, stream); };
+            });
+          }};
+}
+
+std::vector<KernelWork> backbone_kernels(Precision storage, const BackboneOptions& options) {
+  const std::size_t batch = options.batch_size;
+  std::vector<KernelWork> kernels;
+  kernels.push_back(
+      preprocess(storage, batch * options.image_size.height * options.image_size.width));
+  for (const LayerShape& layer : cuda::layer_shapes(options)) {
+    if (layer.pool_after) {
+      kernels.push_back(
+          bias_relu_max_pool(storage, {batch, layer.height, layer.width, layer.outputs}));
+    } else {
+      kernels.push_back(bias_relu(storage, batch * layer.height * layer.width, layer.outputs));
+    }
+  }
+  kernels.push_back(
+      cast_features(storage, batch * vgg16_feature_shape(options.image_size).count()));
+  return kernels;
+}
+
+ListedCase listed(const DeviceContext& context, Precision storage, KernelWork work) {
+  Case what = named_case(Suite::kernels, work.kernel, std::move(work.axes));
+  what.cost = {0.0, work.bytes, storage};
+  what.clock = Clock::device;
+  return {what, [&context, name = what.name, make = std::move(work.make)] {
+            return prepare_work(context, name, make);
+          }};
+}
+
+}  // namespace
+
+AxisValues kernel_axes(Precision storage,
+                       std::initializer_list<std::pair<const char*, std::size_t>> sizes) {
+  AxisValues axes = {{"precision", std::string(name_of(storage))}};
+  for (const auto& [name, value] : sizes) axes.emplace_back(name, std::to_string(value));
+  return axes;
+}
+
+CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
+  CaseList list;
+  const auto add = [&](Precision storage, std::vector<KernelWork> kernels) {
+    for (KernelWork& work : kernels) list.push_back(listed(context, storage, std::move(work)));
+  };
+  std::set<Precision> storages;
+  for (const Precision precision : axes.precisions) storages.insert(storage_precision(precision));
+  for (const ImageSize size : axes.sizes) {
+    for (const std::size_t batch : axes.batches) {
+      BackboneOptions options;
+      options.image_size = size;
+      options.batch_size = batch;
+      for (const Precision storage : storages) {
+        options.precision = storage;
+        cuda::backbone_memory(options, 0);  // throws for unsupported axes
+        add(storage, backbone_kernels(storage, options));
+      }
+      add(Precision::fp32, head_kernels(batch, vgg16_feature_shape(size).count()));
+    }
+  }
+  return list;
+}
+
+}  // namespace graft::bench

@@ -1,0 +1,329 @@
+// graft-bench-worker, graft's side of bench/peers.py: repeats one piece of work on request. The protocol
+// is that of the other engines' workers, one JSON object a line on stdin, one a line in answer on
+// stdout (bench/peers/protocol.py).
+//   build/release/graft-bench-worker cpu auto|portable|avx2|avx512
+//   build/release/graft-bench-worker cuda:N fp32|tf32|fp16|bf16
+//
+// A round of features is timed from the images' bytes in host memory to features in host memory:
+// submit() and wait(), including the rescaling. A round of the head is training steps, including the
+// gathering of their rows. The device is synchronised before the clock is read. The virtual GPU
+// computes everything, but requests for a time are errors.
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/cpu/cpu_bench_device.h"
+#include "bench/cpu/peaks.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/cpu/cpu_backend.h"
+#include "engine/base/error.h"
+#include "engine/features/npy.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft::bench {
+namespace {
+
+using Json = nlohmann::json;
+using cpu::Isa;
+
+// A CPU with its vector instructions, or a GPU with a precision.
+struct Target {
+  std::string device = "cpu";
+  Isa isa = Isa::portable;
+  Precision precision = Precision::fp32;
+
+  bool is_cpu() const { return device == "cpu"; }
+  std::string setting() const {
+    return std::string(is_cpu() ? cpu::name_of(isa) : name_of(precision));
+  }
+  std::unique_ptr<Backend> make(std::size_t threads) const {
+    if (is_cpu()) return std::make_unique<cpu::CpuBackend>(threads, isa);
+    return make_backend(device, threads);
+  }
+};
+
+Precision precision_of(std::string_view name) {
+  for (const Precision known :
+       {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16}) {
+    if (name == name_of(known)) return known;
+  }
+  throw std::invalid_argument("expected fp32, tf32, fp16 or bf16, got " + std::string(name));
+}
+
+Target target_of(const std::string& device, const std::string& how) {
+  if (device == "cpu") return {device, isa_of(how), Precision::fp32};
+  return {device, Isa::portable, precision_of(how)};
+}
+
+bool on_virtual_gpu() {
+  return dlsym(RTLD_DEFAULT, "vgpu_error_count") != nullptr;
+}
+
+void refuse_virtual_gpu() {
+  if (!on_virtual_gpu()) return;
+  throw Error(
+      ErrorKind::device,
+      "The virtual GPU has no timer; run this on a machine with a GPU, without LD_PRELOAD.");
+}
+
+// Throws when the file does not have exactly `count` values.
+template <typename Value>
+void read_values(const std::filesystem::path& path, Value* values, std::size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  const auto bytes = static_cast<std::streamsize>(count * sizeof(Value));
+  if (!file.read(reinterpret_cast<char*>(values), bytes) || file.peek() != EOF) {
+    throw std::runtime_error(path.string() + " does not have " + std::to_string(bytes) + " bytes");
+  }
+}
+
+// The work that peers.py requests.
+class Work {
+ public:
+  virtual ~Work() = default;
+  // May return before the device has finished.
+  virtual void run() = 0;
+  virtual void finish() {}  // waits for the device
+  // Writes the values that are compared with the peers'.
+  virtual void check(const Json& request, const std::filesystem::path& output) = 0;
+};
+
+class FeaturesWork final : public Work {
+ public:
+  FeaturesWork(const Json& work, const Target& target)
+      : side_(work.at("side")),
+        batch_(work.at("batch")),
+        backend_(target.make(work.at("threads"))) {
+    const auto weights = load_vgg16_weights(work.at("weights").get<std::string>());
+    BackboneOptions options = {{side_, side_}, Preprocess::rescale, batch_};
+    options.precision = target.precision;
+    options.autotune = !target.is_cpu() && !on_virtual_gpu();  // peers autotune too
+    backbone_ = backend_->make_backbone(weights, options);
+    const std::size_t bytes = batch_ * side_ * side_ * 3;
+    pictures_ = backend_->allocate_host(bytes);
+    features_ = backend_->allocate_host(batch_ * shape().count() * sizeof(float));
+    read_values(work.at("pictures").get<std::string>(), pictures_.as<std::uint8_t>().data(), bytes);
+  }
+
+  void run() override {
+    backbone_->wait(
+        backbone_->submit(pictures_.as<const std::uint8_t>(), batch_, features_.as<float>()));
+  }
+
+  void check(const Json&, const std::filesystem::path& output) override {
+    run();
+    const std::size_t rows_columns_channels[] = {batch_, shape().height, shape().width,
+                                                 shape().channels};
+    write_npy(output, features_.as<const float>(), rows_columns_channels);
+  }
+
+ private:
+  FeatureShape shape() const { return vgg16_feature_shape({side_, side_}); }
+
+  std::uint32_t side_;
+  std::size_t batch_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Backbone> backbone_;
+  HostBuffer pictures_, features_;
+};
+
+class HeadWork final : public Work {
+ public:
+  HeadWork(const Json& work, const Target& target) : backend_(target.make(work.at("threads"))) {
+    options_.inputs = work.at("inputs");
+    options_.hidden = {work.at("units").get<std::size_t>()};
+    options_.dropout = work.at("dropout");
+    options_.batch_size = work.at("batch");
+    options_.optimizer.learning_rate = work.at("learning_rate");
+    read(work.at("data").get<std::string>(), work.at("rows"));
+    head_ = make(options_);
+  }
+
+  void run() override {
+    head_->train_step(rows_of(step_), step_);
+    ++step_;
+  }
+
+  void finish() override { head_->take_totals(); }
+
+  // The losses of the first steps without dropout: a head of its own, from the same parameters.
+  void check(const Json& request, const std::filesystem::path& output) override {
+    HeadOptions options = options_;
+    options.dropout = 0.0;
+    options.optimizer.epsilon_inside_sqrt = request.at("epsilon_inside_sqrt");
+    const std::unique_ptr<Head> head = make(options);
+    std::vector<float> losses;
+    for (std::uint64_t step = 0; step < request.at("steps").get<std::uint64_t>(); ++step) {
+      head->train_step(rows_of(step), step);
+      losses.push_back(static_cast<float>(head->take_totals().loss()));
+    }
+    const std::size_t shape[] = {losses.size()};
+    write_npy(output, losses, shape);
+  }
+
+ private:
+  // float32: features, labels, then kernel and bias of each Dense.
+  void read(const std::filesystem::path& path, std::size_t rows) {
+    const std::size_t inputs = options_.inputs, units = options_.hidden.front();
+    const std::size_t sizes[] = {rows * inputs, rows, inputs * units, units, units, 1};
+    std::size_t count = 0;
+    for (const std::size_t size : sizes) count += size;
+    std::vector<float> values(count);
+    read_values(path, values.data(), count);
+    const float* next = values.data();
+    const auto take = [&next](std::size_t size) {
+      next += size;
+      return std::vector<float>(next - size, next);
+    };
+    features_ = take(sizes[0]);
+    for (const float label : take(sizes[1])) labels_.push_back(label > 0.5F ? 1 : 0);
+    DenseParameters hidden = {inputs, units, take(sizes[2]), {}};
+    hidden.bias = take(sizes[3]);
+    DenseParameters last = {units, 1, take(sizes[4]), {}};
+    last.bias = take(sizes[5]);
+    state_.parameters = {std::move(hidden), std::move(last)};
+  }
+
+  std::unique_ptr<Head> make(const HeadOptions& options) {
+    auto head = backend_->make_head(options);
+    head->set_state(state_);
+    head->set_training_data({features_.data(), labels_.size(), options.inputs}, labels_);
+    return head;
+  }
+
+  // The rows in their order, again and again. Borrowed until the next call.
+  std::span<const std::uint32_t> rows_of(std::uint64_t step) {
+    batch_rows_.resize(options_.batch_size);
+    for (std::size_t i = 0; i < batch_rows_.size(); ++i) {
+      batch_rows_[i] = static_cast<std::uint32_t>((step * batch_rows_.size() + i) % labels_.size());
+    }
+    return batch_rows_;
+  }
+
+  std::unique_ptr<Backend> backend_;
+  HeadOptions options_;
+  HeadState state_;
+  std::vector<float> features_;
+  std::vector<std::uint32_t> labels_, batch_rows_;
+  std::unique_ptr<Head> head_;
+  std::uint64_t step_ = 0;
+};
+
+class Worker {
+ public:
+  explicit Worker(Target target) : target_(std::move(target)) {}
+
+  Json answer(const Json& request) {
+    const std::string command = request.at("command");
+    if (command == "device") return device();
+    if (command == "prepare") return prepare(request.at("work"));
+    if (command == "peak") return peak(request.at("threads"));
+    if (command == "check") {
+      work(command).check(request, request.at("output").get<std::string>());
+      return {{"ok", true}};
+    }
+    if (command == "round") return round(work(command), request.at("times"));
+    throw std::invalid_argument("unknown command " + command);
+  }
+
+ private:
+  Work& work(const std::string& command) const {
+    if (work_ == nullptr) throw std::logic_error(command + " before prepare");
+    return *work_;
+  }
+
+  // Checks that the device exists, supports this precision, and has a timer.
+  Json device() const {
+    if (!target_.is_cpu()) refuse_virtual_gpu();
+    const std::unique_ptr<Backend> backend = target_.make(0);
+    BackboneOptions smallest = {{32, 32}, Preprocess::rescale, 1};
+    smallest.precision = target_.precision;
+    backend->numerics(smallest);
+    return {{"ok", true}, {"device", backend->description()}};
+  }
+
+  Json prepare(const Json& work) {
+    const std::string kind = work.at("kind");
+    if (kind == "features") {
+      work_ = std::make_unique<FeaturesWork>(work, target_);
+    } else if (kind == "head") {
+      work_ = std::make_unique<HeadWork>(work, target_);
+    } else {
+      throw std::invalid_argument("unknown work " + kind);
+    }
+    work_->run();
+    work_->finish();
+    return {{"ok", true},
+            {"version", "this tree"},
+            {"setting", target_.setting()},
+            {"epsilon_inside_sqrt", true}};
+  }
+
+  // The other engines' rounds have emptied the caches.
+  static std::size_t warm_up(std::size_t times) { return std::max<std::size_t>(times / 8, 1); }
+
+  Json round(Work& work, std::size_t times) const {
+    if (!target_.is_cpu()) refuse_virtual_gpu();
+    for (std::size_t i = 0; i < warm_up(times); ++i) work.run();
+    work.finish();
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < times; ++i) work.run();
+    work.finish();
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    return {{"ok", true}, {"seconds", passed.count()}};
+  }
+
+  Json peak(std::size_t threads) const {
+    if (!target_.is_cpu()) throw std::invalid_argument("the peak is measured on a CPU only");
+    return {{"ok", true},
+            {"multiply_add", multiply_add_peak(target_.isa, threads)},
+            {"memory_read", memory_read_peak(threads)}};
+  }
+
+  Target target_;
+  std::unique_ptr<Work> work_;
+};
+
+void serve(Worker& worker) {
+  for (std::string line; std::getline(std::cin, line);) {
+    Json answer;
+    try {
+      const Json request = Json::parse(line);
+      if (request.at("command") == "quit") return;
+      answer = worker.answer(request);
+    } catch (const std::exception& error) {
+      answer = {{"ok", false}, {"error", error.what()}};
+    }
+    std::cout << answer.dump() << std::endl;
+  }
+}
+
+}  // namespace
+}  // namespace graft::bench
+
+int main(int count, char** values) {
+  try {
+    if (count != 3) {
+      throw std::invalid_argument("expected a device and its setting: cpu avx2, or cuda:0 fp16");
+    }
+    graft::bench::Worker worker(graft::bench::target_of(values[1], values[2]));
+    graft::bench::serve(worker);
+  } catch (const std::exception& error) {
+    std::cerr << "graft-bench-worker: " << error.what() << '\n';
+    return 2;
+  }
+  return 0;
+}
