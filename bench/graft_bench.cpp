@@ -149,7 +149,7 @@ void note_generated_inputs(const Config& config, const std::string& suite, Obser
 Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Options& options,
                      const Config& config, Observer& observer, const std::stop_token& stop) {
   ResultFile file(options.json_file);
-  const About about{program::build_identity(), program::effective_config(config), ""};
+  const About about{program::build_identity(), effective_config(config), ""};
   observer.note(fmt::format("device: {}", device.identity().name));
   const Stage stage(observer, "bench", cases.size(), "cases");
   // The first call is before the first case: a file that cannot be written is an error at once.
@@ -167,8 +167,8 @@ void run_bench(const Options& options) {
   if (!options.help.empty()) return program::write_result(options.help);
   BenchSetup setup;
   setup.config =
-      program::load_settings(options.config, options.overrides, program::process_environment());
-  program::refuse_config_as_target(options.config, "--json", options.json_file);
+      load_settings(options.config, options.overrides, process_environment());
+  refuse_config_as_target(options.config, "--json", options.json_file);
   program::Signals signals(program::FirstSignal::ends);
   program::TerminalObserver observer(stderr, program::TerminalStyle::of(stderr, options.quiet));
   std::optional<TemporaryFolder> folder;

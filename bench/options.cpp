@@ -129,7 +129,7 @@ class Parser {
             "--set",
             [this](const std::vector<std::string>& settings) {
               for (const std::string& one : settings)
-                options_.overrides.push_back(program::parse_setting(one));
+                options_.overrides.push_back(parse_setting(one));
             },
             "Override a key of the config; may be repeated")
         ->option_text("KEY=VALUE")

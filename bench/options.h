@@ -6,14 +6,14 @@
 
 #include "bench/harness/case.h"
 #include "bench/harness/measurement.h"
-#include "tools/graft/config_file.h"
+#include "engine/config/config_file.h"
 
 namespace graft::bench {
 
 struct Options {
   std::string suite;                        // "kernels", or "all"
   std::string config;                       // a config file or a run's folder; empty: none
-  std::vector<program::Setting> overrides;  // --device, --threads, --set
+  std::vector<Setting> overrides;  // --device, --threads, --set
   Axes axes;
   std::string filter;  // a regular expression to find in a case's name; empty: all cases
   Method method;

@@ -57,7 +57,7 @@ CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
                                  const CudaBenchOptions& options)
     : backend_(ordinal, setup.config.threads),
       device_(ordinal),
-      is_virtual_(!device_.gives_times()),
+      is_virtual_(!device_.has_timer()),
       cudnn_(
           device_.run("the initialization of cuDNN", [] { return cuda::CudnnDevice::current(); })),
       sampler_(device_.run(

@@ -16,7 +16,7 @@
 #include "bench/cuda/sampler.h"
 #include "bench/harness/bench_device.h"
 #include "engine/backend/cuda/cuda_backend.h"
-#include "engine/backend/cuda/cudnn_convolution.h"
+#include "engine/backend/cuda/cudnn/convolution.h"
 #include "engine/backend/cuda/runtime/device.h"
 
 namespace graft::bench {

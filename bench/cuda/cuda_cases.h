@@ -3,7 +3,7 @@
 
 #include "bench/cases/case_list.h"
 #include "bench/cuda/device_work.h"
-#include "engine/backend/cuda/cudnn_convolution.h"
+#include "engine/backend/cuda/cudnn/convolution.h"
 
 namespace graft::bench {
 

@@ -11,7 +11,7 @@
 #include "bench/cuda/sampler.h"
 #include "bench/harness/bench_device.h"
 #include "engine/backend/cuda/runtime/device.h"
-#include "engine/backend/cuda/resources.h"
+#include "engine/backend/cuda/runtime/resources.h"
 
 namespace graft::bench {
 
@@ -42,7 +42,7 @@ class Arrays {
   Value* copied(std::span<const Value> values) {
     Value* array = zeros<Value>(values.size());
     if (stream_ != nullptr) {
-      cuda::copy_to_device(buffers_.back(), values, *stream_);
+      cuda::copy_to_device(buffers_.back().data(), values, *stream_);
       stream_->wait();
     }
     return array;

@@ -6,11 +6,10 @@
 
 #include "bench/cuda/cuda_cases.h"
 #include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/gather_rows.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
-#include "kernels/cuda/sigmoid_cross_entropy.h"
-#include "kernels/cuda/softmax_cross_entropy.h"
 
 namespace graft::bench {
 namespace {
@@ -50,7 +49,7 @@ KernelWork relu_dropout(std::size_t rows, std::size_t units) {
           moved(cuda::relu_dropout_bytes(rows, units)), [=](Arrays& arrays) -> Work {
             auto* values = arrays.numbers<float>(rows * units);
             const auto* bias = arrays.zeros<float>(units);
-            const cuda::Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 1.0F};
+            const Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 1.0F};
             return [=](cudaStream_t stream) {
               cuda::relu_dropout(values, bias, rows, units, dropout, stream);
             };

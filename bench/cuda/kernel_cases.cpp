@@ -6,8 +6,8 @@
 
 #include "bench/cuda/cuda_cases.h"
 #include "engine/backend/backend.h"
-#include "engine/backend/cuda/backbone_memory.h"
-#include "engine/backend/cuda/storage_type.h"
+#include "engine/backend/cuda/backbone/backbone_spec.h"
+#include "engine/backend/cuda/cudnn/storage_type.h"
 #include "engine/vgg16/vgg16.h"
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
@@ -54,7 +54,7 @@ KernelWork bias_relu(Precision storage, std::size_t pixels, std::size_t channels
       }};
 }
 
-KernelWork bias_relu_max_pool(Precision storage, const cuda::PlaneShape& shape) {
+KernelWork bias_relu_max_pool(Precision storage, const cuda::BatchShape& shape) {
   return {
       "bias_relu_max_pool",
       kernel_axes(storage, {{"images", shape.images},
@@ -86,12 +86,11 @@ KernelWork cast_features(Precision storage, std::size_t count) {
           }};
 }
 
-std::vector<KernelWork> backbone_kernels(Precision storage, const BackboneOptions& options) {
-  const std::size_t batch = options.batch_size;
+std::vector<KernelWork> backbone_kernels(Precision storage, const cuda::BackboneSpec& spec) {
+  const std::size_t batch = spec.options.batch_size;
   std::vector<KernelWork> kernels;
-  kernels.push_back(
-      preprocess(storage, batch * options.image_size.height * options.image_size.width));
-  for (const LayerShape& layer : cuda::layer_shapes(options)) {
+  kernels.push_back(preprocess(storage, spec.pixels()));
+  for (const LayerShape& layer : spec.shapes) {
     if (layer.pool_after) {
       kernels.push_back(
           bias_relu_max_pool(storage, {batch, layer.height, layer.width, layer.outputs}));
@@ -99,8 +98,7 @@ std::vector<KernelWork> backbone_kernels(Precision storage, const BackboneOption
       kernels.push_back(bias_relu(storage, batch * layer.height * layer.width, layer.outputs));
     }
   }
-  kernels.push_back(
-      cast_features(storage, batch * vgg16_feature_shape(options.image_size).count()));
+  kernels.push_back(cast_features(storage, batch * spec.feature_count));
   return kernels;
 }
 
@@ -136,8 +134,8 @@ CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
       options.batch_size = batch;
       for (const Precision storage : storages) {
         options.precision = storage;
-        cuda::backbone_memory(options, 0);  // throws for unsupported axes
-        add(storage, backbone_kernels(storage, options));
+        // Throws for unsupported axes.
+        add(storage, backbone_kernels(storage, cuda::BackboneSpec(options)));
       }
       add(Precision::fp32, head_kernels(batch, vgg16_feature_shape(size).count()));
     }

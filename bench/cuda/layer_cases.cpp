@@ -7,9 +7,8 @@
 
 #include "bench/cases/backend_suites.h"
 #include "bench/cases/layer_cost.h"
-#include "engine/backend/cuda/backbone_memory.h"
-#include "engine/backend/cuda/backbone_plans.h"
-#include "engine/backend/cuda/storage_type.h"
+#include "engine/backend/cuda/backbone/backbone_spec.h"
+#include "engine/backend/cuda/cudnn/storage_type.h"
 #include "engine/vgg16/vgg16.h"
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
@@ -54,12 +53,12 @@ struct Epilogue {
     if (problem.bias_relu) return "fused";
     return pooled ? "bias_relu_max_pool" : "bias_relu";
   }
-  cuda::PlaneShape shape() const {
+  cuda::BatchShape shape() const {
     return {problem.batch, problem.height, problem.width, problem.output_channels};
   }
   Work work(Arrays& arrays, std::byte* y) const {
     if (problem.bias_relu) return [](cudaStream_t) {};
-    const cuda::PlaneShape map = shape();
+    const cuda::BatchShape map = shape();
     const auto* bias = arrays.zeros<float>(map.channels);
     return cuda::with_storage_type(problem.precision, [&](auto zero) -> Work {
       using T = decltype(zero);
@@ -130,10 +129,9 @@ CaseList layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudn
     }
   };
   for (const BackboneOptions& options : options_at({}, axes)) {
-    cuda::backbone_memory(options, 0);  // throws for unsupported axes
-    const auto problems = cuda::backbone_problems(options);
+    const cuda::BackboneSpec spec(options);  // throws for unsupported axes
     for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-      ConvolutionProblem problem = problems[layer];
+      ConvolutionProblem problem = spec.problem(layer);
       if (problem.bias_relu) add(layer, options, problem);
       problem.bias_relu = false;
       add(layer, options, problem);

@@ -17,7 +17,7 @@
 
 #include "bench/cuda/blocking_kernel.h"
 #include "bench/harness/bench_device.h"
-#include "engine/backend/cuda/resources.h"
+#include "engine/backend/cuda/runtime/resources.h"
 
 namespace graft::bench {
 
