@@ -42,7 +42,7 @@ class Arrays {
   Value* copied(std::span<const Value> values) {
     Value* array = zeros<Value>(values.size());
     if (stream_ != nullptr) {
-      cuda::copy_to_device(buffers_.back().data(), values, *stream_);
+      cuda::copy_to_device(array, values.data(), values.size_bytes(), *stream_);
       stream_->wait();
     }
     return array;
