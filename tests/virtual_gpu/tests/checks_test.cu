@@ -1,5 +1,4 @@
-// Each check, by a kernel or program with that very bug, and a right twin about which nothing is
-// said.
+// Each check: a kernel or program with that very bug is reported, and the right one is not.
 
 #include <cuda_pipeline.h>
 
@@ -73,7 +72,7 @@ TEST_F(Checks, FreedMemoryIsNotUsedAgain) {
   const std::string errors = errors_of([&] { copies<<<1, 64>>>(out.get(), in, 64); });
   EXPECT_TRUE(says(errors, "use_after_free", "in freed allocation")) << errors;
 }
-TEST_F(Checks, ReadsOfWhatNobodyWroteAreFound) {
+TEST_F(Checks, ReadsOfUnwrittenMemoryAreFound) {
   const DeviceArray<int> in(64);
   const DeviceArray<int> out(64);
   CHECKED(cudaMemset(in.get(), 0, 32 * sizeof(int)));
@@ -91,7 +90,7 @@ TEST_F(Checks, MisalignedAccessesAreFound) {
   loads_four<<<1, 32>>>(out.get(), in.get() + 1);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorMisalignedAddress);
   const std::string errors = take_errors();
-  EXPECT_TRUE(says(errors, "misaligned", "no multiple of 16")) << errors;
+  EXPECT_TRUE(says(errors, "misaligned", "not a multiple of 16")) << errors;
   EXPECT_EQ(errors_of([&] { loads_four<<<1, 32>>>(out.get(), in.get() + 4); }), "");
 }
 TEST_F(Checks, PinnedMemoryIsReachedAndPageableIsNot) {
@@ -104,7 +103,7 @@ TEST_F(Checks, PinnedMemoryIsReachedAndPageableIsNot) {
   CHECKED(cudaFreeHost(pinned));
   std::vector<int> pageable(64);
   EXPECT_TRUE(says(errors_of([&] { copies<<<1, 64>>>(out.get(), pageable.data(), 64); }),
-                   "out_of_bounds", "is no device address"));
+                   "out_of_bounds", "is not a device address"));
 }
 TEST_F(Checks, TheHostCannotFollowADevicePointer) {
   const DeviceArray<int> out(std::vector<int>(4, 1));
@@ -255,10 +254,10 @@ TEST_F(Checks, UnwrittenSharedMemoryIsFound) {
 }
 
 __global__ void dynamic_shared(int* out, int last) {
-  extern __shared__ int room[];
-  room[threadIdx.x] = 5;
-  if (threadIdx.x == 0) room[last] = 6;
-  out[threadIdx.x] = room[threadIdx.x];
+  extern __shared__ int values[];
+  values[threadIdx.x] = 5;
+  if (threadIdx.x == 0) values[last] = 6;
+  out[threadIdx.x] = values[threadIdx.x];
 }
 TEST_F(Checks, SharedMemoryEndsWhereTheLaunchSays) {
   const DeviceArray<int> out(32);
@@ -337,7 +336,7 @@ __global__ void shuffles_some(int* out, int n, unsigned mask) {
   else
     out[threadIdx.x] = 0;
 }
-TEST_F(Checks, ShufflesFromLanesThatTakeNoPartAreFound) {
+TEST_F(Checks, ShufflesFromMissingLanesAreFound) {
   const DeviceArray<int> out(32);
   EXPECT_TRUE(
       says(errors_of([&] { shuffles_some<<<1, 32>>>(out.get(), 16, ~0U); }), "missing_lane"));
@@ -472,7 +471,7 @@ __global__ void waits_for(const int* flag) {
   while (*const_cast<const volatile int*>(flag) == 0) {
   }
 }
-void wait_for_ever() {
+void wait_forever() {
   int* flag = nullptr;
   cudaMalloc(reinterpret_cast<void**>(&flag), 4);
   cudaMemset(flag, 0, 4);
@@ -481,7 +480,7 @@ void wait_for_ever() {
 }
 TEST_F(Settings, EndlessKernelsAreStopped) {
   setenv("VGPU_MAX_INSTRUCTIONS", "100000", 1);
-  EXPECT_EXIT(wait_for_ever(), ::testing::ExitedWithCode(86), "no_end: kernel .*waits_for");
+  EXPECT_EXIT(wait_forever(), ::testing::ExitedWithCode(86), "no_end: kernel .*waits_for");
 }
 void exit_with_launch_error() {
   waits_for<<<1, 32>>>(nullptr);

@@ -1,7 +1,6 @@
-// cuBLAS, cuBLASLt and the real cuDNN with a plan of its own, against plain loops.
+// cuBLASLt and cuDNN, whose real library builds the execution plans, against plain loops.
 
 #include <cublasLt.h>
-#include <cublas_v2.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -47,188 +46,84 @@ std::vector<double> product(bool ta, bool tb, int m, int n, int k, const std::ve
   return c;
 }
 
-class Libraries : public ::testing::Test {};
-
-TEST_F(Libraries, SgemmInAllTranspositions) {
-  cublasHandle_t handle;
-  BLAS(cublasCreate(&handle));
-  for (const auto [m, n, k] : {std::array{1, 1, 1}, {5, 7, 3}, {33, 17, 65}, {64, 48, 100}})
-    for (const bool ta : {false, true})
-      for (const bool tb : {false, true}) {
-        const int lda = (ta ? k : m) + 2;
-        const int ldb = (tb ? n : k) + 1;
-        const int ldc = m + 3;
-        const auto a = random_floats(static_cast<std::size_t>(lda) * (ta ? m : k), 1);
-        const auto b = random_floats(static_cast<std::size_t>(ldb) * (tb ? k : n), 2);
-        const auto c = random_floats(static_cast<std::size_t>(ldc) * n, 3);
-        const DeviceArray<float> da(a), db(b), dc(c);
-        const float alpha = 1.5F;
-        const float beta = -0.5F;
-        BLAS(cublasSgemm(handle, ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb ? CUBLAS_OP_T : CUBLAS_OP_N, m,
-                         n, k, &alpha, da.get(), lda, db.get(), ldb, &beta, dc.get(), ldc));
-        const auto got = dc.host();
-        const auto sums = product(ta, tb, m, n, k, a, lda, b, ldb);
-        std::vector<double> want(c.begin(), c.end());
-        for (int j = 0; j < n; ++j)
-          for (int i = 0; i < m; ++i)
-            want[i + j * ldc] =
-                1.5 * sums[i + static_cast<std::size_t>(j) * m] - 0.5 * c[i + j * ldc];
-        expect_near(got, want, 1e-6);
-      }
-  BLAS(cublasDestroy(handle));
-}
-
-TEST_F(Libraries, SgemvBothWays) {
-  cublasHandle_t handle;
-  BLAS(cublasCreate(&handle));
-  const int m = 19, n = 11;
-  const auto a = random_floats(m * n, 4);
-  const auto x = random_floats(m, 5);
-  const DeviceArray<float> da(a), dx(x), dy(static_cast<std::size_t>(m));
-  const float one = 1, zero = 0;
-  BLAS(cublasSgemv(handle, CUBLAS_OP_N, m, n, &one, da.get(), m, dx.get(), 1, &zero, dy.get(), 1));
-  std::vector<double> want(m, 0);
-  for (int i = 0; i < m; ++i)
-    for (int j = 0; j < n; ++j) want[i] += static_cast<double>(a[i + j * m]) * x[j];
-  expect_near(dy.host(), want, 1e-6);
-  const DeviceArray<float> dt(static_cast<std::size_t>(n));
-  BLAS(cublasSgemv(handle, CUBLAS_OP_T, m, n, &one, da.get(), m, dx.get(), 1, &zero, dt.get(), 1));
-  want.assign(n, 0);
-  for (int j = 0; j < n; ++j)
-    for (int i = 0; i < m; ++i) want[j] += static_cast<double>(a[i + j * m]) * x[i];
-  expect_near(dt.host(), want, 1e-6);
-  BLAS(cublasDestroy(handle));
-}
-
-TEST_F(Libraries, GemmExInHalf) {
-  cublasHandle_t handle;
-  BLAS(cublasCreate(&handle));
-  const int m = 12, n = 9, k = 20;
-  auto a = random_floats(m * k, 6);
-  auto b = random_floats(k * n, 7);
-  std::vector<__half> ha, hb;
-  for (float& v : a) ha.push_back(__float2half(v)), v = __half2float(ha.back());
-  for (float& v : b) hb.push_back(__float2half(v)), v = __half2float(hb.back());
-  const DeviceArray<__half> da(ha), db(hb);
-  const DeviceArray<float> dc(static_cast<std::size_t>(m) * n);
-  const float one = 1, zero = 0;
-  BLAS(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.get(), CUDA_R_16F, m,
-                    db.get(), CUDA_R_16F, k, &zero, dc.get(), CUDA_R_32F, m, CUBLAS_COMPUTE_32F,
-                    CUBLAS_GEMM_DEFAULT));
-  expect_near(dc.host(), product(false, false, m, n, k, a, m, b, k), 1e-6);
-  BLAS(cublasDestroy(handle));
-}
-
-struct LtProblem {
+// D = op(A) · op(B) with leading dimensions that leave gaps, plain or with a bias per row.
+struct Product {
   int m, n, k;
-  cublasLtHandle_t handle;
-  cublasLtMatmulDesc_t description;
-  cublasLtMatrixLayout_t a, b, d;
-  LtProblem(int m_, int n_, int k_, cublasLtEpilogue_t epilogue, void* bias, void* aux,
-            std::int64_t aux_ld)
-      : m(m_), n(n_), k(k_) {
+  bool ta = false, tb = false;
+  const float* bias = nullptr;
+  int lda() const { return (ta ? k : m) + 2; }
+  int ldb() const { return (tb ? n : k) + 1; }
+  int ldd() const { return m + 3; }
+  std::size_t a_size() const { return static_cast<std::size_t>(lda()) * (ta ? m : k); }
+  std::size_t b_size() const { return static_cast<std::size_t>(ldb()) * (tb ? k : n); }
+  std::size_t d_size() const { return static_cast<std::size_t>(ldd()) * n; }
+
+  void run(const float* pa, const float* pb, float* pd) const {
+    cublasLtHandle_t handle;
+    cublasLtMatmulDesc_t description;
+    cublasLtMatrixLayout_t a, b, d;
+    cublasLtMatmulPreference_t preference;
     BLAS(cublasLtCreate(&handle));
     BLAS(cublasLtMatmulDescCreate(&description, CUBLAS_COMPUTE_32F, CUDA_R_32F));
-    set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
-    if (bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-    if (aux != nullptr) {
-      set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, aux);
-      set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, aux_ld);
+    const auto set = [&](cublasLtMatmulDescAttributes_t name, const auto& value) {
+      BLAS(cublasLtMatmulDescSetAttribute(description, name, &value, sizeof value));
+    };
+    set(CUBLASLT_MATMUL_DESC_TRANSA, ta ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSB, tb ? CUBLAS_OP_T : CUBLAS_OP_N);
+    if (bias != nullptr) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+      set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     }
-    BLAS(cublasLtMatrixLayoutCreate(&a, CUDA_R_32F, m, k, m));
-    BLAS(cublasLtMatrixLayoutCreate(&b, CUDA_R_32F, k, n, k));
-    BLAS(cublasLtMatrixLayoutCreate(&d, CUDA_R_32F, m, n, m));
-  }
-  ~LtProblem() {
-    cublasLtMatrixLayoutDestroy(a);
-    cublasLtMatrixLayoutDestroy(b);
-    cublasLtMatrixLayoutDestroy(d);
-    cublasLtMatmulDescDestroy(description);
-    cublasLtDestroy(handle);
-  }
-  template <class T>
-  void set(cublasLtMatmulDescAttributes_t name, const T& value) {
-    BLAS(cublasLtMatmulDescSetAttribute(description, name, &value, sizeof value));
-  }
-  void run(const float* pa, const float* pb, float* pd) {
-    const float one = 1, zero = 0;
-    cublasLtMatmulPreference_t preference;
+    BLAS(cublasLtMatrixLayoutCreate(&a, CUDA_R_32F, ta ? k : m, ta ? m : k, lda()));
+    BLAS(cublasLtMatrixLayoutCreate(&b, CUDA_R_32F, tb ? n : k, tb ? k : n, ldb()));
+    BLAS(cublasLtMatrixLayoutCreate(&d, CUDA_R_32F, m, n, ldd()));
     BLAS(cublasLtMatmulPreferenceCreate(&preference));
     cublasLtMatmulHeuristicResult_t result;
     int found = 0;
     BLAS(cublasLtMatmulAlgoGetHeuristic(handle, description, a, b, d, d, preference, 1, &result,
                                         &found));
-    BLAS(cublasLtMatmulPreferenceDestroy(preference));
     ASSERT_EQ(found, 1);
-    BLAS(cublasLtMatmul(handle, description, &one, pa, a, pb, b, &zero, pd, d, pd, d, &result.algo,
-                        nullptr, 0, nullptr));
+    const float alpha = 1.5F, beta = -0.5F;
+    BLAS(cublasLtMatmul(handle, description, &alpha, pa, a, pb, b, &beta, pd, d, pd, d,
+                        &result.algo, nullptr, 0, nullptr));
+    cublasLtMatmulPreferenceDestroy(preference);
+    for (const auto layout : {a, b, d}) cublasLtMatrixLayoutDestroy(layout);
+    cublasLtMatmulDescDestroy(description);
+    cublasLtDestroy(handle);
   }
 };
 
-// Forward with bias, ReLU and its mask, then the backward product through that mask.
-TEST_F(Libraries, LtMatmulKeepsTheReluMaskForTheBackwardPass) {
-  const int m = 24, n = 10, k = 16;
-  const std::int64_t aux_ld = 128;
-  const auto a = random_floats(m * k, 8);
-  const auto b = random_floats(k * n, 9);
-  const auto bias = random_floats(m, 10);
-  const DeviceArray<float> da(a), db(b), dbias(bias), dd(static_cast<std::size_t>(m) * n),
-      dgrad(static_cast<std::size_t>(m));
-  const DeviceArray<unsigned char> mask(aux_ld / 8 * n);
-  auto sums = product(false, false, m, n, k, a, m, b, k);
-  LtProblem(m, n, k, CUBLASLT_EPILOGUE_RELU_AUX_BIAS, dbias.get(), mask.get(), aux_ld)
-      .run(da.get(), db.get(), dd.get());
-  std::vector<double> want = sums;
-  for (int j = 0; j < n; ++j)
-    for (int i = 0; i < m; ++i) want[i + j * m] = std::max(0.0, sums[i + j * m] + bias[i]);
-  expect_near(dd.host(), want, 1e-6);
-  LtProblem(m, n, k, CUBLASLT_EPILOGUE_DRELU_BGRAD, dgrad.get(), mask.get(), aux_ld)
-      .run(da.get(), db.get(), dd.get());
-  std::vector<double> gradient(m, 0);
-  for (int j = 0; j < n; ++j)
-    for (int i = 0; i < m; ++i) {
-      want[i + j * m] = want[i + j * m] > 0 ? sums[i + j * m] : 0;
-      gradient[i] += want[i + j * m];
+TEST(Libraries, MatmulInAllTranspositions) {
+  for (const auto [m, n, k] : {std::array{1, 1, 1}, {5, 7, 3}, {33, 17, 65}, {64, 48, 100}})
+    for (const int form : {0, 1, 2, 3, 4, 7}) {
+      Product p{m, n, k, (form & 1) != 0, (form & 2) != 0};
+      const auto a = random_floats(p.a_size(), 1), b = random_floats(p.b_size(), 2),
+                 d = random_floats(p.d_size(), 3), bias = random_floats(m, 4);
+      const DeviceArray<float> da(a), db(b), dd(d), dbias(bias);
+      const bool has_bias = (form & 4) != 0;
+      if (has_bias) p.bias = dbias.get();
+      p.run(da.get(), db.get(), dd.get());
+      const auto sums = product(p.ta, p.tb, m, n, k, a, p.lda(), b, p.ldb());
+      std::vector<double> want(d.begin(), d.end());
+      for (int j = 0; j < n; ++j)
+        for (int i = 0; i < m; ++i)
+          want[i + j * p.ldd()] = 1.5 * sums[i + static_cast<std::size_t>(j) * m] -
+                                  0.5 * d[i + j * p.ldd()] + (has_bias ? bias[i] : 0);
+      expect_near(dd.host(), want, 1e-6);
     }
-  expect_near(dd.host(), want, 1e-6);
-  expect_near(dgrad.host(), gradient, 1e-6);
 }
 
-TEST_F(Libraries, LtMatmulSumsItsOperandsForBiasGradients) {
-  const int m = 9, n = 14, k = 21;
-  const auto a = random_floats(m * k, 11);
-  const auto b = random_floats(k * n, 12);
-  const DeviceArray<float> da(a), db(b), dd(static_cast<std::size_t>(m) * n),
-      of_a(static_cast<std::size_t>(m)), of_b(static_cast<std::size_t>(n));
-  LtProblem(m, n, k, CUBLASLT_EPILOGUE_BGRADA, of_a.get(), nullptr, 0)
-      .run(da.get(), db.get(), dd.get());
-  LtProblem(m, n, k, CUBLASLT_EPILOGUE_BGRADB, of_b.get(), nullptr, 0)
-      .run(da.get(), db.get(), dd.get());
-  std::vector<double> sum_a(m, 0), sum_b(n, 0);
-  for (int l = 0; l < k; ++l) {
-    for (int i = 0; i < m; ++i) sum_a[i] += a[i + l * m];
-    for (int j = 0; j < n; ++j) sum_b[j] += b[l + j * k];
-  }
-  expect_near(of_a.host(), sum_a, 1e-6);
-  expect_near(of_b.host(), sum_b, 1e-6);
-  expect_near(dd.host(), product(false, false, m, n, k, a, m, b, k), 1e-6);
-}
-
-TEST_F(Libraries, ProductsOfUnwrittenMemoryAreFound) {
+TEST(Libraries, ProductsOfUnwrittenMemoryAreFound) {
   NEEDS_VIRTUAL_GPU();
-  cublasHandle_t handle;
-  BLAS(cublasCreate(&handle));
-  const DeviceArray<float> a(16), b(std::vector<float>(16, 1)), c(16);
-  const float one = 1, zero = 0;
-  BLAS(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, a.get(), 4, b.get(), 4, &zero,
-                   c.get(), 4));
+  const Product p{4, 4, 4};
+  const DeviceArray<float> unwritten(p.a_size()), b(std::vector<float>(p.b_size(), 1)),
+      d(std::vector<float>(p.d_size(), 0)), small(std::vector<float>(p.d_size() - 4, 0));
+  p.run(unwritten.get(), b.get(), d.get());
   CHECKED(cudaDeviceSynchronize());
-  EXPECT_NE(take_errors().find("uninitialised_read: cublasSgemm"), std::string::npos);
-  BLAS(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, b.get(), 4, b.get(), 4, &one,
-                   c.get(), 5));
-  EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);  // the last column ends past C
-  EXPECT_NE(take_errors().find("out_of_bounds: cublasSgemm"), std::string::npos);
-  BLAS(cublasDestroy(handle));
+  EXPECT_NE(take_errors().find("uninitialised_read: cublasLtMatmul"), std::string::npos);
+  p.run(d.get(), b.get(), small.get());
+  EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);  // the last column ends past D
+  EXPECT_NE(take_errors().find("out_of_bounds: cublasLtMatmul"), std::string::npos);
 }
 
 // ---- cuDNN ----
@@ -300,16 +195,16 @@ void check_convolution(cudnnDataType_t type, bool fused, double tolerance) {
   CHECKED(cudaStreamDestroy(stream));
   CUDNN_CHECKED(cudnnDestroy(handle));
 }
-TEST_F(Libraries, CudnnConvolvesInFloat) {
+TEST(Libraries, CudnnConvolvesInFloat) {
   check_convolution<float>(CUDNN_DATA_FLOAT, false, 2e-6);
 }
-TEST_F(Libraries, CudnnConvolvesWithBiasAndReluInFloat) {
+TEST(Libraries, CudnnConvolvesWithBiasAndReluInFloat) {
   check_convolution<float>(CUDNN_DATA_FLOAT, true, 2e-6);
 }
-TEST_F(Libraries, CudnnConvolvesWithBiasAndReluInHalf) {
+TEST(Libraries, CudnnConvolvesWithBiasAndReluInHalf) {
   check_convolution<__half>(CUDNN_DATA_HALF, true, 1e-3);
 }
-TEST_F(Libraries, CudnnConvolvesInBfloat16) {
+TEST(Libraries, CudnnConvolvesInBfloat16) {
   check_convolution<__nv_bfloat16>(CUDNN_DATA_BFLOAT16, false, 8e-3);
 }
 

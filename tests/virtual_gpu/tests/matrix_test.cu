@@ -31,7 +31,7 @@ struct Place {
   int row, column;
 };
 // Of the i-th value of a lane, for 16-bit types: PTX ISA, m16n8k8 and m16n8k16.
-struct Of16Bits {
+struct PlacesOf16Bits {
   static constexpr int per_word = 2;
   static Place in_a(int lane, int i) {
     const bool below = i % 4 >= 2;
@@ -42,41 +42,28 @@ struct Of16Bits {
   }
 };
 template <class T>
-std::uint32_t bits_of(float value) {
-  const T stored(value);
-  std::uint16_t bits = 0;
-  std::memcpy(&bits, &stored, sizeof bits);
-  return bits;
-}
-
-struct Fp16K16 : Of16Bits {
-  static constexpr int depth = 16, a_words = 4, b_words = 2;
-  static std::uint32_t bits(float value) { return bits_of<__half>(value); }
-  static __device__ void multiply(float* c, const std::uint32_t* a, const std::uint32_t* b) {
-    MMA_OF_FOUR("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32");
+struct Of16Bits : PlacesOf16Bits {
+  static std::uint32_t bits(float value) {
+    const T stored(value);
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, &stored, sizeof bits);
+    return bits;
   }
 };
-struct Fp16K8 : Of16Bits {
-  static constexpr int depth = 8, a_words = 2, b_words = 1;
-  static std::uint32_t bits(float value) { return bits_of<__half>(value); }
-  static __device__ void multiply(float* c, const std::uint32_t* a, const std::uint32_t* b) {
-    MMA_OF_TWO("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32");
+#define SHAPE_OF_16_BITS(name, T, k, MMA, opcode)                                               \
+  struct name : Of16Bits<T> {                                                                   \
+    static constexpr int depth = k, a_words = k / 4, b_words = k / 8;                           \
+    static __device__ void multiply(float* c, const std::uint32_t* a, const std::uint32_t* b) { \
+      MMA(opcode);                                                                              \
+    }                                                                                           \
   }
-};
-struct Bf16K16 : Of16Bits {
-  static constexpr int depth = 16, a_words = 4, b_words = 2;
-  static std::uint32_t bits(float value) { return bits_of<__nv_bfloat16>(value); }
-  static __device__ void multiply(float* c, const std::uint32_t* a, const std::uint32_t* b) {
-    MMA_OF_FOUR("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32");
-  }
-};
-struct Bf16K8 : Of16Bits {
-  static constexpr int depth = 8, a_words = 2, b_words = 1;
-  static std::uint32_t bits(float value) { return bits_of<__nv_bfloat16>(value); }
-  static __device__ void multiply(float* c, const std::uint32_t* a, const std::uint32_t* b) {
-    MMA_OF_TWO("mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32");
-  }
-};
+SHAPE_OF_16_BITS(Fp16K16, __half, 16, MMA_OF_FOUR,
+                 "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32");
+SHAPE_OF_16_BITS(Fp16K8, __half, 8, MMA_OF_TWO, "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32");
+SHAPE_OF_16_BITS(Bf16K16, __nv_bfloat16, 16, MMA_OF_FOUR,
+                 "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32");
+SHAPE_OF_16_BITS(Bf16K8, __nv_bfloat16, 8, MMA_OF_TWO,
+                 "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32");
 struct Tf32K8 {
   static constexpr int depth = 8, a_words = 4, b_words = 2, per_word = 1;
   static Place in_a(int lane, int i) {

@@ -14,47 +14,19 @@ std::vector<T> edge_values() {
   std::vector<T> values;
   if constexpr (std::is_floating_point_v<T>) {
     using L = std::numeric_limits<T>;
-    values = {0,
-              T(-0.0),
-              1,
-              -1,
-              T(0.5),
-              T(1.5),
-              T(2.5),
-              T(-2.5),
-              L::infinity(),
-              -L::infinity(),
-              L::quiet_NaN(),
-              L::min(),
-              -L::min(),
-              L::denorm_min(),
-              L::min() / 4,
-              L::max(),
-              L::lowest(),
-              T(3.14159),
-              T(1e10),
-              T(-1e10),
-              T(65504),
-              T(70000),
-              T(1e-30),
-              T(127.9),
-              T(-128.5)};
+    for (const double v : {0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 3.14159, 1e10, -1e10, 65504.0,
+                           70000.0, 1e-30, 127.9, -128.5})
+      values.push_back(static_cast<T>(v));
+    for (const T v : {L::infinity(), -L::infinity(), L::quiet_NaN(), L::min(), -L::min(),
+                      L::denorm_min(), L::min() / 4, L::max(), L::lowest()})
+      values.push_back(v);
   } else {
-    values = {0,
-              1,
-              T(-1),
-              2,
-              7,
-              31,
-              32,
-              33,
-              63,
-              64,
-              std::numeric_limits<T>::max(),
-              std::numeric_limits<T>::min(),
-              T(0x5555555555555555),
-              T(0x8000),
-              T(0xFFFF)};
+    for (const std::uint64_t v : {0, 1, 2, 7, 31, 32, 33, 63, 64, 0x8000, 0xFFFF})
+      values.push_back(static_cast<T>(v));
+    for (const std::uint64_t v : {~std::uint64_t{0}, std::uint64_t{0x5555555555555555}})
+      values.push_back(static_cast<T>(v));
+    values.push_back(std::numeric_limits<T>::max());
+    values.push_back(std::numeric_limits<T>::min());
   }
   return values;
 }
@@ -229,17 +201,12 @@ BINARY(max_u32, u32, "max.u32", std::max(a, b))
 BINARY(max_s64, s64, "max.s64", std::max(a, b))
 UNARY(neg_s32, s32, s32, "neg.s32", u32{0} - u32(a))
 UNARY(abs_s64, s64, s64, "abs.s64", a < 0 ? u64{0} - u64(a) : u64(a))
-OP3(carry_chain, u32, u32, u32, u32, "{.reg .u32 t; add.cc.u32 t, %1, %2; addc.u32 %0, %3, 0;}",
-    c + u32(u32(a + b) < a))
-OP3(borrow_chain, u32, u32, u32, u32, "{.reg .u32 t; sub.cc.u32 t, %1, %2; subc.u32 %0, %3, 0;}",
-    c - u32(a < b))
 
 // Bits
 BINARY(and_b32, u32, "and.b32", a& b)
 BINARY(or_b64, u64, "or.b64", a | b)
 BINARY(xor_b16, u16, "xor.b16", a ^ b)
 UNARY(not_b32, u32, u32, "not.b32", ~a)
-UNARY(cnot_b32, u32, u32, "cnot.b32", a == 0)
 OP3(shl_b32, u32, u32, u32, u32, "shl.b32 %0, %1, %2;", b > 31 ? 0 : a << b)
 OP3(shl_b64, u64, u64, u32, u32, "shl.b64 %0, %1, %2;", b > 63 ? 0 : a << b)
 OP3(shr_u32, u32, u32, u32, u32, "shr.u32 %0, %1, %2;", b > 31 ? 0 : a >> b)
@@ -396,14 +363,8 @@ OP3(predicate_logic, u32, s32, s32, s32,
     "r, r;"
     " selp.u32 %0, 1, 0, r;}",
     (a < b) == (b < c) ? 1 : 0)
-OP3(set_gt_u32_f32, u32, float, float, float, "set.gt.u32.f32 %0, %1, %2;", a > b ? ~0U : 0U)
 OP3(selp_f32, float, float, float, float,
     "{.reg .pred p; setp.gt.f32 p, %1, %2; selp.f32 %0, %3, %2, p;}", a > b ? c : b)
-OP3(testp_finite, u32, float, float, float,
-    "{.reg .pred p; testp.finite.f32 p, %1; selp.u32 %0, 1, 0, p;}", std::isfinite(a))
-OP3(testp_subnormal, u32, float, float, float,
-    "{.reg .pred p; testp.subnormal.f32 p, %1; selp.u32 %0, 1, 0, p;}",
-    std::fpclassify(a) == FP_SUBNORMAL)
 
 // Conversions
 template <class To>
@@ -521,7 +482,7 @@ TEST(Opcode, HalvesAreFusedWithOneRounding) {
   EXPECT_EQ(out.host()[0], 0x6801);
 }
 
-// What is not known is said.
+// Unknown instructions are reported.
 __global__ void needs_tensor_cores(unsigned* out) {
   unsigned d0 = 0, d1 = 0;
   asm volatile(
