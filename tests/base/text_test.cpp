@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace graft {
 namespace {
 
@@ -33,6 +36,80 @@ TEST(Numbers, AreGroupedByThousands) {
   EXPECT_EQ(grouped(1234567), "1,234,567");
   EXPECT_EQ(counted(1, "image", "images"), "1 image");
   EXPECT_EQ(counted(2000, "image", "images"), "2,000 images");
+}
+
+TEST(Numbers, HaveFourSignificantDigits) {
+  EXPECT_EQ(four_digits(0.0), "0");
+  EXPECT_EQ(four_digits(0.0234512), "0.02345");
+  EXPECT_EQ(four_digits(1.2341), "1.234");
+  EXPECT_EQ(four_digits(-123456.0), "-123456");
+  EXPECT_EQ(four_digits(1.2341e9), "1.234e+09");
+  EXPECT_EQ(percent(.1234, 1), "12.3 %");
+}
+
+TEST(Durations, HaveAUnitThatFits) {
+  EXPECT_EQ(time_text(12.34e-6), "12.34 us");
+  EXPECT_EQ(time_text(0.5), "500.0 ms");
+  EXPECT_EQ(time_text(2.0), "2.000 s");
+  EXPECT_EQ(duration_text(-1.0), "0.0 s");
+  EXPECT_EQ(duration_text(0.24), "0.2 s");
+  EXPECT_EQ(duration_text(9.96), "10 s");
+  EXPECT_EQ(duration_text(155.0), "2 min 35 s");
+  EXPECT_EQ(duration_text(3720.0), "1 h 02 min");
+}
+
+TEST(Table, AlignsCharactersOfUtf8) {
+  EXPECT_EQ(text_width("caf\xC3\xA9"), 4U);
+  EXPECT_EQ(padded("caf\xC3\xA9", 6), "caf\xC3\xA9  ");
+  EXPECT_EQ(padded("abc", 5, Align::right), "  abc");
+  EXPECT_EQ(padded("abc", 2), "abc");
+  TextTable table({{"name", Align::left}, {"empty"}, {"count"}, {"text", Align::left}});
+  table.row({"caf\xC3\xA9", "", "7", "a\nb"});
+  table.note("a note");
+  table.row({"a longer one", "", "1234567"});
+  EXPECT_EQ(table.text(">"),
+            ">name            count  text\n"
+            ">caf\xC3\xA9                7  a?b\n"
+            ">    ! a note\n"
+            ">a longer one  1234567\n");
+  TextTable without_heads({{"", Align::left}, {""}});
+  without_heads.row({"a", "1"});
+  EXPECT_EQ(without_heads.text(), "a  1\n");
+}
+
+TEST(EditDistance, CountsInsertionsDeletionsReplacementsAndSwaps) {
+  EXPECT_EQ(edit_distance("", ""), 0U);
+  EXPECT_EQ(edit_distance("", "abc"), 3U);
+  EXPECT_EQ(edit_distance("epochs", "epochs"), 0U);
+  EXPECT_EQ(edit_distance("epoch", "epochs"), 1U);
+  EXPECT_EQ(edit_distance("epocxs", "epochs"), 1U);
+  EXPECT_EQ(edit_distance("epohcs", "epochs"), 1U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+}
+
+TEST(Nearest, TakesTheNearestOfThose) {
+  const std::vector<std::string> words = {"bilinear", "bicubic", "nearest"};
+  EXPECT_EQ(nearest("nearst", words), "nearest");
+  EXPECT_EQ(nearest("bicubik", words), "bicubic");
+}
+
+TEST(Nearest, SaysNothingWhenNoneIsNear) {
+  const std::vector<std::string> words = {"bilinear", "bicubic", "nearest"};
+  EXPECT_EQ(nearest("spline", words), std::nullopt);
+  EXPECT_EQ(nearest("", words), std::nullopt);
+  EXPECT_EQ(nearest(std::string(100000, 'n'), words), std::nullopt);
+}
+
+TEST(Printable, KeepsATerminalSafeAndALineShort) {
+  EXPECT_EQ(printable("caf\xC3\xA9", 10), "caf\xC3\xA9");
+  EXPECT_EQ(printable("a\x1b[31m\nb\x7f", 20), "a?[31m?b?");
+  EXPECT_EQ(printable("abcdef", 3), "abc...");
+}
+
+TEST(ReplaceAll, ReplacesEachOccurrenceOnce) {
+  EXPECT_EQ(replace_all("a|b|", "|", "\\|"), "a\\|b\\|");
+  EXPECT_EQ(replace_all("${a}${b}", "${", "$${"), "$${a}$${b}");
+  EXPECT_EQ(replace_all("", "x", "y"), "");
 }
 
 }  // namespace

@@ -132,7 +132,7 @@ TEST(ConfigFile, WrongValuesAreRefusedWithTheirLine) {
 }
 
 TEST(ConfigFile, DuplicateKeysAreRefused) {
-  EXPECT_THAT(refusal_of(R"({"seed": 1, "seed": 2})"), HasSubstr("seed: this key stands twice"));
+  EXPECT_THAT(refusal_of(R"({"seed": 1, "seed": 2})"), HasSubstr("seed: duplicate key"));
 }
 
 TEST(ConfigFile, AVariableThatIsNotSetIsNamedWithItsKey) {
@@ -172,7 +172,7 @@ TEST(Set, GivesWhatTheFileLacks) {
 TEST(Set, MaySetASection) {
   EXPECT_EQ(parse(minimal_config(), {R"(train={"epochs": 2})"}).train.epochs, 2U);
   EXPECT_THAT(refusal_of(minimal_config(), {R"(train={"epochs": 2, "epochs": 3})"}),
-              HasSubstr("stands twice"));
+              HasSubstr("duplicate key"));
   EXPECT_THAT(refusal_of(minimal_config(), {"train=5"}), HasSubstr("expected an object"));
 }
 

@@ -12,7 +12,7 @@ namespace graft::test {
 namespace {
 
 using program::find_key;
-using program::Json;
+
 using program::Key;
 using program::schema;
 using ::testing::HasSubstr;

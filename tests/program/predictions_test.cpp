@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tools/graft/json_reader.h"
+#include "engine/base/json.h"
 
 namespace graft::program {
 namespace {

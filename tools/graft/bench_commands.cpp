@@ -29,7 +29,6 @@
 #include "tools/graft/observers.h"
 #include "tools/graft/signals.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

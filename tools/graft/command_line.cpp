@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tools/graft/commands.h"
 #include "tools/graft/help.h"
 #include "tools/graft/list_option.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

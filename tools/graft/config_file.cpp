@@ -7,12 +7,14 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
-#include "tools/graft/json_reader.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
 #include "tools/graft/schema.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {
+
+constexpr JsonLimits config_limits{.kind = ErrorKind::usage, .comments = true};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path,
                          const std::string& sentence) {
@@ -76,7 +78,7 @@ class Reader {
 Json value_of(const Setting& setting) {
   Json value;
   try {
-    value = read_json(setting.value, setting.option).value;
+    value = read_json(setting.value, setting.option, config_limits).value;
   } catch (const Error&) {
     if (is_section(setting.path)) throw;  // an object was meant
     return setting.value;
@@ -134,7 +136,7 @@ Config defaults(const Environment& environment) {
 }
 
 void read_source(Config& config, const Source& source, const Environment& environment) {
-  const JsonDocument document = read_json(source.text, source.name);
+  const JsonDocument document = read_json(source.text, source.name, config_limits);
   const auto where = [&](const std::string& path) {
     const auto line = document.lines.find(path);
     return line == document.lines.end() ? source.name
@@ -146,7 +148,7 @@ void read_source(Config& config, const Source& source, const Environment& enviro
 
 std::string read_config_text(const std::filesystem::path& file) {
   try {
-    return read_text_file(file, maximum_config_bytes);
+    return read_text_file(file, config_limits.bytes);
   } catch (const Error& error) {
     // A config that is not there is a wrong argument, not a failing disk.
     throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tools/graft/schema.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

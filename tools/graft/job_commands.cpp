@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "engine/job/job.h"
 #include "tools/graft/commands.h"
 #include "tools/graft/listeners.h"
@@ -18,7 +19,6 @@
 #include "tools/graft/predictions.h"
 #include "tools/graft/signals.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "tools/graft/json_reader.h"
+#include "engine/base/json.h"
 
 namespace graft::program {
 namespace {

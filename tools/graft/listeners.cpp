@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/profile/nvtx_tracer.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

@@ -12,7 +12,6 @@
 #include "tools/graft/commands.h"
 #include "tools/graft/explain.h"
 #include "tools/graft/standard_output.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "engine/base/error.h"
-#include "tools/graft/text.h"
+#include "engine/base/text.h"
 
 namespace graft::program {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "tools/graft/json_reader.h"
-#include "tools/graft/text.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
 
 namespace graft::program {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
-#include "tools/graft/json_reader.h"
 
 namespace graft::program {
 namespace {

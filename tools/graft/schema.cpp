@@ -8,7 +8,7 @@
 #include <functional>
 #include <utility>
 
-#include "tools/graft/text.h"
+#include "engine/base/text.h"
 
 namespace graft::program {
 namespace {

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/json.h"
 #include "engine/config/config.h"
-#include "tools/graft/json_reader.h"
 #include "tools/graft/paths.h"
 
 namespace graft::program {

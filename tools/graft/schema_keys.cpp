@@ -5,8 +5,8 @@
 #include <regex>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "tools/graft/key_kinds.h"
-#include "tools/graft/text.h"
 
 namespace graft::program {
 namespace {
