@@ -127,7 +127,7 @@ class SetExtraction {
     for (const Interrupted& one : interrupted_) {
       if (!is_prefix(one)) continue;
       const std::size_t entries = usable_entries(one.paths.rows, one.layout, one.journal);
-      if (entries > continued_entries_) {
+      if (continued_ == nullptr || entries > continued_entries_) {
         continued_ = &one;
         continued_entries_ = entries;
       }

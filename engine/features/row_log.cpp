@@ -2,19 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 
 namespace graft {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::uint64_t largest_journal = std::uint64_t{1} << 30;
+constexpr JsonLimits limits = {ErrorKind::data, std::uint64_t{1} << 30U, 4, std::size_t{1} << 30U,
+                               false};
 constexpr std::size_t digest_digits = 32;
 constexpr const char* commit_json = R"({"commit": true})";
 
@@ -26,7 +25,7 @@ std::string start_line(const FeatureKey& key) {
   Json start;
   start["key"] = Json::object();
   for (const auto& [name, value] : key.settings) start["key"][name] = value;
-  return line_of(start.dump());
+  return line_of(json_text(start));
 }
 
 // The JSON of a line without its newline; nothing when the digest is wrong.
@@ -39,11 +38,11 @@ std::optional<std::string_view> checked_json(std::string_view line) {
 
 RowEntry parse_entry(const Json& json) {
   RowEntry entry;
-  entry.content = Digest::from_hex(json.at(0).get_ref<const std::string&>());
+  entry.content = Digest::from_hex(json_as<std::string>(json.at(0), "content"));
   if (json.at(1).is_null()) {
-    entry.bad_reason = json.at(2).get<std::string>();
+    entry.bad_reason = json_as<std::string>(json.at(2), "reason");
   } else {
-    entry.check = Digest::from_hex(json.at(1).get_ref<const std::string&>());
+    entry.check = Digest::from_hex(json_as<std::string>(json.at(1), "check"));
   }
   return entry;
 }
@@ -51,14 +50,12 @@ RowEntry parse_entry(const Json& json) {
 // `end`: of the line, in bytes.
 void parse_line(const Json& json, std::uint64_t end, Journal& journal) {
   if (journal.start_end == 0) {
-    for (const auto& [name, value] : json.at("key").items()) {
-      journal.key.settings.emplace_back(name, value.get<std::string>());
-    }
+    journal.key.settings = json_at<JsonStrings>(json, "key");
     journal.start_end = end;
   } else if (json.contains("commit")) {
     journal.committed = true;
   } else {
-    for (const Json& entry : json.at("done")) {
+    for (const Json& entry : json_member(json, "done")) {
       journal.entries.push_back(parse_entry(entry));
       journal.entry_ends.push_back(end);
     }
@@ -69,7 +66,7 @@ void parse_line(const Json& json, std::uint64_t end, Journal& journal) {
 
 std::optional<Journal> read_journal(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
-  const std::string text = read_text_file(path, largest_journal);
+  const std::string text = read_text_file(path, limits.bytes);
   Journal journal;
   std::size_t begin = 0;
   try {
@@ -77,7 +74,7 @@ std::optional<Journal> read_journal(const std::filesystem::path& path) {
       const auto json = checked_json(std::string_view(text).substr(begin, end - begin));
       if (!json) break;
       begin = end + 1;
-      parse_line(Json::parse(*json), begin, journal);
+      parse_line(read_json(*json, path.string(), limits).value, begin, journal);
     }
   } catch (
       const Json::exception&) {  // an intact line of another program: the lines before it count
@@ -141,7 +138,7 @@ void RowLog::flush() {
       done.push_back(Json::array({entry.content.hex(), entry.check.hex()}));
     }
   }
-  append_line(Json{{"done", std::move(done)}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+  append_line(json_text(Json{{"done", std::move(done)}}));
   unflushed_.clear();
 }
 

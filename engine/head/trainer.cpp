@@ -16,12 +16,12 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/dense_tensors.h"
 #include "engine/head/set_checks.h"
@@ -32,15 +32,12 @@ namespace {
 RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
                const HeadOptions& head) {
   const OptimizerConfig& optimizer = head.optimizer;
-  const auto json = [](const auto& value) {
-    return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  };
   return {
       {"training features", train.fingerprint.hex()},
       {"validation features", validation.fingerprint.hex()},
-      {"classes", json(std::vector(train.classes.begin(), train.classes.end()))},
+      {"classes", json_text(std::vector(train.classes.begin(), train.classes.end()))},
       {"seed", fmt::format("{}", head.seed)},
-      {"head.hidden", json(head.hidden)},
+      {"head.hidden", json_text(head.hidden)},
       {"head.dropout", fmt::format("{}", head.dropout)},
       {"train.batch_size", fmt::format("{}", head.batch_size)},
       {"train.optimizer.type", optimizer.type},

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/backend/backend.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
 #include "engine/head/trainer.h"
@@ -33,7 +33,7 @@ FeatureSet open_features(const Config& config, const std::string& name) {
 }
 
 void write_classes(const Config& config, const std::vector<std::string>& classes) {
-  nlohmann::ordered_json json;
+  Json json;
   json["classes"] = classes;
   write_file_whole(config.output / "classes.json", json.dump(1) + "\n");
 }

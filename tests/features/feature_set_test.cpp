@@ -18,7 +18,7 @@ using test::TemporaryFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST(FeatureSet, GivesRowsLabelsClassesFilesAndWhatWasLeftOut) {
+TEST(FeatureSet, GivesRowsLabelsClassesFilesAndSkippedFiles) {
   const TemporaryFolder folder;
   SmallSet set(folder.path(), 2, 2);
   set.data.on_bad_image = OnBadImage::skip;

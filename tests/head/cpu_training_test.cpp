@@ -57,9 +57,10 @@ class CpuTraining : public ::testing::TestWithParam<std::size_t> {  // the numbe
     RecordingObserver observer;
     std::stop_source stop;
     if (on_advance) observer.on_advance = [&](std::size_t done) { on_advance(done, stop); };
-    return train_head(*backend, FeatureSet::open(features_.path(), "train", budget),
-                      FeatureSet::open(features_.path(), "validation", budget), cpu_config(),
-                      output, observer, stop.get_token());
+    const FeatureSet training = FeatureSet::open(features_.path(), "train", budget);
+    const FeatureSet validation = FeatureSet::open(features_.path(), "validation", budget);
+    return train_head({*backend, observer, nullptr, stop.get_token()}, labelled(training),
+                      labelled(validation), cpu_config(), output);
   }
 
   std::map<std::string, std::string> files_of(std::size_t threads, std::size_t budget) {
@@ -126,7 +127,7 @@ TEST(CpuTrainingMemory, IsCheckedBeforeItIsTaken) {
   const auto backend = make_backend("cpu", 1);
   RecordingObserver observer;
   try {
-    train_on(*backend, train.view(), validation.view(), config, output.path(), observer, {});
+    train_head({*backend, observer}, train.view(), validation.view(), config, output.path());
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::device);

@@ -67,7 +67,7 @@ void expect_nothing_torn(const std::filesystem::path& output,
 }
 
 TEST(Kill, BeforeAnyFileOperationAndRestartEndsWithTheSameBytes) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   long operations = 0;
   for (;; ++operations) {
     SCOPED_TRACE("killed after " + std::to_string(operations) + " file operations");
@@ -82,7 +82,7 @@ TEST(Kill, BeforeAnyFileOperationAndRestartEndsWithTheSameBytes) {
 }
 
 TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   int calls = 0;
   for (;; ++calls) {
     SCOPED_TRACE("killed after " + std::to_string(calls) + " calls");
@@ -108,7 +108,7 @@ TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
 }
 
 TEST(Kill, OfEveryRestartStillMakesProgress) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   const TemporaryFolder folder;
   int kills = 0;
   while (!finishes_within(15, small_config(), folder.path())) {
@@ -124,8 +124,8 @@ TEST(Kill, OfEveryRestartStillMakesProgress) {
 TEST(Kill, OfAnotherRunInTheSameFolderMixesNothing) {
   const Config a = config_with_seed(5);
   const Config b = config_with_seed(6);
-  const auto files_of_a = files_of_a_whole_run(a);
-  const auto files_of_b = files_of_a_whole_run(b);
+  const auto files_of_a = files_of_a_full_run(a);
+  const auto files_of_b = files_of_a_full_run(b);
   constexpr long half_way = 26;
   for (long operations = 0; operations < 24; ++operations) {
     for (const bool back_to_a : {true, false}) {
@@ -141,7 +141,7 @@ TEST(Kill, OfAnotherRunInTheSameFolderMixesNothing) {
 
 TEST(Kill, OfARunAfterAFinishedOneMixesNothing) {
   const Config b = config_with_seed(6);
-  const auto expected = files_of_a_whole_run(b);
+  const auto expected = files_of_a_full_run(b);
   for (long operations = 0; operations < 24; ++operations) {
     SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
     const TemporaryFolder folder;

@@ -69,11 +69,11 @@ TEST(Interruption, AfterTheLastBatchOfAnEpochStillSavesTheEpoch) {
 TEST(Interruption, AfterTheLastBatchOfAllIsNone) {
   const TemporaryFolder folder;
   EXPECT_EQ(interrupt(folder.path(), 4 * small_batches), "it was not interrupted");
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 TEST(Resume, AfterAnyBatchEndsWithTheBytesOfAnUninterruptedRun) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   for (std::size_t batches = 1; batches < 4 * small_batches; ++batches) {
     const TemporaryFolder folder;
     interrupt(folder.path(), batches);
@@ -102,7 +102,7 @@ TEST(Resume, WithMoreEpochsGoesOnAndEndsAsIfThereHadAlwaysBeenMore) {
   run.config.train.epochs = 7;
   run.into(folder.path());
   EXPECT_EQ(run.observer.advances.front(), 2 * small_batches + 1);
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run(run.config));
 }
 
 TEST(Resume, AFinishedRunGoesOnWithMoreEpochs) {
@@ -113,7 +113,7 @@ TEST(Resume, AFinishedRunGoesOnWithMoreEpochs) {
   second.config.train.epochs = 6;
   second.into(folder.path());
   EXPECT_EQ(second.observer.advances.front(), 4 * small_batches + 1);
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(second.config));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run(second.config));
 }
 
 TEST(Resume, AFinishedRunWhoseHeadIsLostWritesItAgain) {
@@ -123,7 +123,7 @@ TEST(Resume, AFinishedRunWhoseHeadIsLostWritesItAgain) {
   std::filesystem::remove(folder / "head.safetensors");
   SmallRun second;
   second.into(folder.path());
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 TEST(Resume, WithAsManyEpochsAsAreDoneOnlyFinishes) {
@@ -133,7 +133,7 @@ TEST(Resume, WithAsManyEpochsAsAreDoneOnlyFinishes) {
   run.config.train.epochs = 2;
   run.into(folder.path());
   EXPECT_THAT(run.observer.advances, IsEmpty());
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run(run.config));
 }
 
 TEST(Resume, WithFewerEpochsThanAreDoneStartsAnew) {
@@ -143,7 +143,7 @@ TEST(Resume, WithFewerEpochsThanAreDoneStartsAnew) {
   run.config.train.epochs = 1;
   run.into(folder.path());
   EXPECT_THAT(run.observer.notes, Contains(HasSubstr("it has 2 epochs, train.epochs is 1")));
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run(run.config));
 }
 
 TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
@@ -154,7 +154,7 @@ TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
   second.into(folder.path());
   EXPECT_THAT(second.observer.advances, IsEmpty());
   EXPECT_THAT(second.observer.notes, Contains(HasSubstr("All 4 epochs are trained")));
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 // --- another run's checkpoint -------------------------------------------------------------------
@@ -246,7 +246,7 @@ void damaged(const std::function<void(const std::filesystem::path&)>& damage, co
   run.into(folder.path());
   EXPECT_THAT(run.observer.notes,
               Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(told))));
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 void flip_last_byte(const std::filesystem::path& path) {

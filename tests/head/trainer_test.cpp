@@ -72,7 +72,7 @@ History play(Script& script, const std::filesystem::path& output, Observer& obse
   config.train.epochs = script.training.size();
   const SmallSet train = small_train();
   const SmallSet validation = small_validation();
-  return train_on(backend, train.view(), validation.view(), config, output, observer, {});
+  return train_head({backend, observer}, train.view(), validation.view(), config, output);
 }
 
 // --- batches ------------------------------------------------------------------------------------
@@ -107,17 +107,17 @@ TEST(Trainer, StepsCountBatchesFromTheStartOfTraining) {
 // --- what is written ----------------------------------------------------------------------------
 
 TEST(Trainer, LeavesTheHeadTheBestHeadAndTheHistoryAndNothingElse) {
-  EXPECT_THAT(files_of_a_whole_run(),
+  EXPECT_THAT(files_of_a_full_run(),
               ElementsAre(Key("checkpoint.safetensors"), Key("head.safetensors"),
                           Key("head_best.safetensors"), Key("history.csv"), Key("history.json")));
 }
 
 TEST(Trainer, TheSameConfigAndSeedGiveTheSameBytesAndAnotherSeedGivesOthers) {
-  const auto files = files_of_a_whole_run();
-  EXPECT_EQ(files_of_a_whole_run(), files);
+  const auto files = files_of_a_full_run();
+  EXPECT_EQ(files_of_a_full_run(), files);
   Config config = small_config();
   config.seed = 6;
-  const auto others = files_of_a_whole_run(config);
+  const auto others = files_of_a_full_run(config);
   for (const auto& [name, bytes] : files) EXPECT_NE(others.at(name), bytes) << name;
 }
 
@@ -209,7 +209,7 @@ TEST(Trainer, TrainsOnOneRowAndOnBatchesLargerThanTheSet) {
   EXPECT_EQ(run.observer.total, 4U);
 }
 
-// --- what is told -------------------------------------------------------------------------------
+// --- what is shown -------------------------------------------------------------------------------
 
 TEST(Trainer, TellsProgressInBatches) {
   const TemporaryFolder folder;
