@@ -341,16 +341,15 @@ class SetExtraction {
   void warn_of_bad_images() {
     constexpr std::size_t named_at_most = 20;
     std::size_t bad = 0;
-    std::string lines;
-    for (const SkippedFile& skipped : list_.skipped) {
-      if (!skipped.content || bad++ >= named_at_most) continue;
-      lines += fmt::format("\n  {}: {}", (dataset_.root / skipped.file).string(), skipped.reason);
+    std::vector<std::string> lines;
+    for (const SkippedFile& file : list_.skipped) {
+      if (!file.content || bad++ >= named_at_most) continue;
+      lines.push_back(fmt::format("{}: {}", (dataset_.root / file.file).string(), file.reason));
     }
     if (bad == 0) return;
-    if (bad > named_at_most) lines += fmt::format("\n  and {} more", grouped(bad - named_at_most));
     context_.observer.warn(fmt::format("{}: {} could not be decoded and {} skipped:{}", stage_,
                                        counted(bad, "image", "images"), bad == 1 ? "is" : "are",
-                                       lines));
+                                       listed_lines(lines, bad)));
   }
 
   void check_classes_have_rows() const {

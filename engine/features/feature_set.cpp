@@ -50,9 +50,6 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
     set.labels_.push_back(row.label);
     set.files_.push_back(std::move(row.file));
   }
-  for (SkippedFile& skipped : stored.list.skipped) {
-    set.skipped_.push_back({std::move(skipped.file), std::move(skipped.reason)});
-  }
   const std::span<const float> values = stored.npy.floats();
   if (values.size_bytes() > memory_budget_bytes) {
     set.mapped_ = std::move(stored.npy);

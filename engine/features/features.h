@@ -38,7 +38,6 @@ class FeatureSet {
   const std::vector<std::uint32_t>& labels() const { return labels_; }
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<std::string>& files() const { return files_; }  // one a row
-  const std::vector<BadFile>& skipped() const { return skipped_; }
   FeatureShape shape() const { return shape_; }
   const FeatureKey& key() const { return key_; }       // what the rows were computed with
   Digest fingerprint() const { return fingerprint_; }  // of key, contents and labels in row order
@@ -54,7 +53,6 @@ class FeatureSet {
   std::vector<std::uint32_t> labels_;
   std::vector<std::string> classes_;
   std::vector<std::string> files_;
-  std::vector<BadFile> skipped_;
   FeatureShape shape_;
   FeatureKey key_;
   Digest fingerprint_;

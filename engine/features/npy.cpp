@@ -74,19 +74,10 @@ NpyHeader parse_dict(std::string_view text) {
 
 void write_complete(const std::filesystem::path& path, const std::string& header,
                     std::span<const std::byte> values) {
-  const std::filesystem::path beside = partial_path(path);
-  try {
-    File file(beside, File::Mode::create_or_truncate);
-    file.append(as_bytes(header));
-    file.append(values);
-    file.sync_data();
-    file.close();
-    rename_durably(beside, path);
-  } catch (...) {
-    std::error_code ignored;  // the first error is the one to report
-    std::filesystem::remove(beside, ignored);
-    throw;
-  }
+  const std::span<const std::byte> start = as_bytes(header);
+  std::vector<std::byte> bytes(start.begin(), start.end());
+  bytes.insert(bytes.end(), values.begin(), values.end());
+  write_file_whole(path, bytes);
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ namespace graft {
 namespace {
 
 constexpr const char* format_name = "graft head 1";
+constexpr JsonLimits limits = {ErrorKind::weights, std::uint64_t{1} << 26U, 2,
+                               std::size_t{1} << 20U, false};
 
 std::vector<std::size_t> hidden_units(const std::vector<DenseParameters>& parameters) {
   std::vector<std::size_t> units;
@@ -36,7 +38,7 @@ Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path,
     refuse(path, fmt::format("its metadata has no \"{}\"", key));
   }
   try {
-    return json_as<Value>(read_json(entry->second, key).value, key);
+    return json_as<Value>(read_json(entry->second, key, limits).value, key);
   } catch (const Error& error) {
     refuse(path, fmt::format("\"{}\" in its metadata is wrong: {}", key, error.what()));
   }

@@ -10,7 +10,6 @@
 #include <cmath>
 
 #include "engine/base/error.h"
-#include "engine/base/file.h"
 #include "engine/base/json.h"
 
 namespace graft {
@@ -99,14 +98,6 @@ History parse_history_json(std::string_view text) {
     }
   }
   return history;
-}
-
-void write_history_csv(const std::filesystem::path& path, const History& history) {
-  write_file_whole(path, history_csv(history));
-}
-
-void write_history_json(const std::filesystem::path& path, const History& history) {
-  write_file_whole(path, history_json(history));
 }
 
 }  // namespace graft

@@ -214,8 +214,8 @@ void Training::save_epoch() {
 }
 
 void Training::write_histories() const {
-  write_history_csv(output_ / "history.csv", run_.history);
-  write_history_json(output_ / "history.json", run_.history);
+  write_file_whole(output_ / "history.csv", history_csv(run_.history));
+  write_file_whole(output_ / "history.json", history_json(run_.history));
 }
 
 void Training::save_as(const std::filesystem::path& path) const {

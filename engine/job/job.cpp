@@ -160,27 +160,27 @@ std::size_t most_probable(std::span<const float> probabilities) {
 
 void extract_job(const Config& config, const JobHooks& hooks, Observer& observer,
                  std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
+  const FolderLock lock = lock_output(config, hooks);
   Session session(config, hooks, observer, std::move(stop));
   extract(config, session);
 }
 
 JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
                     std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
+  const FolderLock lock = lock_output(config, hooks);
   Session session(config, hooks, observer, std::move(stop));
   return train(config, session);
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
-  const OutputFolder folder(config, {});
+  const FolderLock lock = lock_output(config, {});
   Session session(config, {}, observer, std::move(stop));
   return evaluate(config, best, session);
 }
 
 JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observer,
                   std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
+  const FolderLock lock = lock_output(config, hooks);
   Session session(config, hooks, observer, std::move(stop));
   extract(config, session);
   session.free_backbone();  // its memory is for the classifier now

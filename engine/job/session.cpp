@@ -9,15 +9,6 @@
 
 namespace graft {
 
-namespace {
-
-FolderLock locked(const std::filesystem::path& folder) {
-  make_folder(folder);
-  return FolderLock(folder);
-}
-
-}  // namespace
-
 BackboneOptions backbone_options(const Config& config) {
   BackboneOptions options;
   options.image_size = config.data.image_size;
@@ -30,9 +21,11 @@ BackboneOptions backbone_options(const Config& config) {
   return options;
 }
 
-OutputFolder::OutputFolder(const Config& config, const JobHooks& hooks)
-    : lock_(locked(config.output)) {
+FolderLock lock_output(const Config& config, const JobHooks& hooks) {
+  make_folder(config.output);
+  FolderLock lock(config.output);
   if (hooks.folder_locked) hooks.folder_locked();
+  return lock;
 }
 
 Session::Session(const Config& config, const JobHooks& hooks, Observer& observer,

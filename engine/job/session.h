@@ -20,14 +20,8 @@ namespace graft {
 // The backbone of the config; a batch_size of 0 is still to be decided.
 BackboneOptions backbone_options(const Config& config);
 
-// Creates config.output and holds its lock; then calls the hook.
-class OutputFolder {
- public:
-  OutputFolder(const Config& config, const JobHooks& hooks);
-
- private:
-  FolderLock lock_;
-};
+// Creates config.output, locks it, and calls the hook.
+FolderLock lock_output(const Config& config, const JobHooks& hooks);
 
 class Session {
  public:

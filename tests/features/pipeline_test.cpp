@@ -179,7 +179,7 @@ TEST_F(PipelineTest, MemoryDoesNotGrowWithTheNumberOfImages) {
 }
 
 // Decoders have no slot to run ahead into: files beyond the slots can be damaged while the backbone
-// stands still, and the damage is met.
+// waits, and the decoders find the damage.
 TEST_F(PipelineTest, ASlowBackboneHoldsTheDecodersBack) {
   make_images(40);
   const std::size_t beyond = pipeline_slots(1) * batch_size_;

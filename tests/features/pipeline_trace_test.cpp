@@ -1,4 +1,4 @@
-// What the pipeline's threads do at the same time, as its trace tells it.
+// What the pipeline's threads do at the same time, as its trace shows it.
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-// The loop of one undisturbed run: what it feeds the head, what it writes, what it tells.
+// The loop of one run without faults: the batches, the files written, the output.
 
 #include "engine/head/trainer.h"
 
@@ -25,7 +25,7 @@ using ::testing::Key;
 using ::testing::SizeIs;
 
 // A head that computes nothing: it gives the Totals of a script, epoch by epoch, and writes the
-// number of steps it has seen into every parameter, so that a saved file tells when it was saved.
+// number of steps it has seen into every parameter, so that a saved file shows when it was saved.
 struct Script {
   std::vector<Totals> training;
   std::vector<Totals> validation;
@@ -186,16 +186,10 @@ void learns(const std::vector<std::size_t>& hidden, std::size_t classes) {
   EXPECT_EQ(head.parameters.back().outputs, classes == 2 ? 1U : classes);
 }
 
-TEST(Trainer, LearnsWithoutAHiddenLayer) {
+TEST(Trainer, LearnsWithAnyHiddenLayersAndClasses) {
   learns({}, 2);
-}
-TEST(Trainer, LearnsWithTheRecipesHiddenLayer) {
-  learns({256}, 2);
-}
-TEST(Trainer, LearnsWithTwoHiddenLayers) {
+  learns({256}, 2);  // the recipe's
   learns({32, 16}, 2);
-}
-TEST(Trainer, LearnsThreeClassesWithSoftmax) {
   learns({16}, 3);
 }
 
