@@ -44,17 +44,13 @@ class PipelineSubject final : public Subject {
         dataset_(dataset_of(context.setup, photos)),
         backbone_(context.backend.make_backbone(context.weights(), options)) {
     request_.folder = context.setup.scratch() / "features";
-    request_.name = "bench";
-    request_.dataset = &dataset_;
-    request_.data = context.setup.config.data;
-    request_.data.image_size = options.image_size;
-    request_.data.on_bad_image = OnBadImage::stop;  // every photo counts
-    request_.batch_size = options.batch_size;
-    request_.decode_threads = context.backend.host_threads();
-    request_.pipeline_depth = context.setup.config.pipeline.depth;
+    request_.sets = {{"bench", &dataset_}};
+    request_.pipeline = {context.setup.config.data, options.batch_size,
+                         context.backend.host_threads(), context.setup.config.pipeline.depth};
+    request_.pipeline.data.image_size = options.image_size;
+    request_.pipeline.data.on_bad_image = OnBadImage::stop;  // the photos are counted
     request_.weights = context.weights().digest;
     request_.numerics = context.backend.numerics(options);
-    request_.tracer = &stage_times_;
   }
   PipelineSubject(const PipelineSubject&) = delete;
   PipelineSubject& operator=(const PipelineSubject&) = delete;
@@ -82,9 +78,8 @@ class PipelineSubject final : public Subject {
  private:
   void extract() {
     SilentObserver observer;
-    extract_features(
-        request_, context_.backend, [this]() -> Backbone& { return *backbone_; }, observer,
-        context_.setup.stop);
+    extract_features(request_, {context_.backend, observer, &stage_times_, context_.setup.stop},
+                     [this]() -> Backbone& { return *backbone_; });
   }
   void remove_features() const {
     std::error_code absent;

@@ -35,41 +35,29 @@ Dataset make_dataset(ScannedFolder folder, std::vector<VerifiedFile> verified) {
   return dataset;
 }
 
-// "  path: reason" for up to twenty bad files, a line each.
-std::string bad_file_lines(const std::vector<const Dataset*>& datasets, std::size_t count) {
+void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
+                      Observer& observer) {
   constexpr std::size_t named_at_most = 20;
-  std::string lines;
-  std::size_t named = 0;
+  std::size_t files = 0;
+  std::size_t bad = 0;
+  std::vector<std::string> lines;
   for (const Dataset* dataset : datasets) {
-    for (const BadFile& bad : dataset->skipped) {
-      if (named == named_at_most) break;
-      lines += fmt::format("\n  {}: {}", (dataset->root / bad.file).string(), bad.reason);
-      ++named;
+    files += dataset->skipped.size() + dataset->samples.size();
+    for (const BadFile& file : dataset->skipped) {
+      if (bad++ >= named_at_most) continue;
+      lines.push_back(fmt::format("{}: {}", (dataset->root / file.file).string(), file.reason));
     }
   }
-  if (count > named) lines += fmt::format("\n  and {} more", grouped(count - named));
-  return lines;
-}
-
-void handle_bad_files(const std::vector<const Dataset*>& datasets, OnBadImage on_bad_image,
-                      Observer& observer) {
-  std::size_t bad = 0;
-  std::size_t files = 0;
-  for (const Dataset* dataset : datasets) {
-    bad += dataset->skipped.size();
-    files += dataset->skipped.size() + dataset->samples.size();
-  }
   if (bad == 0) return;
-  const std::string count = fmt::format("{} of {}", grouped(bad), counted(files, "file", "files"));
-  const std::string lines = bad_file_lines(datasets, bad);
+  const std::string count = fmt::format("{} of {} cannot be read as images", grouped(bad),
+                                        counted(files, "file", "files"));
+  const std::string list = listed_lines(lines, bad);
   if (on_bad_image == OnBadImage::skip) {
-    observer.warn(fmt::format("{} cannot be read as images and are left out:{}", count, lines));
+    observer.warn(fmt::format("{} and are skipped:{}", count, list));
     return;
   }
   throw Error(ErrorKind::data,
-              fmt::format("{} cannot be read as images; remove them, or set data.on_bad_image to "
-                          "\"skip\" to leave them out:{}",
-                          count, lines));
+              fmt::format("{}; remove them, or set data.on_bad_image to \"skip\":{}", count, list));
 }
 
 void check_no_class_vanished(const Dataset& dataset) {
@@ -114,6 +102,13 @@ Datasets read_both(const DataConfig& data, std::size_t threads, Observer& observ
 }
 
 }  // namespace
+
+std::string listed_lines(const std::vector<std::string>& first, std::size_t total) {
+  std::string text;
+  for (const std::string& line : first) text += "\n  " + line;
+  if (total > first.size()) text += fmt::format("\n  and {} more", grouped(total - first.size()));
+  return text;
+}
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop) {

@@ -46,12 +46,15 @@ struct Datasets {
 // data.train), digesting contents on `threads` threads. Throws Error(data) for: no such folder, no
 // classes, one class only, an empty class, no images, classes that differ between the two folders,
 // and, with on_bad_image = stop, the files that cannot be images (up to twenty are named). Warns of
-// files that stand in both train and validation (same content), with the pairs.
+// files that are in both train and validation (same content), with the pairs.
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop);
 
 // Lists the images below one folder of any shape, sorted in the same way, with label 0 and no
 // digest: for prediction. Paths are relative to the folder.
 std::vector<std::string> list_images(const std::filesystem::path& folder);
+
+// The end of a message that lists the first of `total` things, one a line.
+std::string listed_lines(const std::vector<std::string>& first, std::size_t total);
 
 }  // namespace graft

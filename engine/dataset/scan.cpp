@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -35,9 +36,13 @@ std::string shown(const fs::path& path) {
   return escape_invalid_utf8(path.native());
 }
 
+template <typename... Arguments>
+[[noreturn]] void refuse(fmt::format_string<Arguments...> sentence, Arguments&&... arguments) {
+  throw Error(ErrorKind::data, fmt::format(sentence, std::forward<Arguments>(arguments)...));
+}
+
 [[noreturn]] void refuse_folder(const fs::path& folder, const std::error_code& reason) {
-  throw Error(ErrorKind::data,
-              fmt::format("the folder {} cannot be read: {}", shown(folder), reason.message()));
+  refuse("the folder {} cannot be read: {}", shown(folder), reason.message());
 }
 
 struct Listing {
@@ -65,7 +70,7 @@ Listing list_folder(const fs::path& folder) {
   return listing;
 }
 
-// Sorting by the whole path as a text is what Keras does: "a-b" stands before "a/b".
+// Sorting by the whole path as a text is what Keras does: "a-b" comes before "a/b".
 std::vector<std::string> folders_below(const fs::path& root, const std::string& top) {
   std::vector<std::string> found = {top};
   for (std::size_t next = 0; next < found.size(); ++next) {
@@ -89,14 +94,11 @@ void check_is_folder(const fs::path& root) {
   std::error_code error;
   const fs::file_status status = fs::status(root, error);
   if (status.type() == fs::file_type::not_found) {
-    throw Error(ErrorKind::data, fmt::format("there is no folder {}", shown(root)));
+    refuse("there is no folder {}", shown(root));
   }
   if (error) refuse_folder(root, error);
   if (!fs::is_directory(status)) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("{} is not a folder; name the folder that holds one sub-folder per class",
-                    shown(root)));
+    refuse("{} is not a folder; name the folder that holds one sub-folder per class", shown(root));
   }
 }
 
@@ -131,18 +133,15 @@ ScannedFolder scan_classes(const fs::path& root) {
   std::move(listing.folder_links.begin(), listing.folder_links.end(), std::back_inserter(names));
   std::sort(names.begin(), names.end());
   if (names.empty()) {
-    throw Error(ErrorKind::data,
-                fmt::format("{} has no sub-folders; put the images of each class into a sub-folder "
-                            "of its own",
-                            shown(root)));
+    refuse("{} has no sub-folders; put the images of each class into a sub-folder of its own",
+           shown(root));
   }
   ScannedFolder scanned{root, {}};
   for (std::string& name : names) {
     if (!is_utf8(name)) {
-      throw Error(ErrorKind::data,
-                  fmt::format("the name of the class folder {} is not UTF-8, which the results "
-                              "cannot hold; rename it",
-                              shown(root / name)));
+      refuse(
+          "the name of the class folder {} is not UTF-8, which the results cannot hold; rename it",
+          shown(root / name));
     }
     std::vector<std::string> files = scan_images(root, name);
     scanned.classes.push_back({std::move(name), std::move(files)});
@@ -152,22 +151,18 @@ ScannedFolder scan_classes(const fs::path& root) {
 
 void check_classes(const ScannedFolder& folder) {
   if (folder.classes.size() == 1) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("{} has one class only, '{}'; a classifier needs two or more sub-folders",
-                    shown(folder.root), folder.classes.front().name));
+    refuse("{} has one class only, '{}'; a classifier needs two or more sub-folders",
+           shown(folder.root), folder.classes.front().name);
   }
   const auto is_empty = [](const ScannedClass& one) { return one.files.empty(); };
   if (std::all_of(folder.classes.begin(), folder.classes.end(), is_empty)) {
-    throw Error(ErrorKind::data, fmt::format("there are no images below {} (files named {})",
-                                             shown(folder.root), extensions_for_people));
+    refuse("there are no images below {} (files named {})", shown(folder.root),
+           extensions_for_people);
   }
   const auto empty = std::find_if(folder.classes.begin(), folder.classes.end(), is_empty);
   if (empty != folder.classes.end()) {
-    throw Error(ErrorKind::data,
-                fmt::format("the class folder {} holds no images (files named {}); add some, or "
-                            "remove the folder",
-                            shown(folder.root / empty->name), extensions_for_people));
+    refuse("the class folder {} holds no images (files named {}); add some, or remove the folder",
+           shown(folder.root / empty->name), extensions_for_people);
   }
 }
 
@@ -183,10 +178,8 @@ void check_same_classes(const ScannedFolder& train, const ScannedFolder& validat
     difference += fmt::format("{}{} is missing in {}", difference.empty() ? "" : ", and ",
                               only_validation, shown(train.root));
   }
-  throw Error(ErrorKind::data,
-              fmt::format("the classes of train and validation differ: {}; both need the same "
-                          "sub-folders",
-                          difference));
+  refuse("the classes of train and validation differ: {}; both need the same sub-folders",
+         difference);
 }
 
 std::vector<std::string> list_images(const fs::path& folder) {

@@ -1,6 +1,6 @@
 #pragma once
-// Which classes and files stand below a folder, in the order of Keras' flow_from_directory. Nothing
-// is opened but folders.
+// The classes and files below a folder, in the order of Keras' flow_from_directory. Only folders are
+// opened.
 
 #include <filesystem>
 #include <string>
@@ -29,7 +29,7 @@ std::vector<std::string> scan_images(const std::filesystem::path& root, const st
 // Throws Error(data) for one class only, for no images at all and for a class without an image.
 void check_classes(const ScannedFolder& folder);
 
-// Throws Error(data) that names the classes that stand in one of the two folders only.
+// Throws Error(data) that names the classes that only one of the two folders has.
 void check_same_classes(const ScannedFolder& train, const ScannedFolder& validation);
 
 }  // namespace graft

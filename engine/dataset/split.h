@@ -1,5 +1,5 @@
 #pragma once
-// Takes a validation set out of one folder.
+// The split of one folder into train and validation.
 
 #include "engine/dataset/dataset.h"
 

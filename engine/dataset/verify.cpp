@@ -42,74 +42,49 @@ VerifiedFile verify_file(const std::filesystem::path& path) {
   }
 }
 
-// The files still to be taken, the results, and the first failure, shared by the threads.
-class Verification {
- public:
-  Verification(const ScannedFolder& folder, std::stop_token stop)
-      : root_(folder.root), stop_(std::move(stop)) {
-    for (const ScannedClass& one : folder.classes) {
-      for (const std::string& file : one.files) files_.push_back(&file);
-    }
-    results_.resize(files_.size());
-  }
-
-  std::size_t size() const { return files_.size(); }
-
-  // Takes files until there are none, in runs so that neighbours in a folder stay with one thread.
-  template <typename Report>
-  void work(const Report& report) {
-    constexpr std::size_t run = 16;
-    try {
-      while (!stop_.stop_requested() && !failed_) {
-        const std::size_t begin = next_.fetch_add(run);
-        if (begin >= files_.size()) return;
-        const std::size_t end = std::min(begin + run, files_.size());
-        for (std::size_t i = begin; i < end; ++i) results_[i] = verify_file(root_ / *files_[i]);
-        report(done_.fetch_add(end - begin) + (end - begin));
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      failed_ = true;
-    }
-  }
-
-  std::vector<VerifiedFile> take_results() {
-    if (failure_) std::rethrow_exception(failure_);
-    if (done_ < files_.size()) {
-      throw Error(ErrorKind::interrupted, "interrupted while the images were being checked");
-    }
-    return std::move(results_);
-  }
-
- private:
-  const std::filesystem::path root_;
-  const std::stop_token stop_;
-  std::vector<const std::string*> files_;
-  std::vector<VerifiedFile> results_;
-  std::atomic<std::size_t> next_ = 0;
-  std::atomic<std::size_t> done_ = 0;
-  std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
-  std::exception_ptr failure_;
-};
-
 }  // namespace
 
 std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::string& stage,
                                        std::size_t threads, Observer& observer,
                                        std::stop_token stop) {
-  Verification verification(folder, std::move(stop));
-  const Stage progress(observer, stage, verification.size(), "images");
+  std::vector<std::filesystem::path> files;
+  for (const ScannedClass& one : folder.classes) {
+    for (const std::string& file : one.files) files.push_back(folder.root / file);
+  }
+  std::vector<VerifiedFile> results(files.size());
+  std::atomic<std::size_t> next = 0;
+  std::atomic<std::size_t> done = 0;
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  // Takes files until there are none, 16 at a time so that a thread stays in one folder.
+  const auto work = [&](bool reports) {
+    try {
+      while (!stop.stop_requested()) {
+        const std::size_t begin = next.fetch_add(16);
+        if (begin >= files.size()) return;
+        const std::size_t end = std::min(begin + 16, files.size());
+        for (std::size_t i = begin; i < end; ++i) results[i] = verify_file(files[i]);
+        done += end - begin;
+        if (reports) observer.advance(done);
+      }
+    } catch (...) {
+      next = files.size();  // the others end, too
+      const std::lock_guard lock(failure_mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  const Stage progress(observer, stage, files.size(), "images");
   {
     std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < threads; ++i) {
-      helpers.emplace_back([&] { verification.work([](std::size_t) {}); });
-    }
-    verification.work([&](std::size_t done) { observer.advance(done); });
+    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work, false);
+    work(true);
   }
-  observer.advance(verification.size());
-  return verification.take_results();
+  observer.advance(files.size());
+  if (failure) std::rethrow_exception(failure);
+  if (done < files.size()) {
+    throw Error(ErrorKind::interrupted, "interrupted while the images were being checked");
+  }
+  return results;
 }
 
 }  // namespace graft

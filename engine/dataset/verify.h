@@ -1,5 +1,5 @@
 #pragma once
-// Reads every file once: its digest, and whether its header is an image's.
+// One read of every file: its digest, and whether its header is an image's.
 
 #include <cstddef>
 #include <stop_token>
@@ -18,8 +18,8 @@ struct VerifiedFile {
 };
 
 // One result per file of the folder, class by class, in the order of the scan. A file whose name is
-// not UTF-8 is bad, because files.json cannot hold its name. `threads` threads read, the caller is
-// one of them and tells the observer. Throws Error(interrupted) on stop.
+// not UTF-8 is bad, because files.json cannot hold its name. `threads` threads read; the caller is
+// one of them and reports progress. Throws Error(interrupted) on stop.
 std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::string& stage,
                                        std::size_t threads, Observer& observer,
                                        std::stop_token stop);

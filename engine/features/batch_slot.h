@@ -1,6 +1,6 @@
 #pragma once
-// One batch on its way through the pipeline: pixels in, features out, both in the backend's host
-// memory. A fixed number of them goes round, which bounds the memory of the whole pipeline.
+// One batch of the pipeline: pixels in, features out, both in the backend's host memory. A fixed
+// number of slots circulates, which bounds the memory of the pipeline.
 
 #include <condition_variable>
 #include <cstddef>
@@ -15,9 +15,9 @@
 
 namespace graft {
 
-// What became of one image.
+// The result of decoding one image.
 struct DecodeOutcome {
-  std::string bad_reason;    // not empty: not a whole image
+  std::string bad_reason;    // not empty: a bad image
   std::exception_ptr fatal;  // set: the run cannot go on
 };
 
@@ -46,13 +46,13 @@ class BatchSlot {
   std::span<std::uint8_t> pixels(std::size_t position) const {
     return images_.as<std::uint8_t>().subspan(position * image_bytes_, image_bytes_);
   }
-  // Calls when_whole() with the last of them, before anybody sees that it was the last.
-  template <typename WhenWhole>
-  void set_outcome(std::size_t position, DecodeOutcome outcome, const WhenWhole& when_whole) {
+  // Calls when_complete() for the last of them, before wait_decoded() returns.
+  template <typename WhenComplete>
+  void set_outcome(std::size_t position, DecodeOutcome outcome, const WhenComplete& when_complete) {
     outcomes_[position] = std::move(outcome);
     const std::lock_guard lock(mutex_);
     if (--undecoded_ > 0) return;
-    when_whole();
+    when_complete();
     decoded_.notify_all();
   }
 
@@ -67,7 +67,7 @@ class BatchSlot {
     count_ = position;
     outcomes_.resize(position);
   }
-  // Moves the good images together; rows() of them then stand at the start.
+  // Moves the good images together, to the first rows() places.
   void close_gaps();
   std::size_t rows() const { return rows_; }
 

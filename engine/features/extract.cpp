@@ -1,58 +1,95 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
 #include <unordered_map>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-#include "engine/features/commit.h"
 #include "engine/features/features.h"
-#include "engine/features/key.h"
-#include "engine/features/pipeline.h"
-#include "engine/features/plan.h"
-#include "engine/features/set_writer.h"
-#include "engine/features/stored_set.h"
+#include "engine/features/row_store.h"
+#include "engine/features/set_files.h"
 
 namespace graft {
 namespace {
 
-class Extraction {
+// Known rows are copied and synced this many at a time.
+constexpr std::size_t rows_a_flush = 1024;
+
+void list_row(FileList& list, const Sample& sample, const Digest& check) {
+  list.rows.push_back({sample.file, sample.label, sample.content, check});
+}
+
+void list_bad(FileList& list, const Sample& sample, const std::string& reason) {
+  list.skipped.push_back({sample.file, reason, sample.content});
+}
+
+// One set: open_sources(), then write(), then commit(). All is borrowed.
+class SetExtraction {
  public:
-  Extraction(const ExtractionRequest& request, Backend& backend, Observer& observer,
-             std::stop_token stop)
+  SetExtraction(const ExtractionRequest& request, const NamedDataset& set,
+                const RunContext& context)
       : request_(request),
-        dataset_(*request.dataset),
-        backend_(backend),
-        observer_(observer),
-        stop_(std::move(stop)),
-        stage_("features/" + request.name),
-        paths_(request.folder, request.name) {
-    list_.shape = vgg16_feature_shape(request.data.image_size);
-    list_.key = feature_key(request.data, request.weights, request.numerics, list_.shape);
+        dataset_(*set.dataset),
+        on_bad_image_(request.pipeline.data.on_bad_image),
+        context_(context),
+        stage_("features/" + set.name),
+        paths_(request.folder, set.name) {
+    list_.shape = request.pipeline.shape();
+    list_.key = feature_key(request.pipeline.data, request.weights, request.numerics, list_.shape);
     list_.classes = dataset_.classes;
     for (const BadFile& bad : dataset_.skipped) list_.skipped.push_back({bad.file, bad.reason, {}});
     layout_ = {header_for(dataset_.samples.size()).size(), list_.shape.count() * sizeof(float)};
   }
 
-  ExtractionCounts run(const std::function<Backbone&()>& backbone) {
-    make_folder(request_.folder);
+  // Adds to the store what is on disk of this set with the present key.
+  void open_sources(RowStore& store) {
     finish_interrupted_commit(paths_);
-    std::optional<StoredSet> stored = open_usable_set();
-    if (stored && rows_stand_as_wanted(*stored)) return keep_rows(*stored);
-    const RowsDone resumed = find_interrupted();
-    KnownRows known = gather_known_rows(std::move(stored));
-    const auto plan = plan_samples(dataset_, resumed.entries, known, request_.data.on_bad_image);
-    return write_set(plan, resumed, backbone);
+    stored_ = open_usable_set();
+    if (stored_) store.add(MappedFile(paths_.npy), stored_->layout(), stored_->entries());
+    open_interrupted();
+    for (const Interrupted& one : interrupted_) {
+      std::span<const RowEntry> entries = one.journal.entries;
+      // What follows the continued rows will be written over.
+      if (&one == continued_) entries = entries.first(continued_entries_);
+      store.add(MappedFile(one.paths.rows), one.layout, entries);
+    }
+  }
+
+  // Leaves the set complete on disk, next to the earlier one.
+  void write(const RowStore& store, const std::function<Backbone&()>& backbone) {
+    if (stored_ && has_wanted_rows(*stored_)) {
+      keep_rows();
+    } else {
+      write_rows(choose_actions(dataset_, continued_entries_, store, on_bad_image_), backbone);
+    }
+    check_classes_have_rows();
+  }
+
+  ExtractionCounts commit() {
+    if (log_) {
+      log_->finish(header_for(log_->rows()));
+      stage_companions(paths_, list_);
+      log_->commit();
+      publish(paths_, log_paths_);
+    } else if (list_ == stored_->list) {
+      remove_work_files(paths_);
+    } else {
+      commit_companions(paths_, list_);
+    }
+    return counts_;
   }
 
  private:
-  // What an interrupted extraction with the same plan has done.
-  struct RowsDone {
-    std::optional<JournalContents> journal;
-    std::size_t entries = 0;
+  // An extraction with the present key that did not reach its end.
+  struct Interrupted {
+    LogPaths paths;
+    RowLayout layout;
+    Journal journal;
   };
 
-  void note(const std::string& sentence) { observer_.note(stage_ + ": " + sentence); }
+  void note(const std::string& sentence) { context_.observer.note(stage_ + ": " + sentence); }
 
   std::string header_for(std::size_t rows) const {
     const std::size_t shape[] = {rows, list_.shape.height, list_.shape.width, list_.shape.channels};
@@ -72,11 +109,57 @@ class Extraction {
     return std::nullopt;
   }
 
+  // Finds the interrupted extractions, and the one of them that is continued in place: the one
+  // that has done most of what is to be done now, from the first sample on.
+  void open_interrupted() {
+    for (const LogPaths& paths : paths_.logs()) {
+      std::optional<Journal> journal = read_journal(paths.journal);
+      const std::uint64_t data_offset = find_data_offset(paths.rows);
+      if (journal && journal->key != list_.key) {
+        note("an interrupted extraction is not continued: " +
+             describe_change(journal->key, list_.key));
+      } else if (journal && data_offset > 0) {
+        interrupted_.push_back({paths, {data_offset, layout_.row_bytes}, *std::move(journal)});
+        continue;
+      }
+      unusable_.push_back(paths);
+    }
+    for (const Interrupted& one : interrupted_) {
+      if (!is_prefix(one)) continue;
+      const std::size_t entries = usable_entries(one.paths.rows, one.layout, one.journal);
+      if (continued_ == nullptr || entries > continued_entries_) {
+        continued_ = &one;
+        continued_entries_ = entries;
+      }
+    }
+  }
+
+  // Where the rows begin; 0 when the file is absent or has no header.
+  static std::uint64_t find_data_offset(const std::filesystem::path& rows) {
+    try {
+      return parse_npy_header(MappedFile(rows).bytes()).data_offset;
+    } catch (const Error&) {
+      return 0;
+    }
+  }
+
+  // Whether what was done there is what is to be done first now.
+  bool is_prefix(const Interrupted& one) const {
+    const std::vector<RowEntry>& entries = one.journal.entries;
+    if (one.layout.data_offset != layout_.data_offset) return false;
+    if (entries.size() > dataset_.samples.size()) return false;
+    return std::equal(entries.begin(), entries.end(), dataset_.samples.begin(),
+                      [&](const RowEntry& entry, const Sample& sample) {
+                        const bool kept = !entry.bad_reason || on_bad_image_ == OnBadImage::skip;
+                        return entry.content == sample.content && kept;
+                      });
+  }
+
   // Whether the stored rows are those of the data set, in its order. Fills list_ when they are.
-  bool rows_stand_as_wanted(const StoredSet& stored) {
+  bool has_wanted_rows(const StoredSet& stored) {
     FileList list = list_;
     std::unordered_map<Digest, const std::string*, DigestHash> bad_reasons;
-    if (request_.data.on_bad_image == OnBadImage::skip) {
+    if (on_bad_image_ == OnBadImage::skip) {
       for (const SkippedFile& bad : stored.list.skipped) {
         if (bad.content) bad_reasons.try_emplace(*bad.content, &bad.reason);
       }
@@ -96,125 +179,44 @@ class Extraction {
     return true;
   }
 
-  ExtractionCounts keep_rows(const StoredSet& stored) {
+  void keep_rows() {
     warn_of_bad_images();
-    if (list_ == stored.list) {
-      remove_work_files(paths_);
-      note(fmt::format("all {} are up to date", counted(list_.rows.size(), "row", "rows")));
-    } else {
-      check_classes_have_rows();
-      note(fmt::format("names, labels or the files left out changed; all {} reused",
-                       counted(list_.rows.size(), "row", "rows")));
-      commit_companions(paths_, list_);
-    }
-    return {0, list_.rows.size(), 0, list_.skipped.size()};
+    const std::string rows = counted(list_.rows.size(), "row", "rows");
+    note(list_ == stored_->list
+             ? fmt::format("all {} are up to date", rows)
+             : fmt::format("names, labels or the skipped files changed; all {} reused", rows));
+    counts_ = {0, list_.rows.size(), 0, list_.skipped.size()};
   }
 
-  // An interrupted extraction with this plan is gone on with; from one with another plan the rows
-  // that are still wanted are put aside.
-  RowsDone find_interrupted() {
-    RowsDone done;
-    done.journal = read_journal(paths_.journal);
-    if (!done.journal) return done;
-    if (!(done.journal->key == list_.key)) {
-      note("an interrupted extraction is not continued: " +
-           describe_change(done.journal->key, list_.key));
-    } else if (done.journal->plan != plan()) {
-      const RowLayout theirs{find_data_offset(), layout_.row_bytes};
-      if (theirs.data_offset > 0) salvage_rows(paths_, theirs, *done.journal, dataset_);
-      note("the images changed since an interrupted extraction; its rows are looked up by content");
-    } else {
-      done.entries = usable_entries(paths_.partial, layout_, *done.journal);
-    }
-    return done;
-  }
-
-  // Where the rows of the interrupted extraction begin; 0 when its file is not whole.
-  std::uint64_t find_data_offset() const {
-    try {
-      const MappedFile file(paths_.partial);
-      return parse_npy_header(file.bytes()).data_offset;
-    } catch (const Error&) {
-      return 0;
-    }
-  }
-
-  KnownRows gather_known_rows(std::optional<StoredSet> stored) {
-    KnownRows known;
-    if (stored) known.add(std::move(*stored));
-    const auto salvaged = read_journal(paths_.salvage_journal);
-    if (salvaged && salvaged->key == list_.key && std::filesystem::exists(paths_.salvage)) {
-      known.add(MappedFile(paths_.salvage), {0, layout_.row_bytes}, *salvaged);
-    }
-    return known;
-  }
-
-  Digest plan() const { return plan_fingerprint(dataset_, list_.key, request_.data.on_bad_image); }
-
-  RowLog open_log(const RowsDone& resumed) {
-    if (resumed.entries == 0) {
-      const std::size_t rows = dataset_.samples.size();
-      return RowLog::create(paths_.partial, paths_.journal, layout_, header_for(rows), rows, plan(),
-                            list_.key);
-    }
-    for (std::size_t i = 0; i < resumed.entries; ++i) {
-      const JournalEntry& entry = resumed.journal->entries[i];
-      if (entry.bad_reason) {
-        list_bad(list_, dataset_.samples[i], *entry.bad_reason);
-      } else {
-        list_row(list_, dataset_.samples[i], entry.check);
-      }
-    }
-    return RowLog::resume(paths_.partial, paths_.journal, layout_, *resumed.journal,
-                          resumed.entries);
-  }
-
-  ExtractionCounts write_set(const std::vector<PlannedSample>& plan, const RowsDone& resumed,
-                             const std::function<Backbone&()>& backbone) {
+  void write_rows(const std::vector<SampleAction>& actions,
+                  const std::function<Backbone&()>& backbone) {
     std::vector<std::size_t> to_compute;
-    ExtractionCounts counts;
-    for (std::size_t i = resumed.entries; i < plan.size(); ++i) {
-      if (plan[i].action == PlannedSample::Action::compute) to_compute.push_back(i);
-      if (plan[i].action == PlannedSample::Action::copy) ++counts.reused;
+    for (std::size_t i = continued_entries_; i < actions.size(); ++i) {
+      if (actions[i].kind == SampleAction::Kind::compute) to_compute.push_back(i);
+      if (actions[i].kind == SampleAction::Kind::copy) ++counts_.reused;
     }
-    // What may refuse the run for want of memory comes before the disk space is taken.
-    const PipelineRequest pipeline = pipeline_request(to_compute);
-    if (!to_compute.empty()) check_pipeline_memory(pipeline, backend_);
+    // What may refuse the run for lack of memory comes before the disk space is taken.
+    const PipelineRequest pipeline = pipeline_request(to_compute, actions);
+    if (!to_compute.empty()) check_pipeline_memory(pipeline, context_.backend);
     Backbone* network = to_compute.empty() ? nullptr : &backbone();
-    SetWriter writer(dataset_, plan, resumed.entries, open_log(resumed), list_);
-    counts.resumed = writer.log().rows();
-    note_decision(counts, to_compute.size());
+    open_log();
+    counts_.resumed = log_->rows();
+    note_decision(to_compute.size());
     {
-      const Stage stage(observer_, stage_, dataset_.samples.size(), "images");
-      if (network != nullptr) compute(pipeline, to_compute, *network, writer);
-      copy_the_rest(writer);
+      const Stage stage(context_.observer, stage_, dataset_.samples.size(), "images");
+      context_.observer.advance(next_);
+      if (network != nullptr) run_pipeline(pipeline, context_, *network);
+      copy_the_rest(actions);
     }
     warn_of_bad_images();
-    commit(writer.log());
-    counts.computed = list_.rows.size() - counts.reused - counts.resumed;
-    counts.skipped = list_.skipped.size();
-    return counts;
+    counts_.computed = list_.rows.size() - counts_.reused - counts_.resumed;
+    counts_.skipped = list_.skipped.size();
   }
 
-  void note_decision(const ExtractionCounts& counts, std::size_t to_compute) {
-    const std::string all = counted(dataset_.samples.size(), "image", "images");
-    if (counts.resumed > 0) {
-      note(fmt::format("continues an interrupted extraction at row {} of {}",
-                       grouped(counts.resumed), grouped(dataset_.samples.size())));
-    }
-    if (counts.reused > 0 && to_compute > 0) {
-      note(fmt::format("{} of {} are new or changed; {} reused", grouped(to_compute), all,
-                       counted(counts.reused, "row", "rows")));
-    } else if (counts.reused > 0) {
-      note(fmt::format("images were removed or stand in another order; {} reused",
-                       counted(counts.reused, "row", "rows")));
-    } else if (counts.resumed == 0) {
-      note(fmt::format("{} to compute", all));
-    }
-  }
-
-  PipelineRequest pipeline_request(const std::vector<std::size_t>& samples) const {
+  PipelineRequest pipeline_request(const std::vector<std::size_t>& samples,
+                                   const std::vector<SampleAction>& actions) {
     PipelineRequest pipeline;
+    pipeline.options = request_.pipeline;
     pipeline.images = samples.size();
     pipeline.path = [this, &samples](std::size_t i) {
       return dataset_.root / dataset_.samples[samples[i]].file;
@@ -222,51 +224,132 @@ class Extraction {
     pipeline.content = [this, &samples](std::size_t i) {
       return dataset_.samples[samples[i]].content;
     };
-    pipeline.data = request_.data;
-    pipeline.shape = list_.shape;
-    pipeline.batch_size = request_.batch_size;
-    pipeline.decode_threads = request_.decode_threads;
-    pipeline.depth = request_.pipeline_depth;
-    pipeline.stop_at_bad_image = request_.data.on_bad_image == OnBadImage::stop;
-    pipeline.tracer = request_.tracer;
+    pipeline.stop_at_bad_image = on_bad_image_ == OnBadImage::stop;
+    pipeline.sink = [this, &samples, &actions](const FeatureBatch& batch) {
+      add(batch, samples, actions);
+    };
+    pipeline.sink_thread = SinkThread::own;
+    pipeline.progress = [this, &samples](std::size_t images) {
+      if (images > 0) context_.observer.advance(samples[images - 1] + 1);
+    };
     return pipeline;
   }
 
-  void compute(const PipelineRequest& pipeline, const std::vector<std::size_t>& samples,
-               Backbone& backbone, SetWriter& writer) {
-    observer_.advance(writer.next());
-    run_pipeline(
-        pipeline, backend_, backbone,
-        [&](const FeatureBatch& batch) { writer.add(batch, samples); }, SinkThread::own,
-        [&](std::size_t images) {
-          if (images > 0) observer_.advance(samples[images - 1] + 1);
-        },
-        stop_);
+  // Continues the log of an interrupted extraction, or begins one. The others keep their rows, and
+  // no more disk space than these take, until the commit.
+  void open_log() {
+    for (const LogPaths& paths : unusable_) remove_log(paths);
+    const std::size_t rows = dataset_.samples.size();
+    for (const Interrupted& one : interrupted_) {
+      if (&one == continued_) continue;
+      File file(one.paths.rows, File::Mode::read_write);
+      file.truncate(std::min(file.size(), one.layout.end_of(one.journal.entries.size())));
+      note("the images changed since an interrupted extraction; its rows are looked up by content");
+    }
+    if (continued_ == nullptr) {
+      log_paths_ = paths_.unused_log();
+      log_ = RowLog::create(log_paths_, header_for(rows), layout_.row_bytes, rows, list_.key);
+      return;
+    }
+    log_paths_ = continued_->paths;
+    log_ = RowLog::resume(log_paths_, layout_, rows, continued_->journal, continued_entries_);
+    for (; next_ < continued_entries_; ++next_) {
+      const RowEntry& entry = continued_->journal.entries[next_];
+      if (entry.bad_reason) {
+        list_bad(list_, dataset_.samples[next_], *entry.bad_reason);
+      } else {
+        list_row(list_, dataset_.samples[next_], entry.check);
+      }
+    }
   }
 
-  void copy_the_rest(SetWriter& writer) {
-    constexpr std::size_t rows_at_a_time = 1024;
-    while (writer.copy_known(rows_at_a_time)) {
-      observer_.advance(writer.next());
-      if (stop_.stop_requested()) {
+  void note_decision(std::size_t to_compute) {
+    const std::string all = counted(dataset_.samples.size(), "image", "images");
+    const std::string reused = counted(counts_.reused, "row", "rows");
+    if (counts_.resumed > 0) {
+      note(fmt::format("continues an interrupted extraction at row {} of {}",
+                       grouped(counts_.resumed), grouped(dataset_.samples.size())));
+    }
+    if (counts_.reused > 0 && to_compute > 0) {
+      note(fmt::format("{} of {} are new or changed; {} reused", grouped(to_compute), all, reused));
+    } else if (counts_.reused > 0) {
+      note(fmt::format("images were moved or removed; {} reused", reused));
+    } else if (counts_.resumed == 0) {
+      note(fmt::format("{} to compute", all));
+    }
+  }
+
+  // Writes the results of these samples and the known rows before and between them. They are on
+  // disk and in the journal when it returns. `samples` maps the pipeline's images to samples.
+  void add(const FeatureBatch& batch, const std::vector<std::size_t>& samples,
+           const std::vector<SampleAction>& actions) {
+    std::size_t row = 0;
+    for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
+      while (next_ < samples[batch.first + i]) {
+        if (!copy_known(actions, std::min(rows_a_flush, samples[batch.first + i] - next_))) {
+          throw Error(ErrorKind::usage, "rows of features came out of order");
+        }
+      }
+      if (batch.bad_reasons[i].empty()) {
+        const std::span values(batch.features.row(row++), batch.features.columns);
+        add_row(std::as_bytes(values), digest_of(std::as_bytes(values)));
+      } else {
+        add_bad(batch.bad_reasons[i]);
+      }
+    }
+    log_->flush();
+  }
+
+  // Copies the known rows that come next, at most `limit` of them; false when there are none.
+  bool copy_known(const std::vector<SampleAction>& actions, std::size_t limit) {
+    const std::size_t begin = next_;
+    while (next_ < actions.size() && next_ - begin < limit) {
+      const SampleAction& action = actions[next_];
+      if (action.kind == SampleAction::Kind::compute) break;
+      if (action.kind == SampleAction::Kind::copy) {
+        add_row(action.row.bytes, action.row.check);
+      } else {
+        add_bad(action.reason);
+      }
+    }
+    log_->flush();
+    return next_ > begin;
+  }
+
+  void copy_the_rest(const std::vector<SampleAction>& actions) {
+    while (copy_known(actions, rows_a_flush)) {
+      context_.observer.advance(next_);
+      if (context_.stop.stop_requested()) {
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
       }
     }
   }
 
-  // Those that failed while they were decoded; the others were listed when the folder was read.
+  void add_row(std::span<const std::byte> row, const Digest& check) {
+    const Sample& sample = dataset_.samples[next_++];
+    log_->add_row(sample.content, row, check);
+    list_row(list_, sample, check);
+  }
+
+  void add_bad(const std::string& reason) {
+    const Sample& sample = dataset_.samples[next_++];
+    log_->add_bad(sample.content, reason);
+    list_bad(list_, sample, reason);
+  }
+
+  // Names those that failed at decoding; the others were named when the folder was read.
   void warn_of_bad_images() {
     constexpr std::size_t named_at_most = 20;
     std::size_t bad = 0;
-    std::string lines;
-    for (const SkippedFile& skipped : list_.skipped) {
-      if (!skipped.content || bad++ >= named_at_most) continue;
-      lines += fmt::format("\n  {}: {}", (dataset_.root / skipped.file).string(), skipped.reason);
+    std::vector<std::string> lines;
+    for (const SkippedFile& file : list_.skipped) {
+      if (!file.content || bad++ >= named_at_most) continue;
+      lines.push_back(fmt::format("{}: {}", (dataset_.root / file.file).string(), file.reason));
     }
     if (bad == 0) return;
-    if (bad > named_at_most) lines += fmt::format("\n  and {} more", grouped(bad - named_at_most));
-    observer_.warn(fmt::format("{}: {} could not be decoded and {} left out:{}", stage_,
-                               counted(bad, "image", "images"), bad == 1 ? "is" : "are", lines));
+    context_.observer.warn(fmt::format("{}: {} could not be decoded and {} skipped:{}", stage_,
+                                       counted(bad, "image", "images"), bad == 1 ? "is" : "are",
+                                       listed_lines(lines, bad)));
   }
 
   void check_classes_have_rows() const {
@@ -274,49 +357,57 @@ class Extraction {
     for (const FileRow& row : list_.rows) ++rows[row.label];
     for (const Sample& sample : dataset_.samples) {
       if (rows[sample.label] > 0) continue;
-      throw Error(
-          ErrorKind::data,
-          fmt::format("no image of the class '{}' in {} could be decoded (the first one: {})",
-                      list_.classes[sample.label], dataset_.root.string(), reason_of(sample.file)));
+      const auto skipped = std::ranges::find(list_.skipped, sample.file, &SkippedFile::file);
+      throw Error(ErrorKind::data,
+                  fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
+                              "{}, {})",
+                              list_.classes[sample.label], dataset_.root.string(), sample.file,
+                              skipped == list_.skipped.end() ? "no reason" : skipped->reason));
     }
-  }
-
-  std::string reason_of(const std::string& file) const {
-    for (const SkippedFile& skipped : list_.skipped) {
-      if (skipped.file == file) return file + ", " + skipped.reason;
-    }
-    return file;
-  }
-
-  void commit(RowLog& log) {
-    check_classes_have_rows();
-    log.finish(header_for(log.rows()));
-    stage_companions(paths_, list_);
-    log.commit();
-    publish(paths_);
   }
 
   const ExtractionRequest& request_;
   const Dataset& dataset_;
-  Backend& backend_;
-  Observer& observer_;
-  const std::stop_token stop_;
+  const OnBadImage on_bad_image_;
+  const RunContext& context_;
   const std::string stage_;
   const SetPaths paths_;
-  FileList list_;  // what NAME.files.json will hold
   RowLayout layout_;
+  FileList list_;  // what NAME.files.json will hold
+  // What is on disk.
+  std::optional<StoredSet> stored_;
+  std::vector<Interrupted> interrupted_;
+  std::vector<LogPaths> unusable_;
+  const Interrupted* continued_ = nullptr;
+  std::size_t continued_entries_ = 0;
+  // What is being written.
+  LogPaths log_paths_;
+  std::optional<RowLog> log_;
+  std::size_t next_ = 0;  // the first sample that is not done
+  ExtractionCounts counts_;
 };
 
 }  // namespace
 
-ExtractionCounts extract_features(const ExtractionRequest& request, Backend& backend,
-                                  const std::function<Backbone&()>& backbone, Observer& observer,
-                                  std::stop_token stop) {
-  if (request.dataset == nullptr || request.dataset->samples.empty()) {
-    throw Error(ErrorKind::usage,
-                fmt::format("the set {} has no images to extract features of", request.name));
+std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
+                                               const RunContext& context,
+                                               const std::function<Backbone&()>& backbone) {
+  std::deque<SetExtraction> sets;  // they do not move
+  for (const NamedDataset& set : request.sets) {
+    if (set.dataset == nullptr || set.dataset->samples.empty()) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("the set {} has no images to extract features of", set.name));
+    }
+    sets.emplace_back(request, set, context);
   }
-  return Extraction(request, backend, observer, std::move(stop)).run(backbone);
+  make_folder(request.folder);
+  RowStore store;
+  for (SetExtraction& set : sets) set.open_sources(store);
+  for (SetExtraction& set : sets) set.write(store, backbone);
+  // Only now is every row in its new file: a commit removes the earlier ones.
+  std::vector<ExtractionCounts> counts;
+  for (SetExtraction& set : sets) counts.push_back(set.commit());
+  return counts;
 }
 
 }  // namespace graft

@@ -1,12 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/features/features.h"
-#include "engine/features/stored_set.h"
+#include "engine/features/set_files.h"
 
 namespace graft {
 namespace {
@@ -31,7 +29,8 @@ FeatureView FeatureSet::view() const {
 FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::string& name,
                             std::size_t memory_budget_bytes) {
   const SetPaths paths(folder, name);
-  if (std::filesystem::exists(paths.journal)) {
+  for (const LogPaths& log : paths.logs()) {
+    if (!std::filesystem::exists(log.journal)) continue;
     throw Error(ErrorKind::data,
                 fmt::format("the extraction of {} in {} was interrupted; run it again to finish it",
                             name, folder.string()));
@@ -50,9 +49,6 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   for (FileRow& row : stored.list.rows) {
     set.labels_.push_back(row.label);
     set.files_.push_back(std::move(row.file));
-  }
-  for (SkippedFile& skipped : stored.list.skipped) {
-    set.skipped_.push_back({std::move(skipped.file), std::move(skipped.reason)});
   }
   const std::span<const float> values = stored.npy.floats();
   if (values.size_bytes() > memory_budget_bytes) {

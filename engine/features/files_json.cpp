@@ -3,69 +3,56 @@
 #include <fmt/format.h>
 
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace graft {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr int files_json_version = 1;
-constexpr std::uint64_t largest_files_json = std::uint64_t{1} << 30;
-
-// A JSON string. Names are UTF-8 already; a reason may quote anything.
-std::string quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+constexpr unsigned files_json_version = 1;
+constexpr JsonLimits limits = {ErrorKind::data, std::uint64_t{1} << 30U, 4, std::size_t{1} << 30U,
+                               false};
 
 std::string quoted_list(const std::vector<std::string>& texts) {
   std::string list = "[";
   for (const std::string& text : texts) {
     if (list.size() > 1) list += ", ";
-    list += quoted(text);
+    list += json_text(text);
   }
   return list + "]";
 }
 
-FeatureShape parse_shape(const Json& json) {
-  if (!json.is_array() || json.size() != 3)
-    throw Error(ErrorKind::data, "\"shape\" is not three sizes");
-  return {json[0].get<std::size_t>(), json[1].get<std::size_t>(), json[2].get<std::size_t>()};
+Digest digest_at(const Json& object, const char* key) {
+  return Digest::from_hex(json_at<std::string>(object, key));
 }
 
 FileList parse_document(const Json& json) {
-  if (json.at("version").get<int>() != files_json_version) {
-    throw Error(ErrorKind::data, fmt::format("its version is not {}", files_json_version));
+  if (json_at<unsigned>(json, "version") != files_json_version) {
+    throw Error(ErrorKind::data, fmt::format("\"version\" is not {}", files_json_version));
   }
   FileList list;
-  for (const auto& [name, value] : json.at("key").items()) {
-    list.key.settings.emplace_back(name, value.get<std::string>());
-  }
-  list.shape = parse_shape(json.at("shape"));
-  list.classes = json.at("classes").get<std::vector<std::string>>();
+  list.key.settings = json_at<JsonStrings>(json, "key");
+  const auto shape = json_at<std::vector<std::size_t>>(json, "shape");
+  if (shape.size() != 3) throw Error(ErrorKind::data, "\"shape\" is not three sizes");
+  list.shape = {shape[0], shape[1], shape[2]};
+  list.classes = json_at<std::vector<std::string>>(json, "classes");
   std::unordered_map<std::string, std::uint32_t> labels;
   for (const std::string& name : list.classes) {
     labels.emplace(name, static_cast<std::uint32_t>(labels.size()));
   }
-  list.rows.reserve(json.at("rows").size());
-  for (const Json& row : json.at("rows")) {
-    const auto label = labels.find(row.at("class").get_ref<const std::string&>());
+  for (const Json& row : json_member(json, "rows")) {
+    const auto label = labels.find(json_at<std::string>(row, "class"));
     if (label == labels.end()) throw Error(ErrorKind::data, "a row has a class that is not listed");
-    list.rows.push_back({row.at("file").get<std::string>(), label->second,
-                         Digest::from_hex(row.at("digest").get_ref<const std::string&>()),
-                         Digest::from_hex(row.at("check").get_ref<const std::string&>())});
+    list.rows.push_back({json_at<std::string>(row, "file"), label->second, digest_at(row, "digest"),
+                         digest_at(row, "check")});
   }
-  for (const Json& file : json.at("skipped")) {
-    SkippedFile skipped{
-        file.at("file").get<std::string>(), file.at("reason").get<std::string>(), {}};
-    if (file.contains("digest")) {
-      skipped.content = Digest::from_hex(file.at("digest").get_ref<const std::string&>());
-    }
-    list.skipped.push_back(std::move(skipped));
+  for (const Json& file : json_member(json, "skipped")) {
+    list.skipped.push_back(
+        {json_at<std::string>(file, "file"), json_at<std::string>(file, "reason"), {}});
+    if (file.contains("digest")) list.skipped.back().content = digest_at(file, "digest");
   }
   return list;
 }
@@ -79,7 +66,7 @@ std::string file_list_json(const FileList& list) {
   fmt::format_to(out, "{{\n\"version\": {},\n\"key\": {{", files_json_version);
   const char* comma = "";
   for (const auto& [name, value] : list.key.settings) {
-    fmt::format_to(out, "{}{}: {}", comma, quoted(name), quoted(value));
+    fmt::format_to(out, "{}{}: {}", comma, json_text(name), json_text(value));
     comma = ", ";
   }
   fmt::format_to(out, "}},\n\"shape\": [{}, {}, {}],\n\"classes\": {},\n\"rows\": [",
@@ -88,15 +75,15 @@ std::string file_list_json(const FileList& list) {
   comma = "\n";
   for (const FileRow& row : list.rows) {
     fmt::format_to(out, R"({}{{"file": {}, "class": {}, "digest": "{}", "check": "{}"}})", comma,
-                   quoted(row.file), quoted(list.classes[row.label]), row.content.hex(),
+                   json_text(row.file), json_text(list.classes[row.label]), row.content.hex(),
                    row.check.hex());
     comma = ",\n";
   }
   json += "\n],\n\"skipped\": [";
   comma = "\n";
   for (const SkippedFile& skipped : list.skipped) {
-    fmt::format_to(out, R"({}{{"file": {}, "reason": {})", comma, quoted(skipped.file),
-                   quoted(skipped.reason));
+    fmt::format_to(out, R"({}{{"file": {}, "reason": {})", comma, json_text(skipped.file),
+                   json_text(skipped.reason));
     if (skipped.content) fmt::format_to(out, R"(, "digest": "{}")", skipped.content->hex());
     json += "}";
     comma = ",\n";
@@ -105,22 +92,17 @@ std::string file_list_json(const FileList& list) {
   return json;
 }
 
-FileList parse_file_list(const std::string& json) {
+FileList parse_file_list(const std::string& text, const std::string& name) {
+  const Json json = read_json(text, name, limits).value;
   try {
-    return parse_document(Json::parse(json));
-  } catch (const Json::exception& error) {
-    throw Error(ErrorKind::data,
-                fmt::format("it is not the JSON that was written ({})", error.what()));
+    return parse_document(json);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{}: {}", name, error.what()));
   }
 }
 
 FileList read_file_list(const std::filesystem::path& path) {
-  const std::string json = read_text_file(path, largest_files_json);
-  try {
-    return parse_file_list(json);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::data, fmt::format("cannot use {}: {}", path.string(), error.what()));
-  }
+  return parse_file_list(read_text_file(path, limits.bytes), path.string());
 }
 
 }  // namespace graft

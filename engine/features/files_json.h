@@ -1,11 +1,11 @@
 #pragma once
-// NAME.files.json: which file and class each row belongs to, what was left out, and the key.
+// NAME.files.json: file and class of each row, the skipped files, and the key.
 //   {"version": 1, "key": {…}, "shape": [4, 4, 512], "classes": ["cats", "dogs"],
 //    "rows": [{"file": …, "class": …, "digest": …, "check": …}, …],
 //    "skipped": [{"file": …, "reason": …, "digest": …}, …]}
-// One row a line. "digest" is of the image file; "check" is of the row's bytes in NAME.npy, so that
+// One row a line. "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that
 // rows of another extraction are never taken for these. A skipped file has a digest when its header
-// was good and its pixels were not.
+// is good and its pixels are not.
 
 #include <cstdint>
 #include <filesystem>
@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/backend/backend.h"
 #include "engine/base/digest.h"
 #include "engine/features/key.h"
+#include "engine/vgg16/vgg16.h"
 
 namespace graft {
 
@@ -44,8 +44,8 @@ struct FileList {
 };
 
 std::string file_list_json(const FileList& list);
-// Throws Error(data) without a path: what is wrong with the text.
-FileList parse_file_list(const std::string& json);
+// `name` is that of the file, for messages. Throws Error(data).
+FileList parse_file_list(const std::string& text, const std::string& name);
 // Throws Error(data) that names the file, or Error(io).
 FileList read_file_list(const std::filesystem::path& path);
 

@@ -16,7 +16,7 @@ const std::string* find_setting(const FeatureKey& key, const std::string& name) 
   return found == key.settings.end() ? nullptr : &found->second;
 }
 
-// With the settings that feature_key leaves out.
+// With the settings that feature_key omits.
 FeatureKey spelled_out(FeatureKey key) {
   if (find_setting(key, "fast_decode") == nullptr)
     key.settings.emplace_back("fast_decode", "false");
@@ -46,7 +46,7 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
       {"numerics", numerics},
       {"shape", fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels)},
   }};
-  // Left out when it is false: the keys of features from before there was the setting still hold.
+  // Omitted when false, so that features computed before this setting existed keep their key.
   if (data.fast_decode) key.settings.emplace_back("fast_decode", "true");
   return key;
 }

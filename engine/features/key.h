@@ -1,13 +1,13 @@
 #pragma once
-// All that decides a row of features besides the bytes of its image file.
+// The key of a row of features: all that decides it besides the bytes of its image file.
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "engine/backend/backend.h"
 #include "engine/base/digest.h"
 #include "engine/config/config.h"
+#include "engine/vgg16/vgg16.h"
 
 namespace graft {
 
@@ -26,7 +26,7 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
 // the keys are equal.
 std::string describe_change(const FeatureKey& from, const FeatureKey& to);
 
-// The same, leaving out the arithmetic: rows that differ by rounding alone suit the same head.
+// The same without the arithmetic: rows that differ only by rounding suit the same head.
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to);
 
 }  // namespace graft

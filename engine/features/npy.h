@@ -1,7 +1,6 @@
 #pragma once
-// NumPy's .npy files: version 1.0 is written; 1, 2 and 3 are read. Little-endian '<f4' (features)
-// and
-// '<u4' (labels), C order. Sizes are checked against the file before they are believed.
+// NumPy's .npy files of version 1.0, as numpy.save writes them: '<f4' (features) and '<u4'
+// (labels), C order. Sizes are checked against the file before they are used.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,11 +21,11 @@ struct NpyHeader {
 
 // The header's bytes; their length is divisible by 64.
 std::string npy_header(const std::string& descr, std::span<const std::size_t> shape);
-// Throws Error(data) without a path for anything that is not a .npy header.
+// Throws Error(data) without a path for anything but a header that numpy.save writes.
 NpyHeader parse_npy_header(std::span<const std::byte> start_of_file);
 
-// A .npy file of floats or of 32-bit labels, mapped. Throws Error(data) that names the file when
-// the header, the type or the file's size is not what it should be.
+// A mapped .npy file. Throws Error(data) that names the file when its header, type or size is
+// wrong.
 class NpyFile {
  public:
   explicit NpyFile(const std::filesystem::path& path);
@@ -35,11 +34,14 @@ class NpyFile {
   std::span<const std::uint32_t> labels() const;  // throws unless descr is <u4
 
  private:
+  template <typename Value>
+  std::span<const Value> values(const char* descr) const;
+
   MappedFile file_;
   NpyHeader header_;
 };
 
-// Writes beside, syncs, renames.
+// Written beside, synced and renamed.
 void write_npy(const std::filesystem::path& path, std::span<const std::uint32_t> values);
 void write_npy(const std::filesystem::path& path, std::span<const float> values,
                std::span<const std::size_t> shape);

@@ -25,12 +25,13 @@ namespace graft {
 namespace {
 
 std::size_t batch_capacity(const PipelineRequest& request) {
-  return std::min(request.batch_size, request.images);
+  return std::min(request.options.batch_size, request.images);
 }
 
 // No more than there are batches.
 std::size_t batches_in_flight(const PipelineRequest& request, const Backend& backend) {
-  const std::size_t wanted = request.depth > 0 ? request.depth : backend.batches_in_flight();
+  const std::size_t depth = request.options.depth;
+  const std::size_t wanted = depth > 0 ? depth : backend.batches_in_flight();
   const std::size_t batch = batch_capacity(request);
   return std::clamp<std::size_t>(wanted, 1, (request.images + batch - 1) / batch);
 }
@@ -41,82 +42,76 @@ DecodeOptions decode_options(const DataConfig& data) {
   return options;
 }
 
-std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t index) {
-  const TraceSpan span(request.tracer, "read", index);
-  const std::filesystem::path path = request.path(index);
+std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t image) {
+  const std::filesystem::path path = request.path(image);
   std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
-  if (request.content && digest_of(bytes) != request.content(index)) {
+  if (request.content && digest_of(bytes) != request.content(image)) {
     throw Error(ErrorKind::data,
                 fmt::format("{} changed while this run was using it; run again", path.string()));
   }
   return bytes;
 }
 
-Image decode(const PipelineRequest& request, std::size_t index, std::span<const std::byte> bytes) {
-  const TraceSpan span(request.tracer, "decode", index);
-  return decode_image(bytes, decode_options(request.data));
-}
-
-DecodeOutcome decode_into(const PipelineRequest& request, std::size_t index,
-                          std::span<std::uint8_t> target) {
-  const TraceSpan photo(request.tracer, "photo", index);
-  try {
-    const Image image = decode(request, index, read_image(request, index));
-    const TraceSpan span(request.tracer, "resize", index);
-    resize_image(image, request.data.resize, request.data.image_size, target);
-    return {};
-  } catch (const BadImage& bad) {
-    return {bad.what(), nullptr};
-  } catch (const Error& error) {
-    if (request.content || error.kind() != ErrorKind::io) return {{}, std::current_exception()};
-    return {error.what(), nullptr};
-  } catch (...) {
-    return {{}, std::current_exception()};
+void decode_into(const PipelineRequest& request, Tracer* tracer, std::size_t index,
+                 std::span<std::uint8_t> target) {
+  const TraceSpan photo(tracer, "photo", index);
+  const DataConfig& data = request.options.data;
+  std::vector<std::byte> bytes;
+  {
+    const TraceSpan span(tracer, "read", index);
+    bytes = read_image(request, index);
   }
+  Image image;
+  {
+    const TraceSpan span(tracer, "decode", index);
+    image = decode_image(bytes, decode_options(data));
+  }
+  const TraceSpan span(tracer, "resize", index);
+  resize_image(image, data.resize, data.image_size, target);
 }
 
 class Pipeline {
  public:
-  Pipeline(const PipelineRequest& request, Backend& backend, Backbone& backbone,
-           const std::function<void(const FeatureBatch&)>& sink, SinkThread sink_thread)
+  Pipeline(const PipelineRequest& request, const RunContext& context, Backbone& backbone)
       : request_(request),
+        tracer_(context.tracer),
+        stop_(context.stop),
         backbone_(backbone),
-        sink_(sink),
-        sink_thread_(sink_thread),
+        feature_count_(request.options.shape().count()),
         batch_(batch_capacity(request)),
-        in_flight_(batches_in_flight(request, backend)),
-        free_(pipeline_slots(in_flight_)),
-        opened_(pipeline_slots(in_flight_)),
-        computed_(pipeline_slots(in_flight_)),
-        decoded_(request.tracer, "batches for the backbone"),
-        unwritten_(request.tracer, "batches for the writer") {
-    const std::size_t image_bytes =
-        std::size_t{request.data.image_size.height} * request.data.image_size.width * 3;
-    for (std::size_t i = 0; i < pipeline_slots(in_flight_); ++i) {
-      slots_.push_back(
-          std::make_unique<BatchSlot>(backend, batch_, image_bytes, request.shape.count()));
+        depth_(batches_in_flight(request, context.backend)),
+        free_(pipeline_slots(depth_)),
+        opened_(pipeline_slots(depth_)),
+        computed_(pipeline_slots(depth_)),
+        decoded_(tracer_, "batches for the backbone"),
+        unwritten_(tracer_, "batches for the writer") {
+    const ImageSize size = request.options.data.image_size;
+    for (std::size_t i = 0; i < pipeline_slots(depth_); ++i) {
+      slots_.push_back(std::make_unique<BatchSlot>(
+          context.backend, batch_, std::size_t{size.height} * size.width * 3, feature_count_));
       free_.push(slots_.back().get());
     }
   }
 
-  void run(const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
+  void run() {
     {
       std::vector<std::jthread> threads;
       try {
-        for (std::size_t i = 0; i < std::max<std::size_t>(request_.decode_threads, 1); ++i) {
+        for (std::size_t i = 0; i < std::max<std::size_t>(request_.options.decode_threads, 1);
+             ++i) {
           threads.emplace_back([this, i] {
             step_back();
             name_thread("decoder", i + 1);
             decode_images();
           });
         }
-        if (sink_thread_ == SinkThread::own) {
+        if (request_.sink_thread == SinkThread::own) {
           threads.emplace_back([this] {
             name_thread("writer", 1);
             sink_batches();
           });
         }
-        compute_batches(progress, stop);
+        compute_batches();
       } catch (...) {
         fail(std::current_exception());
         abandon_device_work();
@@ -144,7 +139,7 @@ class Pipeline {
       filling_ = nullptr;
       std::optional<BatchSlot*> slot;
       if (next_image_ < request_.images && !stopping_) {
-        const TraceSpan span(request_.tracer, "wait for a buffer", next_image_ / batch_);
+        const TraceSpan span(tracer_, "wait for a buffer", next_image_ / batch_);
         slot = free_.pop();
       }
       if (!slot || stopping_) {
@@ -179,17 +174,28 @@ class Pipeline {
   DecodeOutcome decode(const Task& task) const noexcept {
     try {
       if (stopping_) return {};
-      return decode_into(request_, task.slot->first() + task.position,
-                         task.slot->pixels(task.position));
-    } catch (...) {  // memory ran out for the reason
+      return decode_outcome(task);
+    } catch (...) {  // also when memory ran out for a reason
       return {{}, std::current_exception()};
     }
   }
 
-  void compute_batches(const std::function<void(std::size_t)>& progress,
-                       const std::stop_token& stop) {
+  DecodeOutcome decode_outcome(const Task& task) const {
+    try {
+      decode_into(request_, tracer_, task.slot->first() + task.position,
+                  task.slot->pixels(task.position));
+      return {};
+    } catch (const BadImage& bad) {
+      return {bad.what(), nullptr};
+    } catch (const Error& error) {
+      if (request_.content || error.kind() != ErrorKind::io) throw;
+      return {error.what(), nullptr};
+    }
+  }
+
+  void compute_batches() {
     while (!stopping_) {
-      if (stop.stop_requested()) {
+      if (stop_.stop_requested()) {
         interrupted_ = true;
         break;
       }
@@ -199,19 +205,19 @@ class Pipeline {
       const std::exception_ptr end = cut_at_failure(slot);
       slot.close_gaps();
       if (slot.rows() > 0) {
-        const TraceSpan span(request_.tracer, "backbone", number(slot));
+        const TraceSpan span(tracer_, "backbone", number(slot));
         slot.ticket = backbone_.submit(slot.images(), slot.rows(), slot.features());
       }
-      under_way_.push_back(&slot);
+      in_flight_.push_back(&slot);
       if (end) fail(end);
-      if (under_way_.size() >= in_flight_) finish_oldest(progress);
+      if (in_flight_.size() >= depth_) finish_oldest();
     }
-    while (!under_way_.empty()) finish_oldest(progress);
+    while (!in_flight_.empty()) finish_oldest();
   }
 
   // Null when there are no more.
   BatchSlot* next_decoded() {
-    const TraceSpan span(request_.tracer, "wait for photos");
+    const TraceSpan span(tracer_, "wait for photos");
     const std::optional<BatchSlot*> next = opened_.pop();
     if (!next) return nullptr;
     (*next)->wait_decoded();
@@ -227,7 +233,7 @@ class Pipeline {
       if (!end && request_.stop_at_bad_image && !outcome.bad_reason.empty()) {
         end = std::make_exception_ptr(Error(
             ErrorKind::data,
-            fmt::format("{} is not a whole image: {}; remove it, or set data.on_bad_image to "
+            fmt::format("{} is not a complete image: {}; remove it, or set data.on_bad_image to "
                         "\"skip\"",
                         request_.path(slot.first() + position).string(), outcome.bad_reason)));
       }
@@ -239,27 +245,27 @@ class Pipeline {
     return nullptr;
   }
 
-  void finish_oldest(const std::function<void(std::size_t)>& progress) {
-    BatchSlot* slot = under_way_.front();
+  void finish_oldest() {
+    BatchSlot* slot = in_flight_.front();
     if (slot->rows() > 0) {
-      const TraceSpan span(request_.tracer, "wait for the device", number(*slot));
+      const TraceSpan span(tracer_, "wait for the device", number(*slot));
       backbone_.wait(slot->ticket);
     }
-    under_way_.pop_front();
+    in_flight_.pop_front();
     const std::size_t done = slot->first() + slot->count();
-    if (sink_thread_ == SinkThread::own) {
+    if (request_.sink_thread == SinkThread::own) {
       unwritten_.more();
       computed_.push(slot);
     } else {
       pass_to_sink(*slot);
       free_.push(slot);
     }
-    progress(done);
+    if (request_.progress) request_.progress(done);
   }
 
   // After a failure the device may still write into slots that are about to be freed.
   void abandon_device_work() {
-    for (const BatchSlot* slot : under_way_) {
+    for (const BatchSlot* slot : in_flight_) {
       try {
         if (slot->rows() > 0) backbone_.wait(slot->ticket);
       } catch (...) {  // the first cause is already kept
@@ -282,26 +288,20 @@ class Pipeline {
   }
 
   void pass_to_sink(const BatchSlot& slot) const {
-    const TraceSpan span(request_.tracer, "write", number(slot));
-    FeatureBatch batch;
-    for (std::size_t position = 0; position < slot.count(); ++position) {
-      const std::string& reason = slot.outcomes()[position].bad_reason;
-      if (reason.empty()) {
-        batch.images.push_back(slot.first() + position);
-      } else {
-        batch.bad.push_back({slot.first() + position, reason});
-      }
+    const TraceSpan span(tracer_, "write", number(slot));
+    FeatureBatch batch{slot.first(), {}, {slot.features().data(), slot.rows(), feature_count_}};
+    for (const DecodeOutcome& outcome : slot.outcomes()) {
+      batch.bad_reasons.push_back(outcome.bad_reason);
     }
-    batch.features = {slot.features().data(), slot.rows(), request_.shape.count()};
-    sink_(batch);
+    request_.sink(batch);
   }
 
   std::size_t number(const BatchSlot& slot) const { return slot.first() / batch_; }
 
   void name_thread(const char* kind, std::size_t number) const noexcept {
-    if (request_.tracer == nullptr) return;
+    if (tracer_ == nullptr) return;
     try {
-      request_.tracer->name_thread(fmt::format("{} {}", kind, number));
+      tracer_->name_thread(fmt::format("{} {}", kind, number));
     } catch (const std::bad_alloc&) {  // then it has no name
     }
   }
@@ -320,16 +320,17 @@ class Pipeline {
   }
 
   const PipelineRequest& request_;
+  Tracer* const tracer_;
+  const std::stop_token stop_;
   Backbone& backbone_;
-  const std::function<void(const FeatureBatch&)>& sink_;
-  const SinkThread sink_thread_;
-  const std::size_t batch_;
-  const std::size_t in_flight_;
+  const std::size_t feature_count_;  // of one image
+  const std::size_t batch_;          // images at most
+  const std::size_t depth_;          // batches in flight at most
   std::vector<std::unique_ptr<BatchSlot>> slots_;
   BoundedQueue<BatchSlot*> free_;
   BoundedQueue<BatchSlot*> opened_;    // in the order of the images; being decoded
   BoundedQueue<BatchSlot*> computed_;  // in the order of the images; for the sink's own thread
-  std::deque<BatchSlot*> under_way_;   // submitted to the backbone, oldest first
+  std::deque<BatchSlot*> in_flight_;   // submitted to the backbone, oldest first
   TraceCounter decoded_, unwritten_;   // that wait for the backbone, for the sink's own thread
 
   std::mutex dispatch_mutex_;  // guards the four below
@@ -358,9 +359,9 @@ void BatchSlot::close_gaps() {
 }
 
 void check_pipeline_memory(const PipelineRequest& request, const Backend& backend) {
-  const ImageSize size = request.data.image_size;
-  const double image_bytes =
-      3.0 * size.height * size.width + static_cast<double>(request.shape.count()) * sizeof(float);
+  const ImageSize size = request.options.data.image_size;
+  const double image_bytes = 3.0 * size.height * size.width +
+                             static_cast<double>(request.options.shape().count()) * sizeof(float);
   const std::size_t batch = batch_capacity(request);
   const std::size_t slots = pipeline_slots(batches_in_flight(request, backend));
   check_memory(fmt::format("Reading images of {}×{} in {} batches of {} at a time", size.height,
@@ -369,13 +370,13 @@ void check_pipeline_memory(const PipelineRequest& request, const Backend& backen
                "choose a smaller backbone.batch_size, pipeline.depth or data.image_size");
 }
 
-void run_pipeline(const PipelineRequest& request, Backend& backend, Backbone& backbone,
-                  const std::function<void(const FeatureBatch&)>& sink, SinkThread sink_thread,
-                  const std::function<void(std::size_t)>& progress, std::stop_token stop) {
+void run_pipeline(const PipelineRequest& request, const RunContext& context, Backbone& backbone) {
   if (request.images == 0) return;
-  if (request.batch_size == 0) throw Error(ErrorKind::usage, "batch_size must be at least 1");
-  check_pipeline_memory(request, backend);
-  Pipeline(request, backend, backbone, sink, sink_thread).run(progress, stop);
+  if (request.options.batch_size == 0) {
+    throw Error(ErrorKind::usage, "batch_size must be at least 1");
+  }
+  check_pipeline_memory(request, context.backend);
+  Pipeline(request, context, backbone).run();
 }
 
 }  // namespace graft

@@ -1,44 +1,116 @@
 #include "engine/features/row_log.h"
 
+#include <fmt/format.h>
+
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 
 namespace graft {
 namespace {
 
-void discard(const std::filesystem::path& rows, const std::filesystem::path& journal) {
-  std::error_code ignored;  // what the caller reports is why the log could not be started
-  std::filesystem::remove(partial_path(journal), ignored);
-  std::filesystem::remove(journal, ignored);
-  std::filesystem::remove(rows, ignored);
+constexpr JsonLimits limits = {ErrorKind::data, std::uint64_t{1} << 30U, 4, std::size_t{1} << 30U,
+                               false};
+constexpr std::size_t digest_digits = 32;
+constexpr const char* commit_json = R"({"commit": true})";
+
+std::string line_of(const std::string& json) {
+  return fmt::format("{} {}\n", digest_of(json).hex(), json);
+}
+
+std::string start_line(const FeatureKey& key) {
+  Json start;
+  start["key"] = Json::object();
+  for (const auto& [name, value] : key.settings) start["key"][name] = value;
+  return line_of(json_text(start));
+}
+
+// The JSON of a line without its newline; nothing when the digest is wrong.
+std::optional<std::string_view> checked_json(std::string_view line) {
+  if (line.size() <= digest_digits || line[digest_digits] != ' ') return std::nullopt;
+  const std::string_view json = line.substr(digest_digits + 1);
+  if (digest_of(json).hex() != line.substr(0, digest_digits)) return std::nullopt;
+  return json;
+}
+
+RowEntry parse_entry(const Json& json) {
+  RowEntry entry;
+  entry.content = Digest::from_hex(json_as<std::string>(json.at(0), "content"));
+  if (json.at(1).is_null()) {
+    entry.bad_reason = json_as<std::string>(json.at(2), "reason");
+  } else {
+    entry.check = Digest::from_hex(json_as<std::string>(json.at(1), "check"));
+  }
+  return entry;
+}
+
+// `end`: of the line, in bytes.
+void parse_line(const Json& json, std::uint64_t end, Journal& journal) {
+  if (journal.start_end == 0) {
+    journal.key.settings = json_at<JsonStrings>(json, "key");
+    journal.start_end = end;
+  } else if (json.contains("commit")) {
+    journal.committed = true;
+  } else {
+    for (const Json& entry : json_member(json, "done")) {
+      journal.entries.push_back(parse_entry(entry));
+      journal.entry_ends.push_back(end);
+    }
+  }
 }
 
 }  // namespace
 
-RowLog RowLog::create(const std::filesystem::path& rows, const std::filesystem::path& journal,
-                      const RowLayout& layout, const std::string& header, std::size_t reserved_rows,
-                      const Digest& plan, const FeatureKey& key) {
+std::optional<Journal> read_journal(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const std::string text = read_text_file(path, limits.bytes);
+  Journal journal;
+  std::size_t begin = 0;
   try {
-    remove_file(journal);  // it must never speak of the new file's rows
-    File file(rows, File::Mode::create_or_truncate);
+    for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos;) {
+      const auto json = checked_json(std::string_view(text).substr(begin, end - begin));
+      if (!json) break;
+      begin = end + 1;
+      parse_line(read_json(*json, path.string(), limits).value, begin, journal);
+    }
+  } catch (
+      const Json::exception&) {  // an intact line of another program: the lines before it count
+  } catch (const Error&) {
+  }
+  if (journal.start_end == 0) return std::nullopt;
+  return journal;
+}
+
+RowLog RowLog::create(const LogPaths& paths, const std::string& header, std::size_t row_bytes,
+                      std::size_t reserved_rows, const FeatureKey& key) {
+  const RowLayout layout{header.size(), row_bytes};
+  try {
+    remove_file(paths.journal);  // it must never name the new file's rows
+    File file(paths.rows, File::Mode::create_or_truncate);
     file.reserve(layout.end_of(reserved_rows));
     file.write_at(0, as_bytes(header));
     file.sync_data();
-    return {std::move(file), JournalWriter::create(journal, plan, key), layout};
+    write_file_whole(paths.journal, std::string_view(start_line(key)));
+    return {std::move(file), File(paths.journal, File::Mode::read_write), layout};
   } catch (...) {
-    discard(rows, journal);
+    std::error_code ignored;  // the caller reports why the log could not be started
+    std::filesystem::remove(partial_path(paths.journal), ignored);
+    std::filesystem::remove(paths.journal, ignored);
+    std::filesystem::remove(paths.rows, ignored);
     throw;
   }
 }
 
-RowLog RowLog::resume(const std::filesystem::path& rows, const std::filesystem::path& journal,
-                      const RowLayout& layout, const JournalContents& contents,
-                      std::size_t entries) {
-  const std::uint64_t kept = entries == 0 ? contents.start_end : contents.entry_ends[entries - 1];
-  RowLog log(File(rows, File::Mode::read_write), JournalWriter::reopen(journal, kept), layout);
-  for (std::size_t i = 0; i < entries; ++i) log.rows_ += contents.entries[i].bad_reason ? 0 : 1;
+RowLog RowLog::resume(const LogPaths& paths, const RowLayout& layout, std::size_t reserved_rows,
+                      const Journal& journal, std::size_t entries) {
+  RowLog log(File(paths.rows, File::Mode::read_write), File(paths.journal, File::Mode::read_write),
+             layout);
+  log.rows_file_.reserve(layout.end_of(reserved_rows));
+  log.journal_.truncate(entries == 0 ? journal.start_end : journal.entry_ends[entries - 1]);
+  for (std::size_t i = 0; i < entries; ++i) log.rows_ += journal.entries[i].bad_reason ? 0 : 1;
   return log;
 }
 
@@ -58,7 +130,15 @@ void RowLog::add_bad(const Digest& content, const std::string& reason) {
 void RowLog::flush() {
   if (unflushed_.empty()) return;
   rows_file_.sync_data();
-  journal_.append(unflushed_);
+  Json done = Json::array();
+  for (const RowEntry& entry : unflushed_) {
+    if (entry.bad_reason) {
+      done.push_back(Json::array({entry.content.hex(), nullptr, *entry.bad_reason}));
+    } else {
+      done.push_back(Json::array({entry.content.hex(), entry.check.hex()}));
+    }
+  }
+  append_line(json_text(Json{{"done", std::move(done)}}));
   unflushed_.clear();
 }
 
@@ -72,13 +152,26 @@ void RowLog::finish(const std::string& header) {
   rows_file_.sync_data();
 }
 
+void RowLog::commit() {
+  append_line(commit_json);
+}
+
+void RowLog::append_line(const std::string& json) {
+  journal_.append(as_bytes(line_of(json)));
+  journal_.sync_data();
+}
+
+void write_committed_journal(const std::filesystem::path& path, const FeatureKey& key) {
+  write_file_whole(path, std::string_view(start_line(key) + line_of(commit_json)));
+}
+
 std::size_t usable_entries(const std::filesystem::path& rows, const RowLayout& layout,
-                           const JournalContents& contents) {
+                           const Journal& journal) {
   if (!std::filesystem::exists(rows)) return 0;
   const MappedFile file(rows);
   std::size_t good = 0;
   std::size_t row = 0;
-  for (const JournalEntry& entry : contents.entries) {
+  for (const RowEntry& entry : journal.entries) {
     if (!entry.bad_reason) {
       if (layout.end_of(row + 1) > file.bytes().size()) break;
       const auto bytes = file.bytes().subspan(layout.end_of(row), layout.row_bytes);
@@ -88,11 +181,10 @@ std::size_t usable_entries(const std::filesystem::path& rows, const RowLayout& l
     ++good;
   }
   // The journal can be cut between lines only.
-  const auto inside_a_line = [&] {
-    return good > 0 && good < contents.entries.size() &&
-           contents.entry_ends[good - 1] == contents.entry_ends[good];
-  };
-  while (inside_a_line()) --good;
+  while (good > 0 && good < journal.entries.size() &&
+         journal.entry_ends[good - 1] == journal.entry_ends[good]) {
+    --good;
+  }
   return good;
 }
 

@@ -1,22 +1,51 @@
 #pragma once
-// Rows of features in a file, one after another, and the journal that says what they are. A row
-// that the journal names is on disk. Bad images are named too, and have no row.
+// The rows that an extraction has written so far, and the journal that says what they are.
+//   STEM.npy.partial  a .npy header, then the rows at their final places
+//   STEM.journal      one line a step, each with a digest of itself, which detects a torn end:
+//     DIGEST {"key": {…}}                                               the first line
+//     DIGEST {"done": [[CONTENT, CHECK], [CONTENT, null, REASON], …]}   rows and bad images, in order
+//     DIGEST {"commit": true}                                           only renaming is left to do
+// A "done" line is written after the rows that it names are on disk.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
-#include "engine/features/journal.h"
 #include "engine/features/key.h"
 
 namespace graft {
 
-// Where rows stand in their file.
+struct LogPaths {
+  std::filesystem::path rows, journal;
+};
+
+// One image of a row file.
+struct RowEntry {
+  Digest content;                         // of the image file
+  Digest check;                           // of the row's bytes; zero for a bad image
+  std::optional<std::string> bad_reason;  // set: the image has no row
+};
+
+struct Journal {
+  FeatureKey key;
+  std::vector<RowEntry> entries;
+  // The end in bytes of the line that holds an entry: where to cut the file to forget what follows.
+  std::vector<std::uint64_t> entry_ends;
+  std::uint64_t start_end = 0;  // end of the first line
+  bool committed = false;
+};
+
+// Nothing when the file is absent or has no intact first line. Lines from the first defective one
+// on are ignored.
+std::optional<Journal> read_journal(const std::filesystem::path& path);
+
+// Where rows are in their file.
 struct RowLayout {
   std::uint64_t data_offset = 0;
   std::size_t row_bytes = 0;
@@ -27,42 +56,42 @@ struct RowLayout {
 
 class RowLog {
  public:
-  // Starts anew: `header` (layout.data_offset bytes), and disk space for `reserved_rows` rows.
-  // When it throws, neither file is there.
-  static RowLog create(const std::filesystem::path& rows, const std::filesystem::path& journal,
-                       const RowLayout& layout, const std::string& header,
-                       std::size_t reserved_rows, const Digest& plan, const FeatureKey& key);
-  // Goes on after the first `entries` entries of `contents`, which usable_entries() allowed.
-  static RowLog resume(const std::filesystem::path& rows, const std::filesystem::path& journal,
-                       const RowLayout& layout, const JournalContents& contents,
-                       std::size_t entries);
+  // A new log: `header`, and disk space for `reserved_rows` rows. On failure neither file exists.
+  static RowLog create(const LogPaths& paths, const std::string& header, std::size_t row_bytes,
+                       std::size_t reserved_rows, const FeatureKey& key);
+  // Continues after the first `entries` entries of `journal`, which usable_entries() allowed.
+  static RowLog resume(const LogPaths& paths, const RowLayout& layout, std::size_t reserved_rows,
+                       const Journal& journal, std::size_t entries);
 
   void add_row(const Digest& content, std::span<const std::byte> row, const Digest& check);
   void add_bad(const Digest& content, const std::string& reason);
   // Syncs the rows, then names them in the journal.
   void flush();
-  std::size_t unflushed() const { return unflushed_.size(); }
   std::size_t rows() const { return rows_; }
 
   // Gives the file its final header and length.
   void finish(const std::string& header);
   // After this line only renaming is left to do.
-  void commit() { journal_.commit(); }
+  void commit();
 
  private:
-  RowLog(File rows_file, JournalWriter journal, const RowLayout& layout)
+  RowLog(File rows_file, File journal, const RowLayout& layout)
       : rows_file_(std::move(rows_file)), journal_(std::move(journal)), layout_(layout) {}
+  void append_line(const std::string& json);
 
   File rows_file_;
-  JournalWriter journal_;
+  File journal_;
   RowLayout layout_;
   std::size_t rows_ = 0;
-  std::vector<JournalEntry> unflushed_;
+  std::vector<RowEntry> unflushed_;
 };
 
-// How many of the journal's entries, from the first on, can be gone on from: whole lines of it
+// A journal without rows that is committed already.
+void write_committed_journal(const std::filesystem::path& path, const FeatureKey& key);
+
+// How many of the journal's entries, from the first on, can be continued: complete lines of it
 // whose rows are in the file with the bytes that were written.
 std::size_t usable_entries(const std::filesystem::path& rows, const RowLayout& layout,
-                           const JournalContents& contents);
+                           const Journal& journal);
 
 }  // namespace graft

@@ -1,6 +1,6 @@
 #pragma once
-// A training run under way, as one file: all that its next epoch depends on. It is written after
-// each epoch, whole or not at all.
+// The checkpoint of a training run: one file with all that the next epoch depends on. It is written
+// after each epoch, completely or not at all.
 //   tensors   dense/kernel, dense/bias, …, mean_squares/dense/kernel, …
 //   metadata  history (as history.json), digest (of tensors and history), key/NAME (see RunKey)
 
@@ -16,8 +16,8 @@
 
 namespace graft {
 
-// What makes two runs the same but for their number of epochs: (name, value), in the order in which
-// differences are told.
+// What makes two runs the same but for their number of epochs: (name, value), in the order of a
+// message about differences.
 using RunKey = std::vector<std::pair<std::string, std::string>>;
 
 struct Checkpoint {

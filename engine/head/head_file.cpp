@@ -1,13 +1,13 @@
-// The trained head as a safetensors file that says by itself what it classifies: the names of the
-// classes, the shape of the features it takes, and its layers.
+// The trained head as a safetensors file. Its metadata has the names of the classes, the shape of the
+// features it takes, and its layers.
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/head/dense_tensors.h"
 #include "engine/head/trainer.h"
 
@@ -15,6 +15,8 @@ namespace graft {
 namespace {
 
 constexpr const char* format_name = "graft head 1";
+constexpr JsonLimits limits = {ErrorKind::weights, std::uint64_t{1} << 26U, 2,
+                               std::size_t{1} << 20U, false};
 
 std::vector<std::size_t> hidden_units(const std::vector<DenseParameters>& parameters) {
   std::vector<std::size_t> units;
@@ -28,72 +30,36 @@ std::vector<std::size_t> hidden_units(const std::vector<DenseParameters>& parame
   throw Error(ErrorKind::weights, fmt::format("{}: {}.", path.string(), fault));
 }
 
-// One entry of the metadata, parsed as JSON into a Value.
+// One entry of the metadata, which is JSON, as a Value.
 template <typename Value>
-Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path, const char* key,
-                 const char* expected) {
+Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path, const char* key) {
   const auto entry = file.metadata().find(key);
   if (entry == file.metadata().end()) {
     refuse(path, fmt::format("its metadata has no \"{}\"", key));
   }
   try {
-    return nlohmann::ordered_json::parse(entry->second).template get<Value>();
-  } catch (const nlohmann::json::exception&) {
-    refuse(path, fmt::format("\"{}\" in its metadata is not {}", key, expected));
+    return json_as<Value>(read_json(entry->second, key, limits).value, key);
+  } catch (const Error& error) {
+    refuse(path, fmt::format("\"{}\" in its metadata is wrong: {}", key, error.what()));
   }
-}
-
-// nlohmann::json turns 2.5 and -1 into a std::size_t without a word; this reads whole numbers ≥ 1
-// only.
-std::vector<std::size_t> read_sizes(const SafetensorsFile& file, const std::filesystem::path& path,
-                                    const char* key, const char* expected) {
-  std::vector<std::size_t> sizes;
-  for (const auto& value :
-       read_entry<std::vector<nlohmann::ordered_json>>(file, path, key, expected)) {
-    if (!value.is_number_unsigned() || value.get<std::size_t>() == 0) {
-      refuse(path, fmt::format("\"{}\" in its metadata is not {}", key, expected));
-    }
-    sizes.push_back(value.get<std::size_t>());
-  }
-  return sizes;
 }
 
 std::vector<std::string> read_classes(const SafetensorsFile& file,
                                       const std::filesystem::path& path) {
-  const char* expected = "a JSON array of two or more different names";
-  auto classes = read_entry<std::vector<std::string>>(file, path, "classes", expected);
+  auto classes = read_entry<std::vector<std::string>>(file, path, "classes");
   if (classes.size() < 2 || std::set(classes.begin(), classes.end()).size() != classes.size()) {
-    refuse(path, fmt::format("\"classes\" in its metadata is not {}", expected));
+    refuse(path, "\"classes\" in its metadata is not two or more different names");
   }
   return classes;
 }
 
 FeatureShape read_feature_shape(const SafetensorsFile& file, const std::filesystem::path& path) {
   constexpr std::size_t largest = 1U << 20U;  // the product of three cannot overflow
-  const char* expected = "[height, width, channels]";
-  const auto sizes = read_sizes(file, path, "feature_shape", expected);
-  if (sizes.size() != 3 || *std::max_element(sizes.begin(), sizes.end()) > largest) {
-    refuse(path, fmt::format("\"feature_shape\" in its metadata is not {}", expected));
+  const auto sizes = read_entry<std::vector<std::size_t>>(file, path, "feature_shape");
+  if (sizes.size() != 3 || std::ranges::min(sizes) == 0 || std::ranges::max(sizes) > largest) {
+    refuse(path, "\"feature_shape\" in its metadata is not [height, width, channels]");
   }
   return {sizes[0], sizes[1], sizes[2]};
-}
-
-std::string key_json(const FeatureKey& key) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : key.settings) json[name] = value;
-  return json.dump();
-}
-
-FeatureKey read_feature_key(const SafetensorsFile& file, const std::filesystem::path& path) {
-  const char* expected = "an object of strings";
-  const auto json = read_entry<nlohmann::ordered_json>(file, path, "feature_key", expected);
-  if (!json.is_object()) refuse(path, fmt::format("\"feature_key\" is not {}", expected));
-  FeatureKey key;
-  for (const auto& [name, value] : json.items()) {
-    if (!value.is_string()) refuse(path, fmt::format("\"feature_key\" is not {}", expected));
-    key.settings.emplace_back(name, value.get<std::string>());
-  }
-  return key;
 }
 
 void check_savable(const std::filesystem::path& path, const TrainedHead& head) {
@@ -125,15 +91,15 @@ void save_head(const std::filesystem::path& path, const TrainedHead& head) {
   std::vector<TensorView> tensors;
   append_tensors(head.parameters, "", tensors);
   const FeatureShape& shape = head.features;
-  write_safetensors(
-      path, tensors,
-      {{"format", format_name},
-       {"classes", nlohmann::json(head.classes)
-                       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)},
-       {"hidden", nlohmann::json(hidden_units(head.parameters)).dump()},
-       {"feature_shape", nlohmann::json({shape.height, shape.width, shape.channels}).dump()},
-       {"feature_key", key_json(head.key)},
-       {"epoch", std::to_string(head.epoch)}});
+  Json key = Json::object();
+  for (const auto& [name, value] : head.key.settings) key[name] = value;
+  write_safetensors(path, tensors,
+                    {{"format", format_name},
+                     {"classes", json_text(head.classes)},
+                     {"hidden", json_text(hidden_units(head.parameters))},
+                     {"feature_shape", json_text({shape.height, shape.width, shape.channels})},
+                     {"feature_key", json_text(key)},
+                     {"epoch", std::to_string(head.epoch)}});
 }
 
 TrainedHead load_head(const std::filesystem::path& path) {
@@ -147,13 +113,11 @@ TrainedHead load_head(const std::filesystem::path& path) {
   TrainedHead head;
   head.classes = read_classes(file, path);
   head.features = read_feature_shape(file, path);
-  head.key = read_feature_key(file, path);
-  const auto epoch = read_entry<nlohmann::ordered_json>(file, path, "epoch", "a whole number");
-  if (!epoch.is_number_unsigned()) refuse(path, "\"epoch\" in its metadata is not a whole number");
-  head.epoch = epoch.get<std::size_t>();
+  head.key.settings = read_entry<JsonStrings>(file, path, "feature_key");
+  head.epoch = read_entry<std::size_t>(file, path, "epoch");
   HeadOptions options;
   options.inputs = head.features.count();
-  options.hidden = read_sizes(file, path, "hidden", "a JSON array of whole numbers from 1");
+  options.hidden = read_entry<std::vector<std::size_t>>(file, path, "hidden");
   options.classes = head.classes.size();
   std::vector<DenseShape> shapes;
   try {

@@ -8,10 +8,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/base/error.h"
-#include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace graft {
 namespace {
@@ -85,31 +84,20 @@ std::string history_json(const History& history) {
 }
 
 History parse_history_json(std::string_view text) {
-  try {
-    const auto json = nlohmann::json::parse(text);
-    const auto& lists = json.at("history");
-    History history(lists.at(columns.front().name).size());
-    for (const Column& column : columns) {
-      const auto values = lists.at(column.name).get<std::vector<double>>();
-      if (values.size() != history.size()) {
-        throw Error(ErrorKind::data, "The lists of a history differ in length.");
-      }
-      for (std::size_t index = 0; index < values.size(); ++index) {
-        history[index].*column.value = values[index];
-      }
+  constexpr std::uint64_t largest = std::uint64_t{1} << 26U;
+  const Json json = read_json(text, "history", {ErrorKind::data, largest, 4, largest, false}).value;
+  const Json& lists = json_member(json, "history");
+  History history(json_member(lists, columns.front().name).size());
+  for (const Column& column : columns) {
+    const auto values = json_at<std::vector<double>>(lists, column.name);
+    if (values.size() != history.size()) {
+      throw Error(ErrorKind::data, "the lists of a history differ in length");
     }
-    return history;
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::data, fmt::format("This is not a history as JSON ({}).", error.what()));
+    for (std::size_t index = 0; index < values.size(); ++index) {
+      history[index].*column.value = values[index];
+    }
   }
-}
-
-void write_history_csv(const std::filesystem::path& path, const History& history) {
-  write_file_whole(path, history_csv(history));
-}
-
-void write_history_json(const std::filesystem::path& path, const History& history) {
-  write_file_whole(path, history_json(history));
+  return history;
 }
 
 }  // namespace graft

@@ -1,8 +1,7 @@
 #pragma once
-// What training has measured so far, epoch by epoch, under Keras' names.
+// The measurements of each epoch of training, under Keras' names.
 
 #include <cstddef>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,16 +22,14 @@ using History = std::vector<Epoch>;
 // first. 0-based; throws Error(usage) when empty.
 std::size_t best_epoch(const History& history);
 
-// The texts of the two files below. Equal numbers give equal bytes, whatever the locale. A value
-// that is not finite throws Error(usage): JSON has no word for it.
+// history.csv: epoch,loss,accuracy,val_loss,val_accuracy; epochs count from 1.
 std::string history_csv(const History& history);
+// history.json: {"history": {"loss": […], "accuracy": […], "val_loss": […], "val_accuracy": […]}}
 std::string history_json(const History& history);
+// Both: the shortest digits that read back, so equal numbers give equal bytes in every locale. A
+// value that is not finite throws Error(usage): JSON has no word for it.
+
 // Reads what history_json wrote, bit for bit. Throws Error(data) for anything else.
 History parse_history_json(std::string_view text);
-
-// epoch,loss,accuracy,val_loss,val_accuracy; epochs count from 1; shortest digits that read back.
-void write_history_csv(const std::filesystem::path& path, const History& history);
-// {"history": {"loss": […], "accuracy": […], "val_loss": […], "val_accuracy": […]}}
-void write_history_json(const std::filesystem::path& path, const History& history);
 
 }  // namespace graft

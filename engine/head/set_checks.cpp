@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -14,39 +15,36 @@ namespace {
 
 constexpr double largest_fair_share = 0.8;
 
+template <typename... Arguments>
+[[noreturn]] void refuse(fmt::format_string<Arguments...> sentence, Arguments&&... arguments) {
+  throw Error(ErrorKind::data, fmt::format(sentence, std::forward<Arguments>(arguments)...));
+}
+
 void check_set(const LabelledFeatures& set, const std::string& name) {
   const FeatureView& view = set.features;
   if (view.rows == 0) {
-    throw Error(ErrorKind::data,
-                fmt::format("The {} set has no images; training needs at least one.", name));
+    refuse("The {} set has no images; training needs at least one.", name);
   }
   if (view.rows > std::numeric_limits<std::uint32_t>::max()) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("The {} set has {} rows; at most 2^32 - 1 can be used.", name, view.rows));
+    refuse("The {} set has {} rows; at most 2^32 - 1 can be used.", name, view.rows);
   }
   if (set.labels.size() != view.rows || set.files.size() != view.rows ||
       view.columns != set.shape.count()) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("The {} set does not fit together: {} rows of {} values, {} labels, {} file "
-                    "names, {} values an image; extract the features again.",
-                    name, view.rows, view.columns, set.labels.size(), set.files.size(),
-                    set.shape.count()));
+    refuse(
+        "The {} set does not fit together: {} rows of {} values, {} labels, {} file names, {} "
+        "values an image; extract the features again.",
+        name, view.rows, view.columns, set.labels.size(), set.files.size(), set.shape.count());
   }
   if (set.classes.size() < 2) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("The {} set has {} class; a classifier needs at least two folders of images.",
-                    name, set.classes.size()));
+    refuse("The {} set has {} class; a classifier needs at least two folders of images.", name,
+           set.classes.size());
   }
   for (std::size_t row = 0; row < view.rows; ++row) {
     if (set.labels[row] >= set.classes.size()) {
-      throw Error(
-          ErrorKind::data,
-          fmt::format("{} in the {} set has the label {}, and there are {} classes; extract the "
-                      "features again.",
-                      set.files[row], name, set.labels[row], set.classes.size()));
+      refuse(
+          "{} in the {} set has the label {}, and there are {} classes; extract the features "
+          "again.",
+          set.files[row], name, set.labels[row], set.classes.size());
     }
   }
 }
@@ -57,24 +55,21 @@ void check_sets(const LabelledFeatures& train, const LabelledFeatures& validatio
   check_set(train, "training");
   check_set(validation, "validation");
   if (!std::ranges::equal(train.classes, validation.classes)) {
-    throw Error(
-        ErrorKind::data,
+    refuse(
         "The training and the validation set have different classes; both folders need the same "
         "sub-folders.");
   }
   if (train.shape != validation.shape) {
-    throw Error(
-        ErrorKind::data,
+    refuse(
         "The training and the validation features have different shapes; extract both again with "
         "one data.image_size.");
   }
   const std::string change = describe_change(train.key, validation.key);
   if (!change.empty()) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("The validation features were not computed as the training features were "
-                    "({}); run `graft extract` to make both alike.",
-                    change));
+    refuse(
+        "The validation features were not computed as the training features were ({}); run `graft "
+        "extract` to make both alike.",
+        change);
   }
 }
 
@@ -85,11 +80,10 @@ void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Obs
   const double share = static_cast<double>(*largest) / static_cast<double>(set.labels.size());
   if (share <= largest_fair_share) return;
   const std::string& class_name = set.classes[static_cast<std::size_t>(largest - counts.begin())];
-  observer.warn(
-      fmt::format("{:.1f} % of the {} images are of class \"{}\": always saying \"{}\" reaches an "
-                  "accuracy of {:.4f}. "
-                  "Judge the result by the recall of each class, or add images of the others.",
-                  100.0 * share, name, class_name, class_name, share));
+  observer.warn(fmt::format(
+      "{:.1f} % of the {} images are of class \"{}\": always saying \"{}\" reaches an accuracy of "
+      "{:.4f}. Judge the result by the recall of each class, or add images of the others.",
+      100.0 * share, name, class_name, class_name, share));
 }
 
 void check_finite(const LabelledFeatures& set, const std::string& name) {
@@ -97,11 +91,10 @@ void check_finite(const LabelledFeatures& set, const std::string& name) {
     const float* values = set.features.row(row);
     if (!std::all_of(values, values + set.features.columns,
                      [](float v) { return std::isfinite(v); })) {
-      throw Error(
-          ErrorKind::data,
-          fmt::format("The {} features of {} (row {}) hold a value that is not finite; remove the "
-                      "folder of features and extract them again.",
-                      name, set.files[row], row));
+      refuse(
+          "The {} features of {} (row {}) hold a value that is not finite; remove the folder of "
+          "features and extract them again.",
+          name, set.files[row], row);
     }
   }
 }

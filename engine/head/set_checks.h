@@ -1,10 +1,10 @@
 #pragma once
-// What must hold, and what a user should hear, before the first batch.
+// Checks of the two sets before the first batch.
 
 #include <string>
 
 #include "engine/base/observer.h"
-#include "engine/head/training.h"
+#include "engine/head/trainer.h"
 
 namespace graft {
 

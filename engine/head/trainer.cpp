@@ -1,14 +1,13 @@
-// The training loop. What it writes, and in which order, is what makes a kill at any moment
-// harmless: after each epoch
+// The training loop. The order of its writes makes a kill at any moment harmless. After each epoch:
 //   1. head_best.safetensors   when this epoch is the best so far
 //   2. checkpoint.safetensors  from here on the epoch counts as done
 //   3. history.csv, .json      copies of what the checkpoint knows
-// and after the last one head.safetensors. The checkpoint stays: a finished run that is started
-// again has nothing to train, and goes on when there are more epochs. A kill before step 2 redoes
-// the epoch and writes the same bytes; one after it goes on and writes step 3 again. The history
-// comes from the checkpoint, so the best epoch is known and head_best never gets worse. Before the
-// first epoch of a new run is saved, an older run's checkpoint and head are removed: a checkpoint
-// always lies beside its own head_best.
+// After the last epoch: head.safetensors. The checkpoint stays. A finished run that is started again
+// has nothing to train, and continues when there are more epochs. After a kill before step 2 the
+// epoch is trained again and writes the same bytes; after a later one, step 3 is written again. The
+// history comes from the checkpoint, so the best epoch is known and head_best never gets worse.
+// Before the first epoch of a new run is saved, an older run's checkpoint and head are removed: a
+// checkpoint is always next to its own head_best.
 
 #include "engine/head/trainer.h"
 
@@ -17,16 +16,15 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/dense_tensors.h"
 #include "engine/head/set_checks.h"
-#include "engine/head/training.h"
 
 namespace graft {
 namespace {
@@ -34,15 +32,12 @@ namespace {
 RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
                const HeadOptions& head) {
   const OptimizerConfig& optimizer = head.optimizer;
-  const auto json = [](const auto& value) {
-    return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  };
   return {
       {"training features", train.fingerprint.hex()},
       {"validation features", validation.fingerprint.hex()},
-      {"classes", json(std::vector(train.classes.begin(), train.classes.end()))},
+      {"classes", json_text(std::vector(train.classes.begin(), train.classes.end()))},
       {"seed", fmt::format("{}", head.seed)},
-      {"head.hidden", json(head.hidden)},
+      {"head.hidden", json_text(head.hidden)},
       {"head.dropout", fmt::format("{}", head.dropout)},
       {"train.batch_size", fmt::format("{}", head.batch_size)},
       {"train.optimizer.type", optimizer.type},
@@ -54,34 +49,30 @@ RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation
 
 class Training {
  public:
-  Training(Backend& backend, const LabelledFeatures& train, const LabelledFeatures& validation,
-           const Config& config, const std::filesystem::path& output, Observer& observer,
-           std::stop_token stop, Tracer* tracer);
+  Training(const RunContext& context, const LabelledFeatures& train,
+           const LabelledFeatures& validation, const Config& config,
+           const std::filesystem::path& output);
   History run();
 
  private:
   bool continue_from_checkpoint();
-  bool best_head_is_there(const Checkpoint& saved, std::string& reason) const;
+  bool has_best_head(const Checkpoint& saved, std::string& reason) const;
   Epoch train_epoch();
-  Totals take_totals() const;
-  Totals validate() const;
   void save_epoch();
   void write_histories() const;
   void save_as(const std::filesystem::path& path) const;
-  void tell(const Epoch& epoch) const;
+  void show(const Epoch& epoch) const;
   void finish();
   [[noreturn]] void stop_as_diverged() const;
   [[noreturn]] void stop_as_interrupted() const;
 
   std::size_t epochs_done() const { return run_.history.size(); }
-  std::string what_is_saved() const;
+  std::string saved_epochs() const;
 
+  const RunContext& context_;
   const LabelledFeatures& train_;
   const LabelledFeatures& validation_;
   const Config& config_;
-  Observer& observer_;
-  const std::stop_token stop_;
-  Tracer* const tracer_;
   const std::filesystem::path checkpoint_path_;
   const std::filesystem::path head_path_;
   const std::filesystem::path best_path_;
@@ -89,26 +80,23 @@ class Training {
   const HeadOptions options_;
   const std::size_t batches_per_epoch_;
   std::unique_ptr<Head> head_;
-  Checkpoint run_;  // what the next checkpoint will say
+  Checkpoint run_;  // what the next checkpoint will hold
 };
 
-Training::Training(Backend& backend, const LabelledFeatures& train,
+Training::Training(const RunContext& context, const LabelledFeatures& train,
                    const LabelledFeatures& validation, const Config& config,
-                   const std::filesystem::path& output, Observer& observer, std::stop_token stop,
-                   Tracer* tracer)
-    : train_(train),
+                   const std::filesystem::path& output)
+    : context_(context),
+      train_(train),
       validation_(validation),
       config_(config),
-      observer_(observer),
-      stop_(std::move(stop)),
-      tracer_(tracer),
       checkpoint_path_(output / "checkpoint.safetensors"),
       head_path_(output / "head.safetensors"),
       best_path_(output / "head_best.safetensors"),
       output_(output),
       options_(head_options(config, train.shape.count(), train.classes.size())),
       batches_per_epoch_((train.features.rows + options_.batch_size - 1) / options_.batch_size),
-      head_(backend.make_head(options_)) {
+      head_(context.backend.make_head(options_)) {
   run_.key = run_key(train, validation, options_);
 }
 
@@ -120,7 +108,7 @@ History Training::run() {
     run_.state = initial_head_state(options_);
   }
   if (epochs_done() == config_.train.epochs) {
-    observer_.note(
+    context_.observer.note(
         fmt::format("All {} epochs are trained; remove {} or change the seed to train anew.",
                     epochs_done(), checkpoint_path_.string()));
     finish();
@@ -129,47 +117,48 @@ History Training::run() {
   head_->set_state(run_.state);
   head_->set_training_data(train_.features, train_.labels);
 
-  const Stage stage(observer_, "training", config_.train.epochs * batches_per_epoch_, "batches");
-  observer_.row("epoch      loss  accuracy  val_loss  val_accuracy");
+  const Stage stage(context_.observer, "training", config_.train.epochs * batches_per_epoch_,
+                    "batches");
+  context_.observer.row("epoch      loss  accuracy  val_loss  val_accuracy");
   while (epochs_done() < config_.train.epochs) {
-    const TraceSpan span(tracer_, "epoch", epochs_done() + 1);
+    const TraceSpan span(context_.tracer, "epoch", epochs_done() + 1);
     const Epoch epoch = train_epoch();
     run_.history.push_back(epoch);
     run_.state = {};  // so that two states are never held at once
     run_.state = head_->state();
     save_epoch();
-    tell(epoch);
+    show(epoch);
   }
   finish();
   return run_.history;
 }
 
-// True when run_ now stands after the last epoch of an earlier run of the same key.
+// True when run_ is now the state after the last epoch of an earlier run of the same key.
 bool Training::continue_from_checkpoint() {
   std::string reason;
   auto saved = load_checkpoint(checkpoint_path_, run_.key, dense_shapes(options_), reason);
   if (saved && (saved->history.empty() || saved->history.size() > config_.train.epochs)) {
     reason = fmt::format("it has {} epochs, train.epochs is {}", saved->history.size(),
                          config_.train.epochs);
-  } else if (saved && best_head_is_there(*saved, reason)) {
+  } else if (saved && has_best_head(*saved, reason)) {
     if (saved->history.size() < config_.train.epochs) {
-      observer_.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
-                                 saved->history.size(), config_.train.epochs,
-                                 checkpoint_path_.string()));
+      context_.observer.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
+                                         saved->history.size(), config_.train.epochs,
+                                         checkpoint_path_.string()));
     }
     run_ = std::move(*saved);
     return true;
   }
   if (!reason.empty()) {
-    observer_.note(fmt::format("Training starts anew; {} is not continued: {}.",
-                               checkpoint_path_.string(), reason));
+    context_.observer.note(fmt::format("Training starts anew; {} is not continued: {}.",
+                                       checkpoint_path_.string(), reason));
   }
   return false;
 }
 
 // head_best is of the best epoch that the checkpoint knows, or of the next one: a kill cut that one
 // off between its two files, and it is trained again.
-bool Training::best_head_is_there(const Checkpoint& saved, std::string& reason) const {
+bool Training::has_best_head(const Checkpoint& saved, std::string& reason) const {
   std::error_code unknown;
   if (!std::filesystem::exists(best_path_, unknown)) {
     reason = fmt::format("the best head so far, {}, is missing", best_path_.string());
@@ -193,33 +182,28 @@ Epoch Training::train_epoch() {
   const auto order = epoch_order(train_.features.rows, options_.seed, epoch);
   const std::span<const std::uint32_t> rows(order);
   for (std::size_t batch = 0; batch < batches_per_epoch_; ++batch) {
-    if (stop_.stop_requested()) stop_as_interrupted();
+    if (context_.stop.stop_requested()) stop_as_interrupted();
     const std::size_t first = batch * options_.batch_size;
     const std::size_t size = std::min(options_.batch_size, rows.size() - first);
     const std::size_t step = epoch * batches_per_epoch_ + batch;
-    const TraceSpan span(tracer_, "step", step);
+    const TraceSpan span(context_.tracer, "step", step);
     head_->train_step(rows.subspan(first, size), step);
-    observer_.advance(step + 1);
+    context_.observer.advance(step + 1);
   }
-  const Totals training = take_totals();
-  if (!std::isfinite(training.loss())) stop_as_diverged();
-  const Totals validation = validate();
-  if (!std::isfinite(validation.loss())) stop_as_diverged();
+  const auto traced = [&](const char* name, const auto& totals) {
+    const TraceSpan span(context_.tracer, name, epoch + 1);
+    const Totals found = totals();
+    if (!std::isfinite(found.loss())) stop_as_diverged();
+    return found;
+  };
+  const Totals training = traced("wait for the losses", [&] { return head_->take_totals(); });
+  const Totals validation =
+      traced("validate", [&] { return head_->evaluate(validation_.features, validation_.labels); });
   return {training.loss(), training.accuracy(), validation.loss(), validation.accuracy()};
 }
 
-Totals Training::take_totals() const {
-  const TraceSpan span(tracer_, "wait for the losses", epochs_done() + 1);
-  return head_->take_totals();
-}
-
-Totals Training::validate() const {
-  const TraceSpan span(tracer_, "validate", epochs_done() + 1);
-  return head_->evaluate(validation_.features, validation_.labels);
-}
-
 void Training::save_epoch() {
-  const TraceSpan span(tracer_, "save", epochs_done());
+  const TraceSpan span(context_.tracer, "save", epochs_done());
   if (epochs_done() == 1) {
     remove_file(checkpoint_path_);
     remove_file(head_path_);
@@ -230,8 +214,8 @@ void Training::save_epoch() {
 }
 
 void Training::write_histories() const {
-  write_history_csv(output_ / "history.csv", run_.history);
-  write_history_json(output_ / "history.json", run_.history);
+  write_file_whole(output_ / "history.csv", history_csv(run_.history));
+  write_file_whole(output_ / "history.json", history_json(run_.history));
 }
 
 void Training::save_as(const std::filesystem::path& path) const {
@@ -242,19 +226,21 @@ void Training::save_as(const std::filesystem::path& path) const {
                    train_.key});
 }
 
-void Training::tell(const Epoch& epoch) const {
-  observer_.row(fmt::format("{:>5}  {:>8.4f}  {:>8.4f}  {:>8.4f}  {:>12.4f}", epochs_done(),
-                            epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy));
+void Training::show(const Epoch& epoch) const {
+  context_.observer.row(fmt::format("{:>5}  {:>8.4f}  {:>8.4f}  {:>8.4f}  {:>12.4f}", epochs_done(),
+                                    epoch.loss, epoch.accuracy, epoch.val_loss,
+                                    epoch.val_accuracy));
 }
 
 void Training::finish() {
   save_as(head_path_);
   const std::size_t best = best_epoch(run_.history);
-  observer_.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
-                             run_.history[best].val_accuracy, best + 1, best_path_.string()));
+  context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
+                                     run_.history[best].val_accuracy, best + 1,
+                                     best_path_.string()));
 }
 
-std::string Training::what_is_saved() const {
+std::string Training::saved_epochs() const {
   if (epochs_done() == 0) return "no epoch is saved yet";
   return fmt::format("{} of its epochs {} saved in {}", epochs_done(),
                      epochs_done() == 1 ? "is" : "are", checkpoint_path_.string());
@@ -267,7 +253,7 @@ void Training::stop_as_diverged() const {
       ErrorKind::usage,
       fmt::format("Training diverged in epoch {}: the loss is no longer a finite number ({}). Try "
                   "a train.optimizer.learning_rate below {}, or another data.preprocess than {}.",
-                  epochs_done() + 1, what_is_saved(), config_.train.optimizer.learning_rate,
+                  epochs_done() + 1, saved_epochs(), config_.train.optimizer.learning_rate,
                   name_of(config_.data.preprocess)));
 }
 
@@ -276,7 +262,7 @@ void Training::stop_as_interrupted() const {
       ErrorKind::interrupted,
       fmt::format("Training was interrupted in epoch {} of {} ({}); started again, it goes on "
                   "from the start of epoch {}.",
-                  epochs_done() + 1, config_.train.epochs, what_is_saved(), epochs_done() + 1));
+                  epochs_done() + 1, config_.train.epochs, saved_epochs(), epochs_done() + 1));
 }
 
 void check_numbers(const TrainConfig& train) {
@@ -286,11 +272,6 @@ void check_numbers(const TrainConfig& train) {
         fmt::format("train.epochs is {} and train.batch_size is {}; both must be at least 1.",
                     train.epochs, train.batch_size));
   }
-}
-
-LabelledFeatures labelled(const FeatureSet& set) {
-  return {set.view(),  set.labels(),      set.classes(), set.files(),
-          set.shape(), set.fingerprint(), set.key()};
 }
 
 }  // namespace
@@ -305,23 +286,19 @@ HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t c
           config.seed};
 }
 
-History train_on(Backend& backend, const LabelledFeatures& train,
-                 const LabelledFeatures& validation, const Config& config,
-                 const std::filesystem::path& output, Observer& observer, std::stop_token stop,
-                 Tracer* tracer) {
-  check_numbers(config.train);
-  check_sets(train, validation);
-  warn_of_imbalance(train, "training", observer);
-  warn_of_imbalance(validation, "validation", observer);
-  return Training(backend, train, validation, config, output, observer, std::move(stop), tracer)
-      .run();
+LabelledFeatures labelled(const FeatureSet& set) {
+  return {set.view(),  set.labels(),      set.classes(), set.files(),
+          set.shape(), set.fingerprint(), set.key()};
 }
 
-History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
-                   const Config& config, const std::filesystem::path& output, Observer& observer,
-                   std::stop_token stop, Tracer* tracer) {
-  return train_on(backend, labelled(train), labelled(validation), config, output, observer,
-                  std::move(stop), tracer);
+History train_head(const RunContext& context, const LabelledFeatures& train,
+                   const LabelledFeatures& validation, const Config& config,
+                   const std::filesystem::path& output) {
+  check_numbers(config.train);
+  check_sets(train, validation);
+  warn_of_imbalance(train, "training", context.observer);
+  warn_of_imbalance(validation, "validation", context.observer);
+  return Training(context, train, validation, config, output).run();
 }
 
 }  // namespace graft

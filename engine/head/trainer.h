@@ -1,17 +1,16 @@
 #pragma once
-// Trains the head on features: shuffles each epoch, keeps the short last batch, validates after
-// each epoch, saves after each epoch, and goes on where a killed run was.
+// Training of the head on features: shuffles each epoch, keeps the short last batch, validates and
+// saves after each epoch, and continues a killed run.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <stop_token>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/backend/backend.h"
-#include "engine/base/observer.h"
-#include "engine/base/trace.h"
+#include "engine/backend/run_context.h"
 #include "engine/config/config.h"
 #include "engine/features/features.h"
 #include "engine/head/history.h"
@@ -39,17 +38,29 @@ struct TrainedHead {
 void save_head(const std::filesystem::path& path, const TrainedHead& head);
 TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weights)
 
+// One set of rows, borrowed.
+struct LabelledFeatures {
+  FeatureView features;
+  std::span<const std::uint32_t> labels;
+  std::span<const std::string> classes;
+  std::span<const std::string> files;
+  FeatureShape shape;
+  Digest fingerprint;
+  FeatureKey key;
+};
+LabelledFeatures labelled(const FeatureSet& set);
+
 // Writes into `output`: head.safetensors (after the last epoch), head_best.safetensors (see
-// best_epoch), history.json, history.csv and checkpoint.safetensors (the state after the last whole
-// epoch). A finished run has nothing to train: its files are written again, with the same bytes. An
-// older run's files stand until the first epoch of the new one is whole. A checkpoint of another
-// run (other features, seed, head or optimizer) is not continued; the reason is noted. One whose
-// only difference is fewer epochs is. On stop: finishes the batch, throws Error(interrupted); the
-// last whole epoch is saved. Throws Error(data) when the sets are empty or do not fit each other,
-// or hold a value that is not finite; Error(usage) when the loss stops being finite. `tracer` is
-// told of each epoch, from 1, and of each step; borrowed, may be null.
-History train_head(Backend& backend, const FeatureSet& train, const FeatureSet& validation,
-                   const Config& config, const std::filesystem::path& output, Observer& observer,
-                   std::stop_token stop, Tracer* tracer = nullptr);
+// best_epoch), history.json, history.csv and checkpoint.safetensors (the state after the last
+// complete epoch). A finished run has nothing to train: its files are written again, with the same
+// bytes. The files of an older run stay until the first epoch of the new one is complete. A
+// checkpoint of another run (other features, seed, head or optimizer) is not continued, with a note
+// that says why; one that differs only by fewer epochs is. On stop, finishes the batch and throws
+// Error(interrupted); the last complete epoch is saved. Throws Error(data) when the sets are empty,
+// do not fit each other, or hold a value that is not finite; Error(usage) when the loss stops being
+// finite. The tracer receives each epoch, from 1, and each step.
+History train_head(const RunContext& context, const LabelledFeatures& train,
+                   const LabelledFeatures& validation, const Config& config,
+                   const std::filesystem::path& output);
 
 }  // namespace graft

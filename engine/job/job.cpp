@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/backend/backend.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
 #include "engine/head/trainer.h"
@@ -33,55 +33,44 @@ FeatureSet open_features(const Config& config, const std::string& name) {
 }
 
 void write_classes(const Config& config, const std::vector<std::string>& classes) {
-  nlohmann::ordered_json json;
+  Json json;
   json["classes"] = classes;
   write_file_whole(config.output / "classes.json", json.dump(1) + "\n");
 }
 
-Datasets read_folders(const Config& config, Session& session, Tracer* tracer, Observer& observer,
-                      const std::stop_token& stop) {
-  const TraceSpan span(tracer, "read the folders");
-  return read_datasets(config.data, session.backend().host_threads(), observer, stop);
-}
-
-void extract(const Config& config, Session& session, Tracer* tracer, Observer& observer,
-             const std::stop_token& stop) {
-  const TraceSpan span(tracer, "extract");
-  const Datasets datasets = read_folders(config, session, tracer, observer, stop);
-  make_folder(features_folder(config));
+void extract(const Config& config, Session& session) {
+  const RunContext& context = session.context();
+  const TraceSpan span(context.tracer, "extract");
+  const Datasets datasets = [&] {
+    const TraceSpan reading(context.tracer, "read the folders");
+    return read_datasets(config.data, context.backend.host_threads(), context.observer,
+                         context.stop);
+  }();
   const BackboneOptions& options = session.backbone_options(
       std::max(datasets.train.samples.size(), datasets.validation.samples.size()));
-  const std::string numerics = session.backend().numerics(options);
-  for (const auto& [name, dataset] :
-       {std::pair{"train", &datasets.train}, std::pair{"validation", &datasets.validation}}) {
-    ExtractionRequest request;
-    request.folder = features_folder(config);
-    request.name = name;
-    request.dataset = dataset;
-    request.data = config.data;
-    request.batch_size = options.batch_size;
-    request.decode_threads = session.backend().host_threads();
-    request.pipeline_depth = config.pipeline.depth;
-    request.weights = session.weights().digest;
-    request.numerics = numerics;
-    request.tracer = tracer;
-    const ExtractionCounts counts = extract_features(
-        request, session.backend(), [&]() -> Backbone& { return session.backbone(); }, observer,
-        stop);
-    observer.note(fmt::format("features/{}: {} computed, {} reused, {} resumed, {} skipped", name,
-                              counts.computed, counts.reused, counts.resumed, counts.skipped));
+  const ExtractionRequest request{
+      features_folder(config),
+      {{"train", &datasets.train}, {"validation", &datasets.validation}},
+      session.pipeline_options(),
+      session.weights().digest,
+      context.backend.numerics(options)};
+  const auto counts =
+      extract_features(request, context, [&]() -> Backbone& { return session.backbone(); });
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    context.observer.note(fmt::format("features/{}: {} computed, {} reused, {} resumed, {} skipped",
+                                      request.sets[i].name, counts[i].computed, counts[i].reused,
+                                      counts[i].resumed, counts[i].skipped));
   }
   write_classes(config, datasets.train.classes);
 }
 
-JobResult train(const Config& config, Session& session, Tracer* tracer, Observer& observer,
-                const std::stop_token& stop) {
-  const TraceSpan span(tracer, "train");
+JobResult train(const Config& config, Session& session) {
+  const TraceSpan span(session.context().tracer, "train");
   const FeatureSet training = open_features(config, "train");
   const FeatureSet validation = open_features(config, "validation");
   JobResult result;
-  result.history = train_head(session.backend(), training, validation, config, config.output,
-                              observer, stop, tracer);
+  result.history = train_head(session.context(), labelled(training), labelled(validation), config,
+                              config.output);
   write_file_whole(config.output / "curves.svg",
                    curves_svg(result.history, config.output.filename().string()));
   return result;
@@ -105,7 +94,7 @@ std::unique_ptr<Head> ready_head(const Config& config, Backend& backend,
   return head;
 }
 
-// A head is right for the features that it was trained on, and for no others.
+// A head is valid for features with the key that it was trained on.
 void check_key(const std::filesystem::path& head, const FeatureKey& trained, const FeatureKey& now,
                const std::string& advice) {
   const std::string change = describe_input_change(trained, now);
@@ -114,8 +103,8 @@ void check_key(const std::filesystem::path& head, const FeatureKey& trained, con
                                             head.string(), change, advice));
 }
 
-Evaluation evaluate(const Config& config, bool best, Session& session,
-                    const std::stop_token& stop) {
+Evaluation evaluate(const Config& config, bool best, Session& session) {
+  const TraceSpan span(session.context().tracer, "evaluate");
   const TrainedHead trained = load_head(head_file(config, best));
   const FeatureSet validation = open_features(config, "validation");
   check_key(head_file(config, best), trained.key, validation.key(), "run `graft train` again");
@@ -132,7 +121,7 @@ Evaluation evaluate(const Config& config, bool best, Session& session,
   Evaluation evaluation =
       summarise(head->evaluate(validation.view(), validation.labels()), probabilities,
                 validation.labels(), validation.files(), trained.classes);
-  if (stop.stop_requested()) {
+  if (session.context().stop.stop_requested()) {
     throw Error(ErrorKind::interrupted, "interrupted; the evaluation was not written");
   }
   write_file_whole(config.output / (best ? "evaluation_best.json" : "evaluation.json"),
@@ -171,33 +160,32 @@ std::size_t most_probable(std::span<const float> probabilities) {
 
 void extract_job(const Config& config, const JobHooks& hooks, Observer& observer,
                  std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
-  Session session(config, hooks, observer);
-  extract(config, session, hooks.tracer, observer, stop);
+  const FolderLock lock = lock_output(config, hooks);
+  Session session(config, hooks, observer, std::move(stop));
+  extract(config, session);
 }
 
 JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
                     std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
-  Session session(config, hooks, observer, Session::Uses::head_only);
-  return train(config, session, hooks.tracer, observer, stop);
+  const FolderLock lock = lock_output(config, hooks);
+  Session session(config, hooks, observer, std::move(stop), Session::Uses::head_only);
+  return train(config, session);
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
-  const OutputFolder folder(config, {});
-  Session session(config, {}, observer, Session::Uses::head_only);
-  return evaluate(config, best, session, stop);
+  const FolderLock lock = lock_output(config, {});
+  Session session(config, {}, observer, std::move(stop), Session::Uses::head_only);
+  return evaluate(config, best, session);
 }
 
 JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observer,
                   std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
-  Session session(config, hooks, observer);
-  extract(config, session, hooks.tracer, observer, stop);
-  session.free_backbone();  // the classifier's turn on the device
-  JobResult result = train(config, session, hooks.tracer, observer, stop);
-  const TraceSpan span(hooks.tracer, "evaluate");
-  result.evaluation = evaluate(config, false, session, stop);
+  const FolderLock lock = lock_output(config, hooks);
+  Session session(config, hooks, observer, std::move(stop));
+  extract(config, session);
+  session.free_backbone();  // its memory is for the classifier now
+  JobResult result = train(config, session);
+  result.evaluation = evaluate(config, false, session);
   return result;
 }
 
@@ -207,21 +195,20 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
                              const std::function<void(const Prediction&)>& prediction,
                              Observer& observer, std::stop_token stop) {
   const TrainedHead trained = load_head(head_file(config, best));
-  PredictionRequest request;
-  request.files = expand_inputs(inputs);
-  request.data = config.data;
+  const std::vector<std::string> files = expand_inputs(inputs);
 
   Config fitted = config;
   fitted.backbone.batch_size =
-      std::min(config.backbone.batch_size, std::max<std::size_t>(request.files.size(), 1));
-  Session session(fitted, {}, observer);
-  const BackboneOptions& options = session.backbone_options(request.files.size());
-  request.batch_size = options.batch_size;
-  request.decode_threads = session.backend().host_threads();
-  request.pipeline_depth = config.pipeline.depth;
+      std::min(config.backbone.batch_size, std::max<std::size_t>(files.size(), 1));
+  Session session(fitted, {}, observer, std::move(stop));
+  const BackboneOptions& options = session.backbone_options(files.size());
+  PipelineRequest request;
+  request.options = session.pipeline_options();
+  request.images = files.size();
+  request.path = [&](std::size_t i) { return files[i]; };
   check_key(head_file(config, best), trained.key,
             feature_key(config.data, session.weights().digest, session.backend().numerics(options),
-                        vgg16_feature_shape(config.data.image_size)),
+                        request.options.shape()),
             "use the settings that it was trained with, or run `graft run` again");
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
 
@@ -230,23 +217,21 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   classes(trained.classes);
   const std::size_t count = trained.classes.size();
   std::vector<float> probabilities;
-  stream_features(
-      request, session.backend(), session.backbone(),
-      [&](std::span<const std::size_t> files, FeatureView features) {
-        probabilities.resize(features.rows * count);
-        head->predict(features, probabilities);
-        for (std::size_t row = 0; row < features.rows; ++row) {
-          const std::span<const float> values(&probabilities[row * count], count);
-          prediction({request.files[files[row]],
-                      trained.classes[most_probable(values)],
-                      {values.begin(), values.end()}});
-        }
-        report.predicted += features.rows;
-      },
-      [&](std::size_t file, const std::string& reason) {
-        report.bad.emplace_back(request.files[file], reason);
-      },
-      stop);
+  request.sink = [&](const FeatureBatch& batch) {
+    probabilities.resize(batch.features.rows * count);
+    if (batch.features.rows > 0) head->predict(batch.features, probabilities);
+    for (std::size_t i = 0, row = 0; i < batch.bad_reasons.size(); ++i) {
+      const std::string& file = files[batch.first + i];
+      if (!batch.bad_reasons[i].empty()) {
+        report.bad.emplace_back(file, batch.bad_reasons[i]);
+        continue;
+      }
+      const std::span<const float> values(&probabilities[count * row++], count);
+      prediction({file, trained.classes[most_probable(values)], {values.begin(), values.end()}});
+    }
+    report.predicted += batch.features.rows;
+  };
+  run_pipeline(request, session.context(), session.backbone());
   return report;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The whole recipe, and its parts, on one output folder. Each takes the folder's lock, except
-// predict_job, which only reads.
+// The recipe and its parts, on one output folder. Each takes the folder's lock, except predict_job,
+// which only reads.
 
 #include <filesystem>
 #include <functional>
@@ -23,11 +23,11 @@ struct JobResult {
   std::optional<Evaluation> evaluation;
 };
 
-// What the program does inside a job.
+// What the program does inside a job. All may be empty.
 struct JobHooks {
-  std::function<void()> folder_locked;  // the output folder exists and is this run's; may be empty
-  Tracer* tracer = nullptr;  // who is told what each thread and device does; borrowed, may be null
-  std::function<void(Backend&)> backend_made;  // it lives to the end of the last span; may be empty
+  std::function<void()> folder_locked;  // the output folder exists and is locked
+  Tracer* tracer = nullptr;             // receives what each thread and device does; borrowed
+  std::function<void(Backend&)> backend_made;  // the backend outlives the last span
 };
 
 // read the folders → features/*.npy, classes.json

@@ -11,15 +11,6 @@
 
 namespace graft {
 
-namespace {
-
-FolderLock locked(const std::filesystem::path& folder) {
-  make_folder(folder);
-  return FolderLock(folder);
-}
-
-}  // namespace
-
 BackboneOptions backbone_options(const Config& config) {
   BackboneOptions options;
   options.image_size = config.data.image_size;
@@ -32,16 +23,19 @@ BackboneOptions backbone_options(const Config& config) {
   return options;
 }
 
-OutputFolder::OutputFolder(const Config& config, const JobHooks& hooks)
-    : lock_(locked(config.output)) {
+FolderLock lock_output(const Config& config, const JobHooks& hooks) {
+  make_folder(config.output);
+  FolderLock lock(config.output);
   if (hooks.folder_locked) hooks.folder_locked();
+  return lock;
 }
 
-Session::Session(const Config& config, const JobHooks& hooks, Observer& observer, Uses uses)
+Session::Session(const Config& config, const JobHooks& hooks, Observer& observer,
+                 std::stop_token stop, Uses uses)
     : config_(config),
-      observer_(observer),
       backend_(make_backend(config.device, config.threads,
-                            [&](const std::string& sentence) { observer.note(sentence); })) {
+                            [&](const std::string& sentence) { observer.note(sentence); })),
+      context_{*backend_, observer, hooks.tracer, std::move(stop)} {
   observer.note(
       fmt::format("device: {}{}{}", backend_->description(),
                   config.device == "auto" ? " (chosen by \"auto\")" : "",
@@ -67,22 +61,31 @@ const BackboneOptions& Session::backbone_options(std::size_t images) {
   if (options_) return *options_;
   BackboneOptions options = graft::backbone_options(config_);
   if (config_.backbone.batch_size == 0) {
-    // A power of two, as the backend's answer is: a few images more or less next time do not change
-    // it, and with it what the features are known by.
+    // A power of two, as the backend's answer is: a few images more or less do not change it, and
+    // with it the key of the features.
     options.batch_size = std::bit_floor(std::max<std::size_t>(images, 1));
     options.batch_size = std::min(options.batch_size, backend_->largest_batch(options));
-    observer_.note(fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
+    context_.observer.note(fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
   }
   return options_.emplace(std::move(options));
 }
 
+const BackboneOptions& Session::known_options() const {
+  if (!options_) throw std::logic_error("the backbone's options are not decided yet");
+  return *options_;
+}
+
 Backbone& Session::backbone() {
-  if (!options_) throw std::logic_error("the backbone's options were not asked for");
   if (!backbone_) {
-    backbone_ = backend_->make_backbone(weights(), *options_);
-    for (const std::string& warning : backend_->take_warnings()) observer_.note(warning);
+    backbone_ = backend_->make_backbone(weights(), known_options());
+    for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
   }
   return *backbone_;
+}
+
+PipelineOptions Session::pipeline_options() const {
+  return {config_.data, known_options().batch_size, backend_->host_threads(),
+          config_.pipeline.depth};
 }
 
 }  // namespace graft

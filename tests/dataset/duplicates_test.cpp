@@ -1,4 +1,4 @@
-// Pictures that stand in both train and validation.
+// Images that are in both train and validation.
 
 #include "engine/dataset/duplicates.h"
 
@@ -14,7 +14,10 @@
 namespace graft {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 Dataset dataset_of(const std::string& root, const std::vector<std::string>& contents) {
@@ -27,35 +30,33 @@ Dataset dataset_of(const std::string& root, const std::vector<std::string>& cont
   return dataset;
 }
 
-TEST(SharedImages, CountsEveryPairAndNamesTheFirst) {
-  const Datasets datasets{dataset_of("t", {"x", "y", "x", "z"}), dataset_of("v", {"q", "x", "z"})};
-  const SharedImages shared = find_shared_images(datasets, 2);
-  EXPECT_EQ(shared.pairs, 3U);
-  EXPECT_EQ(shared.validation, 2U);
-  ASSERT_EQ(shared.named.size(), 2U);
-  EXPECT_EQ(shared.named[0], std::make_pair(std::size_t{0}, std::size_t{1}));
-  EXPECT_EQ(shared.named[1], std::make_pair(std::size_t{2}, std::size_t{1}));
+// The warnings about these.
+std::vector<std::string> warnings(const std::vector<std::string>& train,
+                                  const std::vector<std::string>& validation) {
+  test::RecordingObserver observer;
+  warn_of_shared_images({dataset_of("t", train), dataset_of("v", validation)}, observer);
+  return observer.warnings;
 }
 
-TEST(SharedImages, TwinsInsideOneSideAreNoMatter) {
-  const Datasets datasets{dataset_of("t", {"x", "x"}), dataset_of("v", {"y", "y"})};
-  EXPECT_EQ(find_shared_images(datasets, 10).pairs, 0U);
-  test::RecordingObserver observer;
-  warn_of_shared_images(datasets, observer);
-  EXPECT_TRUE(observer.warnings.empty());
+TEST(SharedImages, EveryPairIsCountedAndNamed) {
+  EXPECT_THAT(warnings({"x", "y", "x", "z"}, {"q", "x", "z"}),
+              ElementsAre(AllOf(HasSubstr("2 images of validation are also in train"),
+                                HasSubstr("(3 pairs)"),
+                                HasSubstr(":\n  t/c/0.png = v/c/1.png\n  t/c/2.png = v/c/1.png"
+                                          "\n  t/c/3.png = v/c/2.png"))));
+}
+
+TEST(SharedImages, CopiesInsideOneSideAreNone) {
+  EXPECT_THAT(warnings({"x", "x"}, {"y", "y"}), IsEmpty());
 }
 
 TEST(SharedImages, TheWarningNamesTenPairsAndCountsTheRest) {
   std::vector<std::string> contents;
   for (int i = 10; i < 23; ++i) contents.push_back(std::to_string(i));
-  const Datasets datasets{dataset_of("t", contents), dataset_of("v", contents)};
-  test::RecordingObserver observer;
-  warn_of_shared_images(datasets, observer);
-  ASSERT_EQ(observer.warnings.size(), 1U);
-  EXPECT_THAT(observer.warnings[0], HasSubstr("13 images of validation stand also in train"));
-  EXPECT_THAT(observer.warnings[0], HasSubstr("t/c/9.png = v/c/9.png"));
-  EXPECT_THAT(observer.warnings[0], Not(HasSubstr("c/10.png")));
-  EXPECT_THAT(observer.warnings[0], HasSubstr("and 3 more"));
+  EXPECT_THAT(
+      warnings(contents, contents),
+      ElementsAre(AllOf(HasSubstr("13 images of validation"), HasSubstr("t/c/9.png = v/c/9.png"),
+                        Not(HasSubstr("c/10.png")), HasSubstr("and 3 more"))));
 }
 
 TEST(SharedImages, AreFoundByContentInRealFolders) {

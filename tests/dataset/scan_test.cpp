@@ -61,7 +61,7 @@ TEST(Scan, FoldersAreSortedByTheirWholePathThenFiles) {
   for (const char* name : {"a/b/1.png", "a-b/2.png", "a/3.png", "z.png", "b/4.png"}) {
     write_bytes(folder / "c" / name, "x");
   }
-  // '-' sorts before '/', so "a-b" stands between "a" and "a/b".
+  // '-' sorts before '/', so "a-b" is between "a" and "a/b".
   EXPECT_THAT(scan_images(folder.path(), "c"),
               ElementsAre("c/z.png", "c/a/3.png", "c/a-b/2.png", "c/a/b/1.png", "c/b/4.png"));
 }

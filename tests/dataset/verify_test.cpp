@@ -1,4 +1,4 @@
-// Reading a data set: every file is read once, bad ones are named or left out.
+// Reading a data set: every file is read once, bad ones are named or skipped.
 
 #include "engine/dataset/verify.h"
 

@@ -34,19 +34,6 @@ void expect_counts(const ExtractionCounts& counts, std::size_t computed, std::si
   EXPECT_EQ(counts.skipped, skipped);
 }
 
-// The result of extracting the images as they are now into an empty folder.
-std::string fresh_result(const SmallSet& set) {
-  const TemporaryFolder folder;
-  SmallSet fresh(folder.path(), 0, 0);
-  fresh.images = set.images;
-  fresh.data = set.data;
-  fresh.weights = set.weights;
-  fresh.batch_size = 5;
-  fresh.decode_threads = 1;
-  fresh.extract();
-  return fresh.result_bytes();
-}
-
 class ExtractTest : public ::testing::Test {
  protected:
   TemporaryFolder folder_;
@@ -73,7 +60,7 @@ TEST_F(ExtractTest, WritesAllThreeFilesAndNothingElse) {
 }
 
 TEST_F(ExtractTest, IsTheSameForAnyThreadsBatchesAndBatchesInFlight) {
-  const std::string expected = fresh_result(set_);
+  const std::string expected = set_.fresh_result();
   for (const std::size_t threads : {1, 2, 4}) {
     for (const std::size_t batch : {1, 3, 32}) {
       set_.decode_threads = threads;
@@ -104,31 +91,29 @@ TEST_F(ExtractTest, AnAddedImageComputesItsRowOnly) {
   EXPECT_EQ(set_.images_computed, 1U);
   EXPECT_THAT(set_.notes,
               HasSubstr("features/train: 1 of 11 images are new or changed; 10 rows reused"));
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
 }
 
-TEST_F(ExtractTest, AChangedImageComputesItsRowOnly) {
+TEST_F(ExtractTest, OnlyNewContentsAreComputed) {
+  struct Change {
+    const char* name;
+    std::function<void()> make;
+    std::size_t computed, reused;
+  };
+  const Change changes[] = {
+      {"changed", [&] { test::write_png(set_.image("c1/3.png"), 501); }, 1, 9},
+      {"removed", [&] { fs::remove(set_.image("c0/4.png")); }, 0, 9},
+      {"renamed", [&] { fs::rename(set_.image("c0/0.png"), set_.image("c0/9.png")); }, 0, 9},
+      {"another class", [&] { fs::rename(set_.image("c0/1.png"), set_.image("c1/1a.png")); }, 0, 9},
+      {"copied", [&] { fs::copy_file(set_.image("c0/2.png"), set_.image("c0/copy.png")); }, 0, 10}};
   set_.extract();
-  test::write_png(set_.image("c1/3.png"), 501);
-  expect_counts(set_.extract(), 1, 9, 0, 0);
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
-}
-
-TEST_F(ExtractTest, ARemovedImageComputesNothing) {
-  set_.extract();
-  fs::remove(set_.image("c0/0.png"));
-  expect_counts(set_.extract(), 0, 9, 0, 0);
-  EXPECT_FALSE(set_.backbone_asked_for);
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
-}
-
-TEST_F(ExtractTest, RenamedAndReorderedImagesComputeNothing) {
-  set_.extract();
-  fs::rename(set_.image("c0/0.png"), set_.image("c0/9.png"));
-  fs::rename(set_.image("c0/1.png"), set_.image("c1/1a.png"));  // another class too
-  expect_counts(set_.extract(), 0, 10, 0, 0);
-  EXPECT_FALSE(set_.backbone_asked_for);
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+  for (const Change& change : changes) {
+    SCOPED_TRACE(change.name);
+    change.make();
+    expect_counts(set_.extract(), change.computed, change.reused, 0, 0);
+    EXPECT_EQ(set_.backbone_asked_for, change.computed > 0);
+    EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
+  }
 }
 
 TEST_F(ExtractTest, ARenamedClassLeavesTheRowsFileAlone) {
@@ -138,17 +123,10 @@ TEST_F(ExtractTest, ARenamedClassLeavesTheRowsFileAlone) {
   expect_counts(set_.extract(), 0, 10, 0, 0);
   EXPECT_EQ(fs::last_write_time(set_.result("train.npy")), time);
   EXPECT_THAT(set_.notes,
-              HasSubstr("names, labels or the files left out changed; all 10 rows reused"));
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+              HasSubstr("names, labels or the skipped files changed; all 10 rows reused"));
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
   EXPECT_THAT(set_.result_files(),
               ElementsAre("train.files.json", "train.labels.npy", "train.npy"));
-}
-
-TEST_F(ExtractTest, ACopyOfAKnownImageComputesNothing) {
-  set_.extract();
-  fs::copy_file(set_.image("c0/0.png"), set_.image("c0/copy.png"));
-  expect_counts(set_.extract(), 0, 11, 0, 0);
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
 }
 
 TEST_F(ExtractTest, AChangedKeyComputesAllAndSaysWhy) {
@@ -174,7 +152,7 @@ TEST_F(ExtractTest, AChangedKeyComputesAllAndSaysWhy) {
   }
 }
 
-// Features that were computed before a setting was there keep their key while it has its default.
+// Features that were computed before a setting existed keep their key while it has its default.
 TEST(FeatureKey, HoldsTheseSettingsAndNoOthers) {
   const auto names_of = [](const DataConfig& data) {
     std::vector<std::string> names;
@@ -187,6 +165,26 @@ TEST(FeatureKey, HoldsTheseSettingsAndNoOthers) {
                                           "exif_orientation", "gray16", "numerics", "shape"));
   data.fast_decode = true;
   EXPECT_EQ(names_of(data).back(), "fast_decode");
+}
+
+// The photos that move are in the other set's files, before and after a kill at any step (see
+// faults_test.cpp).
+TEST_F(ExtractTest, AnotherSplitComputesNothing) {
+  set_.names = {"train", "validation"};
+  set_.data.validation_split = 0.4;
+  set_.extract();
+  EXPECT_EQ(set_.images_computed, 10U);
+  const std::size_t validated = set_.datasets.validation.samples.size();
+  for (const double split : {0.8, 0.1, 0.4}) {  // to validation, and back to train
+    set_.data.validation_split = split;
+    set_.extract();
+    EXPECT_NE(set_.datasets.validation.samples.size(), validated + (split == 0.4 ? 1 : 0)) << split;
+    EXPECT_EQ(set_.images_computed, 0U) << split;
+    EXPECT_FALSE(set_.backbone_asked_for) << split;
+    EXPECT_THAT(set_.notes, HasSubstr("images were moved or removed")) << split;
+    EXPECT_EQ(set_.result_bytes(), set_.fresh_result()) << split;
+    EXPECT_EQ(set_.result_files().size(), 6U) << split;
+  }
 }
 
 TEST_F(ExtractTest, DamagedOrForeignFilesAreNeverTrusted) {
@@ -234,8 +232,8 @@ TEST_F(ExtractTest, ABadImageAtDecodingStopsAndKeepsTheRowsBefore) {
   EXPECT_FALSE(fs::exists(set_.result("train.npy")));
   EXPECT_THROW(FeatureSet::open(set_.features, "train", 0), Error);
   test::write_png(set_.image("c1/2.png"), 1002);
-  expect_counts(set_.extract(), 3, 7, 0, 0);  // another plan: the seven are found by their content
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+  expect_counts(set_.extract(), 3, 0, 7, 0);
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
 }
 
 TEST_F(ExtractTest, ABadImageAtDecodingIsSkippedWithoutAHole) {
@@ -255,14 +253,14 @@ TEST_F(ExtractTest, ABadImageAtDecodingIsSkippedWithoutAHole) {
   EXPECT_TRUE(list.skipped[1].content.has_value());
   EXPECT_THAT(NpyFile(set_.result("train.npy")).header().shape, ElementsAre(7, 1, 2, 512));
   EXPECT_EQ(fs::file_size(set_.result("train.npy")), 128U + 7U * 4096U);
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
 
   expect_counts(set_.extract(), 0, 7, 0, 4);  // known to be bad: not tried again
   EXPECT_FALSE(set_.backbone_asked_for);
   test::write_png(set_.image("c0/9.png"), 900);
   expect_counts(set_.extract(), 1, 7, 0, 4);
   EXPECT_EQ(set_.images_computed, 1U);
-  EXPECT_EQ(set_.result_bytes(), fresh_result(set_));
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
 }
 
 TEST_F(ExtractTest, ImagesThatFailAtDecodingAreNamedEveryTime) {
@@ -274,8 +272,8 @@ TEST_F(ExtractTest, ImagesThatFailAtDecodingAreNamedEveryTime) {
   const auto expect_named = [&] {
     ASSERT_EQ(set_.observer.warnings.size(), 1U);
     const std::string& warning = set_.observer.warnings[0];
-    EXPECT_THAT(warning, StartsWith("features/train: 2 images could not be decoded and are left "
-                                    "out:\n  " +
+    EXPECT_THAT(warning, StartsWith("features/train: 2 images could not be decoded and are "
+                                    "skipped:\n  " +
                                     set_.image("c0/0.png").string() + ": "));
     EXPECT_THAT(warning, HasSubstr("\n  " + set_.image("c1/2.png").string() + ": "));
     EXPECT_THAT(warning, Not(HasSubstr("header.png")));  // named when the folder was read
@@ -306,9 +304,10 @@ TEST_F(ExtractTest, NoMoreThanTwentyImagesAreNamed) {
 TEST_F(ExtractTest, ARunThatIsRefusedTakesNoDiskSpace) {
   set_.read();
   const auto refuse = []() -> Backbone& { throw Error(ErrorKind::device, "too large"); };
-  EXPECT_EQ(
-      error_of([&] { extract_features(set_.request(), set_.backend, refuse, set_.observer, {}); }),
-      "too large");
+  EXPECT_EQ(error_of([&] {
+              extract_features(set_.request(), {set_.backend, set_.observer}, refuse);
+            }),
+            "too large");
   EXPECT_THAT(set_.result_files(), IsEmpty());
   set_.data.image_size = {4'000'000'000, 4'000'000'000};
   EXPECT_THAT(error_of([&] { set_.extract(); }), HasSubstr("GiB of memory"));

@@ -18,18 +18,14 @@ using test::TemporaryFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-TEST(FeatureSet, GivesRowsLabelsClassesFilesAndWhatWasLeftOut) {
+TEST(FeatureSet, GivesRowsLabelsClassesAndFiles) {
   const TemporaryFolder folder;
   SmallSet set(folder.path(), 2, 2);
-  set.data.on_bad_image = OnBadImage::skip;
-  test::write_bytes(set.image("c0/bad.png"), "no image");
   set.extract();
   const FeatureSet features = FeatureSet::open(set.features, "train", 1 << 20);
   EXPECT_THAT(features.labels(), ElementsAre(0, 0, 1, 1));
   EXPECT_THAT(features.classes(), ElementsAre("c0", "c1"));
   EXPECT_THAT(features.files(), ElementsAre("c0/0.png", "c0/1.png", "c1/0.png", "c1/1.png"));
-  ASSERT_EQ(features.skipped().size(), 1U);
-  EXPECT_EQ(features.skipped()[0].file, "c0/bad.png");
   EXPECT_EQ(features.shape(), (FeatureShape{1, 2, 512}));
   EXPECT_EQ(features.view().rows, 4U);
   EXPECT_EQ(features.view().columns, 1024U);

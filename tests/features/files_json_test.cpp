@@ -29,11 +29,11 @@ FileList example() {
 }
 
 TEST(FilesJson, ReadsBackWhatWasWritten) {
-  EXPECT_EQ(parse_file_list(file_list_json(example())), example());
+  EXPECT_EQ(parse_file_list(file_list_json(example()), "files.json"), example());
   FileList bare = example();
   bare.rows.clear();
   bare.skipped.clear();
-  EXPECT_EQ(parse_file_list(file_list_json(bare)), bare);
+  EXPECT_EQ(parse_file_list(file_list_json(bare), "files.json"), bare);
 }
 
 TEST(FilesJson, HasOneRowALine) {
@@ -47,13 +47,13 @@ TEST(FilesJson, HasOneRowALine) {
 TEST(FilesJson, AReasonWithBytesThatAreNotUtf8IsStillJson) {
   FileList list = example();
   list.skipped[0].reason = "chunk \xFF\xFE";
-  EXPECT_EQ(parse_file_list(file_list_json(list)).rows, list.rows);
+  EXPECT_EQ(parse_file_list(file_list_json(list), "files.json").rows, list.rows);
 }
 
 TEST(FilesJson, EveryTruncationIsRefused) {
   const std::string json = file_list_json(example());
   for (std::size_t length = 0; length + 2 < json.size(); ++length) {
-    EXPECT_THROW(parse_file_list(json.substr(0, length)), Error) << length;
+    EXPECT_THROW(parse_file_list(json.substr(0, length), "files.json"), Error) << length;
   }
 }
 
@@ -74,10 +74,10 @@ TEST(FilesJson, WrongContentsAreRefused) {
     const std::size_t at = bad.find(from);
     ASSERT_NE(at, std::string::npos) << from;
     bad.replace(at, from.size(), to);
-    EXPECT_THROW(parse_file_list(bad), Error) << to;
+    EXPECT_THROW(parse_file_list(bad, "files.json"), Error) << to;
   }
   for (const char* foreign : {"[]", "null", "3", "{}", "\"text\"", "[[[[[["}) {
-    EXPECT_THROW(parse_file_list(foreign), Error) << foreign;
+    EXPECT_THROW(parse_file_list(foreign, "files.json"), Error) << foreign;
   }
 }
 

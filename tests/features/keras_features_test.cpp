@@ -1,6 +1,6 @@
-// The whole way from photo files to features, against Keras.
+// From photo files to features, against Keras.
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 #include <string>
@@ -28,41 +28,40 @@ TEST_P(KerasFeatures, ThirtyTwoPhotosAreWithin1e4) {
   const auto arrays = test::read_npz(reference / "reference" / "seed_features_keras.npz");
   const std::vector<float> expected = arrays.at("features").floats();
 
-  PredictionRequest request;
-  request.root = reference / "data" / "cats_and_dogs" / "train";
-  request.files = arrays.at("files").strings();
-  request.data.image_size = {150, 150};
-  request.batch_size = 8;
-  request.decode_threads = 2;
-  const std::size_t columns = vgg16_feature_shape(request.data.image_size).count();
-  ASSERT_EQ(expected.size(), request.files.size() * columns);
+  const std::vector<std::string> files = arrays.at("files").strings();
+  PipelineRequest request;
+  request.options = {{}, 8, 2};
+  request.options.data.image_size = {150, 150};
+  request.images = files.size();
+  request.path = [&](std::size_t i) {
+    return reference / "data" / "cats_and_dogs" / "train" / files[i];
+  };
+  const std::size_t columns = request.options.shape().count();
+  ASSERT_EQ(expected.size(), files.size() * columns);
 
   const auto backend = make_backend("cpu", 0);
   BackboneOptions options;
-  options.image_size = request.data.image_size;
-  options.preprocess = request.data.preprocess;
-  options.batch_size = request.batch_size;
+  options.image_size = request.options.data.image_size;
+  options.preprocess = request.options.data.preprocess;
+  options.batch_size = request.options.batch_size;
   options.algorithm = GetParam();
   const auto backbone = backend->make_backbone(load_vgg16_weights(*weights_file), options);
   std::size_t rows = 0;
   double largest_difference = 0.0;
-  stream_features(
-      request, *backend, *backbone,
-      [&](std::span<const std::size_t> files, FeatureView view) {
-        for (std::size_t i = 0; i < view.rows; ++i) {
-          ASSERT_EQ(files[i], rows++);
-          for (std::size_t column = 0; column < columns; ++column) {
-            const double value = view.row(i)[column];
-            ASSERT_TRUE(std::isfinite(value));
-            largest_difference = std::max(largest_difference,
-                                          std::abs(value - expected[files[i] * columns + column]));
-          }
-        }
-      },
-      [&](std::size_t file, const std::string& reason) {
-        ADD_FAILURE() << request.files[file] << ": " << reason;
-      },
-      {});
+  request.sink = [&](const FeatureBatch& batch) {
+    ASSERT_EQ(batch.first, rows);
+    ASSERT_THAT(batch.bad_reasons, ::testing::Each(""));
+    for (std::size_t i = 0; i < batch.features.rows; ++i, ++rows) {
+      for (std::size_t column = 0; column < columns; ++column) {
+        const double value = batch.features.row(i)[column];
+        ASSERT_TRUE(std::isfinite(value));
+        largest_difference =
+            std::max(largest_difference, std::abs(value - expected[rows * columns + column]));
+      }
+    }
+  };
+  SilentObserver observer;
+  run_pipeline(request, {*backend, observer}, *backbone);
   EXPECT_EQ(rows, 32U);
   EXPECT_LE(largest_difference, 1e-4);
   RecordProperty("largest_difference", std::to_string(largest_difference));

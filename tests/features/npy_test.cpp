@@ -28,13 +28,10 @@ std::span<const std::byte> bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-// A header of version 1 (uint16 length) or above (uint32 length), unpadded.
-std::string header_of(const std::string& dict, char version = 1) {
-  std::string bytes = "\x93NUMPY"s + version + '\0';
-  for (int i = 0; i < (version == 1 ? 2 : 4); ++i) {
-    bytes += static_cast<char>((dict.size() >> (8 * i)) & 0xffU);
-  }
-  return bytes + dict;
+// An unpadded header.
+std::string header_of(const std::string& dict) {
+  return "\x93NUMPY\x01\x00"s + static_cast<char>(dict.size() & 0xffU) +
+         static_cast<char>(dict.size() >> 8U) + dict;
 }
 
 // Runs `action`, which must throw Error(data) whose sentence holds `words`.
@@ -82,85 +79,59 @@ TEST(NpyHeader, TupleOfOneHasAComma) {
 
 TEST(NpyHeader, WriterRefusesWhatCouldNotBeReadBack) {
   EXPECT_THROW(npy_header("<f4", Shape(65, 1)), Error);
-  EXPECT_THROW(npy_header("<f4', 'x': '", Shape{1}), Error);
 }
 
-TEST(NpyHeader, VersionsOneTwoAndThreeAreRead) {
-  for (const char version : {'\x01', '\x02', '\x03'}) {
-    const NpyHeader header = parse_npy_header(bytes_of(
-        header_of("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }\n", version)));
-    EXPECT_EQ(header.descr, "<f4");
-    EXPECT_THAT(header.shape, ElementsAre(3, 2));
-    EXPECT_EQ(header.data_offset, (version == 1 ? 10U : 12U) + 60U);
-  }
-}
-
-TEST(NpyHeader, OrderBlanksAndQuotesAreFree) {
-  for (const char* dict : {
-           "{'shape':(3,2),'descr':'<f4','fortran_order':False}",
-           "{\"shape\": (3, 2,), \"fortran_order\": False, \"descr\": \"<f4\"}   \n",
-           " { 'descr' : '<f4' , 'shape' : ( 3 , 2 ) , 'fortran_order' : False , } ",
-       }) {
-    const NpyHeader header = parse_npy_header(bytes_of(header_of(dict)));
-    EXPECT_EQ(header.descr, "<f4") << dict;
-    EXPECT_THAT(header.shape, ElementsAre(3, 2)) << dict;
-  }
-}
-
-TEST(NpyHeader, MalformedOnesAreRefusedWithASentence) {
+TEST(NpyHeader, OthersThanNumPysAreRefusedWithASentence) {
+  const std::string start = "{'descr': '<f4', 'fortran_order': False, 'shape': ";
+  std::string past_end = header_of(start + "(1,), }");
+  past_end[8] = static_cast<char>(past_end[8] + 1);
+  std::string version_2 = header_of(start + "(1,), }");
+  version_2[6] = 2;
+  std::string many = "(";
+  for (int i = 0; i < 64; ++i) many += "1, ";
   struct Case {
     std::string bytes;
     std::vector<std::string> words;
   };
-  const std::string rest = "'descr': '<f4', 'fortran_order': False";
-  std::string too_long = header_of("{}", 2);
-  too_long[10] = '\x01';  // 65,538 bytes
-  std::string past_end = header_of("{" + rest + ", 'shape': (1,)}");
-  past_end[8] = static_cast<char>(past_end[8] + 1);
-  std::string many = "{" + rest + ", 'shape': (";
-  for (int i = 0; i < 65; ++i) many += "1, ";
   const Case cases[] = {
       {"", {"does not begin"}},
       {"\x93NUMPZ\x01\x00\x10\x00{}"s, {"does not begin"}},
       {"\x93NUMPY\x01\x00\x10"s, {"ends within"}},
-      {header_of("{" + rest + ", 'shape': (1,)}", 4), {"version is 4.0", "1.0, 2.0 and 3.0"}},
-      {header_of("{" + rest + ", 'shape': (1,)}", 0), {"version is 0.0"}},
-      {"\x93NUMPY\x01\x01"s + std::string(60, ' '), {"version is 1.1"}},
-      {too_long, {"65538", "limit"}},
+      {version_2, {"version 1.0"}},
       {past_end, {"only", "follow"}},
-      {header_of("  "), {"ends", "'{'"}},
-      {header_of("[1, 2]"), {"'['", "'{'"}},
-      {header_of("{}"), {"lacks"}},
-      {header_of("{" + rest + "}"), {"lacks"}},
-      {header_of("{" + rest + ", 'shape': (1,)"), {"ends", "'}'"}},
-      {header_of("{" + rest + ", 'shape': (1,)} x"), {"after its closing brace"}},
-      {header_of("{" + rest + " 'shape': (1,)}"), {"'}'"}},
-      {header_of("{" + rest + ", 'shape' (1,)}"), {"':'"}},
-      {header_of("{" + rest + ", 'shape': (1,), 'shape': (1,)}"), {"'shape'", "twice"}},
-      {header_of("{" + rest + ", 'shape': (1,), 'colour': 'red'}"), {"unknown key 'colour'"}},
-      {header_of("{" + rest + ", shape: (1,)}"), {"no string"}},
-      {header_of("{" + rest + ", 'shape': [1]}"), {"'['", "'('"}},
-      {header_of("{" + rest + ", 'shape': 1}"), {"'('"}},
-      {header_of("{" + rest + ", 'shape': (1)}"), {"no tuple"}},
-      {header_of("{" + rest + ", 'shape': (1 2)}"), {"','"}},
-      {header_of("{" + rest + ", 'shape': (,)}"), {"unsigned 64-bit"}},
-      {header_of("{" + rest + ", 'shape': (-1,)}"), {"unsigned 64-bit"}},
-      {header_of("{" + rest + ", 'shape': (1.5, 2)}"), {"'.'"}},
-      {header_of("{" + rest + ", 'shape': (18446744073709551616,)}"), {"unsigned 64-bit"}},
-      {header_of("{" + rest + ", 'shape': ((1,), 2)}"), {"unsigned 64-bit"}},
-      {header_of(many + ")}"), {"64 dimensions"}},
-      {header_of("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}"),
-       {"structured"}},
-      {header_of("{'descr': '<f\\x34', 'fortran_order': False, 'shape': (1,)}"), {"character \\"}},
-      {header_of("{'descr': '<f4"), {"does not end"}},
-      {header_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,)}"),
+      {header_of("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }"),
        {"Fortran order", "ascontiguousarray"}},
-      {header_of("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}"),
-       {"neither True nor False"}},
   };
-  for (const Case& malformed : cases) {
-    SCOPED_TRACE(malformed.bytes);
-    expect_refused(malformed.words, [&] { parse_npy_header(bytes_of(malformed.bytes)); });
+  for (const Case& refused : cases) {
+    SCOPED_TRACE(refused.bytes);
+    expect_refused(refused.words, [&] { parse_npy_header(bytes_of(refused.bytes)); });
+  }
+  for (const std::string& dict :
+       {std::string("  "),
+        std::string("{}"),
+        std::string("[1, 2]"),
+        start,
+        start + "(1,)",
+        start + "(1,), } x",
+        start + "(1,)}",
+        start + "(1), }",
+        start + "(1 2), }",
+        start + "(,), }",
+        start + "(-1,), }",
+        start + "(1.5, 2), }",
+        start + "((1,), 2), }",
+        start + "(01,), }",
+        start + "[1], }",
+        start + "1, }",
+        start + "(1, 2,), }",
+        start + "(18446744073709551616,), }",
+        start + many + "1), }",
+        std::string("{'shape': (1,), 'fortran_order': False, 'descr': '<f4', }"),
+        std::string("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }"),
+        std::string("{'descr': '<f4")}) {
+    SCOPED_TRACE(dict);
+    expect_refused({"not as numpy.save writes it"},
+                   [&] { parse_npy_header(bytes_of(header_of(dict))); });
   }
 }
 
@@ -201,11 +172,11 @@ TEST(NpyFile, TheOtherTypeIsRefused) {
   const std::vector<std::uint32_t> labels = {1};
   write_npy(folder / "y.npy", labels);
   const NpyFile file(folder / "y.npy");
-  expect_refused({"y.npy", "<u4", "not floats"}, [&] { (void)file.floats(); });
+  expect_refused({"y.npy", "<u4", "not '<f4'"}, [&] { (void)file.floats(); });
   const std::vector<float> floats = {1.0F};
   write_npy(folder / "x.npy", floats, Shape{1});
   const NpyFile other(folder / "x.npy");
-  expect_refused({"x.npy", "<f4", "labels"}, [&] { (void)other.labels(); });
+  expect_refused({"x.npy", "<f4", "not '<u4'"}, [&] { (void)other.labels(); });
 }
 
 TEST(NpyFile, HeaderLengthIsHonoured) {
@@ -230,9 +201,9 @@ TEST(NpyFile, FilesThatDoNotFitTheirHeaderAreRefusedByName) {
   };
   const Case cases[] = {
       {"", {"does not begin"}},
-      {with("<f8", "(1,)", 8), {"'<f8'", "astype"}},
-      {with(">f4", "(1,)", 4), {"'>f4'"}},
-      {with("|u1", "(4,)", 4), {"'|u1'"}},
+      {with("<f8", "(1,)", 8), {"'<f4'", "astype"}},
+      {with(">f4", "(1,)", 4), {"astype"}},
+      {with("|u1", "(4,)", 4), {"astype"}},
       {with("<f4", "(2, 3)", 23), {"24 bytes", "23", "truncated"}},
       {with("<f4", "(2, 3)", 25), {"24 bytes", "25", "too long"}},
       {with("<f4", "(2, 3)", 0), {"24 bytes", "truncated"}},
@@ -240,7 +211,7 @@ TEST(NpyFile, FilesThatDoNotFitTheirHeaderAreRefusedByName) {
       {with("<f4", "(4294967296, 4294967296)", 0), {"4294967296", "too large"}},
       {with("<f4", "(4611686018427387904,)", 0), {"too large"}},
       {with("<f4", "(1000000, 4, 4, 512)", 4), {"32768000000 bytes", "truncated"}},
-      {header_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}") + "1234",
+      {header_of("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }") + "1234",
        {"no multiple of 4"}},
   };
   const test::TemporaryFolder folder;
@@ -256,10 +227,10 @@ TEST(NpyFile, FilesThatDoNotFitTheirHeaderAreRefusedByName) {
 TEST(NpyFile, EveryTruncationIsRefused) {
   const test::TemporaryFolder folder;
   const std::vector<float> values(6, 1.0F);
-  write_npy(folder / "whole.npy", values, Shape{2, 3});
-  const std::string whole = read_bytes(folder / "whole.npy");
-  for (std::size_t length = 0; length < whole.size(); ++length) {
-    write_bytes(folder / "x.npy", whole.substr(0, length));
+  write_npy(folder / "complete.npy", values, Shape{2, 3});
+  const std::string complete = read_bytes(folder / "complete.npy");
+  for (std::size_t length = 0; length < complete.size(); ++length) {
+    write_bytes(folder / "x.npy", complete.substr(0, length));
     expect_refused({"x.npy"}, [&] { NpyFile file(folder / "x.npy"); });
   }
 }
@@ -267,13 +238,13 @@ TEST(NpyFile, EveryTruncationIsRefused) {
 TEST(NpyFile, FlippedBitsAreReadOrRefused) {
   const test::TemporaryFolder folder;
   const std::vector<float> values(6, 1.0F);
-  write_npy(folder / "whole.npy", values, Shape{2, 3});
-  const std::string whole = read_bytes(folder / "whole.npy");
+  write_npy(folder / "complete.npy", values, Shape{2, 3});
+  const std::string complete = read_bytes(folder / "complete.npy");
   std::mt19937 random(5);
   int read = 0;
   int refused = 0;
   for (int i = 0; i < 2000; ++i) {
-    std::string bytes = whole;
+    std::string bytes = complete;
     const std::size_t at = random() % bytes.size();
     bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << (random() % 8)));
     write_bytes(folder / "x.npy", bytes);

@@ -37,6 +37,9 @@ class PipelineTest : public ::testing::Test {
 
   void run(SinkThread thread = SinkThread::own) {
     PipelineRequest request;
+    request.options = {{}, batch_size_, threads_, depth_};
+    request.options.data.image_size = image_size_;
+    request.options.data.fast_decode = fast_decode_;
     request.images = count_;
     request.path = [this](std::size_t i) {
       if (i == unnamed_) throw std::length_error("no name for an image");
@@ -46,36 +49,40 @@ class PipelineTest : public ::testing::Test {
       request.content = [](std::size_t i) {
         return digest_of(test::png_bytes(static_cast<unsigned>(i)));
       };
-    request.data.image_size = image_size_;
-    request.shape = vgg16_feature_shape(image_size_);
-    request.batch_size = batch_size_;
-    request.decode_threads = threads_;
-    request.depth = depth_;
-    request.data.fast_decode = fast_decode_;
     request.stop_at_bad_image = stop_at_bad_;
+    request.sink = [this](const FeatureBatch& batch) { receive(batch); };
+    request.sink_thread = thread;
+    request.progress = [this](std::size_t done) { progress_.push_back(done); };
     SmallBackbone backbone(backend_.in_flight > 1);
     backbone.before_submit = before_submit_;
     backbone.before_compute = before_compute_;
-    const auto sink = [&](const FeatureBatch& batch) {
-      if (before_sink_) before_sink_();
-      sink_thread_ = std::this_thread::get_id();
-      images_.insert(images_.end(), batch.images.begin(), batch.images.end());
-      for (const BadImageOf& bad : batch.bad) bad_.push_back(bad.image);
-      for (std::size_t row = 0; row < batch.features.rows; ++row) {
-        const float* values = batch.features.row(row);
-        rows_.emplace_back(values, values + batch.features.columns);
-      }
-    };
+    SilentObserver observer;
     try {
-      run_pipeline(
-          request, backend_, backbone, sink, thread,
-          [&](std::size_t done) { progress_.push_back(done); }, stop_.get_token());
+      run_pipeline(request, {backend_, observer, nullptr, stop_.get_token()}, backbone);
     } catch (...) {
       batch_sizes_ = backbone.batch_sizes;
       throw;
     }
     batch_sizes_ = backbone.batch_sizes;
-    most_under_way_ = backbone.most_under_way;
+    most_in_flight_ = backbone.most_in_flight;
+  }
+
+  void receive(const FeatureBatch& batch) {
+    if (before_sink_) before_sink_();
+    sink_thread_ = std::this_thread::get_id();
+    for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
+      (batch.bad_reasons[i].empty() ? images_ : bad_).push_back(batch.first + i);
+    }
+    for (std::size_t row = 0; row < batch.features.rows; ++row) {
+      const float* values = batch.features.row(row);
+      rows_.emplace_back(values, values + batch.features.columns);
+    }
+    EXPECT_EQ(rows_.size(), images_.size());
+  }
+
+  void clear() {
+    images_.clear();
+    rows_.clear();
   }
 
   std::vector<float> expected_row(std::size_t i) const {
@@ -98,7 +105,7 @@ class PipelineTest : public ::testing::Test {
   // What came out:
   std::vector<std::size_t> images_, bad_, progress_, batch_sizes_;
   std::vector<std::vector<float>> rows_;
-  std::size_t most_under_way_ = 0;
+  std::size_t most_in_flight_ = 0;
   std::thread::id sink_thread_;
 };
 
@@ -106,15 +113,14 @@ TEST_F(PipelineTest, EveryImageComesOutInOrderWithItsFeatures) {
   make_images(10);
   for (const std::size_t threads : {1, 2, 4}) {
     for (const std::size_t in_flight : {1, 2, 3}) {
-      images_.clear();
-      rows_.clear();
+      clear();
       threads_ = threads;
       backend_.in_flight = in_flight;
       run();
       ASSERT_THAT(images_, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
       for (std::size_t i = 0; i < 10; ++i) ASSERT_EQ(rows_[i], expected_row(i)) << i;
       EXPECT_THAT(batch_sizes_, ElementsAre(4, 4, 2));  // the short last batch is kept
-      EXPECT_EQ(most_under_way_, in_flight);
+      EXPECT_EQ(most_in_flight_, in_flight);
     }
   }
 }
@@ -122,13 +128,13 @@ TEST_F(PipelineTest, EveryImageComesOutInOrderWithItsFeatures) {
 TEST_F(PipelineTest, TheDepthIsWhatWasAskedForAndNoMoreThanThereAreBatches) {
   make_images(10);
   backend_.in_flight = 2;  // what the device wants, and a device that works later
-  for (const auto& [depth, under_way] : {std::pair{0U, 2U}, {1U, 1U}, {3U, 3U}, {16U, 3U}}) {
+  for (const auto& [depth, in_flight] : {std::pair{0U, 2U}, {1U, 1U}, {3U, 3U}, {16U, 3U}}) {
     depth_ = depth;
-    images_.clear();
+    clear();
     backend_.buffers = 0;
     run();
-    EXPECT_EQ(most_under_way_, under_way) << depth;
-    EXPECT_EQ(backend_.buffers, 2 * pipeline_slots(under_way)) << depth;
+    EXPECT_EQ(most_in_flight_, in_flight) << depth;
+    EXPECT_EQ(backend_.buffers, 2 * pipeline_slots(in_flight)) << depth;
     EXPECT_THAT(images_, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)) << depth;
   }
 }
@@ -139,7 +145,7 @@ TEST_F(PipelineTest, FastDecodeShrinksLargeJpegs) {
   test::write_bytes(image(0), {reinterpret_cast<const char*>(file.data()), file.size()});
   for (const bool fast : {false, true}) {
     fast_decode_ = fast;
-    rows_.clear();
+    clear();
     run();
     DecodeOptions options;
     if (fast) options.shrink_towards = test::small_image_size;
@@ -173,7 +179,7 @@ TEST_F(PipelineTest, MemoryDoesNotGrowWithTheNumberOfImages) {
 }
 
 // Decoders have no slot to run ahead into: files beyond the slots can be damaged while the backbone
-// stands still, and the damage is met.
+// waits, and the decoders find the damage.
 TEST_F(PipelineTest, ASlowBackboneHoldsTheDecodersBack) {
   make_images(40);
   const std::size_t beyond = pipeline_slots(1) * batch_size_;
@@ -220,7 +226,7 @@ TEST_F(PipelineTest, ABadImageThatStopsTheRunIsNamedAndAllBeforeItComeOut) {
   test::write_bytes(image(6), test::png_with_damaged_pixels(6));
   test::write_bytes(image(7), "no image");
   for (const std::size_t threads : {1, 4}) {
-    images_.clear();
+    clear();
     threads_ = threads;
     try {
       run();
@@ -241,7 +247,7 @@ TEST_F(PipelineTest, AFileThatChangedOrVanishedSinceItWasReadEndsTheRun) {
   EXPECT_THAT(error_of([&] { run(); }), HasSubstr("5.png changed while"));
   EXPECT_THAT(images_, ElementsAre(0, 1, 2, 3, 4));
   fs::remove(image(2));
-  images_.clear();
+  clear();
   EXPECT_THAT(error_of([&] { run(); }), HasSubstr("2.png"));
   EXPECT_THAT(images_, ElementsAre(0, 1));
 }
@@ -258,7 +264,7 @@ TEST_F(PipelineTest, AFailureOfADecoderEndsTheRunAtItsImage) {
   make_images(12);
   for (const std::size_t threads : {1, 4}) {
     for (const std::size_t image : {0, 6, 11}) {
-      images_.clear();
+      clear();
       threads_ = threads;
       unnamed_ = image;
       EXPECT_EQ(error_of([&] { run(); }), "no name for an image");
@@ -284,13 +290,13 @@ TEST_F(PipelineTest, SlotsThatTheMachineCannotHoldAreRefusedBeforeTheyAreTaken) 
 TEST_F(PipelineTest, AFailureOfTheBackboneStopsAllAndKeepsWhatWasDone) {
   make_images(40);
   for (const std::size_t in_flight : {1, 2}) {
-    images_.clear();
+    clear();
     backend_.in_flight = in_flight;
     before_submit_ = [](std::size_t batch) {
       if (batch == 3) throw Error(ErrorKind::device, "the device is gone");
     };
     EXPECT_EQ(error_of([&] { run(); }), "the device is gone");
-    // What was under way on the device is not waited for; what it had finished is kept, in order.
+    // What was in flight on the device is not waited for; what it had finished is kept, in order.
     ASSERT_EQ(images_.size(), (3 - (in_flight - 1)) * batch_size_);
     for (std::size_t i = 0; i < images_.size(); ++i) EXPECT_EQ(images_[i], i);
   }
@@ -300,8 +306,7 @@ TEST_F(PipelineTest, AFailureWhileTheDeviceWorksIsTheCauseAndKeepsWhatWasDoneBef
   make_images(40);
   for (const std::size_t in_flight : {2, 3}) {
     for (const std::size_t failing : {0, 3, 9}) {
-      images_.clear();
-      rows_.clear();
+      clear();
       backend_.in_flight = in_flight;
       std::size_t failures = 0;  // what is lost stays lost: each later call fails, too
       before_compute_ = [&](std::size_t batch) {
@@ -328,7 +333,7 @@ TEST_F(PipelineTest, AFailureOfTheSinkStopsAllAndIsTheCause) {
     before_sink_ = [&] {
       if (sunk++ == 2) throw Error(ErrorKind::io, "the disk is full");
     };
-    images_.clear();
+    clear();
     EXPECT_EQ(error_of([&] { run(thread); }), "the disk is full");
     EXPECT_EQ(images_.size(), 2 * batch_size_);
     EXPECT_LE(batch_sizes_.size(), 2 + pipeline_slots(1) + 1);  // and soon
@@ -343,7 +348,7 @@ TEST_F(PipelineTest, TheSinkRunsOnTheThreadThatWasAskedFor) {
   EXPECT_NE(sink_thread_, std::this_thread::get_id());
 }
 
-TEST_F(PipelineTest, AStopFinishesTheBatchUnderWay) {
+TEST_F(PipelineTest, AStopFinishesTheBatchInFlight) {
   make_images(40);
   before_submit_ = [&](std::size_t batch) {
     if (batch == 2) stop_.request_stop();
@@ -356,38 +361,6 @@ TEST_F(PipelineTest, AStopFinishesTheBatchUnderWay) {
   }
   EXPECT_EQ(images_.size(), 3 * batch_size_);
   EXPECT_THAT(progress_, ElementsAre(4, 8, 12));
-}
-
-TEST(StreamFeatures, PassesRowsAndBadFilesInOrder) {
-  const TemporaryFolder folder;
-  for (unsigned i = 0; i < 5; ++i) test::write_png(folder / test::numbered("", i, ".png"), i);
-  test::write_bytes(folder / "2.png", "no image");
-  PredictionRequest request;
-  request.root = folder.path();
-  request.files = {"4.png", "2.png", "0.png", "absent.png", "1.png"};
-  request.data.image_size = test::small_image_size;
-  request.batch_size = 2;
-  request.decode_threads = 2;
-  SmallBackend backend;
-  SmallBackbone backbone(false);
-  std::vector<std::size_t> order, bad;
-  std::vector<std::string> reasons;
-  stream_features(
-      request, backend, backbone,
-      [&](std::span<const std::size_t> files, FeatureView view) {
-        EXPECT_EQ(files.size(), view.rows);
-        EXPECT_EQ(view.columns, 1024U);
-        order.insert(order.end(), files.begin(), files.end());
-      },
-      [&](std::size_t file, const std::string& reason) {
-        bad.push_back(file);
-        reasons.push_back(reason);
-      },
-      {});
-  EXPECT_THAT(order, ElementsAre(0, 2, 4));
-  EXPECT_THAT(bad, ElementsAre(1, 3));
-  EXPECT_FALSE(reasons[0].empty());
-  EXPECT_THAT(reasons[1], HasSubstr("absent.png"));
 }
 
 }  // namespace

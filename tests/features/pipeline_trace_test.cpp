@@ -1,4 +1,4 @@
-// What the pipeline's threads do at the same time, as its trace tells it.
+// What the pipeline's threads do at the same time, as its trace shows it.
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -61,33 +61,31 @@ class PipelineTrace : public ::testing::Test {
     for (std::size_t i = 0; i < batches * batch_size; ++i) {
       test::write_png(image(i), static_cast<unsigned>(i));
     }
+    request_.options = {{}, batch_size, 2};
+    request_.options.data.image_size = test::small_image_size;
     request_.images = batches * batch_size;
     request_.path = [this](std::size_t i) { return image(i); };
-    request_.data.image_size = test::small_image_size;
-    request_.shape = vgg16_feature_shape(test::small_image_size);
-    request_.batch_size = batch_size;
-    request_.decode_threads = 2;
-    request_.tracer = &trace_;
+    request_.sink = [](const FeatureBatch&) {};
+    request_.sink_thread = SinkThread::own;
     trace_.name_thread("main");
   }
   std::filesystem::path image(std::size_t i) const {
     return folder_ / test::numbered("", i, ".png");
   }
-  std::vector<test::TracedSpan> run(SinkThread sink_thread = SinkThread::own) {
-    run_pipeline(
-        request_, backend_, backbone_, [](const FeatureBatch&) {}, sink_thread, [](std::size_t) {},
-        {});
+  std::vector<test::TracedSpan> run(bool traced = true) {
+    run_pipeline(request_, {backend_, observer_, traced ? &trace_ : nullptr}, backbone_);
     return test::traced_spans(trace_.json());
   }
 
   TemporaryFolder folder_;
   ChromeTrace trace_;
   SmallBackend backend_;
+  SilentObserver observer_;
   SmallBackbone backbone_{false};
   PipelineRequest request_;
 };
 
-// Three buffers go round: while batch n is in the backbone, n + 1 waits for it and n + 2 is being
+// Three buffers circulate: while batch n is in the backbone, n + 1 waits for it and n + 2 is being
 // decoded. Each of the two waits here until the other has begun.
 TEST_F(PipelineTrace, LaterBatchesAreDecodedWhileTheBackboneWorks) {
   Milestones decoding, computing;
@@ -168,9 +166,8 @@ TEST_F(PipelineTrace, DecodersStepBackAndNobodyElseDoes) {
     return image(i);
   };
   backbone_.before_submit = [&](std::size_t) { note(backbones); };
-  run_pipeline(
-      request_, backend_, backbone_, [&](const FeatureBatch&) { note(writers); }, SinkThread::own,
-      [](std::size_t) {}, {});
+  request_.sink = [&](const FeatureBatch&) { note(writers); };
+  run();
   EXPECT_EQ(decoders, std::set{std::min(before + 10, 19)});
   EXPECT_EQ(writers, std::set{before});
   EXPECT_EQ(backbones, std::set{before});
@@ -178,7 +175,8 @@ TEST_F(PipelineTrace, DecodersStepBackAndNobodyElseDoes) {
 
 TEST_F(PipelineTrace, ABadImageEndsItsSpansToo) {
   test::write_bytes(image(4), "no image");
-  const auto spans = run(SinkThread::calling);
+  request_.sink_thread = SinkThread::calling;
+  const auto spans = run();
   EXPECT_EQ(test::crossing_spans(spans), "");
   EXPECT_EQ(named(spans, "decode").size(), batches * batch_size);
   EXPECT_EQ(named(spans, "resize").size(), batches * batch_size - 1);
@@ -188,14 +186,11 @@ TEST_F(PipelineTrace, ABadImageEndsItsSpansToo) {
 TEST_F(PipelineTrace, WithoutATracerTheFeaturesAreTheSame) {
   std::vector<float> traced, plain;
   for (auto* features : {&traced, &plain}) {
-    request_.tracer = features == &traced ? &trace_ : nullptr;
-    run_pipeline(
-        request_, backend_, backbone_,
-        [&](const FeatureBatch& batch) {
-          features->insert(features->end(), batch.features.data,
-                           batch.features.data + batch.features.rows * batch.features.columns);
-        },
-        SinkThread::own, [](std::size_t) {}, {});
+    request_.sink = [&](const FeatureBatch& batch) {
+      features->insert(features->end(), batch.features.data,
+                       batch.features.data + batch.features.rows * batch.features.columns);
+    };
+    run(features == &traced);
   }
   EXPECT_EQ(traced, plain);
   EXPECT_EQ(named(test::traced_spans(trace_.json()), "backbone").size(), batches);

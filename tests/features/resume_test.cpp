@@ -1,4 +1,4 @@
-// An extraction that was interrupted is gone on with; with other images its rows are still found.
+// Continuing an interrupted extraction; with other images its rows are still found.
 
 #include <gmock/gmock.h>
 
@@ -15,51 +15,24 @@ namespace {
 namespace fs = std::filesystem;
 using test::SmallSet;
 using test::TemporaryFolder;
-using ::testing::ElementsAre;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 class ResumeTest : public ::testing::Test {
  protected:
-  // Stops the extraction with Error(interrupted) once `batches` batches of three are done.
-  void interrupt_after(std::size_t batches) {
-    set_.stop = {};
-    set_.before_submit = [&, batches](std::size_t batch) {
-      if (batch + 1 == batches) set_.stop.request_stop();
-    };
-    try {
-      set_.extract();
-      ADD_FAILURE() << "not interrupted";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::interrupted);
-    }
-    set_.stop = {};
-    set_.before_submit = nullptr;
-  }
-
-  std::string fresh_result() const {
-    const TemporaryFolder folder;
-    SmallSet fresh(folder.path(), 0, 0);
-    fresh.images = set_.images;
-    fresh.data = set_.data;
-    fresh.weights = set_.weights;
-    fresh.extract();
-    return fresh.result_bytes();
-  }
-
-  void expect_whole() {
-    EXPECT_EQ(set_.result_bytes(), fresh_result());
-    EXPECT_THAT(set_.result_files(),
-                ElementsAre("train.files.json", "train.labels.npy", "train.npy"));
+  void expect_complete() {
+    EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
+    EXPECT_EQ(set_.result_files().size(), 3 * set_.names.size());
   }
 
   TemporaryFolder folder_;
   SmallSet set_{folder_.path(), 2, 8};
 };
 
-TEST_F(ResumeTest, GoesOnAtTheRowWhereItWas) {
+TEST_F(ResumeTest, ContinuesAtTheRowWhereItWas) {
   for (std::size_t batches = 1; batches <= 5; ++batches) {
     fs::remove_all(set_.features);
-    interrupt_after(batches);
+    set_.interrupt_after(batches);
     EXPECT_EQ(set_.images_computed, 3 * batches);
     const ExtractionCounts counts = set_.extract();
     EXPECT_EQ(counts.resumed, 3 * batches);
@@ -67,27 +40,27 @@ TEST_F(ResumeTest, GoesOnAtTheRowWhereItWas) {
     EXPECT_EQ(set_.images_computed, 16 - 3 * batches);
     EXPECT_THAT(set_.notes, HasSubstr(test::numbered("continues an interrupted extraction at row ",
                                                      3 * batches, " of 16")));
-    expect_whole();
+    expect_complete();
   }
 }
 
-TEST_F(ResumeTest, GoesOnManyTimes) {
-  for (int i = 0; i < 5; ++i) interrupt_after(1);
+TEST_F(ResumeTest, ContinuesManyTimes) {
+  for (int i = 0; i < 5; ++i) set_.interrupt_after(1);
   EXPECT_EQ(set_.extract().resumed, 15U);
-  expect_whole();
+  expect_complete();
 }
 
-TEST_F(ResumeTest, GoesOnAfterAFailureOfTheBackbone) {
+TEST_F(ResumeTest, ContinuesAfterAFailureOfTheBackbone) {
   set_.before_submit = [](std::size_t batch) {
     if (batch == 2) throw Error(ErrorKind::device, "gone");
   };
   EXPECT_EQ(test::error_of([&] { set_.extract(); }), "gone");
   set_.before_submit = nullptr;
   EXPECT_EQ(set_.extract().resumed, 6U);
-  expect_whole();
+  expect_complete();
 }
 
-TEST_F(ResumeTest, GoesOnAfterAFailureOfTheDeviceInTheMiddleOfItsWork) {
+TEST_F(ResumeTest, ContinuesAfterAFailureOfTheDeviceInTheMiddleOfItsWork) {
   for (const std::size_t in_flight : {2, 3}) {
     for (const std::size_t failing : {1, 3, 5}) {  // of six batches of three, the last has one
       fs::remove_all(set_.features);
@@ -106,118 +79,150 @@ TEST_F(ResumeTest, GoesOnAfterAFailureOfTheDeviceInTheMiddleOfItsWork) {
       const ExtractionCounts counts = set_.extract();
       EXPECT_EQ(counts.resumed, 3 * failing);
       EXPECT_EQ(counts.computed, 16 - 3 * failing);
-      expect_whole();
+      expect_complete();
     }
   }
 }
 
 TEST_F(ResumeTest, AnInterruptedSetCannotBeOpened) {
-  interrupt_after(2);
+  set_.interrupt_after(2);
   EXPECT_THAT(test::error_of([&] { FeatureSet::open(set_.features, "train", 0); }),
               HasSubstr("was interrupted"));
 }
 
-TEST_F(ResumeTest, TheEarlierSetStaysUntilTheNewOneIsWhole) {
+TEST_F(ResumeTest, TheEarlierSetStaysUntilTheNewOneIsComplete) {
   set_.extract();
   const std::string before = set_.result_bytes();
   set_.weights = {9, 9};
-  interrupt_after(2);
+  set_.interrupt_after(2);
   EXPECT_EQ(set_.result_bytes(), before);
   EXPECT_EQ(set_.extract().resumed, 6U);
-  expect_whole();
+  expect_complete();
 }
 
-TEST_F(ResumeTest, RowsOfAnotherPlanAreFoundByTheirContent) {
-  interrupt_after(4);  // c0/0 … c1/3
+TEST_F(ResumeTest, RowsOfAnotherSelectionAreFoundByTheirContent) {
+  set_.interrupt_after(4);  // c0/0 … c1/3
   fs::remove(set_.image("c0/1.png"));
   test::write_png(set_.image("c0/0a.png"), 321);
   const ExtractionCounts counts = set_.extract();
   EXPECT_EQ(counts.reused, 11U);
   EXPECT_EQ(counts.computed, 5U);  // the new one and c1/4 … c1/7
   EXPECT_EQ(set_.images_computed, 5U);
-  expect_whole();
+  expect_complete();
 }
 
-TEST_F(ResumeTest, RowsSurviveManyChangesOfThePlan) {
-  interrupt_after(2);
+TEST_F(ResumeTest, RowsSurviveManyChangesOfTheImages) {
+  set_.interrupt_after(2);
   test::write_png(set_.image("c0/00.png"), 400);  // now first
-  interrupt_after(1);
+  set_.interrupt_after(1);
   test::write_png(set_.image("c0/000.png"), 401);
-  interrupt_after(1);
+  set_.interrupt_after(1);
   fs::remove(set_.image("c1/7.png"));
   set_.extract();
   // Six, three and three of the 17 were computed before.
   EXPECT_EQ(set_.images_computed, 17 - (6 + 3 + 3));
-  expect_whole();
+  expect_complete();
+}
+
+// In whatever order they are left: each extraction is continued where it is the start of the set.
+TEST_F(ResumeTest, ASelectionThatComesBackIsContinued) {
+  set_.interrupt_after(4);
+  test::write_png(set_.image("c0/00.png"), 400);
+  set_.interrupt_after(1);  // the new image, 11 copied, 2 more
+  EXPECT_THAT(set_.result_files(), Contains("train.1.journal"));
+  fs::remove(set_.image("c0/00.png"));
+  const ExtractionCounts counts = set_.extract();
+  EXPECT_EQ(counts.resumed, 12U);
+  EXPECT_EQ(counts.reused, 2U);
+  EXPECT_EQ(set_.images_computed, 2U);
+  expect_complete();
+}
+
+TEST_F(ResumeTest, AnImageAddedAtTheEndContinuesInPlace) {
+  set_.interrupt_after(4);
+  test::write_png(set_.image("c1/9.png"), 400);
+  EXPECT_EQ(set_.extract().resumed, 12U);
+  expect_complete();
+}
+
+TEST_F(ResumeTest, RowsOfAnInterruptedSetServeTheOtherSet) {
+  set_.names = {"train", "validation"};
+  set_.data.validation_split = 0.5;
+  set_.interrupt_after(2);  // of train
+  const std::size_t done = set_.images_computed;
+  set_.data.validation_split = 0.9;
+  set_.extract();
+  EXPECT_EQ(set_.images_computed, 16 - done);
+  expect_complete();
 }
 
 TEST_F(ResumeTest, OfTwoSourcesEachGivesWhatItHas) {
   set_.extract();
   for (unsigned i = 0; i < 6; ++i)
     test::write_png(set_.image(test::numbered("c0/n", i, ".png")), 600 + i);
-  interrupt_after(1);
-  test::write_png(set_.image("c0/last.png"), 700);  // another plan
+  set_.interrupt_after(1);
+  test::write_png(set_.image("c0/last.png"), 700);  // other images
   const ExtractionCounts counts = set_.extract();
   EXPECT_EQ(counts.reused, 16U + 3U);
   EXPECT_EQ(set_.images_computed, 4U);
-  expect_whole();
+  expect_complete();
 }
 
 TEST_F(ResumeTest, ADifferentKeyIsNotContinued) {
-  interrupt_after(2);
+  set_.interrupt_after(2);
   set_.data.preprocess = Preprocess::caffe;
   EXPECT_EQ(set_.extract().computed, 16U);
   EXPECT_THAT(set_.notes,
               HasSubstr("an interrupted extraction is not continued: preprocess changed"));
-  expect_whole();
+  expect_complete();
 }
 
 TEST_F(ResumeTest, DamagedRowsAreComputedAgain) {
-  interrupt_after(4);
+  set_.interrupt_after(4);
   File(set_.result("train.npy.partial"), File::Mode::read_write)
       .write_at(128 + 7 * 4096, std::vector<std::byte>(8, std::byte{7}));
   EXPECT_EQ(set_.extract().resumed, 6U);
-  expect_whole();
+  expect_complete();
 }
 
 TEST_F(ResumeTest, AMissingOrForeignPartialFileIsComputedAgain) {
-  interrupt_after(2);
+  set_.interrupt_after(2);
   fs::remove(set_.result("train.npy.partial"));
   EXPECT_EQ(set_.extract().computed, 16U);
-  expect_whole();
+  expect_complete();
   fs::remove_all(set_.features);
-  interrupt_after(2);
+  set_.interrupt_after(2);
   test::write_bytes(set_.result("train.npy.partial"), "something else");
   EXPECT_EQ(set_.extract().computed, 16U);
-  expect_whole();
+  expect_complete();
   fs::remove_all(set_.features);
-  interrupt_after(2);
+  set_.interrupt_after(2);
   test::write_bytes(set_.result("train.npy.partial"), "something else");
-  test::write_png(set_.image("c0/0a.png"), 321);  // and another plan
+  test::write_png(set_.image("c0/0a.png"), 321);  // and other images
   EXPECT_EQ(set_.extract().computed, 17U);
-  expect_whole();
+  expect_complete();
 }
 
 TEST_F(ResumeTest, SkippedImagesAreNotTriedAgain) {
   set_.data.on_bad_image = OnBadImage::skip;
   test::write_bytes(set_.image("c0/1.png"), test::png_with_damaged_pixels(1));
-  interrupt_after(2);
+  set_.interrupt_after(2);
   const ExtractionCounts counts = set_.extract();
   EXPECT_EQ(counts.resumed, 5U);
   EXPECT_EQ(counts.skipped, 1U);
   EXPECT_EQ(set_.images_computed, 10U);
-  expect_whole();
+  expect_complete();
 }
 
 TEST_F(ResumeTest, AnUpToDateSetClearsAwayAnInterruptedOne) {
   set_.extract();
   const Digest before = set_.weights;
   set_.weights = {9, 9};
-  interrupt_after(1);
+  set_.interrupt_after(1);
   set_.weights = before;
   EXPECT_EQ(set_.extract().reused, 16U);
   EXPECT_FALSE(set_.backbone_asked_for);
-  expect_whole();
+  expect_complete();
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 #include "tests/features/small_backend.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 
+#include "engine/base/error.h"
 #include "engine/dataset/dataset.h"
+#include "tests/support/support.h"
 
 namespace graft::test {
 namespace {
@@ -42,7 +46,7 @@ Backbone::Ticket SmallBackbone::submit(std::span<const std::uint8_t> images, std
   }
   batch_sizes.push_back(count);
   submitted_.push_back({images, count, features});
-  most_under_way = std::max(most_under_way, submitted_.size() - done_);
+  most_in_flight = std::max(most_in_flight, submitted_.size() - done_);
   if (!deferred_) wait(submitted_.size());
   return submitted_.size();
 }
@@ -90,22 +94,17 @@ SmallSet::SmallSet(const std::filesystem::path& folder, std::size_t classes, std
   data.image_size = small_image_size;
 }
 
-const Dataset& SmallSet::read() {
-  RecordingObserver silent;  // train and validation are one folder here: that warning is not wanted
-  dataset = read_datasets(data, 1, silent, {}).train;
-  return dataset;
+void SmallSet::read() {
+  RecordingObserver silent;  // train and validation may be one folder: that warning is not wanted
+  datasets = read_datasets(data, 1, silent, {});
 }
 
 ExtractionRequest SmallSet::request() const {
-  ExtractionRequest request;
-  request.folder = features;
-  request.name = "train";
-  request.dataset = &dataset;
-  request.data = data;
-  request.batch_size = batch_size;
-  request.decode_threads = decode_threads;
-  request.weights = weights;
-  request.numerics = backend.numerics_name;
+  ExtractionRequest request{
+      features, {}, {data, batch_size, decode_threads}, weights, backend.numerics_name};
+  for (const std::string& name : names) {
+    request.sets.push_back({name, name == "train" ? &datasets.train : &datasets.validation});
+  }
   return request;
 }
 
@@ -126,26 +125,55 @@ ExtractionCounts SmallSet::extract() {
     backbone_asked_for = true;
     return backbone;
   };
-  return extract_features(request(), backend, ask, observer, stop.get_token());
+  return extract_features(request(), {backend, observer, nullptr, stop.get_token()}, ask).front();
+}
+
+void SmallSet::interrupt_after(std::size_t batches) {
+  before_submit = [this, batches](std::size_t batch) {
+    if (batch + 1 == batches) stop.request_stop();
+  };
+  try {
+    extract();
+    ADD_FAILURE() << "not interrupted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupted);
+  }
+  stop = {};
+  before_submit = nullptr;
 }
 
 std::string SmallSet::result_bytes() const {
   std::string bytes;
-  for (const char* name : {"train.npy", "train.labels.npy", "train.files.json"}) {
-    std::ifstream file(result(name), std::ios::binary);
-    bytes += std::string(name) + (file ? " there:" : " absent:");
-    bytes.append(std::istreambuf_iterator<char>(file), {});
+  for (const std::string& name : names) {
+    for (const char* extension : {".npy", ".labels.npy", ".files.json"}) {
+      std::ifstream file(result(name + extension), std::ios::binary);
+      bytes += name + extension + (file ? " exists:" : " absent:");
+      bytes.append(std::istreambuf_iterator<char>(file), {});
+    }
   }
   return bytes;
 }
 
+std::string SmallSet::fresh_result() const {
+  const TemporaryFolder folder;
+  SmallSet fresh(folder.path(), 0, 0);
+  fresh.names = names;
+  fresh.images = images;
+  fresh.data = data;
+  fresh.weights = weights;
+  fresh.batch_size = 5;
+  fresh.decode_threads = 1;
+  fresh.extract();
+  return fresh.result_bytes();
+}
+
 std::vector<std::string> SmallSet::result_files() const {
-  std::vector<std::string> names;
+  std::vector<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(features)) {
-    names.push_back(entry.path().filename().string());
+    found.push_back(entry.path().filename().string());
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 }  // namespace graft::test

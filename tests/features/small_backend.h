@@ -1,6 +1,6 @@
 #pragma once
-// A backend that is real, small and exact, so that tests can count what it is asked and stop it
-// anywhere: each feature of an image is a weighted mean of the pixels of its cell.
+// A small, exact backend whose work a test can count and stop anywhere: each feature of an image is
+// a weighted mean of the pixels of its cell.
 
 #include <atomic>
 #include <cstddef>
@@ -31,7 +31,7 @@ class SmallBackbone final : public Backbone {
 
   std::size_t images_computed = 0;
   std::vector<std::size_t> batch_sizes;
-  std::size_t most_under_way = 0;
+  std::size_t most_in_flight = 0;
   std::function<void(std::size_t batch)> before_submit;   // may throw, wait, or stop the run
   std::function<void(std::size_t batch)> before_compute;  // the same, where the work is done
 
@@ -74,17 +74,22 @@ class SmallSet {
   SmallSet(const std::filesystem::path& folder, std::size_t classes, std::size_t images);
 
   // Reads the images' folder again.
-  const Dataset& read();
+  void read();
   ExtractionRequest request() const;
-  // Reads the folder, extracts with a new backbone, and keeps what was counted.
+  // Reads the folder, extracts with a new backbone, and keeps what was counted; of the first set.
   ExtractionCounts extract();
-  // The bytes of train.npy, train.labels.npy and train.files.json.
+  // Stops an extraction with Error(interrupted) once `batches` batches are done.
+  void interrupt_after(std::size_t batches);
+  // The bytes of all result files of the sets.
   std::string result_bytes() const;
+  // The same of the images as they are now, extracted into an empty folder.
+  std::string fresh_result() const;
   std::filesystem::path image(const std::string& file) const { return images / file; }
   std::filesystem::path result(const std::string& name) const { return features / name; }
   // Names of the files in the features' folder, sorted.
   std::vector<std::string> result_files() const;
 
+  std::vector<std::string> names = {"train"};  // the sets; with "validation", data has a split
   std::filesystem::path images;
   std::filesystem::path features;
   DataConfig data;
@@ -96,7 +101,7 @@ class SmallSet {
   std::stop_source stop;
   std::function<void(std::size_t batch)> before_submit, before_compute;
   // Of the last extract():
-  Dataset dataset;
+  Datasets datasets;
   std::size_t images_computed = 0;
   bool backbone_asked_for = false;
   std::string notes;

@@ -1,4 +1,4 @@
-// The whole way from files of features to a trained head, on the CPU backend.
+// From files of features to a trained head, on the CPU backend.
 
 #include <cmath>
 #include <functional>
@@ -57,9 +57,10 @@ class CpuTraining : public ::testing::TestWithParam<std::size_t> {  // the numbe
     RecordingObserver observer;
     std::stop_source stop;
     if (on_advance) observer.on_advance = [&](std::size_t done) { on_advance(done, stop); };
-    return train_head(*backend, FeatureSet::open(features_.path(), "train", budget),
-                      FeatureSet::open(features_.path(), "validation", budget), cpu_config(),
-                      output, observer, stop.get_token());
+    const FeatureSet training = FeatureSet::open(features_.path(), "train", budget);
+    const FeatureSet validation = FeatureSet::open(features_.path(), "validation", budget);
+    return train_head({*backend, observer, nullptr, stop.get_token()}, labelled(training),
+                      labelled(validation), cpu_config(), output);
   }
 
   std::map<std::string, std::string> files_of(std::size_t threads, std::size_t budget) {
@@ -75,13 +76,13 @@ class CpuTraining : public ::testing::TestWithParam<std::size_t> {  // the numbe
 
 TEST_P(CpuTraining, FollowsNaiveLoopsInDouble) {
   const TemporaryFolder output;
-  const TemporaryFolder naive_output;
+  const TemporaryFolder reference_output;
   const History history = train(2, output.path());
-  SmallRun naive;
-  naive.config = cpu_config();
-  naive.train = train_;
-  naive.validation = validation_;
-  const History expected = naive.into(naive_output.path());
+  SmallRun reference;
+  reference.config = cpu_config();
+  reference.train = train_;
+  reference.validation = validation_;
+  const History expected = reference.into(reference_output.path());
   ASSERT_EQ(history.size(), expected.size());
   for (std::size_t epoch = 0; epoch < history.size(); ++epoch) {
     EXPECT_NEAR(history[epoch].loss, expected[epoch].loss, 1e-4 * expected[epoch].loss);
@@ -90,10 +91,10 @@ TEST_P(CpuTraining, FollowsNaiveLoopsInDouble) {
     EXPECT_NEAR(history[epoch].val_accuracy, expected[epoch].val_accuracy, 1.01 / 70);
   }
   const TrainedHead head = load_head(output / "head.safetensors");
-  const TrainedHead naive_head = load_head(naive_output / "head.safetensors");
+  const TrainedHead reference_head = load_head(reference_output / "head.safetensors");
   for (std::size_t layer = 0; layer < head.parameters.size(); ++layer) {
     EXPECT_TRUE(
-        nearly_equal(head.parameters[layer].kernel, naive_head.parameters[layer].kernel, 1e-3));
+        nearly_equal(head.parameters[layer].kernel, reference_head.parameters[layer].kernel, 1e-3));
   }
 }
 
@@ -126,7 +127,7 @@ TEST(CpuTrainingMemory, IsCheckedBeforeItIsTaken) {
   const auto backend = make_backend("cpu", 1);
   RecordingObserver observer;
   try {
-    train_on(*backend, train.view(), validation.view(), config, output.path(), observer, {});
+    train_head({*backend, observer}, train.view(), validation.view(), config, output.path());
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::device);

@@ -83,7 +83,7 @@ TEST(HeadFile, LayersThatDoNotLeadFromFeaturesToClassesAreNotSaved) {
   refused([](TrainedHead& head) { head.parameters.clear(); });
 }
 
-// A whole head as tensors and metadata, to be spoilt.
+// A valid head as tensors and metadata, to be spoilt.
 struct Parts {
   std::vector<float> kernel_0 = std::vector<float>(24, 0.5F);
   std::vector<float> bias_0 = std::vector<float>(4);

@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "engine/base/error.h"
-#include "engine/base/file.h"
 #include "tests/support/comma_locale.h"
 #include "tests/support/support.h"
 
@@ -46,16 +45,7 @@ TEST(History, HoldsNoNumberThatIsNotFinite) {
   EXPECT_THROW(history_json({{0, 0, std::numeric_limits<double>::infinity(), 0}}), Error);
 }
 
-TEST(History, FilesHoldTheTextsAndReplaceOlderOnes) {
-  const test::TemporaryFolder folder;
-  write_history_csv(folder / "history.csv", {});
-  write_history_csv(folder / "history.csv", two_epochs);
-  write_history_json(folder / "history.json", two_epochs);
-  EXPECT_EQ(read_text_file(folder / "history.csv", 1000), history_csv(two_epochs));
-  EXPECT_EQ(read_text_file(folder / "history.json", 1000), history_json(two_epochs));
-}
-
-TEST(History, DoesNotListenToTheLocale) {
+TEST(History, DoesNotDependOnTheLocale) {
   const std::string csv = history_csv(two_epochs);
   const std::string json = history_json(two_epochs);
   const test::CommaLocale comma;

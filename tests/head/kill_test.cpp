@@ -1,11 +1,11 @@
-// SIGKILL at every moment of a run, and a restart: the same bytes in the end, nothing torn
-// meanwhile.
+// SIGKILL at every system call of a run that changes a file, and a restart: the same bytes in the
+// end, nothing torn before. tests/features/system_calls.cpp counts the calls.
 
 #include <gmock/gmock.h>
 
 #include "engine/base/file.h"
 #include "engine/head/trainer.h"
-#include "kill_points.h"
+#include "tests/features/system_calls.h"
 #include "tests/support/forked.h"
 #include "tests/support/support.h"
 #include "training_support.h"
@@ -39,15 +39,23 @@ bool finishes(const std::function<void()>& work) {
   return true;
 }
 
-// Whether training finishes in a child that dies after `operations` file operations.
-bool finishes_within(long operations, const Config& config, const std::filesystem::path& output) {
+// Whether training finishes in a child that dies after `calls` system calls.
+bool finishes_within(std::size_t calls, const Config& config, const std::filesystem::path& output) {
   return finishes([&] {
-    die_after_file_operations(operations);
+    arm_fault(Fault::kill, calls);
     train(config, output);
   });
 }
 
-// Every file under its final name is whole, and of the run whose final files are `expected`.
+// The system calls of a full run.
+std::size_t calls_of_a_run() {
+  const TemporaryFolder folder;
+  arm_fault(Fault::none, 0);
+  train(small_config(), folder.path());
+  return disarm_fault();
+}
+
+// Every file under its final name is complete, and of the run whose final files are `expected`.
 void expect_nothing_torn(const std::filesystem::path& output,
                          const std::map<std::string, std::string>& expected) {
   const auto files = files_in(output);
@@ -66,23 +74,23 @@ void expect_nothing_torn(const std::filesystem::path& output,
   }
 }
 
-TEST(Kill, BeforeAnyFileOperationAndRestartEndsWithTheSameBytes) {
-  const auto expected = files_of_a_whole_run();
-  long operations = 0;
-  for (;; ++operations) {
-    SCOPED_TRACE("killed after " + std::to_string(operations) + " file operations");
+TEST(Kill, BeforeAnySystemCallAndRestartEndsWithTheSameBytes) {
+  const auto expected = files_of_a_full_run();
+  const std::size_t calls = calls_of_a_run();
+  // Four epochs write three files each, and head_best at least once, in three calls a file.
+  EXPECT_GT(calls, 4U * 3 * 3 + 3);
+  for (std::size_t at = 0; at < calls; ++at) {
+    SCOPED_TRACE("killed after " + std::to_string(at) + " system calls");
     const TemporaryFolder folder;
-    if (finishes_within(operations, small_config(), folder.path())) break;
+    ASSERT_FALSE(finishes_within(at, small_config(), folder.path()));
     expect_nothing_torn(folder.path(), expected);
     train(small_config(), folder.path());
     ASSERT_EQ(files_in(folder.path()), expected);
   }
-  // Four epochs write three files each, and head_best at least once, in three operations a file.
-  EXPECT_GT(operations, 4 * 3 * 3 + 3);
 }
 
 TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   int calls = 0;
   for (;; ++calls) {
     SCOPED_TRACE("killed after " + std::to_string(calls) + " calls");
@@ -100,7 +108,7 @@ TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
     SmallRun run;
     run.into(folder.path());
     ASSERT_EQ(files_in(folder.path()), expected);
-    // Each epoch makes these calls and three more; what was whole is not trained again.
+    // Each epoch makes these calls and three more; a complete epoch is not trained again.
     const std::size_t epochs_saved = static_cast<std::size_t>(calls) / (small_batches + 3);
     EXPECT_EQ(run.observer.advances.size(), (4 - epochs_saved) * small_batches);
   }
@@ -108,31 +116,32 @@ TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
 }
 
 TEST(Kill, OfEveryRestartStillMakesProgress) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   const TemporaryFolder folder;
   int kills = 0;
-  while (!finishes_within(15, small_config(), folder.path())) {
+  const std::size_t calls_a_life = calls_of_a_run() / 3;
+  while (!finishes_within(calls_a_life, small_config(), folder.path())) {
     expect_nothing_torn(folder.path(), expected);
     ASSERT_LT(++kills, 10);
   }
   EXPECT_EQ(files_in(folder.path()), expected);
-  EXPECT_GE(kills, 3);
+  EXPECT_GE(kills, 2);
 }
 
-// Run A is stopped half-way; run B starts in the same folder and is killed; then A, or B, goes on.
+// Run A is stopped half-way; run B starts in the same folder and is killed; then A or B continues.
 // B's head must never pass for A's best.
 TEST(Kill, OfAnotherRunInTheSameFolderMixesNothing) {
   const Config a = config_with_seed(5);
   const Config b = config_with_seed(6);
-  const auto files_of_a = files_of_a_whole_run(a);
-  const auto files_of_b = files_of_a_whole_run(b);
-  constexpr long half_way = 26;
-  for (long operations = 0; operations < 24; ++operations) {
+  const auto files_of_a = files_of_a_full_run(a);
+  const auto files_of_b = files_of_a_full_run(b);
+  const std::size_t half_way = calls_of_a_run() / 2;
+  for (std::size_t calls = 0; calls < half_way; ++calls) {
     for (const bool back_to_a : {true, false}) {
-      SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
+      SCOPED_TRACE("B killed after " + std::to_string(calls) + " system calls");
       const TemporaryFolder folder;
       ASSERT_FALSE(finishes_within(half_way, a, folder.path()));
-      ASSERT_FALSE(finishes_within(operations, b, folder.path()));
+      ASSERT_FALSE(finishes_within(calls, b, folder.path()));
       train(back_to_a ? a : b, folder.path());
       ASSERT_EQ(files_in(folder.path()), back_to_a ? files_of_a : files_of_b);
     }
@@ -141,12 +150,13 @@ TEST(Kill, OfAnotherRunInTheSameFolderMixesNothing) {
 
 TEST(Kill, OfARunAfterAFinishedOneMixesNothing) {
   const Config b = config_with_seed(6);
-  const auto expected = files_of_a_whole_run(b);
-  for (long operations = 0; operations < 24; ++operations) {
-    SCOPED_TRACE("B killed after " + std::to_string(operations) + " file operations");
+  const auto expected = files_of_a_full_run(b);
+  const std::size_t half_way = calls_of_a_run() / 2;
+  for (std::size_t calls = 0; calls < half_way; ++calls) {
+    SCOPED_TRACE("B killed after " + std::to_string(calls) + " system calls");
     const TemporaryFolder folder;
     train(config_with_seed(5), folder.path());
-    ASSERT_FALSE(finishes_within(operations, b, folder.path()));
+    ASSERT_FALSE(finishes_within(calls, b, folder.path()));
     train(b, folder.path());
     ASSERT_EQ(files_in(folder.path()), expected);
   }

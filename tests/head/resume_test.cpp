@@ -69,11 +69,11 @@ TEST(Interruption, AfterTheLastBatchOfAnEpochStillSavesTheEpoch) {
 TEST(Interruption, AfterTheLastBatchOfAllIsNone) {
   const TemporaryFolder folder;
   EXPECT_EQ(interrupt(folder.path(), 4 * small_batches), "it was not interrupted");
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 TEST(Resume, AfterAnyBatchEndsWithTheBytesOfAnUninterruptedRun) {
-  const auto expected = files_of_a_whole_run();
+  const auto expected = files_of_a_full_run();
   for (std::size_t batches = 1; batches < 4 * small_batches; ++batches) {
     const TemporaryFolder folder;
     interrupt(folder.path(), batches);
@@ -85,7 +85,7 @@ TEST(Resume, AfterAnyBatchEndsWithTheBytesOfAnUninterruptedRun) {
   }
 }
 
-TEST(Resume, TellsTheEpochAndTheWholeTotal) {
+TEST(Resume, ShowsTheEpochAndTheFullTotal) {
   const TemporaryFolder folder;
   interrupt(folder.path(), in_epoch_3);
   SmallRun run;
@@ -95,25 +95,26 @@ TEST(Resume, TellsTheEpochAndTheWholeTotal) {
   EXPECT_THAT(run.observer.rows, SizeIs(3));  // the header, epochs 3 and 4
 }
 
-TEST(Resume, WithMoreEpochsGoesOnAndEndsAsIfThereHadAlwaysBeenMore) {
-  const TemporaryFolder folder;
-  interrupt(folder.path(), in_epoch_3);
-  SmallRun run;
-  run.config.train.epochs = 7;
-  run.into(folder.path());
-  EXPECT_EQ(run.observer.advances.front(), 2 * small_batches + 1);
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
-}
-
-TEST(Resume, AFinishedRunGoesOnWithMoreEpochs) {
-  const TemporaryFolder folder;
-  SmallRun first;
-  first.into(folder.path());
-  SmallRun second;
-  second.config.train.epochs = 6;
-  second.into(folder.path());
-  EXPECT_EQ(second.observer.advances.front(), 4 * small_batches + 1);
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(second.config));
+TEST(Resume, WithAnotherNumberOfEpochsEndsAsIfItHadAlwaysBeenThat) {
+  constexpr std::size_t all = 4 * small_batches;
+  struct Case {
+    std::size_t batches_before, epochs, first_batch;  // first_batch 0: nothing to train
+  };
+  for (const Case& test : {Case{in_epoch_3, 7, 2 * small_batches + 1}, Case{all, 6, all + 1},
+                           Case{in_epoch_3, 2, 0}, Case{in_epoch_3, 1, 1}}) {
+    SCOPED_TRACE(std::to_string(test.batches_before) + " batches, then epochs " +
+                 std::to_string(test.epochs));
+    const TemporaryFolder folder;
+    interrupt(folder.path(), test.batches_before);
+    SmallRun run;
+    run.config.train.epochs = test.epochs;
+    run.into(folder.path());
+    EXPECT_EQ(run.observer.advances.empty() ? 0 : run.observer.advances.front(), test.first_batch);
+    EXPECT_EQ(files_in(folder.path()), files_of_a_full_run(run.config));
+    if (test.epochs == 1) {
+      EXPECT_THAT(run.observer.notes, Contains(HasSubstr("it has 2 epochs, train.epochs is 1")));
+    }
+  }
 }
 
 TEST(Resume, AFinishedRunWhoseHeadIsLostWritesItAgain) {
@@ -123,27 +124,7 @@ TEST(Resume, AFinishedRunWhoseHeadIsLostWritesItAgain) {
   std::filesystem::remove(folder / "head.safetensors");
   SmallRun second;
   second.into(folder.path());
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
-}
-
-TEST(Resume, WithAsManyEpochsAsAreDoneOnlyFinishes) {
-  const TemporaryFolder folder;
-  interrupt(folder.path(), in_epoch_3);
-  SmallRun run;
-  run.config.train.epochs = 2;
-  run.into(folder.path());
-  EXPECT_THAT(run.observer.advances, IsEmpty());
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
-}
-
-TEST(Resume, WithFewerEpochsThanAreDoneStartsAnew) {
-  const TemporaryFolder folder;
-  interrupt(folder.path(), in_epoch_3);
-  SmallRun run;
-  run.config.train.epochs = 1;
-  run.into(folder.path());
-  EXPECT_THAT(run.observer.notes, Contains(HasSubstr("it has 2 epochs, train.epochs is 1")));
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run(run.config));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
@@ -154,13 +135,13 @@ TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
   second.into(folder.path());
   EXPECT_THAT(second.observer.advances, IsEmpty());
   EXPECT_THAT(second.observer.notes, Contains(HasSubstr("All 4 epochs are trained")));
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 // --- another run's checkpoint -------------------------------------------------------------------
 
 struct Change {
-  const char* told;  // in the note
+  const char* reason;  // in the note
   std::function<void(SmallRun&)> make;
 };
 
@@ -187,7 +168,7 @@ TEST(Resume, NoOtherRunsCheckpointIsContinued) {
        [](SmallRun& run) { run.config.train.optimizer.epsilon_inside_sqrt = false; }},
   };
   for (const Change& change : changes) {
-    SCOPED_TRACE(change.told);
+    SCOPED_TRACE(change.reason);
     const TemporaryFolder folder;
     const TemporaryFolder fresh_folder;
     interrupt(folder.path(), in_epoch_3);
@@ -198,12 +179,12 @@ TEST(Resume, NoOtherRunsCheckpointIsContinued) {
     run.into(folder.path());
     fresh.into(fresh_folder.path());
     EXPECT_THAT(run.observer.notes,
-                Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(change.told))));
+                Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(change.reason))));
     EXPECT_EQ(files_in(folder.path()), files_in(fresh_folder.path()));
   }
 }
 
-TEST(Resume, TellsEveryPartThatDiffersAndNoOther) {
+TEST(Resume, NamesEveryPartThatDiffersAndNoOther) {
   const TemporaryFolder folder;
   interrupt(folder.path(), in_epoch_3);
   SmallRun run;
@@ -215,7 +196,7 @@ TEST(Resume, TellsEveryPartThatDiffersAndNoOther) {
                              Not(HasSubstr("rho")))));
 }
 
-TEST(Resume, AnOlderRunsFilesStandUntilTheFirstEpochOfTheNewOneIsWhole) {
+TEST(Resume, AnOlderRunsFilesStayUntilTheFirstEpochOfTheNewOneIsComplete) {
   const TemporaryFolder folder;
   interrupt(folder.path(), in_epoch_3);
   const auto before = files_in(folder.path());
@@ -237,16 +218,16 @@ TEST(Resume, AFinishedRunsHeadDoesNotOutliveTheFirstEpochOfAnother) {
 
 // --- damage -------------------------------------------------------------------------------------
 
-void damaged(const std::function<void(const std::filesystem::path&)>& damage, const char* told) {
-  SCOPED_TRACE(told);
+void damaged(const std::function<void(const std::filesystem::path&)>& damage, const char* reason) {
+  SCOPED_TRACE(reason);
   const TemporaryFolder folder;
   interrupt(folder.path(), in_epoch_3);
   damage(folder.path());
   SmallRun run;
   run.into(folder.path());
   EXPECT_THAT(run.observer.notes,
-              Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(told))));
-  EXPECT_EQ(files_in(folder.path()), files_of_a_whole_run());
+              Contains(AllOf(HasSubstr("Training starts anew"), HasSubstr(reason))));
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
 void flip_last_byte(const std::filesystem::path& path) {

@@ -1,4 +1,4 @@
-// The loop of one undisturbed run: what it feeds the head, what it writes, what it tells.
+// The loop of one run without faults: the batches, the files written, the output.
 
 #include "engine/head/trainer.h"
 
@@ -25,7 +25,7 @@ using ::testing::Key;
 using ::testing::SizeIs;
 
 // A head that computes nothing: it gives the Totals of a script, epoch by epoch, and writes the
-// number of steps it has seen into every parameter, so that a saved file tells when it was saved.
+// number of steps it has seen into every parameter, so that a saved file shows when it was saved.
 struct Script {
   std::vector<Totals> training;
   std::vector<Totals> validation;
@@ -72,7 +72,7 @@ History play(Script& script, const std::filesystem::path& output, Observer& obse
   config.train.epochs = script.training.size();
   const SmallSet train = small_train();
   const SmallSet validation = small_validation();
-  return train_on(backend, train.view(), validation.view(), config, output, observer, {});
+  return train_head({backend, observer}, train.view(), validation.view(), config, output);
 }
 
 // --- batches ------------------------------------------------------------------------------------
@@ -107,17 +107,17 @@ TEST(Trainer, StepsCountBatchesFromTheStartOfTraining) {
 // --- what is written ----------------------------------------------------------------------------
 
 TEST(Trainer, LeavesTheHeadTheBestHeadAndTheHistoryAndNothingElse) {
-  EXPECT_THAT(files_of_a_whole_run(),
+  EXPECT_THAT(files_of_a_full_run(),
               ElementsAre(Key("checkpoint.safetensors"), Key("head.safetensors"),
                           Key("head_best.safetensors"), Key("history.csv"), Key("history.json")));
 }
 
 TEST(Trainer, TheSameConfigAndSeedGiveTheSameBytesAndAnotherSeedGivesOthers) {
-  const auto files = files_of_a_whole_run();
-  EXPECT_EQ(files_of_a_whole_run(), files);
+  const auto files = files_of_a_full_run();
+  EXPECT_EQ(files_of_a_full_run(), files);
   Config config = small_config();
   config.seed = 6;
-  const auto others = files_of_a_whole_run(config);
+  const auto others = files_of_a_full_run(config);
   for (const auto& [name, bytes] : files) EXPECT_NE(others.at(name), bytes) << name;
 }
 
@@ -186,16 +186,10 @@ void learns(const std::vector<std::size_t>& hidden, std::size_t classes) {
   EXPECT_EQ(head.parameters.back().outputs, classes == 2 ? 1U : classes);
 }
 
-TEST(Trainer, LearnsWithoutAHiddenLayer) {
+TEST(Trainer, LearnsWithAnyHiddenLayersAndClasses) {
   learns({}, 2);
-}
-TEST(Trainer, LearnsWithTheRecipesHiddenLayer) {
-  learns({256}, 2);
-}
-TEST(Trainer, LearnsWithTwoHiddenLayers) {
+  learns({256}, 2);  // the recipe's
   learns({32, 16}, 2);
-}
-TEST(Trainer, LearnsThreeClassesWithSoftmax) {
   learns({16}, 3);
 }
 
@@ -209,7 +203,7 @@ TEST(Trainer, TrainsOnOneRowAndOnBatchesLargerThanTheSet) {
   EXPECT_EQ(run.observer.total, 4U);
 }
 
-// --- what is told -------------------------------------------------------------------------------
+// --- what is shown -------------------------------------------------------------------------------
 
 TEST(Trainer, TellsProgressInBatches) {
   const TemporaryFolder folder;

@@ -39,8 +39,8 @@ History SmallRun::into(const std::filesystem::path& output) {
     heads.push_back(options);
     return std::make_unique<reference::ReferenceHead>(options, before);
   });
-  return train_on(backend, train.view(), validation.view(), config, output, observer,
-                  stop.get_token());
+  return train_head({backend, observer, nullptr, stop.get_token()}, train.view(), validation.view(),
+                    config, output);
 }
 
 std::map<std::string, std::string> files_in(const std::filesystem::path& folder) {
@@ -51,7 +51,7 @@ std::map<std::string, std::string> files_in(const std::filesystem::path& folder)
   return files;
 }
 
-std::map<std::string, std::string> files_of_a_whole_run(const Config& config) {
+std::map<std::string, std::string> files_of_a_full_run(const Config& config) {
   const TemporaryFolder folder;
   SmallRun run;
   run.config = config;

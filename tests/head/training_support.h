@@ -12,7 +12,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/config/config.h"
-#include "engine/head/training.h"
+#include "engine/head/trainer.h"
 #include "tests/reference/head.h"
 #include "tests/support/recording_observer.h"
 
@@ -89,6 +89,6 @@ struct SmallRun {
 std::map<std::string, std::string> files_in(const std::filesystem::path& folder);
 
 // What an undisturbed run leaves.
-std::map<std::string, std::string> files_of_a_whole_run(const Config& config = small_config());
+std::map<std::string, std::string> files_of_a_full_run(const Config& config = small_config());
 
 }  // namespace graft::test

@@ -1,0 +1,71 @@
+#pragma once
+// The files of a feature set, and how a finished extraction takes the place of the earlier set.
+// First the new files are complete and synced beside the old ones. Then the commit line in the
+// journal decides: before it the old set is valid, after it the new one. What follows is renaming,
+// which any later run can finish.
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/features/files_json.h"
+#include "engine/features/npy.h"
+#include "engine/features/row_log.h"
+
+namespace graft {
+
+class SetPaths {
+ public:
+  SetPaths(const std::filesystem::path& folder, const std::string& name);
+
+  std::filesystem::path npy, labels, files;       // the finished set
+  std::filesystem::path next_labels, next_files;  // complete, waiting for the commit
+
+  // The extractions that are in progress or were interrupted: NAME.journal, NAME.1.journal, …
+  std::vector<LogPaths> logs() const;
+  // The first of these names that has no journal.
+  LogPaths unused_log() const;
+
+ private:
+  LogPaths log(const std::string& stem) const;
+  std::filesystem::path folder_;
+  std::string name_;
+};
+
+// A finished set whose three files agree.
+struct StoredSet {
+  FileList list;
+  NpyFile npy;
+
+  RowLayout layout() const;
+  std::vector<RowEntry> entries() const;
+};
+
+// Whether any of the set's files exists.
+bool stored_set_exists(const SetPaths& paths);
+
+// Throws Error(data) or Error(io) that says what is missing or wrong: sizes, labels, and the bytes
+// of 64 rows spread over the file against their digests in files.json.
+StoredSet open_stored_set(const SetPaths& paths);
+
+// Writes NAME.labels.npy and NAME.files.json beside their places.
+void stage_companions(const SetPaths& paths, const FileList& list);
+
+// After the commit line in committed.journal: renames what is staged, then removes the work files.
+void publish(const SetPaths& paths, const LogPaths& committed);
+
+// Replaces the companions of a NAME.npy that stays as it is. Removes the work files.
+void commit_companions(const SetPaths& paths, const FileList& list);
+
+// Ends the commit of a run that was killed in it.
+void finish_interrupted_commit(const SetPaths& paths);
+
+// The journal first: rows without a journal are ignored.
+void remove_log(const LogPaths& log);
+
+// Removes all logs and what is staged.
+void remove_work_files(const SetPaths& paths);
+
+}  // namespace graft
