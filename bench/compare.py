@@ -78,13 +78,13 @@ def resampled_median(ascending: list[float], generator: random.Random) -> float:
     low = generator.betavariate(middle, count - middle + 1)
     if count % 2:
         return ascending[int(low * count)]
-    # The next one is the least of the count − middle draws that lie above.
+    # The next one is the least of the count − middle draws above it.
     high = 1 - (1 - low) * generator.random() ** (1 / (count - middle))
     return (ascending[int(low * count)] + ascending[min(int(high * count), count - 1)]) / 2
 
 
 def interval_of_ratio(before: list[float], after: list[float], seed: int = 1) -> tuple[float, float]:
-    """95 % of the ratios of resampled medians lie within: the percentile bootstrap (Efron 1979). The same for the
+    """Holds 95 % of the ratios of resampled medians: the percentile bootstrap (Efron 1979). The same for the
     same samples."""
     generator = random.Random(seed)
     sides = sorted(before), sorted(after)

@@ -255,7 +255,7 @@ def drawing(drawn: list[Result]) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Under another name first, so that nobody sees half a drawing."""
+    """Under another name first, so that there is never half a drawing."""
     kind = path.suffix[1:] or "svg"
     part = path.with_name(f"{path.name}.part")
     with matplotlib.rc_context(STYLE):

@@ -22,7 +22,7 @@ PAUSE = 0.25
 LISTEN = 0.05
 # Steps without dropout whose losses are compared.
 CHECKED_STEPS = 12
-# What a round lasts on a GPU, whose speed is not known before: long beside the clock and the wait at its end.
+# Of a round on a GPU, whose speed is not known before: long compared with the clock and the wait at its end.
 SECONDS_OF_A_ROUND = 0.5
 
 NAMES_OF_ISAS = {

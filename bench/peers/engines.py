@@ -58,7 +58,7 @@ PACKAGES = {"torch": "torch", "onnxruntime": "onnxruntime-gpu", "tensorrt_libs":
 
 
 def chosen(keys: str | None, device: str) -> list[Peer]:
-    """The peers of a list such as "mnn,pytorch:eager"; an engine alone stands for all of its ways, on the CPU
+    """The peers of a list such as "mnn,pytorch:eager"; an engine alone means all of its ways, on the CPU
     for the usual one. All when there is no list. Raises ValueError with a sentence."""
     usual = PEERS if device == "cpu" else GPU_PEERS
     if keys is None:

@@ -25,7 +25,7 @@ class HeadData:
         sizes = [int(numpy.prod(shape)) for shape in shapes]
         values = numpy.fromfile(work.data, "<f4")
         if values.size != sum(sizes):
-            raise ValueError(f"{work.data} holds {values.size} values where {sum(sizes)} are due")
+            raise ValueError(f"{work.data} holds {values.size} values, not {sum(sizes)}")
         parts = numpy.split(values, numpy.cumsum(sizes)[:-1])
         arrays = [part.reshape(shape) for part, shape in zip(parts, shapes)]
         return HeadData(arrays[0], arrays[1], arrays[2::2], arrays[3::2])

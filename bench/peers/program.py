@@ -1,4 +1,4 @@
-"""graft beside the engines that people use, in one run: features, head steps, the whole job.
+"""graft next to the engines that people use, in one run: features, head steps, the complete job.
 
     bench/peers.py                                   everything; the first start installs the peers
     bench/peers.py --work features --peers mnn,ncnn  a part of it
@@ -261,7 +261,7 @@ def measure(options: argparse.Namespace, scratch: Path) -> list[str]:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Under another name first, so that nobody reads half a file."""
+    """Under another name first, so that there is never half a file."""
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(part, path)
