@@ -90,7 +90,7 @@ def legend(drawn: list[Result]) -> Panel:
 
 
 def is_counted(one: Measurement) -> bool:
-    return bool(one["samples"] and one["cost"]["flop"] and one["cost"]["bytes"])
+    return not no_times_reason(one) and min(one["cost"]["flop"], one["cost"]["bytes"]) > 0
 
 
 def draw_ceilings(axes: "Axes", ceilings: dict, dashes: object, leftmost: float, rightmost: float) -> None:
