@@ -49,8 +49,8 @@ class TemporaryFolder {
         (std::filesystem::temp_directory_path(failure) / "graft-bench-XXXXXX").string();
     if (failure || ::mkdtemp(name.data()) == nullptr)
       throw Error(ErrorKind::io,
-                  fmt::format("cannot create the temporary folder {} ({}); set TMPDIR to another one",
-                              name, failure ? failure.message() : std::strerror(errno)));
+                  fmt::format("cannot create the temporary folder {} ({}); set TMPDIR", name,
+                              failure ? failure.message() : std::strerror(errno)));
     path_ = name;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
@@ -149,10 +149,7 @@ void note_generated_inputs(const Config& config, const std::string& suite, Obser
 Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Options& options,
                      const Config& config, Observer& observer, const std::stop_token& stop) {
   ResultFile file(options.json_file);
-  const program::BuildIdentity build = program::build_identity();
-  const About about{{build.version, build.commit, build.dirty, build.compiler, build.build_type},
-                    program::effective_config(config),
-                    ""};
+  const About about{program::build_identity(), program::effective_config(config), ""};
   observer.note(fmt::format("device: {}", device.identity().name));
   const Stage stage(observer, "bench", cases.size(), "cases");
   // The first call is before the first case: a file that cannot be written is an error at once.

@@ -29,15 +29,15 @@ Examples:
   graft-bench layers --device cuda --batch 1,32 --size 150,224 --precision fp32,fp16
   graft-bench all configs/solar_cells.json --json after.json
 
-CONFIG is optional. Without photos (data.train) they are generated; without a weights file the weights
-are random, which takes the same time.
+CONFIG is optional. Without photos (data.train) they are generated; without a weights file the
+weights are random, which takes the same time.
 
 --json FILE keeps every sample, the device, its driver and clocks, the build and the config. It is
 written during the run and at the end, so that Ctrl-C keeps the results so far. bench/compare.py and
 bench/plot.py read it.
 
-Exit codes: 0 success, 2 wrong arguments or config, 3 data, 4 weights, 5 the device, or a case failed,
-6 a file, 130 interrupted (results so far are saved).)";
+Exit codes: 0 success, 2 wrong arguments or config, 3 data, 4 weights, 5 the device, or a case
+failed, 6 a file, 130 interrupted (results so far are saved).)";
 
 const std::map<std::string, Precision> precisions = {{"fp32", Precision::fp32},
                                                      {"tf32", Precision::tf32},
@@ -51,8 +51,8 @@ ImageSize parse_size(const std::string& text) {
   const auto parse = [&text](std::size_t begin, std::size_t end, std::uint32_t& side) {
     const auto [stop, error] = std::from_chars(text.data() + begin, text.data() + end, side);
     if (error != std::errc() || stop != text.data() + end || side < 32 || side > 4096)
-      throw CLI::ValidationError(
-          "--size", fmt::format("expected 32 to 4096, or HEIGHTxWIDTH, got {}", text));
+      throw CLI::ValidationError("--size",
+                                 fmt::format("expected 32 to 4096, or HEIGHTxWIDTH, got {}", text));
   };
   parse(0, cross, size.height);
   size.width = size.height;

@@ -10,10 +10,7 @@ namespace graft::bench {
 BackendSuites::BackendSuites(Backend& backend, BenchSetup setup, std::function<void()> flush,
                              std::function<std::unique_ptr<Backend>(std::size_t)> with_threads)
     : setup_(std::move(setup)),
-      context_{backend,
-               setup_,
-               std::move(flush),
-               std::move(with_threads),
+      context_{backend, setup_, std::move(flush), std::move(with_threads),
                [this]() -> const Vgg16Weights& { return weights(); }} {}
 
 const Vgg16Weights& BackendSuites::weights() {

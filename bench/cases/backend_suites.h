@@ -2,10 +2,10 @@
 // The suites of every Backend: backbone, head and pipeline. The CPU and the GPU run the same cases.
 //
 //   backbone   a batch, from images in HostBuffers to features in HostBuffers, with as many batches
-//              in flight as a run has (Backend::batches_in_flight); on a CPU also with fewer threads
+//              in flight as in a run; on a CPU also with fewer threads
 //   head       a training step of the config's classifier; evaluation and prediction of 800 rows
-//   pipeline   photos on disk to features on disk, as `graft extract` does it, with the time of each
-//              trace span as a share of the total; decoding and resizing alone, on one thread
+//   pipeline   photos on disk to features on disk, as `graft extract` does it, with the share of
+//              each trace span; decoding and resizing alone, on one thread
 //
 // All are timed by the host's clock. Cold: the device's flush runs before each sample. With several
 // batches in flight the caches are never cold: the time is from one batch's features to the next.

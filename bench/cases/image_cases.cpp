@@ -1,5 +1,5 @@
-// Decoding and resizing on one thread of the host, eight photos an execution. They belong to the suite
-// pipeline: photos/s × threads is the most that its first stages can deliver.
+// Decoding and resizing on one thread of the host, eight photos an execution. They belong to the
+// suite pipeline: photos/s × threads is the most that its first stages can deliver.
 
 #include <algorithm>
 #include <functional>

@@ -72,9 +72,9 @@ class PipelineSubject final : public Subject {
     return seconds;
   }
 
-  std::vector<std::pair<std::string, double>> stages() const override {
+  StageShares stages() const override {
     if (last_seconds_ <= 0.0) return {};
-    std::vector<std::pair<std::string, double>> shares = stage_times_.seconds();
+    StageShares shares = stage_times_.seconds();
     for (auto& [name, share] : shares) share /= last_seconds_;
     return shares;
   }

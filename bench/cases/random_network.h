@@ -1,6 +1,6 @@
 #pragma once
-// Random values and weights. The speed of the kernels does not depend on the values, as long as none is
-// denormal, infinite or NaN.
+// Random values and weights. The speed of the kernels does not depend on the values, as long as
+// none is denormal, infinite or NaN.
 
 #include <cmath>
 #include <cstdint>

@@ -13,7 +13,8 @@
 
 namespace graft::bench {
 
-// Only spans without inner spans count. Spans that run at once on several threads all count in full.
+// Only spans without inner spans count. Spans that run at once on several threads all count in
+// full.
 class StageTimes final : public Tracer {
  public:
   void name_thread(const std::string&) override {}

@@ -10,8 +10,8 @@
 
 namespace graft::bench {
 
-// Busy time since the system started, in seconds, summed over these CPUs. It includes steal time, which
-// other tenants of the host use. Empty where /proc/stat has none.
+// Busy time since the system started, in seconds, summed over these CPUs. It includes steal time,
+// which other tenants of the host use. Empty where /proc/stat has none.
 std::optional<double> busy_seconds(const std::filesystem::path& proc);
 
 class CpuConditions {

@@ -10,7 +10,8 @@
 
 namespace graft::bench {
 
-// portable, avx2, avx512; best or auto: the widest of this CPU. Throws Error(usage) for other names.
+// portable, avx2, avx512; best or auto: the widest of this CPU. Throws Error(usage) for other
+// names.
 cpu::Isa isa_of(std::string_view name);
 
 // Throws Error(usage) when this processor lacks `isa`.

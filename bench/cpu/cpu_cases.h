@@ -33,7 +33,8 @@ struct KernelWork {
   // Takes the memory and returns the execution, which owns it.
   std::function<std::function<void()>()> prepare;
 };
-// `isa` must be supported. backbone_kernels() uses the sizes of the axes, head_kernels() the batches.
+// `isa` must be supported. backbone_kernels() uses the sizes of the axes, head_kernels() the
+// batches.
 std::vector<KernelWork> backbone_kernels(cpu::Isa isa, const Axes& axes);
 std::vector<KernelWork> head_kernels(cpu::Isa isa, const Axes& axes);
 

@@ -1,6 +1,6 @@
 #pragma once
-// The ceilings of a CPU, measured by small loops. Each is the best of several short runs, because other
-// programs may run too.
+// The ceilings of a CPU, measured by small loops. Each is the best of several short runs, because
+// other programs may run too.
 
 #include <cstddef>
 

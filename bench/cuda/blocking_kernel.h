@@ -1,8 +1,8 @@
 #pragma once
-// The blocking kernel: one thread that polls a flag in pinned host memory, and so holds the stream until
-// the host has enqueued all the work of a sample. Otherwise short work would be as slow as its
-// launches. The number of polls is limited, because the host can itself wait for the device (a full
-// queue, lazy loading of code).
+// The blocking kernel: one thread that polls a flag in pinned host memory, and so holds the stream
+// until the host has enqueued all the work of a sample. Otherwise short work would be as slow as
+// its launches. The number of polls is limited, because the host can itself wait for the device (a
+// full queue, lazy loading of code).
 //
 // Bytes moved: 4 a poll, from host memory.
 

@@ -53,8 +53,8 @@ std::vector<Value> fetched(const DeviceContext& context, const Value* from, std:
                   what));
 }
 
-// Bytes a second, read and written. Only three pieces of the copy are checked: a gigabyte would take
-// the host longer than the measurement.
+// Bytes a second, read and written. Only three pieces of the copy are checked: a gigabyte would
+// take the host longer than the measurement.
 double copy_rate(const DeviceContext& context, const PeakSizes& sizes,
                  const std::stop_token& stop) {
   const std::size_t packs = sizes.copy_bytes / pack_bytes;

@@ -1,5 +1,6 @@
 #pragma once
-// The ceilings of a GPU: the best of many short runs of the kernels in peaks.h, with checked outputs.
+// The ceilings of a GPU: the best of many short runs of the kernels in peaks.h, with checked
+// outputs.
 
 #include <span>
 #include <stop_token>

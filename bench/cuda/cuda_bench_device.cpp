@@ -64,9 +64,8 @@ CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
           "the initialization of the timer",
           [&] { return Sampler(sampler_options(device_, !is_virtual_, options.flush_bytes)); })),
       context_{device_, sampler_},
-      suites_(
-          backend_, setup,
-          [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); }) {
+      suites_(backend_, setup,
+              [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); }) {
   const std::string bus =
       device_.run("the search for the GPU", [&] { return pci_bus_id(ordinal); });
   if (options.nvml_library) {

@@ -1,8 +1,9 @@
 #pragma once
-// A GPU as a BenchDevice. The suites kernels and layers are its own. backbone, head and pipeline are
-// those of every Backend (bench/cases).
+// A GPU as a BenchDevice. The suites kernels and layers are its own. backbone, head and pipeline
+// are those of every Backend (bench/cases).
 //
-// On the virtual GPU (tests/virtual_gpu), and where launches wait for their kernels, it has no timer.
+// On the virtual GPU (tests/virtual_gpu), and where launches wait for their kernels, it has no
+// timer.
 
 #include <cstddef>
 #include <optional>
@@ -29,8 +30,8 @@ struct CudaBenchOptions {
 
 class CudaBenchDevice final : public BenchDevice {
  public:
-  // ordinal: among the devices of CUDA_VISIBLE_DEVICES. Throws Error(device): no driver, one too old,
-  // no such device, an architecture that was not compiled.
+  // ordinal: among the devices of CUDA_VISIBLE_DEVICES. Throws Error(device): no driver, one too
+  // old, no such device, an architecture that was not compiled.
   CudaBenchDevice(int ordinal, const BenchSetup& setup, const CudaBenchOptions& options = {});
 
   DeviceIdentity identity() override;

@@ -21,8 +21,8 @@ struct DeviceContext {
   Sampler& sampler;
 };
 
-// Owner of arrays in device memory. Without a stream it allocates nothing, every pointer is null, and
-// bytes() is the size that would be needed.
+// Owner of arrays in device memory. Without a stream it allocates nothing, every pointer is null,
+// and bytes() is the size that would be needed.
 class Arrays {
  public:
   explicit Arrays(const cuda::Stream* stream) : stream_(stream) {}

@@ -1,7 +1,7 @@
 #pragma once
-// The state of a GPU by NVML, NVIDIA's management library: clocks, temperature, power, throttling, other
-// processes. The library is part of the driver and is loaded at run time, without its header. A value
-// is absent where the library or one of its functions is missing or fails.
+// The state of a GPU by NVML, NVIDIA's management library: clocks, temperature, power, throttling,
+// other processes. The library is part of the driver and is loaded at run time, without its header.
+// A value is absent where the library or one of its functions is missing or fails.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,16 +15,17 @@ namespace graft::bench {
 
 class Nvml {
  public:
-  // `pci_bus_id`: "00000000:65:00.0"; NVML numbers devices in another order than CUDA. `library`: as
-  // for dlopen. Does not throw for a missing library.
+  // `pci_bus_id`: "00000000:65:00.0"; NVML numbers devices in another order than CUDA. `library`:
+  // as for dlopen. Does not throw for a missing library.
   explicit Nvml(const std::string& pci_bus_id, const std::string& library = "libnvidia-ml.so.1");
   Nvml(const Nvml&) = delete;
   Nvml& operator=(const Nvml&) = delete;
   ~Nvml();
 
   // Takes microseconds to a few milliseconds. clocks_locked: application clocks or a lock are set;
-  // absent on an idle GPU, which does not report it. other_processes: compute processes without this
-  // one. In a container the process numbers can differ; one process is then assumed to be this one.
+  // absent on an idle GPU, which does not report it. other_processes: compute processes without
+  // this one. In a container the process numbers can differ; one process is then assumed to be this
+  // one.
   Conditions conditions() const;
   std::string driver() const;  // "580.65.06"; empty: not known
 
@@ -33,8 +34,8 @@ class Nvml {
   std::unique_ptr<const Library> library_;  // null: not available
 };
 
-// The bits of nvmlDeviceGetCurrentClocksEventReasons as words, but for idle and requested clocks, which
-// are not throttling.
+// The bits of nvmlDeviceGetCurrentClocksEventReasons as words, but for idle and requested clocks,
+// which are not throttling.
 std::vector<std::string> throttle_words(std::uint64_t reasons);
 
 }  // namespace graft::bench

@@ -1,6 +1,6 @@
 #pragma once
-// Kernels that measure the ceilings of a GPU: a copy and arithmetic. Their outputs have known values, so
-// that a kernel that did not run is detected.
+// Kernels that measure the ceilings of a GPU: a copy and arithmetic. Their outputs have known
+// values, so that a kernel that did not run is detected.
 
 #include <cuda_runtime_api.h>
 
@@ -28,12 +28,13 @@ void multiply_add_peak(float* out, const PeakShape& shape, cudaStream_t stream);
 double multiply_add_flop(const PeakShape& shape);
 float multiply_add_value(const PeakShape& shape, std::size_t index);  // of out[index]
 
-// Products of 16×16 and 16×8 matrices of ones on the tensor cores, accumulated in fp32, 8 independent
-// ones in a warp, `steps` times. By mma.sync: m16n8k16 for fp16 and bf16, two of m16n8k8 for tf32,
-// and for fp16 on sm_75, which has no other. out: as above, the sums of a thread's accumulators.
+// Products of 16×16 and 16×8 matrices of ones on the tensor cores, accumulated in fp32, 8
+// independent ones in a warp, `steps` times. By mma.sync: m16n8k16 for fp16 and bf16, two of
+// m16n8k8 for tf32, and for fp16 on sm_75, which has no other. out: as above, the sums of a
+// thread's accumulators.
 //
-// From sm_90 on, wgmma and tcgen05 are faster than mma.sync, which runs on all architectures. cuDNN's
-// engines can exceed this ceiling there.
+// From sm_90 on, wgmma and tcgen05 are faster than mma.sync, which runs on all architectures.
+// cuDNN's engines can exceed this ceiling there.
 //
 // precision: tf32, fp16 or bf16, else std::invalid_argument; bf16 and tf32 need sm_80.
 void tensor_core_peak(Precision precision, float* out, const PeakShape& shape, cudaStream_t stream);

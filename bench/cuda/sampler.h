@@ -4,10 +4,10 @@
 //   stream:  flush L2 │ blocking kernel │ event │ work … work │ event
 //   host:    enqueues all of it, unblocks the stream, waits for the last event
 //
-// The events enclose the work alone, and all of it is in the stream before the first one runs. Cold: a
-// buffer of twice the L2 cache was written before. Hot: the caches are as the previous execution left
-// them, and several executions are timed together. More than a stream can hold are timed in batches,
-// each with its own blocking kernel, and their times are added.
+// The events enclose the work alone, and all of it is in the stream before the first one runs.
+// Cold: a buffer of twice the L2 cache was written before. Hot: the caches are as the previous
+// execution left them, and several executions are timed together. More than a stream can hold are
+// timed in batches, each with its own blocking kernel, and their times are added.
 
 #include <cuda_runtime_api.h>
 
@@ -27,8 +27,8 @@ using Work = std::function<void(cudaStream_t)>;
 struct SamplerOptions {
   bool has_timer = true;  // false: a sample runs in the same way and is 0 seconds
   std::size_t flush_bytes = 0;
-  // A stream holds about a thousand launches. After that the host waits, with a blocked stream until
-  // the blocking kernel times out. 128 executions can have 7 launches each.
+  // A stream holds about a thousand launches. After that the host waits, with a blocked stream
+  // until the blocking kernel times out. 128 executions can have 7 launches each.
   std::size_t batch_executions = 128;
   // Of the blocking kernel: about two seconds, at 0.5 us of sleep and a read over PCIe.
   std::uint32_t polls = 1U << 20U;
@@ -44,8 +44,8 @@ class Sampler {
   // CUDA_LAUNCH_BLOCKING=1): no stream can be blocked there, and times would be the host's.
   bool has_timer() const { return options_.has_timer; }
 
-  // Seconds of `times` executions, as Subject::sample. The work must have run once before, so that its
-  // code is loaded. A batch whose blocking kernel timed out is repeated with a quarter of the
+  // Seconds of `times` executions, as Subject::sample. The work must have run once before, so that
+  // its code is loaded. A batch whose blocking kernel timed out is repeated with a quarter of the
   // executions. Throws Error(device) after the third timeout.
   double seconds(const Work& work, CacheState cache, std::size_t times);
   // Writes the flush buffer, and waits.

@@ -1,5 +1,5 @@
-// A lane holds four words of the first factor, two of the second, and four sums of each result of the
-// warp (PTX ISA, "Matrix Fragments for mma"). Every value is 1, so the order of the lanes is
+// A lane holds four words of the first factor, two of the second, and four sums of each result of
+// the warp (PTX ISA, "Matrix Fragments for mma"). Every value is 1, so the order of the lanes is
 // irrelevant.
 
 #include <cstdint>

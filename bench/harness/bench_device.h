@@ -53,6 +53,8 @@ enum class CacheState {
 };
 std::string_view name_of(CacheState cache);
 
+using StageShares = std::vector<std::pair<std::string, double>>;
+
 // A case with its memory and code, ready to run.
 class Subject {
  public:
@@ -63,15 +65,15 @@ class Subject {
   virtual double sample(CacheState cache, std::size_t times) = 0;
   // Shares of the last sample's time by stage: {"decode", 0.31}. Stages that overlap add up to more
   // than 1. Empty where a case has no stages.
-  virtual std::vector<std::pair<std::string, double>> stages() const { return {}; }
+  virtual StageShares stages() const { return {}; }
 };
 
 class BenchDevice {
  public:
   virtual ~BenchDevice() = default;
   virtual DeviceIdentity identity() = 0;
-  // False on the virtual GPU, and where each launch waits for its kernel. Everything runs there, but
-  // no time is meaningful.
+  // False on the virtual GPU, and where each launch waits for its kernel. Everything runs there,
+  // but no time is meaningful.
   virtual bool has_timer() const = 0;
   virtual std::string missing_timer_reason() const { return "virtual GPU: no timer"; }
   // The cases of the suite at these axes, in the order to run them. Takes no memory for their data.

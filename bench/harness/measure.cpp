@@ -95,7 +95,8 @@ Measurement CaseMeasurement::run() {
   return std::move(result_);
 }
 
-// Ends after Method::warm_up_seconds and, with hot caches, when a sample is long enough for the clock.
+// Ends after Method::warm_up_seconds and, with hot caches, when a sample is long enough for the
+// clock.
 void CaseMeasurement::warm_up() {
   const double began = time_.now();
   bool enough = false;

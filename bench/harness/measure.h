@@ -5,8 +5,8 @@
 //
 // A sample is one execution with cold caches, or as many hot ones as the clock needs. Samples are
 // taken in windows of 50 ms, and the conditions are read before and after each. The samples of a
-// window with throttling are discarded and counted, and the device rests for a moment. After half of
-// the time limit, samples are kept despite throttling, with a warning.
+// window with throttling are discarded and counted, and the device rests for a moment. After half
+// of the time limit, samples are kept despite throttling, with a warning.
 
 #include <functional>
 #include <span>
@@ -53,8 +53,7 @@ Measurement measure(BenchDevice& device, const Case& which, const Method& method
 
 // Calls `after_each` before the first case and after each one, with the result so far, for a file
 // that is always valid: `complete` is false until the last case has ended. Ceilings that cannot be
-// measured become a warning. Throws Error(usage) for two cases with one name, and what identity()
-// and `after_each` throw.
+// measured become a warning. Throws what identity() and `after_each` throw.
 Result run(BenchDevice& device, std::span<const Case> cases, const Method& method,
            const std::function<void(const Result&)>& after_each, std::stop_token stop,
            const About& about, TimeSource& time);

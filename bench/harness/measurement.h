@@ -9,6 +9,7 @@
 
 #include "bench/harness/bench_device.h"
 #include "bench/harness/case.h"
+#include "tools/graft/build_identity.h"
 
 namespace graft::bench {
 
@@ -30,8 +31,6 @@ enum class Ended {
 };
 std::string_view name_of(Ended ended);
 
-using StageShares = std::vector<std::pair<std::string, double>>;
-
 struct Measurement {
   Case what;
   Ended ended = Ended::no_timer;
@@ -43,11 +42,7 @@ struct Measurement {
   std::string failure;                // one sentence, with Ended::failed
 };
 
-struct BuildIdentity {
-  std::string version, commit;  // "0.1.0"; empty: not known
-  bool dirty = false;           // the tree had uncommitted changes
-  std::string compiler, build_type;
-};
+using program::BuildIdentity;
 
 struct Result {
   DeviceIdentity device;

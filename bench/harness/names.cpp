@@ -10,8 +10,8 @@
 namespace graft::bench {
 
 std::string_view name_of(Suite suite) {
-  constexpr std::array<std::string_view, all_suites.size()> names = {"kernels", "layers", "backbone",
-                                                                     "head", "pipeline"};
+  constexpr std::array<std::string_view, all_suites.size()> names = {
+      "kernels", "layers", "backbone", "head", "pipeline"};
   return names.at(static_cast<std::size_t>(suite));
 }
 

@@ -79,7 +79,7 @@ std::string head_of(const Result& result) {
 }
 
 const std::vector<TextTable::Column>& columns() {
-    static const std::vector<TextTable::Column> all = {
+  static const std::vector<TextTable::Column> all = {
       {"case", Align::left}, {"min"},        {"q1"},   {"median"}, {"q3"},      {"max"},
       {"", Align::left},     {"noise"},      {"rate"}, {"GB/s"},   {"of copy"}, {"GFLOP/s"},
       {"of peak"},           {"of roofline"}};

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <exception>
 #include <new>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -25,16 +24,6 @@ constexpr bool optimised = true;
 #else
 constexpr bool optimised = false;
 #endif
-
-void check_names(std::span<const Case> cases) {
-  std::set<std::string_view> names;
-  for (const Case& which : cases) {
-    if (!names.insert(which.name).second) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("two cases are called {}; names must be unique", which.name));
-    }
-  }
-}
 
 std::string now_as_text() {
   const auto now = std::chrono::system_clock::now();
@@ -106,7 +95,6 @@ std::string measure_ceilings(BenchDevice& device, std::span<const Case> cases, s
 Result run(BenchDevice& device, std::span<const Case> cases, const Method& method,
            const std::function<void(const Result&)>& after_each, std::stop_token stop,
            const About& about, TimeSource& time) {
-  check_names(cases);
   Result result = begun(device, method, about);
   std::string ceilings_warning;
   const auto refresh = [&] {

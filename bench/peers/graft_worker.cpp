@@ -1,12 +1,12 @@
-// graft-bench-worker, graft's side of bench/peers.py: repeats one piece of work on request. The protocol
-// is that of the other engines' workers, one JSON object a line on stdin, one a line in answer on
-// stdout (bench/peers/protocol.py).
+// graft-bench-worker, graft's side of bench/peers.py: repeats one piece of work on request. The
+// protocol is that of the other engines' workers, one JSON object a line on stdin, one a line in
+// answer on stdout (bench/peers/protocol.py).
 //   build/release/graft-bench-worker cpu auto|portable|avx2|avx512
 //   build/release/graft-bench-worker cuda:N fp32|tf32|fp16|bf16
 //
 // A round of features is timed from the images' bytes in host memory to features in host memory:
-// submit() and wait(), including the rescaling. A round of the head is training steps, including the
-// gathering of their rows. The device is synchronised before the clock is read. The virtual GPU
+// submit() and wait(), including the rescaling. A round of the head is training steps, including
+// the gathering of their rows. The device is synchronised before the clock is read. The virtual GPU
 // computes everything, but requests for a time are errors.
 
 #include <dlfcn.h>

@@ -27,8 +27,7 @@ TEST(LayerCost, CountsInputOutputAndWeightsOnceInTheStorageType) {
 
 TEST(HeadCost, IsTwoProductsForwardAndBackwardAndOneMoreAfterTheFirstLayer) {
   cpu::CpuBackend backend(1);
-  bench::BackendSuites suites(
-      backend, {}, [] {});
+  bench::BackendSuites suites(backend, {}, [] {});
   const auto cases = suites.cases(Suite::head, one_point);
   ASSERT_EQ(cases.size(), 3U);
   EXPECT_EQ(cases[0].name, "head/train_step/inputs:8192/hidden:256/batch:16");
@@ -39,8 +38,7 @@ TEST(HeadCost, IsTwoProductsForwardAndBackwardAndOneMoreAfterTheFirstLayer) {
 
 TEST(BackboneCost, IsThatOfItsLayersOnce) {
   cpu::CpuBackend backend(1);
-  bench::BackendSuites suites(
-      backend, {}, [] {});
+  bench::BackendSuites suites(backend, {}, [] {});
   const auto cases = suites.cases(Suite::backbone, one_point);
   ASSERT_EQ(cases.size(), 1U) << "without with_threads there is no sweep of threads";
   EXPECT_EQ(cases[0].cost.flop, 16 * vgg16_flop({150, 150}));
@@ -53,8 +51,7 @@ TEST(BackendSuites, AColdSampleFlushesOnce) {
   bench::BenchSetup setup;
   setup.scratch = [&] { return folder.path(); };
   int flushes = 0;
-  bench::BackendSuites suites(
-      backend, setup, [&] { ++flushes; });
+  bench::BackendSuites suites(backend, setup, [&] { ++flushes; });
   const bench::Axes axes{{2}, {{32, 32}}, {Precision::fp32}};
   int cases = 0;
   for (const Suite suite : {Suite::head, Suite::pipeline}) {

@@ -1,5 +1,5 @@
-// A GPU as a BenchDevice. Every case of every suite runs, on the virtual GPU without an error and without a
-// time; failures are sentences.
+// A GPU as a BenchDevice. Every case of every suite runs, on the virtual GPU without an error and
+// without a time; failures are sentences.
 
 #include "bench/cuda/cuda_bench_device.h"
 
@@ -54,13 +54,13 @@ class CudaBench : public test::CudaTest {
     }
   }
 
-  // The sentence of the Error(device) that `work` throws.
+  // The sentence of the Error that `work` throws.
   template <typename Work>
-  static std::string refusal(Work&& work) {
+  static std::string refusal(Work&& work, ErrorKind kind = ErrorKind::device) {
     try {
       work();
     } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::device) << error.what();
+      EXPECT_EQ(error.kind(), kind) << error.what();
       return error.what();
     }
     ADD_FAILURE() << "nothing was thrown";
@@ -116,7 +116,8 @@ TEST_P(CudaBenchLayers, EveryEngineRunsWithWhatFollowsIt) {
   CudaBenchDevice device = make();
   std::vector<Case> cases = device.cases(Suite::layers, one_point(GetParam()));
   expect_unique_names(cases);
-  // The first layer's padded channels, and a layer without and with a pool; the others are only larger.
+  // The first layer's padded channels, and a layer without and with a pool; the others are only
+  // larger.
   std::erase_if(cases, [](const Case& what) {
     return !what.name.starts_with("layers/block1_") &&
            !what.name.starts_with("layers/block2_conv1");
@@ -214,12 +215,7 @@ TEST_F(CudaBench, CeilingsCanBeInterrupted) {
   CudaBenchDevice device = make();
   std::stop_source stop;
   stop.request_stop();
-  try {
-    device.ceilings({}, stop.get_token());
-    FAIL() << "nothing was thrown";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::interrupted);
-  }
+  refusal([&] { device.ceilings({}, stop.get_token()); }, ErrorKind::interrupted);
 }
 
 TEST_F(CudaBench, ConditionsAreOfTheDeviceOnItsBus) {
@@ -244,14 +240,9 @@ TEST_F(CudaBench, WhatDoesNotFitIsRefusedBeforeMemoryIsTaken) {
 
 TEST_F(CudaBench, UnsupportedAxesAreWrongUsage) {
   CudaBenchDevice device = make();
-  for (const Suite suite : {Suite::kernels, Suite::layers}) {
-    try {
-      device.cases(suite, {{1}, {{16, 16}}, {Precision::fp32}});
-      FAIL() << "nothing was thrown";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::usage);
-    }
-  }
+  const Axes axes = {{1}, {{16, 16}}, {Precision::fp32}};
+  for (const Suite suite : {Suite::kernels, Suite::layers})
+    refusal([&] { device.cases(suite, axes); }, ErrorKind::usage);
 }
 
 TEST_F(CudaBench, AFailedCallIsASentenceThatNamesTheCase) {

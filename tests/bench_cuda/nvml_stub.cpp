@@ -1,5 +1,5 @@
-// A stub of libnvidia-ml.so.1. NVML_STUB_OLD: with the former names of functions. NVML_STUB_EMPTY: without
-// functions.
+// A stub of libnvidia-ml.so.1. NVML_STUB_OLD: with the former names of functions. NVML_STUB_EMPTY:
+// without functions.
 
 #include "tests/bench_cuda/nvml_stub.h"
 

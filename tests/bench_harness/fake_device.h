@@ -15,7 +15,6 @@ class FakeTime final : public TimeSource {
  public:
   double now() override { return now_; }
   void pause(double seconds) override { now_ += seconds; }
-  void pass(double seconds) { now_ += seconds; }
 
  private:
   double now_ = 100.0;
@@ -26,10 +25,10 @@ struct FakeDevice final : BenchDevice {
   bool timer = true;
   std::string timer_reason = "virtual GPU: no timer";
   double seconds = 2e-3;        // of one execution
-  double flush_seconds = 1e-3;  // that pass before a cold sample
+  double flush_seconds = 1e-3;  // before a cold sample
   Conditions now;
   Ceilings reached = {1e12, {{Precision::fp16, 1e14}}};
-  std::vector<std::pair<std::string, double>> shares;
+  StageShares shares;
   // Called before each sample, with its number. It may throw, and change the members.
   std::function<void(std::size_t)> at_sample = [](std::size_t) {};
   std::function<void(const Case&)> at_prepare = [](const Case&) {};
@@ -49,8 +48,41 @@ struct FakeDevice final : BenchDevice {
   std::string missing_timer_reason() const override { return timer_reason; }
   std::vector<Case> cases(Suite, const Axes&) override { return {}; }
   std::unique_ptr<Subject> prepare(const Case& which) override;
-  Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override;
-  Conditions conditions() override;
+  Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override {
+    ++ceilings_measured;
+    asked_precisions.assign(precisions.begin(), precisions.end());
+    at_ceilings(stop);
+    return reached;
+  }
+  Conditions conditions() override {
+    ++conditions_read;
+    return now;
+  }
 };
+
+class FakeSubject final : public Subject {
+ public:
+  explicit FakeSubject(FakeDevice& device) : device_(device) { ++device_.subjects; }
+  ~FakeSubject() override { --device_.subjects; }
+  FakeSubject(const FakeSubject&) = delete;
+  FakeSubject& operator=(const FakeSubject&) = delete;
+
+  double sample(CacheState cache, std::size_t times) override {
+    device_.samples.push_back({cache, times});
+    device_.at_sample(device_.samples.size() - 1);
+    const double took = device_.seconds * static_cast<double>(times);
+    device_.time.pause(took + (cache == CacheState::cold ? device_.flush_seconds : 0.0));
+    return took;
+  }
+  StageShares stages() const override { return device_.shares; }
+
+ private:
+  FakeDevice& device_;
+};
+
+inline std::unique_ptr<Subject> FakeDevice::prepare(const Case& which) {
+  at_prepare(which);
+  return std::make_unique<FakeSubject>(*this);
+}
 
 }  // namespace graft::bench::test

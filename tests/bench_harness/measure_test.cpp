@@ -10,6 +10,7 @@
 #include "made_results.h"
 
 namespace graft::bench::test {
+const Method method = {.cache = CacheState::hot};
 namespace {
 
 using ::testing::Contains;
@@ -20,18 +21,20 @@ using ::testing::Pair;
 
 const Case some_case = made_case("kernels/some");
 
+class Measure : public ::testing::Test {
+ protected:
+  FakeDevice device;
+};
+
 Measurement measured(FakeDevice& device, const Method& method = {}, std::stop_token stop = {}) {
   return measure(device, some_case, method, stop, device.time);
 }
 
 Method hot() {
-  Method method;
-  method.cache = CacheState::hot;
   return method;
 }
 
-TEST(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {
-  FakeDevice device;
+TEST_F(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {
   const Measurement measurement = measured(device);
   EXPECT_EQ(measurement.ended, Ended::settled);
   EXPECT_GE(measurement.samples.size(), 20U);
@@ -48,10 +51,9 @@ TEST(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {
   EXPECT_EQ(device.subjects, 0U) << "its memory is given back";
 }
 
-TEST(Measure, HotTakesAsManyExecutionsAtOnceAsTheClockNeeds) {
-  FakeDevice device;
+TEST_F(Measure, HotTakesAsManyExecutionsAtOnceAsTheClockNeeds) {
   device.seconds = 3e-6;
-  const Measurement measurement = measured(device, hot());
+  const Measurement measurement = measured(device, {.cache = CacheState::hot});
   EXPECT_EQ(measurement.ended, Ended::settled);
   EXPECT_GE(3e-6 * static_cast<double>(measurement.executions), 1e-3);
   EXPECT_LE(3e-6 * static_cast<double>(measurement.executions), 3e-3);
@@ -60,43 +62,32 @@ TEST(Measure, HotTakesAsManyExecutionsAtOnceAsTheClockNeeds) {
   EXPECT_EQ(device.samples.back().times, measurement.executions);
 }
 
-TEST(Measure, LongWorkIsTimedOneExecutionAtATimeHotToo) {
-  FakeDevice device;
+TEST_F(Measure, LongWorkIsTimedOneExecutionAtATimeHotToo) {
   device.seconds = 0.7;
-  Method method = hot();
-  method.least_samples = 3;
-  const Measurement measurement = measured(device, method);
+  const Measurement measurement = measured(device, {.cache = CacheState::hot, .least_samples = 3});
   EXPECT_EQ(measurement.executions, 1U);
   EXPECT_EQ(device.samples.size(), 1 + measurement.samples.size()) << "it is warm after one";
 }
 
-TEST(Measure, TheTimeCapEndsWhatDoesNotSettleWithAWarning) {
-  FakeDevice device;
+TEST_F(Measure, TheTimeCapEndsWhatDoesNotSettleWithAWarning) {
   NormalNoise noise(1);
   device.at_sample = [&](std::size_t) { device.seconds = 0.02 * (1.0 + std::abs(noise.next())); };
-  Method method;
-  method.seconds = 1.0;
-  const Measurement measurement = measured(device, method);
+  const Measurement measurement = measured(device, {.seconds = 1.0});
   EXPECT_EQ(measurement.ended, Ended::time_cap);
   EXPECT_THAT(
       measurement.warnings,
       ElementsAre(::testing::MatchesRegex("the noise is [0-9.]+ %, above the requested 0.5 %")));
 }
 
-TEST(Measure, LoudNoiseIsSaidAsAPlainNumber) {
-  FakeDevice device;
+TEST_F(Measure, LoudNoiseIsSaidAsAPlainNumber) {
   device.at_sample = [&](std::size_t number) { device.seconds = number % 2 == 0 ? 1e-3 : 0.1; };
   device.flush_seconds = 0.0;
-  Method method;
-  method.seconds = 0.5;
-  method.least_samples = 6;
   EXPECT_THAT(
-      measured(device, method).warnings,
+      measured(device, {.least_samples = 6, .seconds = 0.5}).warnings,
       ElementsAre(::testing::MatchesRegex("the noise is [0-9]+ %, above the requested 0.5 %")));
 }
 
-TEST(Measure, FewSamplesAndDriftAreSaid) {
-  FakeDevice device;
+TEST_F(Measure, FewSamplesAndDriftAreSaid) {
   device.seconds = 0.4;
   Method method;
   method.seconds = 1.0;
@@ -113,8 +104,7 @@ TEST(Measure, FewSamplesAndDriftAreSaid) {
   EXPECT_THAT(drifting.warnings, Contains(HasSubstr("the times drift by ")));
 }
 
-TEST(Measure, ConditionsAreReadEveryFiftyMillisecondsOfShortSamples) {
-  FakeDevice device;
+TEST_F(Measure, ConditionsAreReadEveryFiftyMillisecondsOfShortSamples) {
   device.seconds = 1e-4;
   device.flush_seconds = 4e-4;
   Method method;
@@ -127,8 +117,7 @@ TEST(Measure, ConditionsAreReadEveryFiftyMillisecondsOfShortSamples) {
   EXPECT_LE(device.conditions_read, 23U);
 }
 
-TEST(Measure, SamplesOfAWindowThatThrottledAreThrownAwayAndCounted) {
-  FakeDevice device;
+TEST_F(Measure, SamplesOfAWindowThatThrottledAreDiscardedAndCounted) {
   const double until = device.time.now() + 0.8;
   device.now.throttle_reasons = {"power cap"};
   device.at_sample = [&](std::size_t) {
@@ -144,12 +133,9 @@ TEST(Measure, SamplesOfAWindowThatThrottledAreThrownAwayAndCounted) {
                   "[0-9]+ samples discarded: the device throttled \\(power cap\\)")));
 }
 
-TEST(Measure, ADeviceThatAlwaysThrottlesIsMeasuredLikeThatAndTheRemarkSaysSo) {
-  FakeDevice device;
+TEST_F(Measure, ADeviceThatAlwaysThrottlesIsMeasuredWithAWarning) {
   device.now.throttle_reasons = {"thermal", "power cap"};
-  Method method;
-  method.seconds = 1.0;
-  const Measurement measurement = measured(device, method);
+  const Measurement measurement = measured(device, {.seconds = 1.0});
   EXPECT_EQ(measurement.ended, Ended::settled);
   EXPECT_GE(measurement.samples.size(), 20U);
   EXPECT_GT(measurement.throttled, 0U);
@@ -159,40 +145,32 @@ TEST(Measure, ADeviceThatAlwaysThrottlesIsMeasuredLikeThatAndTheRemarkSaysSo) {
           "measured during throttling (power cap, thermal), which lasted half of the time limit"));
 }
 
-TEST(Measure, LongWorkOnADeviceThatThrottlesHasASampleAtLeast) {
-  FakeDevice device;
+TEST_F(Measure, LongWorkOnADeviceThatThrottlesHasASampleAtLeast) {
   device.seconds = 3.0;
   device.now.throttle_reasons = {"thermal"};
-  Method method;
-  method.seconds = 1.0;
-  const Measurement measurement = measured(device, method);
+  const Measurement measurement = measured(device, {.seconds = 1.0});
   EXPECT_EQ(measurement.ended, Ended::time_cap);
   EXPECT_EQ(measurement.samples.size(), 1U);
   EXPECT_EQ(measurement.throttled, 1U);
 }
 
-TEST(Measure, ABusyDeviceIsSaid) {
-  FakeDevice device;
+TEST_F(Measure, ABusyDeviceIsSaid) {
   device.at_sample = [&](std::size_t number) {
     device.now.other_processes = number == 180 ? 0 : number > 180 ? 1 : 2;
   };
   EXPECT_THAT(measured(device).warnings, ElementsAre("the device is busy: 2 other processes"));
 }
 
-TEST(Measure, StagesAreTheMediansOfTheirShares) {
-  FakeDevice device;
+TEST_F(Measure, StagesAreTheMediansOfTheirShares) {
   device.at_sample = [&](std::size_t number) {
     device.shares = {{"read", number % 2 == 0 ? 0.1 : 0.3}, {"decode", 0.9}};
   };
-  Method method;
-  method.warm_up_seconds = 0.0;
-  EXPECT_THAT(measured(device, method).stages,
+  EXPECT_THAT(measured(device, {.warm_up_seconds = 0.0}).stages,
               ElementsAre(Pair("read", ::testing::AllOf(::testing::Ge(0.1), ::testing::Le(0.3))),
                           Pair("decode", 0.9)));
 }
 
-TEST(Measure, ADeviceWithoutTimesRunsOnce) {
-  FakeDevice device;
+TEST_F(Measure, ADeviceWithoutATimerRunsOnce) {
   device.timer = false;
   device.shares = {{"read", 0.5}};
   const Measurement measurement = measured(device);
@@ -203,8 +181,7 @@ TEST(Measure, ADeviceWithoutTimesRunsOnce) {
   EXPECT_THAT(measurement.warnings, IsEmpty());
 }
 
-TEST(Measure, WorkThatThrowsEndsAsFailedWithItsSentence) {
-  FakeDevice device;
+TEST_F(Measure, WorkThatThrowsEndsAsFailedWithItsSentence) {
   device.at_prepare = [](const Case&) { throw Error(ErrorKind::device, "It is too large."); };
   const Measurement at_once = measured(device);
   EXPECT_EQ(at_once.ended, Ended::failed);
@@ -225,22 +202,19 @@ TEST(Measure, WorkThatThrowsEndsAsFailedWithItsSentence) {
   EXPECT_FALSE(later.samples.empty()) << "what was measured stands";
 }
 
-TEST(Measure, AMistakeOfTheProgramIsNotHidden) {
-  FakeDevice device;
+TEST_F(Measure, AMistakeOfTheProgramIsNotHidden) {
   device.at_prepare = [](const Case&) { throw std::logic_error("a mistake"); };
   EXPECT_THROW(measured(device), std::logic_error);
 }
 
-TEST(Measure, ATimeThatIsNoneFails) {
-  FakeDevice device;
+TEST_F(Measure, ATimeThatIsNoneFails) {
   device.seconds = 0.0;
   const Measurement measurement = measured(device);
   EXPECT_EQ(measurement.ended, Ended::failed);
   EXPECT_THAT(measurement.failure, HasSubstr("the device clock measured 0 s"));
 }
 
-TEST(Measure, StoppedKeepsTheSamplesThatItHas) {
-  FakeDevice device;
+TEST_F(Measure, StoppedKeepsTheSamplesThatItHas) {
   std::stop_source stop;
   device.at_sample = [&](std::size_t number) {
     if (number == 200) stop.request_stop();
@@ -253,8 +227,7 @@ TEST(Measure, StoppedKeepsTheSamplesThatItHas) {
   EXPECT_THAT(measurement.warnings, ElementsAre("34 samples of 1,000 wanted"));
 }
 
-TEST(Measure, StoppedBeforeItBeginsTakesNoSample) {
-  FakeDevice device;
+TEST_F(Measure, StoppedBeforeItBeginsTakesNoSample) {
   std::stop_source stop;
   stop.request_stop();
   const Measurement measurement = measured(device, {}, stop.get_token());
@@ -262,8 +235,7 @@ TEST(Measure, StoppedBeforeItBeginsTakesNoSample) {
   EXPECT_THAT(measurement.samples, IsEmpty());
 }
 
-TEST(Measure, WorkThatSaysItWasInterruptedIs) {
-  FakeDevice device;
+TEST_F(Measure, WorkThatSaysItWasInterruptedIs) {
   device.at_sample = [](std::size_t) { throw Error(ErrorKind::interrupted, "Interrupted."); };
   const Measurement measurement = measured(device);
   EXPECT_EQ(measurement.ended, Ended::interrupted);

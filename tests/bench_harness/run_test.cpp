@@ -34,8 +34,12 @@ Ran run_of(FakeDevice& device, const std::vector<Case>& cases = three_cases,
   return run;
 }
 
-TEST(Run, MeasuresTheCeilingsAndThenEachCaseAndSaysWhatItWas) {
+class Run : public ::testing::Test {
+ protected:
   FakeDevice device;
+};
+
+TEST_F(Run, MeasuresTheCeilingsAndThenEachCaseAndSaysWhatItWas) {
   const About about = {{"0.1.0", "abc", true, "gcc", "Release"}, "{}", "2026-01-02T03:04:05Z"};
   const Ran run = run_of(device, three_cases, {}, about);
   EXPECT_EQ(device.ceilings_measured, 1U);
@@ -49,8 +53,7 @@ TEST(Run, MeasuresTheCeilingsAndThenEachCaseAndSaysWhatItWas) {
   EXPECT_EQ(run.result.measurements[2].what.name, "kernels/three");
 }
 
-TEST(Run, GivesTheResultBeforeTheFirstAndAfterEachCaseAsIncomplete) {
-  FakeDevice device;
+TEST_F(Run, GivesTheResultBeforeTheFirstAndAfterEachCaseAsIncomplete) {
   const Ran run = run_of(device);
   ASSERT_EQ(run.after_each.size(), 4U);
   EXPECT_EQ(run.after_each[0].date, run.result.date);
@@ -61,14 +64,12 @@ TEST(Run, GivesTheResultBeforeTheFirstAndAfterEachCaseAsIncomplete) {
   }
 }
 
-TEST(Run, HasTheDateOfTodayWhereNoneIsGiven) {
-  FakeDevice device;
+TEST_F(Run, HasTheDateOfTodayWhereNoneIsGiven) {
   EXPECT_THAT(run_of(device).result.date, ::testing::MatchesRegex("20[0-9]{2}-[0-9]{2}-[0-9]{2}T"
                                                                   "[0-9]{2}:[0-9]{2}:[0-9]{2}Z"));
 }
 
-TEST(Run, GoesOnAfterACaseThatFails) {
-  FakeDevice device;
+TEST_F(Run, GoesOnAfterACaseThatFails) {
   device.at_prepare = [](const Case& which) {
     if (which.name == "kernels/two") throw Error(ErrorKind::device, "Out of memory.");
   };
@@ -78,8 +79,7 @@ TEST(Run, GoesOnAfterACaseThatFails) {
   EXPECT_EQ(run.result.measurements[2].ended, Ended::settled);
 }
 
-TEST(Run, InterruptedKeepsWhatItHas) {
-  FakeDevice device;
+TEST_F(Run, InterruptedKeepsWhatItHas) {
   std::stop_source stop;
   device.at_prepare = [&](const Case& which) {
     if (which.name == "kernels/two") stop.request_stop();
@@ -92,16 +92,14 @@ TEST(Run, InterruptedKeepsWhatItHas) {
   EXPECT_EQ(run.after_each.size(), 3U);
 }
 
-TEST(Run, InterruptedWhileTheCeilingsAreMeasuredIsIncomplete) {
-  FakeDevice device;
+TEST_F(Run, InterruptedWhileTheCeilingsAreMeasuredIsIncomplete) {
   device.at_ceilings = [](std::stop_token) { throw Error(ErrorKind::interrupted, "Stopped."); };
   const Ran run = run_of(device);
   EXPECT_FALSE(run.result.complete);
   EXPECT_TRUE(run.result.measurements.empty());
 }
 
-TEST(Run, CeilingsThatCannotBeMeasuredBecomeAWarning) {
-  FakeDevice device;
+TEST_F(Run, CeilingsThatCannotBeMeasuredBecomeAWarning) {
   device.at_ceilings = [](std::stop_token) { throw Error(ErrorKind::device, "No memory."); };
   const Ran run = run_of(device);
   EXPECT_TRUE(run.result.complete);
@@ -111,8 +109,7 @@ TEST(Run, CeilingsThatCannotBeMeasuredBecomeAWarning) {
               Contains("the ceilings could not be measured: there is not enough host memory"));
 }
 
-TEST(Run, WithoutATimerEverythingRunsOnceAndNoCeilingIsMeasured) {
-  FakeDevice device;
+TEST_F(Run, WithoutATimerEverythingRunsOnceAndNoCeilingIsMeasured) {
   device.timer = false;
   const Ran run = run_of(device);
   EXPECT_EQ(device.ceilings_measured, 0U);
@@ -123,8 +120,7 @@ TEST(Run, WithoutATimerEverythingRunsOnceAndNoCeilingIsMeasured) {
   EXPECT_THAT(run_of(device).result.warnings, ElementsAre("no timer: launches wait"));
 }
 
-TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
-  FakeDevice device;
+TEST_F(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
   device.now.clocks_locked = false;
   device.now.other_processes = 1;
   About debug;
@@ -135,8 +131,7 @@ TEST(Run, SaysADebugBuildFreeClocksAndABusyDevice) {
   EXPECT_THAT(run.result.warnings, Contains("the device is busy: 1 other process"));
 }
 
-TEST(Run, SaysFreeClocksThatOnlyADeviceAtWorkTellsOf) {
-  FakeDevice device;
+TEST_F(Run, SaysFreeClocksThatOnlyADeviceAtWorkTellsOf) {
   device.at_sample = [&](std::size_t) { device.now.clocks_locked = false; };
   const Ran run = run_of(device);
   EXPECT_FALSE(run.result.at_start.clocks_locked);
@@ -145,15 +140,13 @@ TEST(Run, SaysFreeClocksThatOnlyADeviceAtWorkTellsOf) {
   EXPECT_THAT(run.after_each[1].warnings, Contains("clocks are not locked"));
 }
 
-TEST(Run, SaysNothingOfClocksThatAreLockedOrNotKnown) {
-  FakeDevice device;
+TEST_F(Run, SaysNothingOfClocksThatAreLockedOrNotKnown) {
   EXPECT_THAT(run_of(device).result.warnings, Not(Contains(HasSubstr("clocks"))));
   device.now.clocks_locked = true;
   EXPECT_THAT(run_of(device).result.warnings, Not(Contains(HasSubstr("clocks"))));
 }
 
-TEST(Run, KeepsTheConditionsOfTheStartAndOfTheEnd) {
-  FakeDevice device;
+TEST_F(Run, KeepsTheConditionsOfTheStartAndOfTheEnd) {
   device.now.temperature_celsius = 40.0;
   device.at_sample = [&](std::size_t) { device.now.temperature_celsius = 70.0; };
   const Ran run = run_of(device);
@@ -161,24 +154,13 @@ TEST(Run, KeepsTheConditionsOfTheStartAndOfTheEnd) {
   EXPECT_EQ(run.result.at_end.temperature_celsius, 70.0);
 }
 
-TEST(Run, RefusesTwoCasesOfOneNameBeforeAnythingRuns) {
-  FakeDevice device;
-  EXPECT_THAT(error_of([&] {
-                run_of(device, {made_case("twice"), made_case("twice")});
-              }),
-              HasSubstr("two cases are called twice"));
-  EXPECT_TRUE(device.samples.empty());
-}
-
-TEST(Run, OfNoCasesIsComplete) {
-  FakeDevice device;
+TEST_F(Run, OfNoCasesIsComplete) {
   const Ran run = run_of(device, {});
   EXPECT_TRUE(run.result.complete);
   EXPECT_EQ(device.ceilings_measured, 0U);
 }
 
-TEST(Run, WhatTheCallerThrowsEndsIt) {
-  FakeDevice device;
+TEST_F(Run, WhatTheCallerThrowsEndsIt) {
   EXPECT_THROW(bench::run(
                    device, three_cases, Method{},
                    [](const Result&) { throw Error(ErrorKind::io, "The disk is full."); }, {}, {},

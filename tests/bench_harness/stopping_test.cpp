@@ -115,10 +115,9 @@ TEST(Stopping, OneOutlierInAHundredDoesNotMatter) {
 }
 
 TEST(Stopping, TakesNoMoreThanTheMostSamplesHoweverLongTheTime) {
-  Method method;
-  method.seconds = 1e9;
   NormalNoise noise(4);
-  const End end = feed([&](std::size_t) { return 1.0 + 0.9 * std::abs(noise.next()); }, method);
+  const End end =
+      feed([&](std::size_t) { return 1.0 + 0.9 * std::abs(noise.next()); }, Method{.seconds = 1e9});
   EXPECT_EQ(end.step, Step::time_cap);
   EXPECT_EQ(end.samples, most_samples);
 }

@@ -29,7 +29,7 @@ PROMISED = {
     "column_sums_kernel": "",
     "compiled_code_kernel": "",
     "copy_peak_kernel": "LS",
-    "gate_kernel": "",
+    "blocking_kernel": "",
     "gather_rows_kernel": "LS",
     "multiply_add_peak_kernel": "",
     "preprocess_kernel": "LS",
