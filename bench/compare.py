@@ -125,7 +125,8 @@ def facts(of: Result) -> dict[str, str]:
     """What should be the same in both results."""
     device, build, method = of["device"], of["build"], of["method"]
     # An idle device may not tell whether its clocks are locked; at the end of a run it does.
-    locked = next((of[at]["clocks_locked"] for at in ("at_start", "at_end") if of[at]["clocks_locked"] is not None), None)
+    start, end = of["at_start"]["clocks_locked"], of["at_end"]["clocks_locked"]
+    locked = end if start is None else start
     return {
         "devices": device["name"],
         "instruction sets": device["instruction_set"],

@@ -129,7 +129,8 @@ class Program(support.InFolder):
         self.assertEqual([self.ended(name, content) for name in ("one.svg", "two.svg")], [(0, "")] * 2)
         svg = (self.folder / "one.svg").read_text()
         self.assertEqual(svg, (self.folder / "two.svg").read_text())
-        labels = ["".join(text.itertext()).strip() for text in xml.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+        texts = xml.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+        labels = ["".join(text.itertext()).strip() for text in texts]
         self.assertIn('1  kernels/a<b>&"c"$x$\ufffd', labels)
         self.assertIsNone(re.search(r"<script|@import|<image|@font-face|url\(http", svg))
 
