@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from . import environment
-from .comparison import PAUSE, Disagreement, Setup, say
+from .comparison import PAUSE, Disagreement, say
+from .engines import Setup
 from .report import Engine, Work
 from .work import mean_difference, read_npy
 

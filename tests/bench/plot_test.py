@@ -9,6 +9,7 @@ import re
 import sys
 import unittest
 import xml.etree.ElementTree as xml
+from pathlib import Path
 from unittest import mock
 
 import plot
@@ -16,7 +17,7 @@ import report_test
 import results
 import support
 from peers import report
-from peers.report import Run
+from peers.engines import Setup
 from results import Measurement, Result
 from support import measurement, result, samples_around
 
@@ -29,7 +30,8 @@ def timed(name: str, seconds: float, flop: float = 1e9, byte: float = 1e6) -> Me
 def peers_result() -> Result:
     work = report_test.work()
     work.skipped = {"TVM": "it does not start"}
-    return report.as_result(Run(report_test.MACHINE, report_test.BUILD, "cpu", 2, 3), [work], complete=True)
+    setup = Setup(Path(), Path(), report_test.MACHINE, ["avx2"], [], 2, 3, Path())
+    return report.as_result(setup, report_test.BUILD, [work], complete=True)
 
 
 def texts(axes: "plot.Axes") -> list[str]:
