@@ -23,10 +23,10 @@ std::ifstream open_plain(const std::filesystem::path& path) {
   return file;
 }
 
-bool is_ours(unsigned processor) {
+bool is_allowed(unsigned cpu) {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return true;
-  return processor < CPU_SETSIZE && CPU_ISSET(processor, &allowed);
+  return cpu < CPU_SETSIZE && CPU_ISSET(cpu, &allowed);
 }
 
 double own_seconds() {
@@ -35,31 +35,28 @@ double own_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// cpufreq's kHz of each processor of ours, else /proc/cpuinfo's "cpu MHz"; the mean.
+// The mean of cpufreq's kHz over the allowed CPUs, else of all "cpu MHz" in /proc/cpuinfo.
 std::optional<double> clock_mhz(const std::filesystem::path& proc,
                                 const std::filesystem::path& sys) {
   double sum = 0.0;
   std::size_t count = 0;
-  const auto processors = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
-  for (unsigned processor = 0; processor < processors; ++processor) {
-    std::ifstream file =
-        open_plain(sys / "devices/system/cpu" / ("cpu" + std::to_string(processor)) /
-                   "cpufreq/scaling_cur_freq");
-    double khz = 0.0;
-    if (!is_ours(processor) || !(file >> khz)) continue;
-    sum += khz / 1000.0;
+  const auto add = [&](std::istream& stream, double divisor) {
+    double value = 0.0;
+    if (!(stream >> value)) return;
+    sum += value / divisor;
     ++count;
+  };
+  const auto cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
+  for (unsigned cpu = 0; cpu < cpus; ++cpu) {
+    std::ifstream file = open_plain(sys / "devices/system/cpu" / ("cpu" + std::to_string(cpu)) /
+                                    "cpufreq/scaling_cur_freq");
+    if (is_allowed(cpu)) add(file, 1000.0);
   }
   if (count == 0) {
     std::ifstream file = open_plain(proc / "cpuinfo");
-    for (std::string line; std::getline(file, line);) {
-      if (!line.starts_with("cpu MHz")) continue;
-      std::istringstream value(line.substr(line.find(':') + 1));
-      value.imbue(std::locale::classic());
-      double mhz = 0.0;
-      if (!(value >> mhz)) continue;
-      sum += mhz;
-      ++count;
+    for (std::string word; std::getline(file, word, ':');) {
+      if (word.find("cpu MHz") != std::string::npos) add(file, 1.0);
+      std::getline(file, word);
     }
   }
   if (count == 0) return std::nullopt;
@@ -76,13 +73,13 @@ std::optional<double> busy_seconds(const std::filesystem::path& proc) {
     std::istringstream words(line);
     words.imbue(std::locale::classic());
     std::string name;
-    unsigned processor = 0;
+    unsigned cpu = 0;
     // cpu0 user nice system idle iowait irq softirq steal …
     double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softirq = 0, steal = 0;
     words >> name;
     if (!name.starts_with("cpu") || name.size() < 4) continue;
     std::istringstream number(name.substr(3));
-    if (!(number >> processor) || !is_ours(processor)) continue;
+    if (!(number >> cpu) || !is_allowed(cpu)) continue;
     if (!(words >> user >> nice >> system >> idle >> waiting >> irq >> softirq >> steal)) continue;
     busy = busy.value_or(0.0) + (user + nice + system + irq + softirq + steal) / ticks_per_second;
   }

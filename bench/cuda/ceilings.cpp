@@ -14,6 +14,13 @@ namespace {
 
 constexpr std::size_t pack_bytes = 16;
 
+// The amount of work.
+struct PeakSizes {
+  std::size_t copy_bytes;  // read, and as many written
+  unsigned blocks, steps;  // of the arithmetic
+  double seconds;          // for each ceiling; 0: one run
+};
+
 // The shortest time of one execution; 0 on a device without a timer.
 double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& work,
                 const std::stop_token& stop) {
@@ -97,8 +104,7 @@ bool has(const cuda::Device& device, Precision precision) {
   return !newer || device.compute_capability() >= 80;
 }
 
-}  // namespace
-
+// For the current device: a copy larger than its L2 cache, and blocks for every multiprocessor.
 PeakSizes peak_sizes(const cuda::Device& device) {
   int multiprocessors = 0, cache = 0;
   GRAFT_CUDA_CHECK(
@@ -113,8 +119,12 @@ PeakSizes peak_sizes(const cuda::Device& device) {
           blocks_of_multiprocessor * static_cast<unsigned>(multiprocessors), steps, seconds};
 }
 
-Ceilings measure_ceilings(const DeviceContext& context, const PeakSizes& sizes,
-                          std::span<const Precision> precisions, const std::stop_token& stop) {
+}  // namespace
+
+Ceilings measure_ceilings(const DeviceContext& context, std::span<const Precision> precisions,
+                          const std::stop_token& stop) {
+  constexpr PeakSizes once = {1U << 16U, 2, 8, 0.0};
+  const PeakSizes sizes = context.sampler.has_timer() ? peak_sizes(context.device) : once;
   std::set<Precision> wanted(precisions.begin(), precisions.end());
   wanted.insert(Precision::fp32);
   Ceilings ceilings;

@@ -1,6 +1,5 @@
 #pragma once
-// The ceilings of a GPU: the best of many short runs of the kernels in peaks.h, with checked
-// outputs.
+// The ceilings of a GPU: the best of many short runs of the kernels in peaks.h, with checked outputs.
 
 #include <span>
 #include <stop_token>
@@ -10,18 +9,9 @@
 
 namespace graft::bench {
 
-// The amount of work.
-struct PeakSizes {
-  std::size_t copy_bytes;  // read, and as many written
-  unsigned blocks, steps;  // of the arithmetic
-  double seconds;          // for each ceiling; 0: one run
-};
-// For the current device: a copy larger than its L2 cache, and blocks for every multiprocessor.
-PeakSizes peak_sizes(const cuda::Device& device);
-
-// fp32 is always measured. Throws Error(device) for wrong outputs, and Error(interrupted). Call it
-// inside Device::run.
-Ceilings measure_ceilings(const DeviceContext& context, const PeakSizes& sizes,
-                          std::span<const Precision> precisions, const std::stop_token& stop);
+// fp32 is always measured. Without a timer each kernel runs once, and is checked. Throws
+// Error(device) for wrong outputs, and Error(interrupted). Call it inside Device::run.
+Ceilings measure_ceilings(const DeviceContext& context, std::span<const Precision> precisions,
+                          const std::stop_token& stop);
 
 }  // namespace graft::bench

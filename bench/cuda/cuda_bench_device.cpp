@@ -48,9 +48,6 @@ SamplerOptions sampler_options(const cuda::Device& device, bool has_timer,
   return options;
 }
 
-// One run of each, to check that they work.
-constexpr PeakSizes sizes_without_timer = {1U << 16U, 2, 8, 0.0};
-
 }  // namespace
 
 CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
@@ -113,10 +110,8 @@ std::unique_ptr<Subject> CudaBenchDevice::prepare(const Case& which) {
 }
 
 Ceilings CudaBenchDevice::ceilings(std::span<const Precision> precisions, std::stop_token stop) {
-  return device_.run("the measuring of the GPU's ceilings", [&] {
-    const PeakSizes sizes = has_timer() ? peak_sizes(device_) : sizes_without_timer;
-    return measure_ceilings(context_, sizes, precisions, stop);
-  });
+  return device_.run("the measurement of the GPU's ceilings",
+                     [&] { return measure_ceilings(context_, precisions, stop); });
 }
 
 Conditions CudaBenchDevice::conditions() {

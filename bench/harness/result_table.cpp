@@ -45,7 +45,7 @@ std::string method_text(const Result& result) {
   const Method& method = result.method;
   if (!result.has_timer) return "each case ran once";
   return fmt::format(
-      "{} caches, noise at most {:.2g} %, at least {} samples, at most {:.3g} s a case",
+      "{} caches, noise at most {:.3g} %, at least {} samples, at most {:.3g} s a case",
       name_of(method.cache), 100.0 * method.noise, method.least_samples, method.seconds);
 }
 

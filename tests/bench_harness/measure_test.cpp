@@ -30,10 +30,6 @@ Measurement measured(FakeDevice& device, const Method& method = {}, std::stop_to
   return measure(device, some_case, method, stop, device.time);
 }
 
-Method hot() {
-  return method;
-}
-
 TEST_F(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {
   const Measurement measurement = measured(device);
   EXPECT_EQ(measurement.ended, Ended::settled);
@@ -199,7 +195,7 @@ TEST_F(Measure, WorkThatThrowsEndsAsFailedWithItsSentence) {
   const Measurement later = measured(device, endless);
   EXPECT_EQ(later.ended, Ended::failed);
   EXPECT_EQ(later.failure, "It fell off the bus.");
-  EXPECT_FALSE(later.samples.empty()) << "what was measured stands";
+  EXPECT_FALSE(later.samples.empty()) << "the samples so far are kept";
 }
 
 TEST_F(Measure, AMistakeOfTheProgramIsNotHidden) {

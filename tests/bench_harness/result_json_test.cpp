@@ -109,20 +109,21 @@ TEST(ResultJson, NumbersThatJsonLacksAreRefusedByKey) {
     return error_of([&] { result_json(result); });
   };
   EXPECT_THAT(refusal([](Result& r) { r.measurements[0].samples[4] = std::nan(""); }),
-              HasSubstr("kernels/one: samples: JSON has no number nan"));
+              ::testing::MatchesRegex("kernels/one\\..*: JSON has no number nan"));
   EXPECT_THAT(refusal([](Result& r) {
                 r.measurements[0].what.cost.flop = std::numeric_limits<double>::infinity();
               }),
               HasSubstr("cost.flop: JSON has no number inf"));
   EXPECT_THAT(refusal([](Result& r) { r.at_end.power_watts = std::nan(""); }),
-              HasSubstr("at_end: power_watts"));
+              HasSubstr("at_end.power_watts"));
   EXPECT_THAT(refusal([](Result& r) { r.config = "{"; }), HasSubstr("config"));
 }
 
 TEST(ResultJson, HoldsAnyText) {
   Result result = full_result();
   result.device.name = "caf\xE9 \x01 \"<&";
-  EXPECT_EQ(json_of(result)["device"]["name"], "caf\\xe9 \x01 \"<&");
+  EXPECT_EQ(json_of(result)["device"]["name"], "caf\uFFFD \x01 \"<&")
+      << "invalid UTF-8 is replaced";
 }
 
 TEST(ResultJson, DoesNotDependOnTheLocale) {
