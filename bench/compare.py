@@ -78,13 +78,13 @@ def resampled_median(ascending: list[float], generator: random.Random) -> float:
     low = generator.betavariate(middle, count - middle + 1)
     if count % 2:
         return ascending[int(low * count)]
-    # The next one is the least of the count − middle draws that lie above.
+    # The next one is the least of the count − middle draws above it.
     high = 1 - (1 - low) * generator.random() ** (1 / (count - middle))
     return (ascending[int(low * count)] + ascending[min(int(high * count), count - 1)]) / 2
 
 
 def interval_of_ratio(before: list[float], after: list[float], seed: int = 1) -> tuple[float, float]:
-    """95 % of the ratios of resampled medians lie within: the percentile bootstrap (Efron 1979). The same for the
+    """Holds 95 % of the ratios of resampled medians: the percentile bootstrap (Efron 1979). The same for the
     same samples."""
     generator = random.Random(seed)
     sides = sorted(before), sorted(after)
@@ -125,7 +125,8 @@ def facts(of: Result) -> dict[str, str]:
     """What should be the same in both results."""
     device, build, method = of["device"], of["build"], of["method"]
     # An idle device may not tell whether its clocks are locked; at the end of a run it does.
-    locked = next((of[at]["clocks_locked"] for at in ("at_start", "at_end") if of[at]["clocks_locked"] is not None), None)
+    start, end = of["at_start"]["clocks_locked"], of["at_end"]["clocks_locked"]
+    locked = end if start is None else start
     return {
         "devices": device["name"],
         "instruction sets": device["instruction_set"],

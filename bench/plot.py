@@ -90,7 +90,7 @@ def legend(drawn: list[Result]) -> Panel:
 
 
 def is_counted(one: Measurement) -> bool:
-    return bool(one["samples"] and one["cost"]["flop"] and one["cost"]["bytes"])
+    return not no_times_reason(one) and min(one["cost"]["flop"], one["cost"]["bytes"]) > 0
 
 
 def draw_ceilings(axes: "Axes", ceilings: dict, dashes: object, leftmost: float, rightmost: float) -> None:
@@ -110,8 +110,8 @@ def draw_ceilings(axes: "Axes", ceilings: dict, dashes: object, leftmost: float,
 def roofline(drawn: list[Result], numbers: dict[str, int]) -> Panel:
     points = [(index, one) for index, result in enumerate(drawn) for one in result["measurements"] if is_counted(one)]
     intensities = [one["cost"]["flop"] / one["cost"]["bytes"] for _, one in points]
-    ceilings = [result["ceilings"] for result in drawn]
-    for found in ceilings:
+    ceilings = {index: drawn[index]["ceilings"] for index, _ in points}
+    for found in ceilings.values():
         peaks = found["flop_per_second"].values()
         intensities += [peak / found["bytes_per_second"] for peak in peaks if found["bytes_per_second"] and peak]
 
@@ -120,8 +120,8 @@ def roofline(drawn: list[Result], numbers: dict[str, int]) -> Panel:
         axes.xaxis.set_major_formatter(EngFormatter())
         axes.yaxis.set_major_formatter(EngFormatter(unit="flop/s"))
         axes.set_title("Roofline: lines are the ceilings of the same run, numbers are those of the bars", loc="left")
-        for found, dashes in zip(ceilings, DASHES):
-            draw_ceilings(axes, found, dashes, min(intensities) / 2, max(intensities) * 2)
+        for index, found in ceilings.items():
+            draw_ceilings(axes, found, DASHES[index], min(intensities) / 2, max(intensities) * 2)
         for (index, one), intensity in zip(points, intensities):
             speed = figures(one, ceilings[index])["flop/s"]
             axes.plot(intensity, speed, MARKS[index], color=INK, markerfacecolor="none", gid="point")
@@ -172,7 +172,8 @@ def bars(title: str, unit: str, groups: dict[str, list[Bar]]) -> Panel:
                 y += 1
             y += 0.5
         axes.set_yticks(places, [printable(name) for name in groups])
-        axes.xaxis.set_major_formatter(EngFormatter(unit=unit))
+        if unit:
+            axes.xaxis.set_major_formatter(EngFormatter(unit=unit))
         axes.set_title(f"{printable(title)}, {'linear from 0' if is_linear else 'logarithmic'}", loc="left")
 
     return Panel(ROW * rows, draw)
@@ -255,7 +256,7 @@ def drawing(drawn: list[Result]) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Under another name first, so that nobody sees half a drawing."""
+    """Under another name first, so that there is never half a drawing."""
     kind = path.suffix[1:] or "svg"
     part = path.with_name(f"{path.name}.part")
     with matplotlib.rc_context(STYLE):

@@ -114,7 +114,7 @@ def shown(value: object) -> str:
 
 
 def check_measurement(one: Measurement, head: Result) -> None:
-    """What no run writes is refused; so is a figure that somebody wrote by hand."""
+    """What no run writes is refused; so is a figure that was not measured."""
     if len(one["samples"]) > MOST_SAMPLES:
         raise ResultError(f"samples: there are more than {MOST_SAMPLES}")
     if not all(0 < sample < 1e9 for sample in one["samples"]):

@@ -9,7 +9,7 @@
 # The figures mean something only while nothing else runs.
 . "$(dirname "$0")/common.sh"
 
-seconds=0.5
+seconds=0.3
 peers=true
 quick=()
 options=(--rounds 5)

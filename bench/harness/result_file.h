@@ -8,7 +8,7 @@
 
 namespace graft::bench {
 
-// bench/results/README.md documents the format; bench/compare.py and bench/plot.py read it.
+// docs/benchmark_results.md documents the format; bench/compare.py and bench/plot.py read it.
 inline constexpr std::string_view result_schema = "graft-bench/2";
 
 // One line for each key and each measurement. Throws Error(usage), with the key, for a number that

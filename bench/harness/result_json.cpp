@@ -1,4 +1,4 @@
-// A result as JSON. bench/results/README.md documents each key.
+// A result as JSON. docs/benchmark_results.md documents each key.
 
 #include <fmt/format.h>
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import environment
-from .engines import EXACT, HEAD_LIMIT, LIMITS, Peer
+from .engines import EXACT, HEAD_LIMIT, LIMITS, Peer, Setup
 from .protocol import Message, Worker, WorkerError
 from .report import Engine, Work
 from .work import FeaturesWork, HeadWork, Values, difference, read_npy
@@ -22,44 +22,11 @@ PAUSE = 0.25
 LISTEN = 0.05
 # Steps without dropout whose losses are compared.
 CHECKED_STEPS = 12
-# What a round lasts on a GPU, whose speed is not known before: long beside the clock and the wait at its end.
+# Of a round on a GPU, whose speed is not known before: long compared with the clock and the wait at its end.
 SECONDS_OF_A_ROUND = 0.5
-
-NAMES_OF_ISAS = {
-    "avx512": "graft/AVX-512", "avx2": "graft/AVX2", "portable": "graft/portable", "auto": "graft/CPU",
-}
-
 
 class Disagreement(Exception):
     """An engine that does not compute what graft does, in a sentence."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What every comparison needs."""
-
-    python: Path  # of the peers' environment
-    worker: Path
-    isas: list[str]
-    peers: list[Peer]
-    threads: int
-    rounds: int
-    scratch: Path
-    device: str = "cpu"  # or "cuda:N"
-    precision: str = "fp32"
-
-    @property
-    def on_gpu(self) -> bool:
-        return self.device != "cpu"
-
-    def grafts(self) -> dict[str, list[str]]:
-        """graft's columns, each with what its worker is started with."""
-        if self.on_gpu:
-            return {f"graft/{self.precision}": [self.device, self.precision]}
-        return {NAMES_OF_ISAS[isa]: ["cpu", isa] for isa in self.isas}
-
-    def limit(self, peer: Peer) -> float:
-        return LIMITS[self.precision] if self.on_gpu else peer.limit
 
 
 @dataclass
@@ -213,22 +180,16 @@ def run_rounds(setup: Setup, everyone: list[Participant], times: int) -> float:
     return heard / listened
 
 
-def measure_peaks(setup: Setup, grafts: list[Participant], peaks: dict[str, dict[str, float]]) -> None:
+def measure_peaks(setup: Setup, grafts: list[Participant]) -> None:
     """The machine's peaks by graft's vector units: the best seen in this run."""
     for one in grafts:
         answer = one.worker.ask({"command": "peak", "threads": setup.threads})
-        best = peaks.setdefault(one.engine.name, {})
+        best = setup.peaks.setdefault(one.engine.name, {})
         for key in ("multiply_add", "memory_read"):
             best[key] = max(best.get(key, 0.0), float(answer[key]))
 
 
-def run(
-    setup: Setup,
-    work: Work,
-    asked: FeaturesWork | HeadWork,
-    peers: list[Peer],
-    peaks: dict[str, dict[str, float]],
-) -> Work:
+def run(setup: Setup, work: Work, asked: FeaturesWork | HeadWork, peers: list[Peer]) -> Work:
     """Fills the work's engines with their rounds; on a GPU, a round has as many executions as fill the time."""
     say(f"{work.name}: {len(setup.grafts()) + len(peers)} engines prepare")
     with ExitStack() as stack:
@@ -240,10 +201,10 @@ def run(
         if setup.on_gpu:
             work.executions = times_of_a_round(everyone[0])
         else:
-            measure_peaks(setup, grafts, peaks)
+            measure_peaks(setup, grafts)
         work.others = run_rounds(setup, everyone, work.executions)
         if not setup.on_gpu:
-            measure_peaks(setup, grafts, peaks)
+            measure_peaks(setup, grafts)
     work.engines = [one.engine for one in everyone]
     return work
 

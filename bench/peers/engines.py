@@ -1,6 +1,7 @@
-"""The engines that take part: names for people, modules, and how far features may be from graft's."""
+"""The engines that take part, how far their features may be from graft's, and the setup of a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 # Of the features' difference, as a share of the largest feature. On the CPU everyone computes fp32; the
 # limit of the engines that transform more coarsely is wider; the figure found is in the report.
@@ -58,7 +59,7 @@ PACKAGES = {"torch": "torch", "onnxruntime": "onnxruntime-gpu", "tensorrt_libs":
 
 
 def chosen(keys: str | None, device: str) -> list[Peer]:
-    """The peers of a list such as "mnn,pytorch:eager"; an engine alone stands for all of its ways, on the CPU
+    """The peers of a list such as "mnn,pytorch:eager"; an engine alone means all of its ways, on the CPU
     for the usual one. All when there is no list. Raises ValueError with a sentence."""
     usual = PEERS if device == "cpu" else GPU_PEERS
     if keys is None:
@@ -77,3 +78,44 @@ def head_peers(peers: list[Peer]) -> list[Peer]:
     """Those that train a head: once for each engine among `peers`."""
     engines = {peer.engine for peer in peers}
     return [peer for peer in HEAD_PEERS if peer.engine in engines]
+
+
+NAMES_OF_ISAS = {
+    "avx512": "graft/AVX-512", "avx2": "graft/AVX2", "portable": "graft/portable", "auto": "graft/CPU",
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every work of a run needs."""
+
+    python: Path  # of the peers' environment
+    worker: Path
+    machine: dict[str, object]  # what the figures are measured on
+    isas: list[str]
+    peers: list[Peer]
+    threads: int
+    rounds: int
+    scratch: Path
+    device: str = "cpu"  # or "cuda:N"
+    precision: str = "fp32"
+    # Of the processor, by graft's columns: the best of this run so far.
+    peaks: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.device != "cpu"
+
+    @property
+    def peak(self) -> float | None:
+        """Of multiply-adds."""
+        return max((found["multiply_add"] for found in self.peaks.values()), default=None)
+
+    def grafts(self) -> dict[str, list[str]]:
+        """graft's columns, each with what its worker is started with."""
+        if self.on_gpu:
+            return {f"graft/{self.precision}": [self.device, self.precision]}
+        return {NAMES_OF_ISAS[isa]: ["cpu", isa] for isa in self.isas}
+
+    def limit(self, peer: Peer) -> float:
+        return LIMITS[self.precision] if self.on_gpu else peer.limit

@@ -120,10 +120,10 @@ def missing_modules(python: Path, modules: set[str]) -> set[str]:
 def run(command: list[str], log: TextIO, hint: str) -> None:
     done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise SetupError(f"'{' '.join(command[1:4])}' failed: {hint}; the whole output is in {log.name}")
+        raise SetupError(f"'{' '.join(command[1:4])}' failed: {hint}; the output is in {log.name}")
 
 
-# What a worker finds set: modules of bench/, nothing written beside them.
+# A worker's variables: modules of bench/, and nothing written next to them.
 SETTINGS = {
     "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -172,7 +172,7 @@ def busy_seconds() -> float:
 
 
 def driver_version(said: Path = Path("/sys/module/nvidia/version")) -> str:
-    """That of the GPU's driver, as the kernel tells it; "unknown" where it does not."""
+    """That of the GPU's driver, from the kernel; "unknown" without it."""
     try:
         return said.read_text().strip()
     except OSError:

@@ -4,7 +4,7 @@ every worker reads, and the search for an engine's fastest way."""
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy
 
@@ -25,7 +25,7 @@ class HeadData:
         sizes = [int(numpy.prod(shape)) for shape in shapes]
         values = numpy.fromfile(work.data, "<f4")
         if values.size != sum(sizes):
-            raise ValueError(f"{work.data} holds {values.size} values where {sum(sizes)} are due")
+            raise ValueError(f"{work.data} holds {values.size} values, not {sum(sizes)}")
         parts = numpy.split(values, numpy.cumsum(sizes)[:-1])
         arrays = [part.reshape(shape) for part, shape in zip(parts, shapes)]
         return HeadData(arrays[0], arrays[1], arrays[2::2], arrays[3::2])
@@ -54,17 +54,10 @@ def fastest(ways: Sequence[Way], run: Callable[[Way], object], times: int = 15) 
     return ways[min(best, key=best.get)]
 
 
-class Trainer(Protocol):
-    """A head with its optimizer, on an engine's own tensors."""
-
-    def step(self, features: object, labels: object) -> object: ...
-
-    def loss_of_step(self, features: object, labels: object) -> float: ...
-
-
 class HeadEngine:
-    """Training steps over the rows in their order, in the quickest of an engine's ways. `tensor` makes an
-    engine's tensor of an array; `trainer` a head with this dropout that trains in this way."""
+    """Training steps over the rows in their order, in the fastest of an engine's ways. `tensor` makes an
+    engine's tensor of an array, `trainer` a head with this dropout that trains in this way. A trainer has `step` and
+    `loss_of_step` of the features and labels of a batch."""
 
     def __init__(
         self,
@@ -72,7 +65,7 @@ class HeadEngine:
         data: HeadData,
         ways: tuple[str, ...],
         tensor: Callable[[numpy.ndarray], object],
-        trainer: Callable[[float, str], Trainer],
+        trainer: Callable[[float, str], object],
     ) -> None:
         self._batches = [tuple(map(tensor, batch)) for batch in data.batches(work.batch)]
         self._new_trainer = trainer
@@ -81,7 +74,7 @@ class HeadEngine:
         self.setting = fastest(ways, lambda way: self._done(trainers[way]))
         self._trainer = trainers[self.setting]
 
-    def _done(self, trainer: Trainer) -> None:
+    def _done(self, trainer: object) -> None:
         trainer.step(*self._batches[0])
         self.synchronise()
 

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from . import environment
-from .comparison import PAUSE, Disagreement, Setup, say
+from .comparison import PAUSE, Disagreement, say
+from .engines import Setup
 from .report import Engine, Work
 from .work import mean_difference, read_npy
 
@@ -16,7 +17,7 @@ EPOCHS = 20
 SECONDS_PER_RUN = 3600.0
 # Between both sides' features of the validation photos, row by row: the mean difference as a share of the
 # mean size. Not the largest difference: TensorFlow decodes a JPEG some levels apart from libjpeg's default,
-# and its "nearest" takes the neighbour of some of the pixels that Pillow's, and graft's, takes. That makes
+# and its "nearest" takes the pixel next to some of those that Pillow's, and graft's, takes. That makes
 # 0.10 on real photos and 0.01 on made ones; rows one place apart make 0.99 and 0.33. The work "features"
 # compares the networks themselves.
 FEATURES_LIMIT = 0.2

@@ -22,6 +22,7 @@ from .work import FeaturesWork, HeadWork
 VERSION = f"{keras.__version__} (TensorFlow {tensorflow.__version__})"
 SIDE, BATCH = 150, 16  # of the recipe
 
+
 def use_threads(threads: int) -> None:
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)

@@ -1,6 +1,6 @@
 """ONNX Runtime: every optimisation of the graph, one pool of threads; on a GPU by CUDA or by TensorRT.
 
-A GPU that does not take all of the graph is an error here: what it leaves out would run on the CPU.
+A GPU that does not take all of the graph is an error here: what it skips would run on the CPU.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ def providers(work: FeaturesWork) -> list[tuple[str, dict[str, str]]]:
 
 
 def load_libraries(wanted: str) -> None:
-    """CUDA's and TensorRT's lie in packages, where the system's loader does not look for them."""
+    """CUDA's and TensorRT's are in packages, where the system's loader does not look for them."""
     if wanted != CPU:
         onnxruntime.preload_dlls()
     if wanted == TENSORRT:

@@ -1,4 +1,4 @@
-"""graft beside the engines that people use, in one run: features, head steps, the whole job.
+"""graft next to the engines that people use, in one run: features, head steps, the complete job.
 
     bench/peers.py                                   everything; the first start installs the peers
     bench/peers.py --work features --peers mnn,ncnn  a part of it
@@ -38,10 +38,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import comparison, environment, job, report
-from .comparison import Disagreement, Setup
-from .engines import LIMITS, PACKAGES, Peer, chosen, head_peers
+from .comparison import Disagreement
+from .engines import LIMITS, PACKAGES, Peer, Setup, chosen, head_peers
 from .protocol import WorkerError
-from .report import Run, Work
+from .report import Work
 from .vgg16 import direct_operations
 from .work import FeaturesWork, HeadWork, write_head_data, write_pictures
 
@@ -168,7 +168,7 @@ def without_packages(python: Path, peers: list[Peer]) -> dict[str, str]:
     return found
 
 
-def features(setup: Setup, weights: Path, run: Run) -> Iterator[Work]:
+def features(setup: Setup, weights: Path) -> Iterator[Work]:
     for side, batch, batches in GPU_SHAPES if setup.on_gpu else SHAPES:
         name = f"features, {side}×{side}, batch {batch}"
         source, clock = "floats", FEATURES_CLOCK
@@ -181,17 +181,17 @@ def features(setup: Setup, weights: Path, run: Run) -> Iterator[Work]:
             side, batch, str(pictures), str(weights), setup.threads, "", setup.device, setup.precision, source=source
         )
         peers = [p for p in setup.peers if setup.precision in p.precisions] if setup.on_gpu else setup.peers
-        yield comparison.run(setup, work, asked, peers, run.peaks)
+        yield comparison.run(setup, work, asked, peers)
 
 
-def head(setup: Setup, run: Run) -> Work:
+def head(setup: Setup) -> Work:
     data = setup.scratch / "head"
     asked = HeadWork(8192, 256, 16, 512, 0.5, 1e-4, str(data), setup.threads, "", setup.device)
     write_head_data(data, asked)
     # Forward and the weight gradient; the frozen features need no gradient.
     operations = 4.0 * asked.batch * asked.inputs * asked.units
     work = Work("training step, 8192→256→1, batch 16", "steps", 1, HEAD_STEPS, operations, HEAD_CLOCK)
-    return comparison.run(setup, work, asked, head_peers(setup.peers), run.peaks)
+    return comparison.run(setup, work, asked, head_peers(setup.peers))
 
 
 def complete_job(setup: Setup, options: argparse.Namespace, weights: Path) -> Work:
@@ -213,18 +213,19 @@ def made_photos(setup: Setup) -> Path:
     return folder
 
 
-def measured(setup: Setup, options: argparse.Namespace, weights: Path, run: Run) -> Iterator[Work]:
+def measured(setup: Setup, options: argparse.Namespace, weights: Path) -> Iterator[Work]:
     if "features" in options.work:
         for precision in options.precision if setup.on_gpu else ["fp32"]:
-            yield from features(replace(setup, precision=precision), weights, run)
+            yield from features(replace(setup, precision=precision), weights)
     if "head" in options.work:
-        yield head(setup, run)
+        yield head(setup)
     if "job" in options.work:
         yield complete_job(setup, options, weights)
 
 
-def prepared(options: argparse.Namespace, cache: Path, here: dict[str, object], scratch: Path) -> Setup:
-    """Adds to `here` what is found of the GPU, before anything is installed."""
+def prepared(options: argparse.Namespace, cache: Path, scratch: Path) -> Setup:
+    """Finds the GPU before anything is installed."""
+    here = environment.machine()
     worker, on_gpu = options.build / WORKER, options.device != "cpu"
     if on_gpu:
         options.precision = usable_precisions(worker, options, here)
@@ -234,34 +235,32 @@ def prepared(options: argparse.Namespace, cache: Path, here: dict[str, object], 
         here["not_installed"] = without_packages(python, peers)
         peers = [peer for peer in peers if peer.name not in here["not_installed"]]
     threads, rounds = options.threads, options.rounds
-    return Setup(python, worker, here["isas"], peers, threads, rounds, scratch, options.device)
+    return Setup(python, worker, here, here["isas"], peers, threads, rounds, scratch, options.device)
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> list[str]:
     """Returns the names of those that were skipped in a work."""
     cache = environment.cache_folder()
     check_start(options, cache)
-    here = environment.machine()
-    setup = prepared(options, cache, here, scratch)
-    print(report.machine_text(here, options.threads), flush=True)
-    run = Run(here, environment.build(PROJECT), options.device, options.threads, options.rounds)
+    setup, build = prepared(options, cache, scratch), environment.build(PROJECT)
+    print(report.machine_text(setup), flush=True)
     works: list[Work] = []
     shown = None
-    for work in measured(setup, options, cache / "vgg16_imagenet.safetensors", run):
+    for work in measured(setup, options, cache / "vgg16_imagenet.safetensors"):
         works.append(work)
-        if run.peak != shown:
-            print(report.peak_text(run.peak))
-            shown = run.peak
-        print(f"\n{report.work_text(work, run.peak)}", flush=True)
+        if setup.peak != shown:
+            print(report.peak_text(setup.peak))
+            shown = setup.peak
+        print(f"\n{report.work_text(work, setup.peak)}", flush=True)
         if options.json:
-            write_json(options.json, report.as_result(run, works, complete=False))
+            write_json(options.json, report.as_result(setup, build, works, complete=False))
     if options.json:
-        write_json(options.json, report.as_result(run, works, complete=True))
+        write_json(options.json, report.as_result(setup, build, works, complete=True))
     return sorted({name for work in works for name in work.skipped})
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Under another name first, so that nobody reads half a file."""
+    """Under another name first, so that there is never half a file."""
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(part, path)

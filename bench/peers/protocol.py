@@ -1,6 +1,6 @@
 """How `bench/peers.py` and its workers talk: one JSON object a line, a request and its answer in turn.
 
-    {"command": "device"}                 → graft's worker only: {"ok": true, "device": …}, when it gives times
+    {"command": "device"}                 → graft's worker only: {"ok": true, "device": …}, when it has a timer
     {"command": "prepare", "work": {…}}   → {"ok": true, "version": …, "setting": …}
     {"command": "check", "output": FILE, …} → {"ok": true}; FILE.npy holds what is to be compared
     {"command": "round", "times": N}      → {"ok": true, "seconds": …}, measured inside the worker, its

@@ -1,7 +1,7 @@
 """PyTorch in the ways that people run it, in inference mode; the head in eager mode.
 
-    eager          planes of one channel after the other
-    channels_last  channels of a pixel beside each other: the way by default, and that of those below
+    eager          NCHW: one feature map after the other
+    channels_last  NHWC: the default, and the layout of the ways below
     compiled       by torch.compile; on a GPU a CUDA graph is recorded and replayed
     amp            weights in fp32, convolutions in fp16 by autocast
 """
@@ -37,7 +37,7 @@ def network(weights: Weights) -> nn.Sequential:
 
 
 def use(threads: int, precision: str) -> None:
-    """Settings of the whole process. PyTorch's convolutions take TF32 unless they are told not to."""
+    """Settings of the process. PyTorch's convolutions take TF32 unless set otherwise."""
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True  # tries out cuDNN's algorithms, once
     torch.backends.cudnn.conv.fp32_precision = "tf32" if precision == "tf32" else "ieee"

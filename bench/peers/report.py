@@ -5,6 +5,8 @@ from statistics import median
 
 import results
 
+from .engines import Setup
+
 FRAMEWORKS = ("ONNX Runtime", "OpenVINO", "PyTorch", "Keras")
 WINOGRAD = ("MNN", "ncnn")
 # Cores. Where other programs used more, the figures are doubtful.
@@ -165,7 +167,8 @@ def work_text(work: Work, peak: float | None) -> str:
     return "\n".join([head, clock, *aligned, *skipped, *map(verdict_line, verdicts(work))])
 
 
-def machine_text(machine: dict[str, object], threads: int) -> str:
+def machine_text(setup: Setup) -> str:
+    machine, threads = setup.machine, setup.threads
     found = f"{machine['processor']}, {machine['cores']} logical processors, {threads} threads, {machine['system']}"
     lines = [f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"]
     if "gpu" in machine:
@@ -183,47 +186,30 @@ def peak_text(peak: float) -> str:
     )
 
 
-@dataclass
-class Run:
-    """What all works of a run have in common."""
-
-    machine: dict[str, object]
-    build: dict[str, object]
-    device: str
-    threads: int
-    rounds: int
-    peaks: dict[str, dict[str, float]] = field(default_factory=dict)  # of the processor, by graft's columns
-
-    @property
-    def peak(self) -> float | None:
-        """Of multiply-adds, the best so far."""
-        return max((found["multiply_add"] for found in self.peaks.values()), default=None)
-
-
-def as_result(run: Run, works: list[Work], complete: bool) -> results.Result:
+def as_result(setup: Setup, build: dict[str, object], works: list[Work], complete: bool) -> results.Result:
     """In the format of graft-bench, docs/benchmark_results.md, with keys of its own."""
-    machine = run.machine
+    machine = setup.machine
     unknown = dict.fromkeys(results.CONDITIONS) | {"throttle_reasons": []}
     device = dict.fromkeys(("driver", "cuda", "cudnn", "instruction_set"), "") | {"memory_bytes": 0}
-    if run.device == "cpu":
+    if not setup.on_gpu:
         device |= {"name": machine["processor"], "instruction_set": machine["isas"][0]}
     else:
         device |= {"name": machine["gpu"], "driver": machine["driver"]}
     return {
         "schema": results.SCHEMA,
         "date": machine["date"],
-        "device": {"device": run.device, **device},
-        "build": run.build,
-        "method": {"cache": "hot", "noise": 0.0, "least_samples": run.rounds, "seconds": 0.0, "warm_up_seconds": 0.0},
+        "device": {"device": setup.device, **device},
+        "build": build,
+        "method": {"cache": "hot", "noise": 0.0, "least_samples": setup.rounds, "seconds": 0.0, "warm_up_seconds": 0.0},
         "has_timer": True,
         "complete": complete,
         "warnings": [],
         "at_start": unknown,
         "at_end": unknown,
-        "ceilings": {"bytes_per_second": 0.0, "flop_per_second": {"fp32": run.peak} if run.peak else {}},
+        "ceilings": {"bytes_per_second": 0.0, "flop_per_second": {"fp32": setup.peak} if setup.peak else {}},
         "config": None,
-        "measurements": [found for work in works for found in measurements(work, run.threads)],
-        "machine": {**machine, "threads": run.threads, "peaks": run.peaks},
+        "measurements": [found for work in works for found in measurements(work, setup.threads)],
+        "machine": {**machine, "threads": setup.threads, "peaks": setup.peaks},
         "targets": [
             {"work": work.name, **asdict(verdict), "reached": verdict.reached}
             for work in works

@@ -32,9 +32,9 @@ class Peer:
         if request["command"] == "prepare":
             return self.prepare(dict(request["work"]))
         if request["command"] not in ("check", "round"):
-            raise ValueError(f"no command is called {request['command']}")
+            raise ValueError(f"unknown command {request['command']}")
         if self._engine is None:
-            raise ValueError(f"{request['command']} came before prepare")
+            raise ValueError(f"{request['command']} before prepare")
         if request["command"] == "round":
             return self.round(request["times"])
         numpy.save(request["output"], self._engine.check(request))
@@ -51,7 +51,7 @@ class Peer:
             asked = HeadWork(**work)
             self._engine = module.Head(asked, HeadData.read(asked))
         else:
-            raise ValueError(f"no work is called {kind}")
+            raise ValueError(f"unknown work {kind}")
         self._engine.run()  # what an engine does at its first batch is no part of a round
         return {
             "version": module.VERSION,

@@ -10,7 +10,7 @@ import compare
 import support
 from compare import compare as compared
 from compare import fails, interval_of_ratio, slower_share
-from results import Measurement, Result
+from results import Result
 from support import measurement, result, samples_around
 
 
@@ -183,10 +183,12 @@ class Program(support.InFolder):
     def test_prints_a_table_and_counts_the_verdicts(self) -> None:
         slow = measurement("kernels/one", samples_around(1.1e-4), warnings=["busy\x1b[2J"])
         before = result(measurement("kernels/one", samples_around(1e-4)), measurement("kernels/two", [1.0]))
-        code, out, error = self.ended(before, result(slow, measurement("kernels/two", []), measurement("kernels/x", [1.0])))
+        after = result(slow, measurement("kernels/two", []), measurement("kernels/x", [1.0]))
+        code, out, error = self.ended(before, after)
         self.assertEqual((code, error), (0, ""))
-        self.assertIn("before  cuda:0 (a made device), commit 0123456789abcdef with changes, 2026-11-24T23:29:52Z\n", out)
-        self.assertRegex(out, r"\nkernels/one  100.\d us  1[01]\d.\d us  1.100  1.09\d to 1.10\d  slower\n    ! after: busy\ufffd")
+        self.assertIn("before  cuda:0 (a made device), commit 0123456789abcdef with changes, 2026-11-24T23:29:52Z", out)
+        self.assertRegex(out, r"\nkernels/one  100.\d us  1[01]\d.\d us  1.100  1.09\d to 1.10\d  slower\n")
+        self.assertIn("\n    ! after: busy\ufffd[2J\n", out)
         self.assertRegex(out, r"\nkernels/two +lost\n    ! after: failed: out of memory\n")
         self.assertIn("\nonly after:\n    kernels/x\n", out)
         self.assertTrue(out.endswith("\n2 cases: 1 slower, 1 lost (same: within 1 %)\n"))
@@ -201,7 +203,8 @@ class Program(support.InFolder):
         self.assertEqual((code, error.count("\n")), (7, 1))
         self.assertEqual(self.ended(FASTER, BEFORE, "--fail-on", "slower:5%")[0], 0)
         # What --fail-on allows is the tolerance when it is less than 1 %.
-        self.assertEqual(self.ended(of(samples_around(1.0)), of(samples_around(1.008)), "--fail-on", "slower:0.5%")[0], 7)
+        before, after = (of(samples_around(median)) for median in (1.0, 1.008))
+        self.assertEqual(self.ended(before, after, "--fail-on", "slower:0.5%")[0], 7)
         code, out, error = self.ended({}, BEFORE)
         self.assertEqual((code, out), (1, ""))
         self.assertRegex(error, "^compare.py: .*before.json: schema: is missing\n$")

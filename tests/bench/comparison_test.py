@@ -14,8 +14,8 @@ from unittest import mock
 import results
 import support
 from peers import comparison, program
-from peers.comparison import Disagreement, Participant, Setup
-from peers.engines import EXACT
+from peers.comparison import Disagreement, Participant
+from peers.engines import EXACT, Setup
 from peers.protocol import WorkerError
 from peers.report import Engine, Work
 from peers.work import FeaturesWork, HeadWork
@@ -83,11 +83,10 @@ class Comparison(WithoutWorkers):
             Participant(Engine(name, limit=EXACT), Fake(name, self.diary, found))
             for name, found in values.items()
         ]
-        setup = Setup(Path(), Path(), ["avx2"], [], 1, 3, self.folder)
-        peaks: dict[str, dict[str, float]] = {}
+        setup = Setup(Path(), Path(), {}, ["avx2"], [], 1, 3, self.folder)
         with mock.patch.object(comparison, "start_all", return_value=everyone):
-            work = comparison.run(setup, Work("", "images", 1, 2, None, ""), asked, [], peaks)
-        return work, peaks
+            work = comparison.run(setup, Work("", "images", 1, 2, None, ""), asked, [])
+        return work, setup.peaks
 
     features = FeaturesWork(32, 1, "", "", 1, "")
     head = HeadWork(4, 2, 1, 2, 0.5, 1e-3, "", 1, "")

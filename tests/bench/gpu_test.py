@@ -14,10 +14,14 @@ import comparison_test
 import results
 import support
 from peers import comparison, environment, program, report
-from peers.comparison import Participant, Setup
-from peers.engines import GPU_PEERS, LIMITS
-from peers.report import Engine, Run, Work
+from peers.comparison import Participant
+from peers.engines import GPU_PEERS, LIMITS, Setup
+from peers.report import Engine, Work
 from peers.work import FeaturesWork, Values, difference, read_npy
+
+
+def on(machine: dict[str, object]) -> Setup:
+    return Setup(Path(), Path(), machine, [], [], 2, 3, Path())
 
 
 class NoGpu(support.InFolder):
@@ -65,7 +69,7 @@ class NoGpu(support.InFolder):
         with mock.patch.object(program, "find_gpu", answer):
             self.assertEqual(program.usable_precisions(Path(), options, here), ["fp32", "fp16"])
         self.assertEqual(here["not_computed"], {"tf32": "tf32 needs sm_80."})
-        self.assertIn("not computed: tf32: tf32 needs sm_80.", report.machine_text(environment.machine() | here, 1))
+        self.assertIn("not computed: tf32: tf32 needs sm_80.", report.machine_text(on(environment.machine() | here)))
 
 
 class Installed(support.InFolder):
@@ -109,13 +113,13 @@ class Comparison(comparison_test.WithoutWorkers):
             Participant(Engine(name, limit=LIMITS[precision]), comparison_test.Fake(name, self.diary, found))
             for name, found in values.items()
         ]
-        setup = Setup(Path(), Path(), [], [], 1, 3, self.folder, "cuda:0", precision)
+        setup = Setup(Path(), Path(), {}, [], [], 1, 3, self.folder, "cuda:0", precision)
         comparison_test.write_npy(str(self.folder / "expected.npy"), [1.0, 4.0])
         expected = read_npy(self.folder / "expected.npy")
         with mock.patch.object(comparison, "start_all", return_value=everyone):
             with mock.patch.object(comparison, "features_on_the_cpu", return_value=expected):
                 work = Work("", "images", 8, 1, None, "")
-                return comparison.run(setup, work, FeaturesWork(32, 8, "", "", 1, ""), [], {})
+                return comparison.run(setup, work, FeaturesWork(32, 8, "", "", 1, ""), [])
 
     def test_graft_is_compared_with_itself_on_the_cpu(self) -> None:
         self.on_gpu("fp32", **{"graft/fp32": [1.0, 4.0001]})
@@ -127,7 +131,7 @@ class Comparison(comparison_test.WithoutWorkers):
         support.write_safetensors(weights, support.known_tensors())
         pictures.write_bytes(support.known_pictures())
         worker = Path(os.environ["GRAFT_BENCH_WORKER"])
-        setup = Setup(Path(), worker, [], [], 1, 3, self.folder, "cuda:0", "fp16")
+        setup = Setup(Path(), worker, {}, [], [], 1, 3, self.folder, "cuda:0", "fp16")
         asked = FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 1, "", "cuda:0", "fp16", source="bytes")
         expected = Values((2, 2, 2, 512), support.known_features())
         self.assertLess(difference(comparison.features_on_the_cpu(setup, asked), expected), 1e-6)
@@ -153,17 +157,17 @@ class Comparison(comparison_test.WithoutWorkers):
         self.assertEqual(comparison.times_of_a_round(graft), 50)
 
     def test_grafts_worker_gets_the_device_and_the_precision(self) -> None:
-        setup = Setup(Path(), Path(), ["avx2"], [], 1, 3, self.folder, "cuda:1", "tf32")
+        setup = Setup(Path(), Path(), {}, ["avx2"], [], 1, 3, self.folder, "cuda:1", "tf32")
         self.assertEqual(setup.grafts(), {"graft/tf32": ["cuda:1", "tf32"]})
-        cpu = Setup(Path(), Path(), ["avx2"], [], 1, 3, self.folder)
+        cpu = Setup(Path(), Path(), {}, ["avx2"], [], 1, 3, self.folder)
         self.assertEqual(cpu.grafts(), {"graft/AVX2": ["cpu", "avx2"]})
 
     def test_each_column_names_its_device_and_precision(self) -> None:
         work = self.on_gpu("fp16", **{"graft/fp16": [1.0, 4.0]})
         work.engines[0].device, work.engines[0].precision = "cuda:0", "fp16"
         here = environment.machine() | {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"X": "install it"}}
-        run = Run(here, environment.build(Path()), "cuda:0", 1, 3)
-        found = results.checked(report.as_result(run, [work], complete=True))
+        setup = Setup(Path(), Path(), here, [], [], 1, 3, self.folder, "cuda:0")
+        found = results.checked(report.as_result(setup, environment.build(Path()), [work], complete=True))
         self.assertEqual((found["device"]["name"], found["device"]["driver"]), ("a GPU", "1.2.3"))
         axes = found["measurements"][0]["axes"]
         self.assertEqual((axes["device"], axes["precision"]), ("cuda:0", "fp16"))
@@ -173,7 +177,7 @@ class Report(support.InFolder):
     def test_names_the_gpu_its_driver_and_what_is_not_installed(self) -> None:
         here = environment.machine() | {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"X": "pip install x"}}
         self.assertEqual(
-            report.machine_text(here, 2).splitlines()[1:], ["a GPU, driver 1.2.3", "not installed: X: pip install x"]
+            report.machine_text(on(here)).splitlines()[1:], ["a GPU, driver 1.2.3", "not installed: X: pip install x"]
         )
 
     def test_the_driver_is_the_kernels_word_or_unknown(self) -> None:

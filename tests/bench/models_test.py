@@ -1,6 +1,8 @@
 import struct
+import tempfile
 import unittest
 from array import array
+from pathlib import Path
 
 import support
 from peers import vgg16
@@ -71,11 +73,12 @@ class WeightsFile(support.InFolder):
 
 
 class Writers(support.InFolder):
-    def setUp(self) -> None:
-        super().setUp()
-        path = self.folder / "weights.safetensors"
-        support.write_safetensors(path, support.known_tensors())
-        self.weights = Weights(path)
+    @classmethod
+    def setUpClass(cls) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "weights.safetensors")
+            support.write_safetensors(path, support.known_tensors())
+            cls.weights = Weights(path)
 
     def onnx_graph(self, precision: str = "fp32", source: str = "floats") -> Fields:
         path = self.folder / "vgg16.onnx"

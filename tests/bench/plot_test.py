@@ -9,6 +9,7 @@ import re
 import sys
 import unittest
 import xml.etree.ElementTree as xml
+from pathlib import Path
 from unittest import mock
 
 import plot
@@ -16,7 +17,7 @@ import report_test
 import results
 import support
 from peers import report
-from peers.report import Run
+from peers.engines import Setup
 from results import Measurement, Result
 from support import measurement, result, samples_around
 
@@ -29,7 +30,8 @@ def timed(name: str, seconds: float, flop: float = 1e9, byte: float = 1e6) -> Me
 def peers_result() -> Result:
     work = report_test.work()
     work.skipped = {"TVM": "it does not start"}
-    return report.as_result(Run(report_test.MACHINE, report_test.BUILD, "cpu", 2, 3), [work], complete=True)
+    setup = Setup(Path(), Path(), report_test.MACHINE, ["avx2"], [], 2, 3, Path())
+    return report.as_result(setup, report_test.BUILD, [work], complete=True)
 
 
 def texts(axes: "plot.Axes") -> list[str]:
@@ -129,7 +131,8 @@ class Program(support.InFolder):
         self.assertEqual([self.ended(name, content) for name in ("one.svg", "two.svg")], [(0, "")] * 2)
         svg = (self.folder / "one.svg").read_text()
         self.assertEqual(svg, (self.folder / "two.svg").read_text())
-        labels = ["".join(text.itertext()).strip() for text in xml.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+        texts = xml.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+        labels = ["".join(text.itertext()).strip() for text in texts]
         self.assertIn('1  kernels/a<b>&"c"$x$\ufffd', labels)
         self.assertIsNone(re.search(r"<script|@import|<image|@font-face|url\(http", svg))
 

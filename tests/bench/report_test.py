@@ -1,9 +1,11 @@
 import json
 import unittest
+from pathlib import Path
 
 import results
 from peers import report
-from peers.report import FRAMEWORKS, WINOGRAD, Engine, Run, Work, ratio, spread, verdicts
+from peers.engines import Setup
+from peers.report import FRAMEWORKS, WINOGRAD, Engine, Work, ratio, spread, verdicts
 
 MACHINE = {
     "processor": "a processor", "cores": 2, "isas": ["avx2"], "system": "a system", "python": "3.11",
@@ -110,10 +112,11 @@ class Verdicts(unittest.TestCase):
 
 class AsResult(unittest.TestCase):
     def setUp(self) -> None:
-        run = Run(MACHINE, BUILD, "cpu", 2, 3, {"graft/AVX2": {"multiply_add": 2e11, "memory_read": 2e10}})
+        peaks = {"graft/AVX2": {"multiply_add": 2e11, "memory_read": 2e10}}
+        setup = Setup(Path(), Path(), MACHINE, ["avx2"], [], 2, 3, Path(), peaks=peaks)
         training = Work("training step", "steps", 1, 60, None, "", [engine("graft/AVX2", 0.6)])
         training.skipped = {"Keras": "Keras: it does not start"}
-        found = json.loads(json.dumps(report.as_result(run, [work(), training], complete=True)))
+        found = json.loads(json.dumps(report.as_result(setup, BUILD, [work(), training], complete=True)))
         self.result = results.checked(found)
         self.by_name = {one["name"]: one for one in self.result["measurements"]}
 

@@ -41,7 +41,7 @@ std::vector<std::string> keys_of(const Json& object) {
   return keys;
 }
 
-// bench/results/README.md documents these; bench/compare.py and bench/plot.py read them.
+// docs/benchmark_results.md documents these; bench/compare.py and bench/plot.py read them.
 TEST(ResultJson, HasTheDocumentedKeys) {
   const Json json = json_of(full_result());
   EXPECT_EQ(json["schema"], "graft-bench/2");
