@@ -1,15 +1,14 @@
 // BMP: uncompressed, 1, 4, 8, 16, 24 and 32 bits, with the BITFIELDS masks of 16 and 32 bits.
-// Read by hand: the header has to be understood to check it, and then the rows are a short loop.
-// Follows Pillow: 5- and 6-bit channels are value·255/maximum, alpha is dropped, and a palette
-// index beyond the palette is a shade of gray.
+// As in Pillow, 5- and 6-bit channels are value·255/maximum, alpha is dropped, and a palette index
+// beyond the palette is black.
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
 #include "engine/image/formats.h"
 
 namespace graft::image {
-
 namespace {
 
 constexpr std::size_t file_header_bytes = 14;
@@ -35,51 +34,56 @@ struct BmpHeader {
 Channel channel_of(std::uint32_t mask) {
   const auto shift = static_cast<std::uint32_t>(mask == 0 ? 0 : std::countr_zero(mask));
   const std::uint32_t maximum = mask >> shift;
-  if (maximum == 0 || maximum > 255 || (maximum & (maximum + 1)) != 0) {
-    throw BadImage("the BMP has colour masks that are not understood");
-  }
+  if (maximum == 0 || maximum > 255 || (maximum & (maximum + 1)) != 0)
+    refuse("the BMP has colour masks that are not supported");
   return {shift, maximum};
 }
 
-void read_masks(Bytes file, std::uint32_t compression, std::size_t mask_offset, BmpHeader& header) {
+void require_header_bytes(Bytes file, std::size_t bytes) {
+  if (file.size() < bytes) refuse("the BMP ends within its header");
+}
+
+std::array<Channel, 3> channels_of(Bytes file, std::uint32_t compression, std::uint32_t bits) {
   if (compression == 3) {
-    if (file.size() < mask_offset + 12) throw BadImage("the BMP ends within its header");
+    constexpr std::size_t mask_offset = file_header_bytes + 40;
+    require_header_bytes(file, mask_offset + 12);
     std::array<std::uint32_t, 3> masks{};
     for (std::size_t i = 0; i < 3; ++i) masks[i] = little_endian_32(file, mask_offset + 4 * i);
-    if (masks != std::array<std::uint32_t, 3>{}) {
-      for (std::size_t i = 0; i < 3; ++i) header.channels[i] = channel_of(masks[i]);
-      return;
-    }
+    if (masks != std::array<std::uint32_t, 3>{})
+      return {channel_of(masks[0]), channel_of(masks[1]), channel_of(masks[2])};
   }
-  header.channels = header.bits == 16
-                        ? std::array{Channel{10, 31}, Channel{5, 31}, Channel{0, 31}}
-                        : std::array{Channel{16, 255}, Channel{8, 255}, Channel{0, 255}};
+  if (bits == 16) return {Channel{10, 31}, Channel{5, 31}, Channel{0, 31}};
+  return {Channel{16, 255}, Channel{8, 255}, Channel{0, 255}};
 }
 
 void check_compression(std::uint32_t compression, std::uint32_t bits) {
-  if (compression == 1 || compression == 2) {
-    throw BadImage("run-length coded BMP is not read; save the image as PNG");
-  }
-  if (compression != 0 && (compression != 3 || (bits != 16 && bits != 32))) {
-    throw BadImage("the BMP's compression " + std::to_string(compression) + " is not read");
-  }
-  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) {
-    throw BadImage("a BMP of " + std::to_string(bits) + " bits a pixel is not read");
-  }
+  if (compression == 1 || compression == 2)
+    refuse("run-length coded BMP is not supported; save the image as PNG");
+  if (compression != 0 && (compression != 3 || (bits != 16 && bits != 32)))
+    refuse("the BMP's compression {} is not supported", compression);
+  constexpr std::array<std::uint32_t, 6> supported = {1, 4, 8, 16, 24, 32};
+  if (std::count(supported.begin(), supported.end(), bits) == 0)
+    refuse("a BMP of {} bits a pixel is not supported", bits);
+}
+
+// Sets where the palette is, and skips it where the header says that the pixels start there: some
+// writers forget it.
+void find_palette(Bytes file, std::uint32_t colours, BmpHeader& header) {
+  header.palette_count = colours == 0 ? 1U << header.bits : std::min(colours, 256U);
+  const std::uint64_t bytes = std::uint64_t{header.palette_count} * header.palette_entry_bytes;
+  if (header.pixel_offset == header.palette_offset) header.pixel_offset += bytes;
+  if (header.palette_offset + bytes > file.size()) refuse("the BMP ends within its palette");
 }
 
 BmpHeader read_header(Bytes file) {
-  if (file.size() < file_header_bytes + 12) throw BadImage("the BMP ends within its header");
-  const std::uint32_t header_bytes = little_endian_32(file, file_header_bytes);
+  constexpr std::size_t at = file_header_bytes;
+  require_header_bytes(file, at + 12);
+  const std::uint32_t header_bytes = little_endian_32(file, at);
   const bool core = header_bytes == 12;
-  if (!core && (header_bytes < 40 || header_bytes > 124)) {
-    throw BadImage("a BMP with a header of " + std::to_string(header_bytes) + " bytes is not read");
-  }
-  if (file.size() < file_header_bytes + header_bytes) {
-    throw BadImage("the BMP ends within its header");
-  }
+  if (!core && (header_bytes < 40 || header_bytes > 124))
+    refuse("a BMP with a header of {} bytes is not supported", header_bytes);
+  require_header_bytes(file, at + header_bytes);
   BmpHeader header;
-  const std::size_t at = file_header_bytes;
   std::uint32_t compression = 0;
   std::uint32_t colours = 0;
   if (core) {
@@ -98,26 +102,15 @@ BmpHeader read_header(Bytes file) {
   }
   check_dimensions(header.width, header.height);
   check_compression(compression, header.bits);
-  if (header.bits >= 16) read_masks(file, compression, at + 40, header);
-
+  if (header.bits >= 16) header.channels = channels_of(file, compression, header.bits);
   header.stride = (std::uint64_t{header.width} * header.bits + 31) / 32 * 4;
   header.pixel_offset = little_endian_32(file, 10);
-  header.palette_offset = file_header_bytes + header_bytes;
-  if (header.bits <= 8) {
-    header.palette_count = colours == 0 ? 1U << header.bits : std::min(colours, 256U);
-    // Some writers forget the palette when they note where the pixels start.
-    const std::uint64_t palette_bytes =
-        std::uint64_t{header.palette_count} * header.palette_entry_bytes;
-    if (header.pixel_offset == header.palette_offset) header.pixel_offset += palette_bytes;
-    if (header.palette_offset + palette_bytes > file.size()) {
-      throw BadImage("the BMP ends within its palette");
-    }
-  }
-  const std::uint64_t need = header.pixel_offset + header.stride * header.height;
-  if (file.size() < need) throw_truncated(file.size(), need, header.width, header.height);
-  if (header.pixel_offset < header.palette_offset) {
-    throw BadImage("the BMP's pixels would start within its header");
-  }
+  header.palette_offset = at + header_bytes;
+  if (header.bits <= 8) find_palette(file, colours, header);
+  check_length(file.size(), header.pixel_offset + header.stride * header.height, header.width,
+               header.height);
+  if (header.pixel_offset < header.palette_offset)
+    refuse("the BMP's pixels would start within its header");
   return header;
 }
 
@@ -146,9 +139,8 @@ void read_colour_row(Bytes row, const BmpHeader& header, std::uint8_t* out) {
   const std::size_t pixel_bytes = header.bits / 8;
   for (std::size_t x = 0; x < header.width; ++x) {
     std::uint32_t pixel = 0;
-    for (std::size_t i = 0; i < pixel_bytes; ++i) {
+    for (std::size_t i = 0; i < pixel_bytes; ++i)
       pixel |= std::uint32_t{byte_at(row, x * pixel_bytes + i)} << (8 * i);
-    }
     for (const Channel& channel : header.channels) {
       *out++ = static_cast<std::uint8_t>((pixel >> channel.shift & channel.maximum) * 255 /
                                          channel.maximum);
@@ -163,7 +155,7 @@ ImageInfo inspect_bmp(Bytes file) {
   return {ImageFormat::bmp, header.width, header.height, false};
 }
 
-Image decode_bmp(Bytes file) {
+Image decode_bmp(Bytes file, const DecodeOptions&) {
   const BmpHeader header = read_header(file);
   Image image = make_image(header.width, header.height);
   const Palette palette = read_palette(file, header);
@@ -171,11 +163,10 @@ Image decode_bmp(Bytes file) {
     const std::size_t stored = header.top_down ? y : header.height - 1 - y;
     const Bytes row = file.subspan(header.pixel_offset + stored * header.stride, header.stride);
     std::uint8_t* out = &image.rgb[y * header.width * 3];
-    if (header.bits <= 8) {
+    if (header.bits <= 8)
       read_palette_row(row, header, palette, out);
-    } else {
+    else
       read_colour_row(row, header, out);
-    }
   }
   return image;
 }

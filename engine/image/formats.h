@@ -1,7 +1,9 @@
 #pragma once
-// Private to the room: what each format offers to image.cpp, and what the formats share.
-// Each inspect_* reads the header and the cheap structure; each decode_* checks the rest. Both
-// throw BadImage. A decode_* checks its own header again: it takes no size on trust.
+// The readers of the image formats, private to the library, and what they share. inspect_* reads
+// the header and the cheap structure; decode_* checks the rest, and its own header again. Both
+// throw BadImage.
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -9,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "engine/image/image.h"
 
@@ -22,31 +25,39 @@ ImageInfo inspect_bmp(Bytes file);
 ImageInfo inspect_pnm(Bytes file);
 ImageInfo inspect_tiff(Bytes file);
 
-// shrink_towards: as in DecodeOptions, in the directions of the stored picture.
-Image decode_jpeg(Bytes file, const std::optional<ImageSize>& shrink_towards);
-Image decode_png(Bytes file, Gray16 gray16);
-Image decode_bmp(Bytes file);
-Image decode_pnm(Bytes file, Gray16 gray16);
-Image decode_tiff(Bytes file, Gray16 gray16);
+Image decode_jpeg(Bytes file, const DecodeOptions& options);
+Image decode_png(Bytes file, const DecodeOptions& options);
+Image decode_bmp(Bytes file, const DecodeOptions& options);
+Image decode_pnm(Bytes file, const DecodeOptions& options);
+Image decode_tiff(Bytes file, const DecodeOptions& options);
 
-// The EXIF block (a TIFF header and its directories, without the "Exif\0\0" before them) that the
-// file carries, or an empty span. TIFF files are their own EXIF: decode_tiff turns them upright.
-Bytes exif_of_jpeg(Bytes file);
-Bytes exif_of_png(Bytes file);
+// The orientation tag of an EXIF block, 1 to 8; 1 (upright) without a block, a tag or a valid value.
+int orientation_of(Bytes exif);
 
-// A longer side makes no sense, and float holds every smaller number exactly.
-inline constexpr std::uint64_t maximum_side = std::uint64_t{1} << 24;
+// Whether the stored rows are the columns of the upright image.
+constexpr bool is_on_its_side(int orientation) {
+  return orientation >= 5 && orientation <= 8;
+}
 
-// Refuses empty images, sides beyond maximum_side and areas beyond maximum_pixels.
+// The image turned so that its stored first row and column are at the top and the left.
+Image upright(Image image, int orientation);
+
+template <typename... Arguments>
+[[noreturn]] void refuse(fmt::format_string<Arguments...> reason, Arguments&&... arguments) {
+  throw BadImage(fmt::format(reason, std::forward<Arguments>(arguments)...));
+}
+
+// Refuses empty images, sides beyond 2^24 and areas beyond maximum_pixels.
 void check_dimensions(std::uint64_t width, std::uint64_t height);
+
+// Refuses a file that has fewer bytes than its width × height pixels need.
+void check_length(std::uint64_t have, std::uint64_t need, std::uint64_t width,
+                  std::uint64_t height);
 
 // An image of this size, after check_dimensions. The pixels are zero.
 Image make_image(std::uint64_t width, std::uint64_t height);
 
-// "the file has 1200 of the 90054 bytes that a 200 x 150 image needs"
-[[noreturn]] void throw_truncated(std::uint64_t have, std::uint64_t need, std::uint64_t width,
-                                  std::uint64_t height);
-
+// The caller has checked that the file is long enough.
 inline std::uint8_t byte_at(Bytes file, std::size_t offset) {
   return std::to_integer<std::uint8_t>(file[offset]);
 }
@@ -66,7 +77,11 @@ inline std::uint32_t big_endian_32(Bytes file, std::size_t offset) {
   return big_endian_16(file, offset) << 16 | big_endian_16(file, offset + 2);
 }
 
-// 16 bits of gray to 8. Pillow's answer, `clip`, is white for almost every real 16-bit image.
+inline void set_gray(std::uint8_t* rgb, std::uint32_t value) {
+  std::fill_n(rgb, 3, static_cast<std::uint8_t>(value));
+}
+
+// 16 bits of gray to 8. `clip` is Pillow's way; it makes almost every real 16-bit image white.
 inline std::uint8_t gray8_of(std::uint32_t value, Gray16 gray16) {
   return static_cast<std::uint8_t>(gray16 == Gray16::clip ? std::min(value, 255U) : value >> 8);
 }

@@ -1,4 +1,4 @@
-// Which format a file is, by its first bytes alone, and the way to that format's reader.
+// The format of a file, by its first bytes, and the call of that format's reader.
 
 #include "engine/image/image.h"
 
@@ -6,16 +6,14 @@
 #include <cctype>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 #include "engine/image/formats.h"
-#include "engine/image/orientation.h"
 
 namespace graft {
-
 namespace image {
-
 namespace {
+
+constexpr std::uint64_t maximum_side = std::uint64_t{1} << 24;  // float holds it exactly
 
 std::string_view beginning_of(Bytes file, std::size_t length) {
   return {reinterpret_cast<const char*>(file.data()), std::min(length, file.size())};
@@ -38,24 +36,24 @@ constexpr std::array signatures = {
     Signature{"MM\0+"sv, ImageFormat::tiff},
 };
 
-// What people find under an image's name and what to call it.
-struct Stranger {
+// Other kinds of files that are found under the name of an image.
+struct OtherKind {
   std::string_view bytes;
   std::size_t offset;
   std::string_view name;
 };
 
-constexpr std::array strangers = {
-    Stranger{"GIF8"sv, 0, "a GIF image"},
-    Stranger{"WEBP"sv, 8, "a WebP image"},
-    Stranger{"ftypavif"sv, 4, "an AVIF image"},
-    Stranger{"ftyphei"sv, 4, "a HEIC image"},
-    Stranger{"ftypmif1"sv, 4, "a HEIF image"},
-    Stranger{"\0\0\0\x0CjP  "sv, 0, "a JPEG 2000 image"},
-    Stranger{"%PDF"sv, 0, "a PDF document"},
-    Stranger{"PK\x03\x04"sv, 0, "a zip archive"},
-    Stranger{"\x1F\x8B"sv, 0, "a gzip file"},
-    Stranger{"version https://git-lfs"sv, 0, "a Git LFS pointer (run: git lfs pull)"},
+constexpr std::array other_kinds = {
+    OtherKind{"GIF8"sv, 0, "a GIF image"},
+    OtherKind{"WEBP"sv, 8, "a WebP image"},
+    OtherKind{"ftypavif"sv, 4, "an AVIF image"},
+    OtherKind{"ftyphei"sv, 4, "a HEIC image"},
+    OtherKind{"ftypmif1"sv, 4, "a HEIF image"},
+    OtherKind{"\0\0\0\x0CjP  "sv, 0, "a JPEG 2000 image"},
+    OtherKind{"%PDF"sv, 0, "a PDF document"},
+    OtherKind{"PK\x03\x04"sv, 0, "a zip archive"},
+    OtherKind{"\x1F\x8B"sv, 0, "a gzip file"},
+    OtherKind{"version https://git-lfs"sv, 0, "a Git LFS pointer (run: git lfs pull)"},
 };
 
 bool is_space(char c) {
@@ -79,23 +77,16 @@ bool is_text(std::string_view start) {
   });
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
-
 std::string what_it_looks_like(Bytes file) {
   const std::string_view start = beginning_of(file, 512);
-  for (const Stranger& stranger : strangers) {
-    if (start.size() > stranger.offset &&
-        start.substr(stranger.offset).starts_with(stranger.bytes)) {
-      return "it starts like " + std::string(stranger.name);
-    }
+  for (const OtherKind& kind : other_kinds) {
+    if (start.size() > kind.offset && start.substr(kind.offset).starts_with(kind.bytes))
+      return "it starts like " + std::string(kind.name);
   }
   std::string_view words = start;
   while (!words.empty() && is_space(words.front())) words.remove_prefix(1);
-  const std::string tag = lower_case(words.substr(0, 16));
+  std::string tag(words.substr(0, 16));
+  for (char& c : tag) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (tag.starts_with("<!doctype html") || tag.starts_with("<html")) {
     return "it starts like an HTML page, perhaps the answer to a failed download";
   }
@@ -105,86 +96,59 @@ std::string what_it_looks_like(Bytes file) {
   return "its first bytes belong to none of them";
 }
 
-ImageFormat require_format(Bytes file) {
-  if (file.empty()) throw BadImage("the file is empty");
+struct Reader {
+  ImageInfo (*inspect)(Bytes);
+  Image (*decode)(Bytes, const DecodeOptions&);
+};
+
+constexpr std::array readers = {Reader{inspect_jpeg, decode_jpeg},  // in the order of ImageFormat
+                                Reader{inspect_png, decode_png}, Reader{inspect_bmp, decode_bmp},
+                                Reader{inspect_pnm, decode_pnm}, Reader{inspect_tiff, decode_tiff}};
+
+const Reader& reader_of(Bytes file) {
+  if (file.empty()) refuse("the file is empty");
   if (file.size() > maximum_image_file_bytes) {
-    throw BadImage("the file has " + std::to_string(file.size()) +
-                   " bytes, more than the limit of " + std::to_string(maximum_image_file_bytes));
+    refuse("the file has {} bytes, more than the limit of {}", file.size(),
+           maximum_image_file_bytes);
   }
-  if (const auto format = format_of(file)) return *format;
-  throw BadImage("not a JPEG, PNG, BMP, PNM or TIFF image: " + what_it_looks_like(file));
+  if (const auto format = format_of(file)) return readers.at(static_cast<std::size_t>(*format));
+  refuse("not a JPEG, PNG, BMP, PNM or TIFF image: {}", what_it_looks_like(file));
 }
 
 }  // namespace
 
 void check_dimensions(std::uint64_t width, std::uint64_t height) {
-  const std::string size = std::to_string(width) + " x " + std::to_string(height);
-  if (width == 0 || height == 0) throw BadImage("the header claims an empty image (" + size + ")");
+  if (width == 0 || height == 0)
+    refuse("the header claims an empty image ({} x {})", width, height);
   if (width > maximum_side || height > maximum_side || width * height > maximum_pixels) {
-    throw BadImage("the header claims " + size + " pixels, more than the limit of " +
-                   std::to_string(maximum_pixels) + " pixels (could be a decompression bomb)");
+    refuse(
+        "the header claims {} x {} pixels, more than the limit of {} pixels (could be a "
+        "decompression bomb)",
+        width, height, maximum_pixels);
   }
+}
+
+void check_length(std::uint64_t have, std::uint64_t need, std::uint64_t width,
+                  std::uint64_t height) {
+  if (have >= need) return;
+  refuse("the file is truncated: it has {} bytes and a {} x {} image needs {}", have, width, height,
+         need);
 }
 
 Image make_image(std::uint64_t width, std::uint64_t height) {
   check_dimensions(width, height);
-  Image image;
-  image.width = static_cast<std::uint32_t>(width);
-  image.height = static_cast<std::uint32_t>(height);
-  image.rgb.resize(width * height * 3);
-  return image;
-}
-
-Image decode_upright_jpeg(Bytes file, std::optional<ImageSize> shrink_towards, int orientation) {
-  if (shrink_towards && is_on_its_side(orientation))
-    std::swap(shrink_towards->height, shrink_towards->width);
-  return upright(decode_jpeg(file, shrink_towards), orientation);
-}
-
-void throw_truncated(std::uint64_t have, std::uint64_t need, std::uint64_t width,
-                     std::uint64_t height) {
-  throw BadImage("the file is truncated: it has " + std::to_string(have) + " bytes and a " +
-                 std::to_string(width) + " x " + std::to_string(height) + " image needs " +
-                 std::to_string(need));
+  return {static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height),
+          std::vector<std::uint8_t>(width * height * 3)};
 }
 
 }  // namespace image
 
 ImageInfo inspect_image(std::span<const std::byte> file) {
-  switch (image::require_format(file)) {
-    case ImageFormat::jpeg:
-      return image::inspect_jpeg(file);
-    case ImageFormat::png:
-      return image::inspect_png(file);
-    case ImageFormat::bmp:
-      return image::inspect_bmp(file);
-    case ImageFormat::pnm:
-      return image::inspect_pnm(file);
-    case ImageFormat::tiff:
-      return image::inspect_tiff(file);
-  }
-  throw BadImage("unknown format");
+  return image::reader_of(file).inspect(file);
 }
 
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options) {
-  const auto orientation = [&](image::Bytes (*exif_of)(image::Bytes)) {
-    return options.exif_orientation ? image::orientation_of(exif_of(file)) : 1;
-  };
-  switch (image::require_format(file)) {
-    case ImageFormat::jpeg:
-      return image::decode_upright_jpeg(file, options.shrink_towards,
-                                        orientation(image::exif_of_jpeg));
-    case ImageFormat::png:
-      return image::upright(image::decode_png(file, options.gray16),
-                            orientation(image::exif_of_png));
-    case ImageFormat::bmp:
-      return image::decode_bmp(file);
-    case ImageFormat::pnm:
-      return image::decode_pnm(file, options.gray16);
-    case ImageFormat::tiff:
-      return image::decode_tiff(file, options.gray16);
-  }
-  throw BadImage("unknown format");
+  return image::reader_of(file).decode(file, options);
 }
 
 }  // namespace graft

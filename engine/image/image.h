@@ -1,10 +1,10 @@
 #pragma once
-// Image files to RGB pixels, as Pillow's convert('RGB') gives them, and Pillow's resize.
-// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), TIFF by libtiff, PNG by stb_image behind
-// checks of our own (structure, dimensions, checksums), uncompressed BMP and binary PNM by hand.
-// Alpha is dropped, palettes are expanded, CMYK is converted as Pillow does. A TIFF is turned
-// upright by its orientation tag, as Pillow 13 does on load, whatever the options say. A file that
-// is not a whole image throws BadImage with the reason, without the path.
+// Image files to RGB pixels, equal to those of Pillow's convert('RGB'), and Pillow's resize.
+// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), TIFF by libtiff, PNG by stb_image after
+// checks of structure, dimensions and checksums, uncompressed BMP and binary PNM by own code.
+// Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow. A TIFF is always turned
+// upright by its orientation tag, as Pillow 13 does on load. An incomplete or invalid file throws
+// BadImage with the reason, without the path.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,16 +47,15 @@ struct DecodeOptions {
   bool exif_orientation = false;
   Gray16 gray16 = Gray16::high_byte;
   // Set: a JPEG is decoded at the smallest of the scales 1/8, 1/4, 1/2 and 1 at which it is still
-  // at least this size in both directions, by an inverse DCT of fewer points; the other formats
-  // come whole. Quicker, and no longer Pillow's pixels (decode_jpeg.cpp says why under no filter):
-  // photos of about 400×360 that go to 150×150 differ by 5 levels of 255 on average after
-  // "nearest", by 2 after the other filters, and single pixels by more than 100.
+  // at least this size in both directions, by an inverse DCT of fewer points. Other formats ignore
+  // it. Faster, but the pixels are no longer Pillow's (jpeg.cpp explains why): photos of about
+  // 400×360 resized to 150×150 differ by 5 levels of 255 on average with "nearest", by 2 with the
+  // other filters, and single pixels by more than 100.
   std::optional<ImageSize> shrink_towards = std::nullopt;
 };
 
-// Reads the header and the structure around it, not the pixels: cheap enough for every file of a
-// data set before the work starts. Width and height are as decode_image gives them without
-// exif_orientation.
+// Reads the header and the structure, not the pixels: cheap enough for every file of a data set
+// before the work starts. Width and height are those of decode_image without exif_orientation.
 ImageInfo inspect_image(std::span<const std::byte> file);
 
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options);

@@ -1,7 +1,5 @@
 // EXIF orientation by libexif, and the eight ways to turn an image.
 
-#include "engine/image/orientation.h"
-
 #include <libexif/exif-data.h>
 
 #include <cstring>
@@ -9,8 +7,9 @@
 #include <utility>
 #include <vector>
 
-namespace graft::image {
+#include "engine/image/formats.h"
 
+namespace graft::image {
 namespace {
 
 constexpr std::size_t maximum_exif_bytes = 65'536;  // what a JPEG segment can hold

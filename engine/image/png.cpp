@@ -1,22 +1,48 @@
-// PNG: the chunks are walked and checked here; stb_image inflates and unfilters.
-// stb_image checks no checksum, and leaves a short palette unset, so it gets a file made of what
-// was checked: IHDR, a palette of 256 entries, all of the IDAT data as one chunk, IEND.
-// Transparency is not among it: alpha is dropped.
+// PNG: chunks are checked here; stb_image inflates and unfilters. stb_image checks no checksum and
+// leaves a short palette unset, so it receives a new file of the checked parts: IHDR, a palette of
+// 256 entries, all IDAT data as one chunk, IEND. Transparency is not among them: alpha is dropped.
 
 #include <zlib.h>
 
 #include <array>
-#include <optional>
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "engine/image/formats.h"
-#include "engine/image/stb_png.h"
+
+namespace {
+
+// stb_image's inflate doubles its buffer for as long as there is data, whatever the dimensions say.
+// Its allocator takes no context, so the bound of the current call is here.
+thread_local std::size_t stb_largest_allocation = 0;
+
+void* stb_bounded_realloc(void* block, std::size_t size) {
+  return size > stb_largest_allocation ? nullptr : std::realloc(block, size);
+}
+
+}  // namespace
+
+#define STBI_MALLOC(size) stb_bounded_realloc(nullptr, size)
+#define STBI_REALLOC(block, size) stb_bounded_realloc(block, size)
+#define STBI_FREE(block) std::free(block)
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS (1 << 24)
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#include <stb_image.h>
+#pragma GCC diagnostic pop
 
 namespace graft::image {
-
 namespace {
 
 constexpr std::size_t signature_bytes = 8;
@@ -32,11 +58,11 @@ struct Chunk {
   bool is_critical() const { return (type[0] & 0x20) == 0; }
 };
 
-std::string printable(std::string_view type) {
+// For a message: any byte may come.
+std::string name_of(std::string_view type) {
   std::string text(type);
-  for (char& c : text) {
-    if (c < '!' || c > '~') c = '?';
-  }
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < '!' || c > '~'; }, '?');
   return text;
 }
 
@@ -48,7 +74,7 @@ class ChunkReader {
     if (rest_.size() < chunk_overhead) throw_ends("the next chunk");
     const std::uint64_t length = big_endian_32(rest_, 0);
     const std::string_view type{reinterpret_cast<const char*>(rest_.data()) + 4, 4};
-    if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + printable(type));
+    if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
     rest_ = rest_.subspan(chunk_overhead + length);
@@ -57,7 +83,7 @@ class ChunkReader {
 
  private:
   [[noreturn]] static void throw_ends(const std::string& where) {
-    throw BadImage("the PNG is truncated: the file ends within " + where);
+    refuse("the PNG is truncated: the file ends within {}", where);
   }
 
   Bytes rest_;
@@ -79,24 +105,14 @@ struct PngHeader {
 };
 
 bool is_known(std::uint32_t colour, std::uint32_t depth) {
-  switch (colour) {
-    case 0:
-      return depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
-    case 3:
-      return depth == 1 || depth == 2 || depth == 4 || depth == 8;
-    case 2:
-    case 4:
-    case 6:
-      return depth == 8 || depth == 16;
-    default:
-      return false;
-  }
+  if (depth == 8) return colour <= 6 && colour != 1 && colour != 5;
+  if (depth == 16) return colour <= 6 && colour % 2 == 0;
+  return (depth == 1 || depth == 2 || depth == 4) && (colour == 0 || colour == 3);
 }
 
 PngHeader read_header(const Chunk& chunk) {
-  if (chunk.type != "IHDR" || chunk.data.size() != 13) {
-    throw BadImage("the PNG does not begin with a header (IHDR)");
-  }
+  if (chunk.type != "IHDR" || chunk.data.size() != 13)
+    refuse("the PNG does not begin with a header (IHDR)");
   PngHeader header;
   header.width = big_endian_32(chunk.data, 0);
   header.height = big_endian_32(chunk.data, 4);
@@ -106,8 +122,7 @@ PngHeader read_header(const Chunk& chunk) {
   check_dimensions(header.width, header.height);
   if (!is_known(header.colour, header.depth) || byte_at(chunk.data, 10) != 0 ||
       byte_at(chunk.data, 11) != 0 || byte_at(chunk.data, 12) > 1) {
-    throw BadImage(
-        "the PNG's header (IHDR) names a colour type, depth or method that does not exist");
+    refuse("the PNG's header (IHDR) has an unknown colour type, depth or method");
   }
   return header;
 }
@@ -122,10 +137,8 @@ struct PngLayout {
 
 void check_checksum(const Chunk& chunk) {
   const uLong crc = crc32_z(0, data_of(chunk.checksummed), chunk.checksummed.size());
-  if (crc != chunk.checksum) {
-    throw BadImage("the PNG is damaged: the checksum of a chunk " + printable(chunk.type) +
-                   " is wrong");
-  }
+  if (crc != chunk.checksum)
+    refuse("the PNG is damaged: the checksum of a chunk {} is wrong", name_of(chunk.type));
 }
 
 void add_chunk(PngLayout& layout, const Chunk& chunk) {
@@ -133,12 +146,11 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
     layout.image_data.push_back(chunk.data);
     layout.image_data_bytes += chunk.data.size();
   } else if (chunk.type == "PLTE") {
-    if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty()) {
-      throw BadImage("the PNG's palette (PLTE) is malformed");
-    }
+    if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty())
+      refuse("the PNG's palette (PLTE) is malformed");
     layout.palette = chunk.data;
   } else if (chunk.is_critical()) {
-    throw BadImage("the PNG has a critical chunk " + printable(chunk.type) + " that is not known");
+    refuse("the PNG has an unknown critical chunk {}", name_of(chunk.type));
   }
 }
 
@@ -153,54 +165,39 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
     if (with_checksums && chunk.is_critical()) check_checksum(chunk);
     add_chunk(layout, chunk);
   }
-  if (layout.header.colour == 3 && layout.palette.empty()) {
-    throw BadImage("the PNG has no palette (PLTE) and needs one");
-  }
+  if (layout.header.colour == 3 && layout.palette.empty())
+    refuse("the PNG has no palette (PLTE) and needs one");
   if (layout.image_data_bytes * largest_deflate_ratio < layout.header.data_bytes()) {
-    throw BadImage("the PNG's " + std::to_string(layout.image_data_bytes) +
-                   " bytes of pixel data (IDAT) cannot hold " +
-                   std::to_string(layout.header.width) + " x " +
-                   std::to_string(layout.header.height) + " pixels");
+    refuse("the PNG's {} bytes of pixel data (IDAT) cannot hold {} x {} pixels",
+           layout.image_data_bytes, layout.header.width, layout.header.height);
   }
   return layout;
 }
 
-void append_chunk_head(std::vector<std::byte>& png, std::string_view type, std::size_t length) {
-  for (int shift = 24; shift >= 0; shift -= 8)
-    png.push_back(static_cast<std::byte>(length >> shift));
-  for (const char c : type) png.push_back(static_cast<std::byte>(c));
-}
-
-// Nobody looks at these checksums.
-void append_checksum(std::vector<std::byte>& png) {
-  png.resize(png.size() + 4);
-}
-
+// Ends in zeros that stb_image does not read.
 std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
-  std::vector<std::byte> png;
-  png.reserve(layout.image_data_bytes + 1024);
-  const auto append = [&](Bytes bytes) { png.insert(png.end(), bytes.begin(), bytes.end()); };
-
+  std::vector<std::byte> png(layout.image_data_bytes + 1024);
+  auto end = png.begin();
+  const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
+  const auto append_chunk = [&](std::string_view type, const std::vector<Bytes>& parts,
+                                std::size_t length) {
+    for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
+    append(std::as_bytes(std::span(type)));
+    const auto checksum = end + static_cast<std::ptrdiff_t>(length);
+    for (const Bytes& part : parts) append(part);
+    end = checksum + 4;  // stb_image does not read it
+  };
   append(file.first(signature_bytes));
-  append_chunk_head(png, "IHDR", layout.header_data.size());
-  append(layout.header_data);
-  append_checksum(png);
-  if (layout.header.colour == 3) {
-    append_chunk_head(png, "PLTE", 768);
-    append(layout.palette);
-    png.resize(png.size() + 768 - layout.palette.size());  // as in Pillow, what it lacks is black
-    append_checksum(png);
-  }
-  append_chunk_head(png, "IDAT", layout.image_data_bytes);
-  for (const Bytes& data : layout.image_data) append(data);
-  append_checksum(png);
-  append_chunk_head(png, "IEND", 0);
-  append_checksum(png);
+  append_chunk("IHDR", {layout.header_data}, layout.header_data.size());
+  // As in Pillow, the missing entries of a palette are black.
+  if (layout.header.colour == 3) append_chunk("PLTE", {layout.palette}, 768);
+  append_chunk("IDAT", layout.image_data, layout.image_data_bytes);
+  append_chunk("IEND", {}, 0);
   return png;
 }
 
-// What stb_image may take at once: the inflated data, doubled when its guess was short (interlacing
-// adds bytes), the pixels with alpha, or the compressed data.
+// The largest single allocation of stb_image: the inflated data, doubled when its guess was short
+// (interlacing adds bytes), the pixels with alpha, or the compressed data.
 std::size_t largest_allocation_of(const PngLayout& layout) {
   const PngHeader& header = layout.header;
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
@@ -210,6 +207,28 @@ std::size_t largest_allocation_of(const PngLayout& layout) {
                    std::uint64_t{8192}});
 }
 
+// By one of stb_image's loaders, with no allocation above the layout's largest. The result has the
+// image's width × height pixels.
+template <typename Sample, typename Load>
+std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const PngLayout& layout,
+                                                   int channels) {
+  const std::vector<std::byte> png = checked_png(file, layout);
+  stb_largest_allocation = largest_allocation_of(layout);
+  int width = 0, height = 0, channels_in_file = 0;
+  Sample* pixels = load(data_of(png), static_cast<int>(png.size()), &width, &height,
+                        &channels_in_file, channels);
+  if (pixels == nullptr) refuse("the PNG cannot be decoded: {}", stbi_failure_reason());
+  return {pixels, &std::free};
+}
+
+Bytes exif_of(Bytes file) {
+  ChunkReader reader(file);
+  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next()) {
+    if (chunk.type == "eXIf") return chunk.data;
+  }
+  return {};
+}
+
 }  // namespace
 
 ImageInfo inspect_png(Bytes file) {
@@ -217,32 +236,20 @@ ImageInfo inspect_png(Bytes file) {
   return {ImageFormat::png, header.width, header.height, header.gray16()};
 }
 
-Image decode_png(Bytes file, Gray16 gray16) {
+Image decode_png(Bytes file, const DecodeOptions& options) {
   const PngLayout layout = read_layout(file, true);
-  const std::vector<std::byte> png = checked_png(file, layout);
-  const std::size_t limit = largest_allocation_of(layout);
-  if (!layout.header.gray16()) {
-    const auto pixels = stb_decode_rgb(png, limit);
-    Image image;
-    image.width = layout.header.width;
-    image.height = layout.header.height;
-    image.rgb.assign(pixels.get(), pixels.get() + std::size_t{image.width} * image.height * 3);
-    return image;
+  Image image{layout.header.width, layout.header.height, {}};
+  const std::size_t pixel_count = std::size_t{image.width} * image.height;
+  if (layout.header.gray16()) {
+    const auto pixels = load<std::uint16_t>(stbi_load_16_from_memory, file, layout, 1);
+    image.rgb.resize(3 * pixel_count);
+    for (std::size_t i = 0; i < pixel_count; ++i)
+      set_gray(&image.rgb[3 * i], gray8_of(pixels.get()[i], options.gray16));
+  } else {
+    const auto pixels = load<std::uint8_t>(stbi_load_from_memory, file, layout, 3);
+    image.rgb.assign(pixels.get(), pixels.get() + 3 * pixel_count);
   }
-  const auto pixels = stb_decode_gray16(png, limit);
-  Image image = make_image(layout.header.width, layout.header.height);
-  for (std::size_t i = 0; i < image.rgb.size() / 3; ++i) {
-    std::fill_n(&image.rgb[3 * i], 3, gray8_of(pixels.get()[i], gray16));
-  }
-  return image;
-}
-
-Bytes exif_of_png(Bytes file) {
-  ChunkReader reader(file);
-  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next()) {
-    if (chunk.type == "eXIf") return chunk.data;
-  }
-  return {};
+  return upright(std::move(image), options.exif_orientation ? orientation_of(exif_of(file)) : 1);
 }
 
 }  // namespace graft::image

@@ -1,15 +1,13 @@
-// Binary PNM: P4 (bits), P5 (gray) and P6 (RGB), with 8 or 16 bits a sample.
-// Read by hand: once the header is checked, the pixels are a copy. Samples are scaled as Pillow
-// does, round(value / maximum · range); gray above 8 bits is 16-bit gray.
+// Binary PNM: P4 (bits), P5 (gray) and P6 (RGB), with 8 or 16 bits a sample. As in Pillow, samples
+// are scaled by round(value / maximum · range), and gray above 8 bits is 16-bit gray.
 
 #include <cmath>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/image/formats.h"
 
 namespace graft::image {
-
 namespace {
 
 struct PnmHeader {
@@ -27,12 +25,12 @@ struct PnmHeader {
   bool gray16() const { return kind == '5' && maximum > 255; }
 };
 
-// Reads the numbers of a header, one after the other, over white space and comments.
+// The numbers of a header, one after the other. Skips white space and comments.
 class HeaderReader {
  public:
   HeaderReader(Bytes file, std::size_t at) : file_(file), at_(at) {}
 
-  std::uint64_t number(const std::string& what) {
+  std::uint64_t number(std::string_view what) {
     skip_space_and_comments();
     std::uint64_t value = 0;
     const std::size_t start = at_;
@@ -40,16 +38,14 @@ class HeaderReader {
       value = value * 10 + (next() - '0');
       ++at_;
     }
-    if (at_ == start)
-      throw BadImage("the PNM header has no number where its " + what + " should be");
+    if (at_ == start) refuse("the PNM header has no number where its {} should be", what);
     return value;
   }
 
   // One white-space byte ends the header; the pixels follow.
   std::size_t end() {
-    if (at_ >= file_.size() || !is_space(next())) {
-      throw BadImage("the PNM header does not end with white space");
-    }
+    if (at_ >= file_.size() || !is_space(next()))
+      refuse("the PNM header does not end with white space");
     return at_ + 1;
   }
 
@@ -75,21 +71,18 @@ class HeaderReader {
 PnmHeader read_header(Bytes file) {
   PnmHeader header;
   header.kind = static_cast<char>(byte_at(file, 1));
-  if (header.kind < '4') {
-    throw BadImage("ASCII PNM (P1, P2, P3) is not read; save the image as binary PNM or PNG");
-  }
+  if (header.kind < '4')
+    refuse("ASCII PNM (P1, P2, P3) is not supported; save the image as binary PNM or PNG");
   HeaderReader reader(file, 2);
   header.width = reader.number("width");
   header.height = reader.number("height");
   if (header.kind != '4') header.maximum = reader.number("largest value");
   header.pixel_offset = reader.end();
-  if (header.maximum == 0 || header.maximum > 65535) {
-    throw BadImage("the PNM's largest value is " + std::to_string(header.maximum) +
-                   " and should be 1 to 65535");
-  }
+  if (header.maximum == 0 || header.maximum > 65535)
+    refuse("the PNM's largest value is {} and should be 1 to 65535", header.maximum);
   check_dimensions(header.width, header.height);
-  const std::uint64_t need = header.pixel_offset + header.row_bytes() * header.height;
-  if (file.size() < need) throw_truncated(file.size(), need, header.width, header.height);
+  check_length(file.size(), header.pixel_offset + header.row_bytes() * header.height, header.width,
+               header.height);
   return header;
 }
 
@@ -113,7 +106,7 @@ ImageInfo inspect_pnm(Bytes file) {
           static_cast<std::uint32_t>(header.height), header.gray16()};
 }
 
-Image decode_pnm(Bytes file, Gray16 gray16) {
+Image decode_pnm(Bytes file, const DecodeOptions& options) {
   const PnmHeader header = read_header(file);
   Image image = make_image(header.width, header.height);
   const Bytes pixels = file.subspan(header.pixel_offset);
@@ -123,12 +116,12 @@ Image decode_pnm(Bytes file, Gray16 gray16) {
       const Bytes row = pixels.subspan(y * header.row_bytes());
       for (std::size_t x = 0; x < header.width; ++x, out += 3) {
         const bool black = (byte_at(row, x / 8) >> (7 - x % 8) & 1) != 0;
-        std::fill_n(out, 3, static_cast<std::uint8_t>(black ? 0 : 255));
+        set_gray(out, black ? 0 : 255);
       }
     }
     return image;
   }
-  const std::vector<std::uint8_t> table = sample_table(header, gray16);
+  const std::vector<std::uint8_t> table = sample_table(header, options.gray16);
   const std::size_t copies = header.kind == '5' ? 3 : 1;  // gray goes to all three channels
   const bool wide = header.sample_bytes() == 2;
   const std::size_t samples = header.width * header.height * header.channels();

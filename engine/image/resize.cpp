@@ -4,10 +4,9 @@
 // a = in/out, cut to an integer. The sum's rounding decides some columns, so it is a sum here too.
 //
 // bilinear, bicubic, lanczos: one pass along rows and one along columns, each rounded to 8 bits, so
-// that their order shows in the pixels: columns go first where the height shrinks by more than
-// twice what the width shrinks by (Pillow 13; older versions always take rows first). A pass that
-// would not change the size is skipped. Rows that the columns' pass will not read are left out of
-// the rows' pass.
+// their order changes pixels. Columns go first if the height shrinks by more than twice what the
+// width shrinks by (Pillow 13; older versions always begin with rows). A pass that would not change
+// the size is skipped, and so are rows that the second pass does not read.
 
 #include <algorithm>
 #include <cstring>
@@ -16,12 +15,9 @@
 
 #include "engine/image/formats.h"
 #include "engine/image/resize_pass.h"
-#include "engine/image/resize_weights.h"
 
 namespace graft {
-
 namespace image {
-
 namespace {
 
 constexpr std::uint32_t maximum_target_side = 65'536;

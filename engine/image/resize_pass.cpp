@@ -9,20 +9,19 @@
 #include <vector>
 
 namespace graft::image {
-
 namespace {
 
 constexpr std::int32_t half = 1 << (fraction_bits - 1);
 
-// Red, green, blue, and one of no use.
+// Red, green, blue, and one unused.
 using Lanes = std::int32_t __attribute__((vector_size(16)));
 
 [[gnu::always_inline]] inline std::uint8_t rounded(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255));
 }
 
-// The row is widened once, for each of its pixels is used several times; one number behind it makes
-// room for the last pixel's fourth.
+// The row is widened once, because each pixel is used several times. wide_row has one number more,
+// for the unused fourth of the last pixel.
 [[gnu::always_inline]] inline void rows_body(const std::uint8_t* in, std::size_t in_width,
                                              std::size_t rows, const Weights& weights,
                                              std::int32_t* wide_row, std::uint8_t* out) {
@@ -79,42 +78,30 @@ using Lanes = std::int32_t __attribute__((vector_size(16)));
                                           const Weights& weights, std::uint8_t* out) {
   columns_body(in, row_bytes, weights, out);
 }
+bool has_avx2(Instructions instructions) {
+  return instructions == Instructions::best && __builtin_cpu_supports("avx2") != 0;
+}
+#else
+constexpr auto rows_avx2 = rows_body;
+constexpr auto columns_avx2 = columns_body;
+constexpr bool has_avx2(Instructions) {
+  return false;
+}
 #endif
 
 }  // namespace
 
-void resize_rows_portable(const std::uint8_t* in, std::size_t in_width, std::size_t rows,
-                          const Weights& weights, std::uint8_t* out) {
-  std::vector<std::int32_t> wide_row(in_width * 3 + 1);
-  rows_body(in, in_width, rows, weights, wide_row.data(), out);
-}
-
-void resize_columns_portable(const std::uint8_t* in, std::size_t row_bytes, const Weights& weights,
-                             std::uint8_t* out) {
-  columns_body(in, row_bytes, weights, out);
-}
-
 void resize_rows(const std::uint8_t* in, std::size_t in_width, std::size_t rows,
-                 const Weights& weights, std::uint8_t* out) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") != 0) {
-    std::vector<std::int32_t> wide_row(in_width * 3 + 1);
-    rows_avx2(in, in_width, rows, weights, wide_row.data(), out);
-    return;
-  }
-#endif
-  resize_rows_portable(in, in_width, rows, weights, out);
+                 const Weights& weights, std::uint8_t* out, Instructions instructions) {
+  std::vector<std::int32_t> wide_row(in_width * 3 + 1);
+  const auto pass = has_avx2(instructions) ? rows_avx2 : rows_body;
+  pass(in, in_width, rows, weights, wide_row.data(), out);
 }
 
 void resize_columns(const std::uint8_t* in, std::size_t row_bytes, const Weights& weights,
-                    std::uint8_t* out) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") != 0) {
-    columns_avx2(in, row_bytes, weights, out);
-    return;
-  }
-#endif
-  resize_columns_portable(in, row_bytes, weights, out);
+                    std::uint8_t* out, Instructions instructions) {
+  const auto pass = has_avx2(instructions) ? columns_avx2 : columns_body;
+  pass(in, row_bytes, weights, out);
 }
 
 }  // namespace graft::image

@@ -1,13 +1,12 @@
-// The filters, sampled and normalised in double in the order that Pillow does it, then rounded.
+// The filters, sampled and normalised in double in Pillow's order, then rounded.
 
-#include "engine/image/resize_weights.h"
+#include "engine/image/resize_pass.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 namespace graft::image {
-
 namespace {
 
 double bilinear(double x) {
@@ -83,9 +82,8 @@ Weights weights_of(Resize filter, std::uint32_t in_size, std::uint32_t out_size)
     weights.first[i] = first;
     weights.count[i] = count;
     std::int32_t* weight = &weights.weight[i * weights.stride];
-    for (std::uint32_t t = 0; t < count; ++t) {
+    for (std::uint32_t t = 0; t < count; ++t)
       weight[t] = fixed_point(sum != 0.0 ? exact[t] / sum : exact[t]);
-    }
   }
   return weights;
 }

@@ -1,7 +1,7 @@
-// TIFF by libtiff, from memory: the first picture of the file, turned upright as its orientation
-// tag says, as Pillow does on load. 8- and 16-bit gray, RGB, palette and CMYK samples are read
-// here, because libtiff's own RGBA reader multiplies colours with alpha and rounds 16 bits. It does
-// serve the rest: fewer than 8 bits, YCbCr.
+// TIFF by libtiff, from memory: the first picture of the file, turned upright by its orientation
+// tag, as Pillow does on load. 8- and 16-bit gray, RGB, palette and CMYK samples are converted here,
+// because libtiff's RGBA reader multiplies colours with alpha and rounds 16 bits. That reader
+// converts the rest: fewer than 8 bits, YCbCr.
 
 #include <tiffio.h>
 
@@ -15,54 +15,40 @@
 #include <vector>
 
 #include "engine/image/formats.h"
-#include "engine/image/orientation.h"
 
 namespace graft::image {
-
 namespace {
 
 constexpr tmsize_t largest_libtiff_allocation = tmsize_t{1} << 29;
 constexpr std::uint64_t largest_tile_pixels = std::uint64_t{1} << 24;
 constexpr std::size_t maximum_samples = 8;
 
-// libtiff's view of the bytes, and its first complaint.
+// The file as libtiff reads it, and libtiff's first error.
 struct Stream {
   Bytes file;
   std::uint64_t position = 0;
   std::string error;
 };
 
-Stream& stream_of(thandle_t handle) {
+Stream& stream_of(void* handle) {
   return *static_cast<Stream*>(handle);
 }
 
 tmsize_t read_stream(thandle_t handle, void* target, tmsize_t size) {
   Stream& stream = stream_of(handle);
   if (size <= 0 || stream.position >= stream.file.size()) return 0;
-  const auto wanted = static_cast<std::uint64_t>(size);
-  const std::uint64_t count = std::min(wanted, stream.file.size() - stream.position);
+  const std::uint64_t count =
+      std::min(static_cast<std::uint64_t>(size), stream.file.size() - stream.position);
   std::memcpy(target, stream.file.data() + stream.position, count);
   stream.position += count;
   return static_cast<tmsize_t>(count);
-}
-
-tmsize_t write_nothing(thandle_t, void*, tmsize_t) {
-  return 0;
 }
 
 toff_t seek_stream(thandle_t handle, toff_t offset, int whence) {
   Stream& stream = stream_of(handle);
   if (whence == SEEK_CUR) offset += stream.position;
   if (whence == SEEK_END) offset += stream.file.size();
-  stream.position = offset;
-  return offset;
-}
-
-int close_nothing(thandle_t) {
-  return 0;
-}
-toff_t size_of_stream(thandle_t handle) {
-  return stream_of(handle).file.size();
+  return stream.position = offset;
 }
 
 int map_stream(thandle_t handle, void** base, toff_t* size) {
@@ -72,18 +58,12 @@ int map_stream(thandle_t handle, void** base, toff_t* size) {
   return 1;
 }
 
-void unmap_nothing(thandle_t, void*, toff_t) {}
-
 int keep_error(TIFF*, void* user, const char*, const char* format, va_list arguments) {
-  std::string& error = stream_of(user).error;
   std::array<char, 256> text{};
   std::vsnprintf(text.data(), text.size(), format, arguments);
+  std::string& error = stream_of(user).error;
   if (error.empty()) error = text.data();
   return 1;  // handled: nothing goes to stderr
-}
-
-int drop_warning(TIFF*, void*, const char*, const char*, va_list) {
-  return 1;
 }
 
 struct TiffHeader {
@@ -104,7 +84,7 @@ struct TiffHeader {
   bool gray16() const { return is_gray() && bits == 16 && samples == 1; }
 };
 
-// How many bytes of samples one byte of the file can stand for at most; 0: no telling.
+// The largest number of bytes of samples that one byte of the file can hold; 0: unknown.
 std::uint64_t largest_ratio_of(std::uint16_t compression) {
   switch (compression) {
     case COMPRESSION_NONE:
@@ -127,10 +107,13 @@ class TiffFile {
         TIFFOpenOptionsAlloc(), &TIFFOpenOptionsFree);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), largest_libtiff_allocation);
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, &stream_);
-    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), drop_warning, &stream_);
-    tiff_.reset(TIFFClientOpenExt("", "r", &stream_, read_stream, write_nothing, seek_stream,
-                                  close_nothing, size_of_stream, map_stream, unmap_nothing,
-                                  options.get()));
+    TIFFOpenOptionsSetWarningHandlerExtR(
+        options.get(), [](TIFF*, void*, const char*, const char*, va_list) { return 1; }, nullptr);
+    tiff_.reset(TIFFClientOpenExt(
+        "", "r", &stream_, read_stream, [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; },
+        seek_stream, [](thandle_t) { return 0; },
+        [](thandle_t handle) -> toff_t { return stream_of(handle).file.size(); }, map_stream,
+        [](thandle_t, void*, toff_t) {}, options.get()));
     if (!tiff_) fail();
     read_header();
   }
@@ -144,8 +127,8 @@ class TiffFile {
   const TiffHeader& header() const { return header_; }
 
   [[noreturn]] void fail() const {
-    throw BadImage("the TIFF is damaged or truncated: " +
-                   (stream_.error.empty() ? "it cannot be read" : stream_.error));
+    refuse("the TIFF is damaged or truncated: {}",
+           stream_.error.empty() ? "it cannot be read" : stream_.error);
   }
 
  private:
@@ -156,9 +139,8 @@ class TiffFile {
   void read_header() {
     TIFF* tiff = handle();
     if (TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &header_.width) == 0 ||
-        TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &header_.height) == 0) {
-      throw BadImage("the TIFF does not say how large its image is");
-    }
+        TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &header_.height) == 0)
+      refuse("the TIFF does not say how large its image is");
     check_dimensions(header_.width, header_.height);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &header_.bits);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &header_.samples);
@@ -166,9 +148,8 @@ class TiffFile {
     TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &header_.compression);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &header_.format);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &header_.orientation);
-    if (TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &header_.photometric) == 0) {
+    if (TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &header_.photometric) == 0)
       header_.photometric = header_.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
-    }
     std::uint16_t extra_count = 0;
     std::uint16_t* extra = nullptr;
     TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
@@ -177,21 +158,16 @@ class TiffFile {
   }
 
   void check_plausible() const {
-    if (header_.samples == 0 || header_.samples > maximum_samples) {
-      throw BadImage("a TIFF of " + std::to_string(header_.samples) +
-                     " samples a pixel is not read");
-    }
-    if (header_.format != SAMPLEFORMAT_UINT && header_.format != SAMPLEFORMAT_VOID) {
-      throw BadImage("a TIFF of signed or floating-point samples is not read; save it with 8 bits");
-    }
+    if (header_.samples == 0 || header_.samples > maximum_samples)
+      refuse("a TIFF of {} samples a pixel is not supported", header_.samples);
+    if (header_.format != SAMPLEFORMAT_UINT && header_.format != SAMPLEFORMAT_VOID)
+      refuse("a TIFF of signed or floating-point samples is not supported; save it with 8 bits");
     const std::uint64_t ratio = largest_ratio_of(header_.compression);
     if (ratio == 0) return;
     const std::uint64_t chroma_shared = header_.photometric == PHOTOMETRIC_YCBCR ? 16 : 1;
     const std::uint64_t need = std::uint64_t{header_.width} * header_.height * header_.samples *
                                header_.bits / 8 / chroma_shared / ratio;
-    if (stream_.file.size() < need) {
-      throw_truncated(stream_.file.size(), need, header_.width, header_.height);
-    }
+    check_length(stream_.file.size(), need, header_.width, header_.height);
   }
 
   Stream stream_;
@@ -218,42 +194,38 @@ bool samples_are_read_here(const TiffFile& file) {
   }
 }
 
-// How many samples of a pixel decide its colour.
+// The number of samples of a pixel that its colour depends on.
 std::size_t colours_of(const TiffHeader& header) {
   if (header.is_gray() || header.photometric == PHOTOMETRIC_PALETTE) return 1;
   return header.photometric == PHOTOMETRIC_SEPARATED || header.associated_alpha ? 4 : 3;
 }
 
-// Refuses the kinds of TIFF that are not read, before any pixel is.
+// Refuses unsupported kinds of TIFF before any pixel is read.
 void check_kind(const TiffFile& file) {
   const TiffHeader& header = file.header();
   if (!samples_are_read_here(file)) {
     std::array<char, 1024> reason{};
-    if (header.photometric == PHOTOMETRIC_CIELAB || header.photometric == PHOTOMETRIC_ICCLAB) {
-      throw BadImage("a TIFF of Lab colours is not read; save it as RGB");
-    }
-    if (TIFFRGBAImageOK(file.handle(), reason.data()) == 0) {
-      throw BadImage("this kind of TIFF is not read: " + std::string(reason.data()));
-    }
+    if (header.photometric == PHOTOMETRIC_CIELAB || header.photometric == PHOTOMETRIC_ICCLAB)
+      refuse("a TIFF of Lab colours is not supported; save it as RGB");
+    if (TIFFRGBAImageOK(file.handle(), reason.data()) == 0)
+      refuse("this kind of TIFF is not supported: {}", reason.data());
     return;
   }
-  if (header.samples < colours_of(header)) {
-    throw BadImage("the TIFF has fewer samples a pixel than its colours need");
-  }
+  if (header.samples < colours_of(header))
+    refuse("the TIFF has fewer samples a pixel than its colours need");
   std::array<std::uint16_t*, 3> map{};
   if (header.photometric == PHOTOMETRIC_PALETTE &&
       (header.bits != 8 ||
-       TIFFGetField(file.handle(), TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]) == 0)) {
-    throw BadImage("the TIFF's palette is missing or not of 8 bits");
-  }
+       TIFFGetField(file.handle(), TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]) == 0))
+    refuse("the TIFF's palette is missing or not of 8 bits");
 }
 
-// Strips and tiles alike: the image is cut into blocks of one size.
+// Strips or tiles: blocks of one size that cover the image.
 struct Blocks {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   bool tiled = false;
-  std::size_t bytes = 0;  // of one decoded block, of one plane when the planes are separate
+  std::size_t bytes = 0;  // of one decoded block, of one channel if the channels are separate
 };
 
 Blocks blocks_of(const TiffFile& file) {
@@ -270,9 +242,8 @@ Blocks blocks_of(const TiffFile& file) {
     blocks.height = std::min(blocks.height, header.height);
   }
   const std::uint64_t pixels = std::uint64_t{blocks.width} * blocks.height;
-  if (pixels == 0 || (blocks.tiled && pixels > largest_tile_pixels)) {
-    throw BadImage("the TIFF's tiles or strips have an impossible size");
-  }
+  if (pixels == 0 || (blocks.tiled && pixels > largest_tile_pixels))
+    refuse("the TIFF's tiles or strips have an impossible size");
   const std::size_t samples = header.planar == PLANARCONFIG_SEPARATE ? 1 : header.samples;
   blocks.bytes = pixels * samples * header.bits / 8;
   const tmsize_t libtiff_bytes = blocks.tiled ? TIFFTileSize(tiff) : TIFFStripSize(tiff);
@@ -288,8 +259,8 @@ class SampleReader {
     separate_ = header_.planar == PLANARCONFIG_SEPARATE;
     TIFFGetField(file.handle(), TIFFTAG_COLORMAP, &colour_map_[0], &colour_map_[1],
                  &colour_map_[2]);
-    planes_.resize(separate_ ? colours_of(header_) : 1);
-    for (auto& plane : planes_) plane.resize(blocks_.bytes);
+    channels_.resize(separate_ ? colours_of(header_) : 1);
+    for (auto& channel : channels_) channel.resize(blocks_.bytes);
   }
 
   Image read() {
@@ -306,9 +277,8 @@ class SampleReader {
  private:
   void read_block(std::uint32_t x, std::uint32_t y) {
     TIFF* tiff = file_.handle();
-    for (std::size_t plane = 0; plane < planes_.size(); ++plane) {
-      const auto sample = static_cast<std::uint16_t>(plane);
-      auto* target = planes_[plane].data();
+    for (std::uint16_t sample = 0; sample < channels_.size(); ++sample) {
+      auto* target = channels_[sample].data();
       const auto size = static_cast<tmsize_t>(blocks_.bytes);
       const tmsize_t count =
           blocks_.tiled
@@ -319,11 +289,11 @@ class SampleReader {
   }
 
   std::uint32_t sample(std::size_t pixel, std::size_t index) const {
-    const auto& plane = planes_[separate_ ? index : 0];
+    const auto& channel = channels_[separate_ ? index : 0];
     const std::size_t at = separate_ ? pixel : pixel * header_.samples + index;
-    if (header_.bits == 8) return plane[at];
+    if (header_.bits == 8) return channel[at];
     std::uint16_t value = 0;
-    std::memcpy(&value, &plane[2 * at], 2);
+    std::memcpy(&value, &channel[2 * at], 2);
     return value;
   }
 
@@ -350,18 +320,15 @@ class SampleReader {
         if (header_.photometric == PHOTOMETRIC_MINISWHITE) value = white - value;
         if (header_.bits == 16)
           value = header_.samples == 1 ? gray8_of(value, gray16_) : value >> 8;
-        std::fill_n(out, 3, static_cast<std::uint8_t>(value));
-        return;
+        return set_gray(out, value);
       }
       case PHOTOMETRIC_PALETTE:
-        for (std::size_t c = 0; c < 3; ++c) {
+        for (std::size_t c = 0; c < 3; ++c)
           out[c] = static_cast<std::uint8_t>(colour_map_[c][sample(pixel, 0)] >> 8);
-        }
         return;
       case PHOTOMETRIC_SEPARATED:
-        for (std::size_t c = 0; c < 3; ++c) {
+        for (std::size_t c = 0; c < 3; ++c)
           out[c] = light_of_ink(sample8(pixel, c), sample8(pixel, 3));
-        }
         return;
       default:
         convert_rgb(pixel, out);
@@ -382,7 +349,7 @@ class SampleReader {
   Blocks blocks_;
   bool separate_ = false;
   std::array<std::uint16_t*, 3> colour_map_{};
-  std::vector<std::vector<std::uint8_t>> planes_;
+  std::vector<std::vector<std::uint8_t>> channels_;  // of a block; one if they are interleaved
 };
 
 Image read_by_libtiff(const TiffFile& file) {
@@ -392,9 +359,8 @@ Image read_by_libtiff(const TiffFile& file) {
   Image image = make_image(header.width, header.height);
   std::vector<std::uint32_t> raster(std::size_t{header.width} * header.height);
   if (TIFFReadRGBAImageOriented(tiff, header.width, header.height, raster.data(),
-                                ORIENTATION_TOPLEFT, 1) == 0) {
+                                ORIENTATION_TOPLEFT, 1) == 0)
     file.fail();
-  }
   std::uint8_t* out = image.rgb.data();
   for (const std::uint32_t pixel : raster) {
     *out++ = static_cast<std::uint8_t>(TIFFGetR(pixel));
@@ -411,15 +377,15 @@ ImageInfo inspect_tiff(Bytes bytes) {
   check_kind(file);
   const TiffHeader& header = file.header();
   ImageInfo info{ImageFormat::tiff, header.width, header.height, header.gray16()};
-  if (header.orientation >= 5 && header.orientation <= 8) std::swap(info.width, info.height);
+  if (is_on_its_side(header.orientation)) std::swap(info.width, info.height);
   return info;
 }
 
-Image decode_tiff(Bytes bytes, Gray16 gray16) {
+Image decode_tiff(Bytes bytes, const DecodeOptions& options) {
   const TiffFile file(bytes);
   check_kind(file);
-  Image image =
-      samples_are_read_here(file) ? SampleReader(file, gray16).read() : read_by_libtiff(file);
+  Image image = samples_are_read_here(file) ? SampleReader(file, options.gray16).read()
+                                            : read_by_libtiff(file);
   return upright(std::move(image), file.header().orientation);
 }
 

@@ -12,7 +12,7 @@ struct BmpOptions {
   Bytes palette = {};
 };
 
-// 3 × 2 pixels; `rows` as they stand in the file.
+// 3 × 2 pixels; `rows` as stored in the file.
 Bytes small_bmp(const BmpOptions& options, const std::vector<std::uint8_t>& rows) {
   const std::size_t offset = 54 + 4 * options.masks.size() + options.palette.size();
   Bytes file = bytes_of("BM");

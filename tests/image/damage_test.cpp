@@ -83,7 +83,7 @@ TEST(Damage, TruncationAnywhereIsRefused) {
     ASSERT_TRUE(decodes(file)) << name;
     for (std::size_t size = 0; size + 1 < file.size(); ++size) {
       const bool decoded = decodes(Bytes(file.begin(), file.begin() + size));
-      // libtiff's directory may stand before the pixels; what is cut may be padding only.
+      // A TIFF may have its directory before the pixels, so that only padding is cut off.
       ASSERT_FALSE(decoded && name.find("TIFF") == std::string::npos) << name << " at " << size;
     }
   }

@@ -1,4 +1,4 @@
-// The two passes against a naive sum in 64 bits, with the machine's best instructions and with
+// The two passes against a reference sum in 64 bits, with the machine's best instructions and with
 // portable ones, over widths that leave every tail.
 
 #include "engine/image/resize_pass.h"
@@ -9,8 +9,8 @@ namespace graft::image {
 
 namespace {
 
-std::uint8_t naive_sum(const std::uint8_t* in, std::size_t step, const Weights& weights,
-                       std::size_t position) {
+std::uint8_t reference_sum(const std::uint8_t* in, std::size_t step, const Weights& weights,
+                           std::size_t position) {
   std::int64_t sum = std::int64_t{1} << (fraction_bits - 1);
   for (std::size_t t = 0; t < weights.count[position]; ++t) {
     sum += std::int64_t{in[(weights.first[position] + t) * step]} * weights.of(position)[t];
@@ -19,24 +19,24 @@ std::uint8_t naive_sum(const std::uint8_t* in, std::size_t step, const Weights& 
       std::clamp<std::int64_t>(sum >> fraction_bits, std::int64_t{0}, std::int64_t{255}));
 }
 
-std::vector<std::uint8_t> naive_rows(const Image& image, const Weights& weights) {
+std::vector<std::uint8_t> reference_rows(const Image& image, const Weights& weights) {
   std::vector<std::uint8_t> out;
   for (std::size_t y = 0; y < image.height; ++y) {
     for (std::size_t x = 0; x < weights.size(); ++x) {
       for (std::size_t c = 0; c < 3; ++c) {
-        out.push_back(naive_sum(&image.rgb[y * image.width * 3 + c], 3, weights, x));
+        out.push_back(reference_sum(&image.rgb[y * image.width * 3 + c], 3, weights, x));
       }
     }
   }
   return out;
 }
 
-std::vector<std::uint8_t> naive_columns(const Image& image, const Weights& weights) {
+std::vector<std::uint8_t> reference_columns(const Image& image, const Weights& weights) {
   const std::size_t row_bytes = std::size_t{image.width} * 3;
   std::vector<std::uint8_t> out;
   for (std::size_t y = 0; y < weights.size(); ++y) {
     for (std::size_t x = 0; x < row_bytes; ++x) {
-      out.push_back(naive_sum(&image.rgb[x], row_bytes, weights, y));
+      out.push_back(reference_sum(&image.rgb[x], row_bytes, weights, y));
     }
   }
   return out;
@@ -44,32 +44,33 @@ std::vector<std::uint8_t> naive_columns(const Image& image, const Weights& weigh
 
 }  // namespace
 
-TEST(ResizePass, RowsAreTheNaiveSum) {
+TEST(ResizePass, RowsAreTheReferenceSum) {
   for (std::uint32_t width = 1; width <= 40; ++width) {
     const Image image = test::noise_image(width, 3);
     for (const std::uint32_t target : {1U, 7U, 32U, 61U}) {
       const Weights weights = weights_of(Resize::lanczos, width, target);
-      const std::vector<std::uint8_t> expected = naive_rows(image, weights);
+      const std::vector<std::uint8_t> expected = reference_rows(image, weights);
       std::vector<std::uint8_t> best(expected.size());
       std::vector<std::uint8_t> portable(expected.size());
       resize_rows(image.rgb.data(), width, 3, weights, best.data());
-      resize_rows_portable(image.rgb.data(), width, 3, weights, portable.data());
+      resize_rows(image.rgb.data(), width, 3, weights, portable.data(), Instructions::portable);
       EXPECT_EQ(best, expected) << width << " to " << target;
       EXPECT_EQ(portable, expected) << width << " to " << target;
     }
   }
 }
 
-TEST(ResizePass, ColumnsAreTheNaiveSum) {
+TEST(ResizePass, ColumnsAreTheReferenceSum) {
   for (std::uint32_t width = 1; width <= 24; ++width) {  // 3 to 72 bytes: strips of 32 and tails
     const Image image = test::noise_image(width, 29);
     for (const std::uint32_t target : {1U, 13U, 50U}) {
       const Weights weights = weights_of(Resize::bicubic, image.height, target);
-      const std::vector<std::uint8_t> expected = naive_columns(image, weights);
+      const std::vector<std::uint8_t> expected = reference_columns(image, weights);
       std::vector<std::uint8_t> best(expected.size());
       std::vector<std::uint8_t> portable(expected.size());
       resize_columns(image.rgb.data(), width * std::size_t{3}, weights, best.data());
-      resize_columns_portable(image.rgb.data(), width * std::size_t{3}, weights, portable.data());
+      resize_columns(image.rgb.data(), width * std::size_t{3}, weights, portable.data(),
+                     Instructions::portable);
       EXPECT_EQ(best, expected) << width << " to " << target;
       EXPECT_EQ(portable, expected) << width << " to " << target;
     }

@@ -60,11 +60,6 @@ TEST(Resize, KeepsAFlatImageFlat) {
   }
 }
 
-TEST(Resize, CopiesAnImageThatHasTheSizeAlready) {
-  const Image image = noise_image(12, 7);
-  EXPECT_EQ(resized(image, Resize::lanczos, {7, 12}), image.rgb);
-}
-
 TEST(Resize, RefusesSizesThatDoNotFitTogether) {
   const Image image = noise_image(4, 4);
   std::vector<std::uint8_t> target(2 * 2 * 3);

@@ -107,51 +107,16 @@ TEST(Tiff, CmykIsInkNotInverted) {
 
 TEST(Tiff, OrientationAlwaysTurnsIt) {
   const Image image = noise_image(width, height);
-  const auto pixel = [](const Image& of, std::size_t x, std::size_t y) {
-    const std::uint8_t* at = &of.rgb[(y * of.width + x) * 3];
-    return std::vector<std::uint8_t>(at, at + 3);
-  };
-  // Where the stored pixel (x, y) stands in the upright image.
-  struct Place {
-    std::size_t x, y;
-  };
-  const auto place_of = [](int orientation, std::size_t x, std::size_t y) -> Place {
-    const std::size_t right = width - 1 - x;
-    const std::size_t below = height - 1 - y;
-    switch (orientation) {
-      case 2:
-        return {right, y};
-      case 3:
-        return {right, below};
-      case 4:
-        return {x, below};
-      case 5:
-        return {y, x};
-      case 6:
-        return {below, x};
-      case 7:
-        return {below, right};
-      case 8:
-        return {y, right};
-      default:
-        return {x, y};
-    }
-  };
   for (int orientation = 1; orientation <= 8; ++orientation) {
+    SCOPED_TRACE(orientation);
     TiffOptions options;
     options.orientation = orientation;
     const Bytes file = tiff_file(width, height, image.rgb, options);
-    const Image turned = decode_image(file, {});
+    const Image expected = turned(image, orientation);
     const ImageInfo info = inspect_image(file);
-    ASSERT_EQ(turned.width, orientation >= 5 ? height : width);
-    EXPECT_EQ(info.width, turned.width);
-    EXPECT_EQ(info.height, turned.height);
-    for (std::size_t y = 0; y < height; ++y) {
-      for (std::size_t x = 0; x < width; ++x) {
-        const Place place = place_of(orientation, x, y);
-        ASSERT_EQ(pixel(turned, place.x, place.y), pixel(image, x, y)) << orientation;
-      }
-    }
+    EXPECT_EQ(info.width, expected.width);
+    EXPECT_EQ(info.height, expected.height);
+    EXPECT_EQ(decode_image(file, {}).rgb, expected.rgb);
   }
 }
 

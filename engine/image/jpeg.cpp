@@ -1,0 +1,319 @@
+// JPEG by libjpeg-turbo with its defaults (islow DCT, fancy upsampling), which Pillow uses too.
+// A file that ends early is refused: the source suspends at the end of the file and invents no end
+// marker, so libjpeg never pads the picture. Other damage that libjpeg only warns of is accepted, as
+// in Pillow, and so is a missing end marker after the last row.
+//
+// A shrunk picture (shrink_towards) comes from an inverse DCT of 4, 2 or 1 points a side: nearly
+// the mean of each 2×2, 4×4 or 8×8 pixels. No resize filter reads only such means: "nearest" picks
+// single pixels, the others weigh every pixel. So only a picture that is not shrunk gives the same
+// bytes.
+
+#include <array>
+#include <csetjmp>
+#include <cstdio>  // jpeglib.h uses FILE without including it
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <jpeglib.h>
+
+#include "engine/image/formats.h"
+
+namespace graft::image {
+namespace {
+
+// Progressive files have about ten scans; each costs a pass over the full picture.
+constexpr int maximum_scans = 200;
+
+// libjpeg's decompressor. On an error libjpeg calls longjmp, over frames of C and of `call` only,
+// whose locals have no destructors. call_library turns that into an exception.
+class Decompressor {
+ public:
+  explicit Decompressor(Bytes file) {
+    info_.err = jpeg_std_error(&errors_.manager);
+    errors_.manager.error_exit = [](j_common_ptr info) {
+      auto* errors = reinterpret_cast<Errors*>(info->err);
+      info->err->format_message(info, errors->message.data());
+      std::longjmp(errors->target, 1);
+    };
+    errors_.manager.emit_message = [](j_common_ptr, int) {};
+    call_library([this] { jpeg_create_decompress(&info_); });
+    read_from(file);
+    progress_.progress_monitor = [](j_common_ptr info) {
+      const auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
+      if (decompress->input_scan_number <= maximum_scans) return;
+      auto* errors = reinterpret_cast<Errors*>(info->err);
+      std::snprintf(errors->message.data(), errors->message.size(), "more than %d scans",
+                    maximum_scans);
+      std::longjmp(errors->target, 1);
+    };
+    info_.progress = &progress_;
+  }
+  ~Decompressor() { jpeg_destroy_decompress(&info_); }
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
+  Decompressor(Decompressor&&) = delete;
+  Decompressor& operator=(Decompressor&&) = delete;
+
+  template <typename Call>
+  void call_library(Call call) {
+    if (setjmp(errors_.target) != 0) {
+      refuse("the JPEG cannot be decoded: {}", errors_.message.data());
+    }
+    call();
+  }
+
+  jpeg_decompress_struct& info() { return info_; }
+
+ private:
+  struct Errors {
+    jpeg_error_mgr manager;  // first: libjpeg hands back a pointer to it
+    std::jmp_buf target;
+    std::array<char, JMSG_LENGTH_MAX> message;
+  };
+
+  void read_from(Bytes file) {
+    source_.init_source = [](j_decompress_ptr) {};
+    source_.fill_input_buffer = [](j_decompress_ptr) -> boolean { return FALSE; };  // suspend
+    source_.skip_input_data = [](j_decompress_ptr info, long count) {
+      if (count <= 0) return;
+      const std::size_t step = std::min<std::size_t>(info->src->bytes_in_buffer, count);
+      info->src->next_input_byte += step;
+      info->src->bytes_in_buffer -= step;
+    };
+    source_.resync_to_restart = jpeg_resync_to_restart;
+    source_.term_source = [](j_decompress_ptr) {};
+    source_.next_input_byte = data_of(file);
+    source_.bytes_in_buffer = file.size();
+    info_.src = &source_;
+  }
+
+  jpeg_decompress_struct info_{};
+  Errors errors_{};
+  jpeg_source_mgr source_{};
+  jpeg_progress_mgr progress_{};
+};
+
+[[noreturn]] void throw_truncated_at(std::uint32_t row, std::uint32_t height) {
+  refuse("the JPEG is truncated: the file ends at row {} of {}", row, height);
+}
+
+// `row` comes with the RGB, gray or CMYK samples of libjpeg and `out` gets RGB. Adobe's CMYK is
+// inverted: 255 is no ink.
+void rgb_of_row(const std::uint8_t* row, J_COLOR_SPACE space, std::size_t width,
+                std::uint8_t* out) {
+  if (space == JCS_RGB) {
+    std::copy_n(row, 3 * width, out);
+  } else if (space == JCS_GRAYSCALE) {
+    for (std::size_t x = 0; x < width; ++x) set_gray(out + 3 * x, row[x]);
+  } else {
+    for (std::size_t x = 0; x < width; ++x, row += 4) {
+      for (std::size_t c = 0; c < 3; ++c) *out++ = light_of_ink(255U - row[c], 255U - row[3]);
+    }
+  }
+}
+
+// The smallest n of 1, 2, 4 and 8 at which the picture, scaled by n/8, is still as large as
+// `target`; 8 if it is smaller anyway. libjpeg-turbo has vector code for these four scales only: with
+// 3, 5, 6 and 7 the same photos took longer.
+unsigned scale_towards(const ImageSize& target, const jpeg_decompress_struct& info) {
+  for (unsigned scale = 1; scale < DCTSIZE; scale *= 2) {
+    const auto scaled = [&](std::uint64_t side) { return (side * scale + DCTSIZE - 1) / DCTSIZE; };
+    if (scaled(info.image_width) >= target.width && scaled(info.image_height) >= target.height)
+      return scale;
+  }
+  return DCTSIZE;
+}
+
+// ---- The segments up to the first scan: dimensions, and whether the file can hold them ----
+
+enum Marker : std::uint8_t {
+  temporary = 0x01,
+  first_frame = 0xC0,
+  huffman_progressive_frame = 0xC2,
+  huffman_tables = 0xC4,
+  reserved_frame = 0xC8,
+  arithmetic_tables = 0xCC,
+  last_frame = 0xCF,
+  first_restart = 0xD0,
+  last_restart = 0xD7,
+  end_of_image = 0xD9,
+  start_of_scan = 0xDA,
+  application_1 = 0xE1,
+};
+
+struct Segment {
+  std::uint8_t marker = 0;
+  Bytes payload;  // without the two length bytes
+};
+
+// Walks segments. Bytes between them are skipped, as libjpeg does.
+class SegmentReader {
+ public:
+  explicit SegmentReader(Bytes file) : file_(file) {}
+
+  // The next segment, or nothing when the file ends first.
+  std::optional<Segment> next() {
+    while (const std::optional<std::uint8_t> marker = next_marker()) {
+      if (*marker == end_of_image) return Segment{*marker, {}};
+      if (*marker == 0 || *marker == temporary ||
+          (*marker >= first_restart && *marker <= last_restart)) {
+        continue;
+      }
+      if (file_.size() - at_ < 2) return std::nullopt;
+      const std::size_t length = big_endian_16(file_, at_);
+      if (length < 2) refuse("the JPEG has a segment of impossible length");
+      if (file_.size() - at_ < length) return std::nullopt;
+      const Bytes payload = file_.subspan(at_ + 2, length - 2);
+      at_ += length;
+      return Segment{*marker, payload};
+    }
+    return std::nullopt;
+  }
+
+  std::size_t bytes_left() const { return file_.size() - at_; }
+
+ private:
+  std::optional<std::uint8_t> next_marker() {
+    while (at_ < file_.size() && byte_at(file_, at_) != 0xFF) ++at_;
+    while (at_ < file_.size() && byte_at(file_, at_) == 0xFF) ++at_;
+    if (at_ >= file_.size()) return std::nullopt;
+    return byte_at(file_, at_++);
+  }
+
+  Bytes file_;
+  std::size_t at_ = 2;  // after the start-of-image marker
+};
+
+bool is_frame(std::uint8_t marker) {
+  return marker >= first_frame && marker <= last_frame && marker != huffman_tables &&
+         marker != reserved_frame && marker != arithmetic_tables;
+}
+
+struct Frame {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  std::uint64_t least_bytes = 0;  // of the scans: a lower bound for any encoder
+};
+
+struct Sampling {
+  std::uint64_t horizontal, vertical;  // 1 to 4
+};
+
+// Huffman-coded, each block of 8 x 8 samples takes at least one bit.
+std::uint64_t least_bytes_of(const Frame& frame, Bytes components) {
+  std::vector<Sampling> samplings;
+  Sampling largest{1, 1};
+  for (std::size_t i = 1; i < components.size(); i += 3) {
+    const std::uint64_t h = byte_at(components, i) >> 4;
+    const std::uint64_t v = byte_at(components, i) & 15;
+    if (h < 1 || h > 4 || v < 1 || v > 4) refuse("the JPEG has impossible sampling factors");
+    samplings.push_back({h, v});
+    largest = {std::max(largest.horizontal, h), std::max(largest.vertical, v)};
+  }
+  std::uint64_t blocks = 0;
+  for (const auto& [h, v] : samplings) {
+    blocks += (frame.width * h / largest.horizontal + 7) / 8 *
+              ((frame.height * v / largest.vertical + 7) / 8);
+  }
+  return blocks / 8;
+}
+
+Frame read_frame(const Segment& segment) {
+  const Bytes payload = segment.payload;
+  if (payload.size() < 6 || payload.size() < 6 + 3 * std::size_t{byte_at(payload, 5)})
+    refuse("the JPEG's frame header is too short");
+  const std::uint32_t bits = byte_at(payload, 0);
+  if (bits != 8) refuse("a JPEG of {} bits a sample is not supported", bits);
+  const std::size_t components = byte_at(payload, 5);
+  if (components != 1 && components != 3 && components != 4)
+    refuse("a JPEG of {} components is not supported", components);
+  Frame frame;
+  frame.height = big_endian_16(payload, 1);
+  frame.width = big_endian_16(payload, 3);
+  check_dimensions(frame.width, frame.height);
+  if (segment.marker <= huffman_progressive_frame) {
+    frame.least_bytes = least_bytes_of(frame, payload.subspan(6, 3 * components));
+  }
+  return frame;
+}
+
+constexpr std::string_view exif_prefix{"Exif\0\0", 6};
+
+// The EXIF block (a TIFF header and its directories) behind the prefix, or an empty span.
+Bytes exif_of(Bytes file) {
+  SegmentReader reader(file);
+  while (const std::optional<Segment> segment = reader.next()) {
+    if (segment->marker == start_of_scan || segment->marker == end_of_image) break;
+    const Bytes payload = segment->payload;
+    const std::string_view text{reinterpret_cast<const char*>(payload.data()), payload.size()};
+    if (segment->marker == application_1 && text.size() > exif_prefix.size() &&
+        text.starts_with(exif_prefix)) {
+      return payload.subspan(exif_prefix.size());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Image decode_jpeg(Bytes file, const DecodeOptions& options) {
+  inspect_jpeg(file);
+  const int orientation = options.exif_orientation ? orientation_of(exif_of(file)) : 1;
+  Decompressor decompressor(file);
+  jpeg_decompress_struct& info = decompressor.info();
+  int header = JPEG_SUSPENDED;
+  decompressor.call_library([&] { header = jpeg_read_header(&info, TRUE); });
+  if (header != JPEG_HEADER_OK) refuse("the JPEG is truncated: the file ends in its header");
+  if (options.shrink_towards) {
+    ImageSize target = *options.shrink_towards;
+    if (is_on_its_side(orientation)) std::swap(target.height, target.width);
+    info.scale_num = scale_towards(target, info);
+    info.scale_denom = DCTSIZE;
+  }
+  decompressor.call_library([&] { jpeg_calc_output_dimensions(&info); });
+  Image image = make_image(info.output_width, info.output_height);
+  info.out_color_space = info.num_components == 1   ? JCS_GRAYSCALE
+                         : info.num_components == 4 ? JCS_CMYK
+                                                    : JCS_RGB;
+  boolean started = FALSE;
+  decompressor.call_library([&] { started = jpeg_start_decompress(&info); });
+  if (started == FALSE) throw_truncated_at(0, info.image_height);
+
+  std::vector<std::uint8_t> samples(std::size_t{image.width} * 4);
+  decompressor.call_library([&] {
+    const std::size_t stride = std::size_t{image.width} * 3;
+    while (info.output_scanline < info.output_height) {
+      std::uint8_t* out = &image.rgb[info.output_scanline * stride];
+      JSAMPROW row = info.out_color_space == JCS_RGB ? out : samples.data();
+      if (jpeg_read_scanlines(&info, &row, 1) != 1) return;
+      if (row != out) rgb_of_row(row, info.out_color_space, image.width, out);
+    }
+  });
+  if (info.output_scanline < info.output_height) {
+    const std::uint64_t row =
+        std::uint64_t{info.output_scanline} * info.image_height / info.output_height;
+    throw_truncated_at(static_cast<std::uint32_t>(row), info.image_height);
+  }
+  return upright(std::move(image), orientation);
+}
+
+ImageInfo inspect_jpeg(Bytes file) {
+  SegmentReader reader(file);
+  std::optional<Frame> frame;
+  while (const std::optional<Segment> segment = reader.next()) {
+    if (is_frame(segment->marker) && !frame) frame = read_frame(*segment);
+    if (segment->marker == end_of_image) refuse("the JPEG ends before its picture data");
+    if (segment->marker != start_of_scan) continue;
+    if (!frame) refuse("the JPEG has a scan but no frame header before it");
+    if (reader.bytes_left() < std::max<std::uint64_t>(frame->least_bytes, 1)) {
+      refuse("the JPEG is truncated: {} bytes cannot hold its {} x {} pixels", reader.bytes_left(),
+             frame->width, frame->height);
+    }
+    return {ImageFormat::jpeg, frame->width, frame->height, false};
+  }
+  refuse("the JPEG is truncated: the file ends before its picture data");
+}
+
+}  // namespace graft::image
