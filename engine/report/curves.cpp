@@ -1,7 +1,6 @@
-// The curves of a training run as an SVG drawing: a panel for the loss and one for the accuracy,
-// each with training (dashed, hollow marks) and validation (solid, filled marks), and the best
-// epoch. It brings its own background, names no outside font or file and holds no script. Numbers
-// are formatted without regard to the locale.
+// The curves of a training run as SVG: a panel for the loss and one for the accuracy, each with
+// training (dashed, hollow marks), validation (solid, filled marks) and the best epoch. It has its
+// own background, no outside font or file, and no script. Numbers do not depend on the locale.
 
 #include <fmt/format.h>
 
@@ -38,7 +37,7 @@ struct Style {
 constexpr Style training_style = {"#bc4c00", "6 4", "#ffffff", 1.8};
 constexpr Style validation_style = {"#0550ae", "none", "#0550ae", 2.4};
 
-// The smallest of 1, 2, 5 × 10^k (k any whole number) that cuts `range` into at most `parts` steps.
+// The smallest of 1, 2, 5 × 10^k (k an integer) that divides `range` into at most `parts` steps.
 double nice_step(double range, double parts) {
   const double power = std::pow(10.0, std::floor(std::log10(range / parts)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -61,10 +60,10 @@ struct Axis {
 };
 
 Axis nice_axis(double low, double high) {
-  if (high - low < 1e-9 * std::max(1.0, std::abs(high))) {  // constant: give it room on both sides
-    const double room = std::max(0.05, 0.1 * std::abs(high));
-    low -= room;
-    high += room;
+  if (high - low < 1e-9 * std::max(1.0, std::abs(high))) {  // constant: leave space on both sides
+    const double space = std::max(0.05, 0.1 * std::abs(high));
+    low -= space;
+    high += space;
   }
   const double step = nice_step(high - low, 6.0);
   return {std::floor(low / step + 1e-9) * step, std::ceil(high / step - 1e-9) * step, step};
@@ -117,13 +116,20 @@ void draw_text(std::string& svg, double x, double y, std::string_view attributes
   svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", x, y, attributes, escaped);
 }
 
+// `attributes`: others than the stroke's colour, each with a space before it.
+void draw_line(std::string& svg, double x1, double y1, double x2, double y2,
+               std::string_view colour, std::string_view attributes = "") {
+  svg += fmt::format(
+      "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"{}/>\n", x1, y1,
+      x2, y2, colour, attributes);
+}
+
 void draw_value_axis(std::string& svg, const Panel& panel) {
   for (std::size_t index = 0; index < panel.axis.ticks(); ++index) {
     const double value = panel.axis.tick(index);
     const double y = panel.y(value);
-    svg += fmt::format(
-        "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"/>\n",
-        panel.left, y, panel.left + plot_width, y, index == 0 ? best_colour : grid_colour);
+    draw_line(svg, panel.left, y, panel.left + plot_width, y,
+              index == 0 ? best_colour : grid_colour);
     draw_text(svg, panel.left - 10, y + 4, "class=\"tick\" text-anchor=\"end\"",
               tick_label(value, panel.axis.step));
   }
@@ -132,9 +138,7 @@ void draw_value_axis(std::string& svg, const Panel& panel) {
 void draw_epoch_axis(std::string& svg, const Panel& panel) {
   const auto tick = [&](std::size_t epoch) {
     const double x = panel.x(static_cast<double>(epoch));
-    svg += fmt::format(
-        "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\"/>\n", x,
-        plot_bottom, plot_bottom + 5, best_colour);
+    draw_line(svg, x, plot_bottom, x, plot_bottom + 5, best_colour);
     draw_text(svg, x, plot_bottom + 20, "class=\"tick\" text-anchor=\"middle\"",
               fmt::format("{}", epoch));
   };
@@ -149,10 +153,8 @@ void draw_epoch_axis(std::string& svg, const Panel& panel) {
 }
 
 void draw_best_epoch(std::string& svg, const Panel& panel, std::size_t best) {
-  svg += fmt::format(
-      "<line x1=\"{0:.1f}\" y1=\"{1:.1f}\" x2=\"{0:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\" "
-      "stroke-dasharray=\"2 3\"/>\n",
-      panel.x(static_cast<double>(best) + 1.0), plot_top, plot_bottom, best_colour);
+  const double x = panel.x(static_cast<double>(best) + 1.0);
+  draw_line(svg, x, plot_top, x, plot_bottom, best_colour, " stroke-dasharray=\"2 3\"");
 }
 
 void draw_series(std::string& svg, const Panel& panel, const History& history, const char* name,
@@ -180,10 +182,8 @@ void draw_series(std::string& svg, const Panel& panel, const History& history, c
 
 void draw_legend(std::string& svg, double x, const Style& style, const char* name) {
   constexpr double y = 38;
-  svg += fmt::format(
-      "<line x1=\"{:.1f}\" y1=\"{}\" x2=\"{:.1f}\" y2=\"{}\" stroke=\"{}\" stroke-width=\"{}\" "
-      "stroke-dasharray=\"{}\"/>\n",
-      x, y, x + 38, y, style.colour, style.width, style.dashes);
+  draw_line(svg, x, y, x + 38, y, style.colour,
+            fmt::format(" stroke-width=\"{}\" stroke-dasharray=\"{}\"", style.width, style.dashes));
   svg += fmt::format(
       "<circle cx=\"{:.1f}\" cy=\"{}\" r=\"2.8\" fill=\"{}\" stroke=\"{}\" "
       "stroke-width=\"1.4\"/>\n",
@@ -213,8 +213,7 @@ void check_finite(const History& history) {
   for (const Epoch& epoch : history) {
     if (!std::isfinite(epoch.loss) || !std::isfinite(epoch.accuracy) ||
         !std::isfinite(epoch.val_loss) || !std::isfinite(epoch.val_accuracy)) {
-      throw Error(ErrorKind::usage,
-                  "Curves are drawn of finite numbers only; this history has others.");
+      throw Error(ErrorKind::usage, "curves need finite numbers; this history has others");
     }
   }
 }

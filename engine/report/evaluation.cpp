@@ -1,4 +1,4 @@
-// Compares predictions with labels: the confusion matrix and the mistakes, the surest first.
+// Predictions against labels: the confusion matrix and the mistakes, most confident first.
 
 #include <fmt/format.h>
 

@@ -5,42 +5,17 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "engine/base/json.h"
+#include "engine/base/text.h"
 #include "engine/report/report.h"
 
 namespace graft {
 namespace {
 
-constexpr std::size_t widest_matrix = 12;  // classes; above, the matrix would not fit a terminal
-constexpr std::size_t confusions_listed = 10;  // what stands in its place
-
-// A name as a terminal may see it: control characters (a file name can hold a newline) become '?'.
-std::string printable(std::string_view name) {
-  std::string text(name);
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
-  return text;
-}
-
-// Characters, not bytes, of UTF-8.
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
-  }));
-}
-
-std::string padding(std::string_view text, std::size_t width) {
-  return std::string(width - std::min(width, width_of(text)), ' ');
-}
-std::string left(const std::string& text, std::size_t width) {
-  return text + padding(text, width);
-}
-std::string right(const std::string& text, std::size_t width) {
-  return padding(text, width) + text;
-}
+constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
+constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
 
 std::string recall_text(const ClassReport& report) {
   if (report.count == 0) return "-";
@@ -48,37 +23,29 @@ std::string recall_text(const ClassReport& report) {
                      static_cast<double>(report.correct) / static_cast<double>(report.count));
 }
 
-void append_recalls(std::string& text, const std::vector<ClassReport>& reports,
-                    std::size_t name_width) {
-  text += left("class", name_width) + "   images  correct  recall\n";
+std::string recall_table(const std::vector<ClassReport>& reports) {
+  TextTable table({{"class", Align::left}, {"images"}, {"correct"}, {"recall"}});
   for (const ClassReport& report : reports) {
-    text +=
-        left(printable(report.name), name_width) +
-        fmt::format("  {:>7}  {:>7}  {:>6}\n", report.count, report.correct, recall_text(report));
+    table.row({report.name, std::to_string(report.count), std::to_string(report.correct),
+               recall_text(report)});
   }
+  return table.text();
 }
 
-void append_matrix(std::string& text, const Evaluation& evaluation, std::size_t name_width) {
-  const std::string corner = "true \\ predicted";
-  const std::size_t first = std::max(name_width, corner.size());
-  std::vector<std::size_t> widths;
-  text += left(corner, first);
-  for (const std::string& name : evaluation.classes) {
-    widths.push_back(std::max<std::size_t>(width_of(name), 6));
-    text += "  " + right(printable(name), widths.back());
-  }
-  text += '\n';
+std::string confusion_matrix(const Evaluation& evaluation) {
+  std::vector<TextTable::Column> columns = {{"true \\ predicted", Align::left}};
+  for (const std::string& name : evaluation.classes) columns.push_back({name});
+  TextTable table(std::move(columns));
   for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
-    text += left(printable(evaluation.classes[label]), first);
-    for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
-      text +=
-          "  " + right(std::to_string(evaluation.confusion[label][predicted]), widths[predicted]);
-    }
-    text += '\n';
+    std::vector<std::string> cells = {evaluation.classes[label]};
+    for (const std::uint64_t count : evaluation.confusion[label])
+      cells.push_back(std::to_string(count));
+    table.row(std::move(cells));
   }
+  return table.text();
 }
 
-void append_largest_confusions(std::string& text, const Evaluation& evaluation) {
+std::string largest_confusions(const Evaluation& evaluation) {
   struct Confusion {
     std::size_t label, predicted;
     std::uint64_t count;
@@ -93,28 +60,27 @@ void append_largest_confusions(std::string& text, const Evaluation& evaluation) 
   std::stable_sort(confusions.begin(), confusions.end(),
                    [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
   confusions.resize(std::min(confusions.size(), confusions_listed));
-  text += "most often taken for another:\n";
+  TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
   for (const Confusion& confusion : confusions) {
-    text += fmt::format("  {:>6}  {} as {}\n", confusion.count,
-                        printable(evaluation.classes[confusion.label]),
-                        printable(evaluation.classes[confusion.predicted]));
+    table.row({std::to_string(confusion.count), evaluation.classes[confusion.label],
+               evaluation.classes[confusion.predicted]});
   }
+  return "most frequent confusions:\n" + table.text("  ");
 }
 
-void append_mistakes(std::string& text, const Evaluation& evaluation, std::size_t shown) {
-  shown = std::min(shown, evaluation.mistakes.size());
-  if (shown == 0) return;
-  text += fmt::format("\nthe surest mistakes ({} of {}):\n", shown, evaluation.mistakes.size());
+std::string mistake_table(const Evaluation& evaluation, std::size_t shown) {
+  TextTable table(
+      {{"probability"}, {"predicted", Align::left}, {"class", Align::left}, {"file", Align::left}});
   for (std::size_t index = 0; index < shown; ++index) {
     const Evaluation::Mistake& mistake = evaluation.mistakes[index];
-    text += fmt::format("  {:.4f} {}, is {}: {}\n", mistake.probability,
-                        printable(evaluation.classes[mistake.predicted]),
-                        printable(evaluation.classes[mistake.label]), printable(mistake.file));
+    table.row({fmt::format("{:.4f}", mistake.probability), evaluation.classes[mistake.predicted],
+               evaluation.classes[mistake.label], mistake.file});
   }
+  return fmt::format("\nmost confident mistakes ({} of {}):\n{}", shown, evaluation.mistakes.size(),
+                     table.text("  "));
 }
 
-// The double whose shortest digits are those of the float: .9 is written 0.9, not
-// 0.8999999761581421.
+// The double with the same shortest digits as the float: .9 is written 0.9, not 0.8999999761581421.
 double with_digits_of_float(float value) {
   std::array<char, 32> digits = {};
   const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
@@ -127,27 +93,21 @@ double with_digits_of_float(float value) {
 
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown) {
   const auto reports = class_reports(evaluation);
-  std::size_t name_width = 5;
   std::uint64_t count = 0;
-  for (const ClassReport& report : reports) {
-    name_width = std::max(name_width, width_of(report.name));
-    count += report.count;
-  }
-  std::string text = fmt::format("accuracy {:.4f} ({} of {}), loss {:.4f}\n\n", evaluation.accuracy,
-                                 count - evaluation.mistakes.size(), count, evaluation.loss);
-  append_recalls(text, reports, name_width);
-  text += '\n';
+  for (const ClassReport& report : reports) count += report.count;
+  std::string text = fmt::format("accuracy {:.4f} ({} of {}), loss {:.4f}\n\n{}\n",
+                                 evaluation.accuracy, count - evaluation.mistakes.size(), count,
+                                 evaluation.loss, recall_table(reports));
   if (evaluation.classes.size() <= widest_matrix) {
-    append_matrix(text, evaluation, name_width);
+    text += confusion_matrix(evaluation);
   } else if (!evaluation.mistakes.empty()) {
-    append_largest_confusions(text, evaluation);
+    text += largest_confusions(evaluation);
   }
-  append_mistakes(text, evaluation, mistakes_shown);
-  return text;
+  const std::size_t shown = std::min(mistakes_shown, evaluation.mistakes.size());
+  return shown == 0 ? text : text + mistake_table(evaluation, shown);
 }
 
 std::string evaluation_json(const Evaluation& evaluation) {
-  using Json = nlohmann::ordered_json;
   Json classes = Json::array();
   for (const ClassReport& report : class_reports(evaluation)) {
     const Json recall =

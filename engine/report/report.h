@@ -1,5 +1,5 @@
 #pragma once
-// What a person looks at after a run: the curves, and where the classifier is wrong.
+// The results of a run for people: the curves, and the mistakes of the classifier.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace graft {
 
 // Loss and accuracy, training and validation, over the epochs: one SVG without scripts or outside
 // fonts, readable in black and white (line styles differ) and on a dark page (its own background).
-// Throws Error(usage) for a history that is empty or holds a number that is not finite.
+// Throws Error(usage) for a history that is empty or has a number that is not finite.
 std::string curves_svg(const History& history, const std::string& title);
 
 struct ClassReport {
@@ -34,7 +34,7 @@ struct Evaluation {
     std::uint32_t predicted = 0;
     float probability = 0.0F;  // of the predicted class
   };
-  std::vector<Mistake> mistakes;  // the surest first
+  std::vector<Mistake> mistakes;  // most confident first
 };
 
 // probabilities: rows × classes. Binary: predicted 1 when p > .5 (exactly .5 is class 0); else
@@ -47,11 +47,10 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
 // matrix.
 std::vector<ClassReport> class_reports(const Evaluation& evaluation);
 // A table for the terminal: accuracy, recall per class, confusion matrix (above 12 classes the
-// pairs that are most often confused), the surest mistakes.
+// pairs that are most often confused), the most confident mistakes.
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown);
-// {"loss", "accuracy", "classes": [{"name", "images", "correct", "recall"}], "confusion":
-// [true][predicted],
-//  "mistakes": [{"file", "class", "predicted", "probability"}]}
+// {"loss", "accuracy", "classes": [{"name", "images", "correct", "recall"}],
+//  "confusion": [true][predicted], "mistakes": [{"file", "class", "predicted", "probability"}]}
 std::string evaluation_json(const Evaluation& evaluation);
 
 }  // namespace graft

@@ -63,7 +63,7 @@ TEST(Summarise, OfMoreClassesTheMostProbableIsPredictedAndOfEqualsTheFirst) {
   EXPECT_EQ(evaluation.accuracy, 0.5);
 }
 
-TEST(Summarise, PutsTheSurestMistakeFirstAndEqualOnesInTheOrderOfTheFiles) {
+TEST(Summarise, PutsTheMostConfidentMistakeFirstAndEqualOnesInTheOrderOfTheFiles) {
   Predictions predictions = binary;
   predictions.labels.push_back(1);
   predictions.probabilities.insert(predictions.probabilities.end(), {0.7F, 0.3F});
@@ -151,17 +151,18 @@ TEST(EvaluationTable, HasThisForm) {
   EXPECT_EQ(evaluation_table(binary.summary(), 2),
             "accuracy 0.4000 (2 of 5), loss 0.2500\n"
             "\n"
-            "class   images  correct  recall\n"
-            "cats         3        1  0.3333\n"
-            "dogs         2        1  0.5000\n"
+            "class  images  correct  recall\n"
+            "cats        3        1  0.3333\n"
+            "dogs        2        1  0.5000\n"
             "\n"
-            "true \\ predicted    cats    dogs\n"
-            "cats                   1       2\n"
-            "dogs                   1       1\n"
+            "true \\ predicted  cats  dogs\n"
+            "cats                 1     2\n"
+            "dogs                 1     1\n"
             "\n"
-            "the surest mistakes (2 of 3):\n"
-            "  0.9500 dogs, is cats: cats/d.jpg\n"
-            "  0.7000 cats, is dogs: dogs/e.jpg\n");
+            "most confident mistakes (2 of 3):\n"
+            "  probability  predicted  class  file\n"
+            "       0.9500  dogs       cats   cats/d.jpg\n"
+            "       0.7000  cats       dogs   dogs/e.jpg\n");
 }
 
 TEST(EvaluationTable, ShowsAsManyMistakesAsAskedForAndNoneWithoutAny) {
@@ -175,8 +176,8 @@ TEST(EvaluationTable, CountsCharactersNotBytesAndPrintsNoControlCharacter) {
   Predictions predictions = binary;
   predictions.classes = {"Kätzchen", "dogs\n\x1b"};
   const std::string table = evaluation_table(predictions.summary(), 5);
-  EXPECT_THAT(table, HasSubstr("Kätzchen        3        1  0.3333\n"));
-  EXPECT_THAT(table, HasSubstr("dogs??          2        1  0.5000\n"));
+  EXPECT_THAT(table, HasSubstr("Kätzchen       3        1  0.3333\n"));
+  EXPECT_THAT(table, HasSubstr("dogs??         2        1  0.5000\n"));
   EXPECT_THAT(table, Not(HasSubstr("\x1b")));
 }
 
@@ -192,7 +193,7 @@ TEST(EvaluationTable, OfManyClassesListsThePairsThatAreMostOftenConfused) {
   predict(5, 1);
   predict(5, 5);
   const std::string table = evaluation_table(many.summary(), 0);
-  EXPECT_THAT(table, HasSubstr("       3  class3 as class7\n       1  class5 as class1\n"));
+  EXPECT_THAT(table, HasSubstr("       3  class3  class7\n       1  class5  class1\n"));
   EXPECT_THAT(table, Not(HasSubstr("true \\ predicted")));
 }
 
@@ -220,7 +221,7 @@ TEST(EvaluationJson, SurvivesFileNamesThatAreNotUtf8) {
   EXPECT_EQ(json.at("mistakes")[0].at("file"), "cats/\uFFFD.jpg");
 }
 
-TEST(Report, DoesNotListenToTheLocale) {
+TEST(Report, IsTheSameInEveryLocale) {
   const Evaluation evaluation = binary.summary();
   const History history = {{1234.5, 0.5, 0.25, 0.75}, {0.25, 0.625, 0.125, 0.875}};
   const std::string table = evaluation_table(evaluation, 3);
