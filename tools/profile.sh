@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Profiles the steady part of a run on the GPU, and sums up what the tool found.
+# Profiles the steady part of a run on the GPU and summarises the tool's report.
 #   tools/profile.sh nsys|ncu CONFIG [--range RANGE] [--output FOLDER] [--dry-run] [-- OPTION...]
 #     nsys      Nsight Systems: the longest kernels, copies beside computing, gaps
 #     ncu       Nsight Compute: what each kernel moves of the device's memory, and how fast
 #     RANGE     what `graft run --profile` takes: batches:2-4 (the default), epoch:2, …
-#     FOLDER    for the tool's report and the run's results; build/profile without it. Must be new,
+#     FOLDER    for the tool's report and the run's results, default build/profile. Must be new,
 #               empty or of an earlier profile, and is emptied first.
 #     --dry-run prints the commands and runs none
 #     OPTION... more options for graft: --set backbone.precision=fp16
-# Ends with 1 when the tool is missing or something failed. Takes the program from build/release, or
+# Exits with 1 if the tool is missing or something failed. Takes the program from build/release, or
 # from GRAFT_PROGRAM.
 . "$(dirname "$0")/common.sh"
 
@@ -18,7 +18,7 @@ range=batches:2-4
 folder=$project/build/profile
 dry_run=false
 
-[ $# -ge 2 ] || stop "say which tool and which config: $usage"
+[ $# -ge 2 ] || stop "name the tool and the config: $usage"
 tool=$1
 config=$2
 shift 2
@@ -49,12 +49,12 @@ case $range in
   epoch:*) command=run ;;
   *) command=extract ;;
 esac
-# A folder of its own: photos that an earlier run has computed would not be computed again.
+# An own folder: photos with features of an earlier run would not be computed again.
 program=("$graft" "$command" "$config" --set device=cuda --output "$folder/run"
          --profile "$range" --trace "$folder/trace.json" "$@")
 report=$folder/report
 
-# To the end of the run, not only of the range: it writes its trace then.
+# To the end of the run, not only of the range: the trace is written at the end.
 case $tool in
   nsys)
     package=cuda-nsight-systems-13-0
@@ -76,7 +76,7 @@ case $tool in
     exported=$report.csv
     summary=(ncu --kernels "$report.csv")
     ;;
-  *) stop "there is no tool $tool; choose nsys or ncu: $usage" ;;
+  *) stop "unknown tool $tool; choose nsys or ncu: $usage" ;;
 esac
 summary=(python3 -B "$project/tools/profile_summary.py" "${summary[@]}" --trace "$folder/trace.json")
 
@@ -95,7 +95,7 @@ command -v "$tool" >/dev/null || stop "$tool is not installed; it comes with the
 [ -x "$graft" ] || stop "there is no $graft; build it first (tools/quickstart.sh), or name it in GRAFT_PROGRAM"
 mark=$folder/.made_by_profile.sh
 if [ ! -e "$mark" ] && [ -n "$(ls -A "$folder" 2>/dev/null)" ]; then
-  stop "$folder holds files that no profile has made; name a new folder in --output"
+  stop "$folder holds files that are not of a profile; name a new folder in --output"
 fi
 rm -rf "$folder"
 mkdir -p "$folder"
@@ -105,6 +105,6 @@ step "running under $tool ($range)"
 step "reading the report"
 "${export[@]}" >"$exported" 2>"$folder/report_errors.txt" || {
   tail -n 20 "$exported" "$folder/report_errors.txt" >&2
-  stop "$tool could not read its own report; its words stand above"
+  stop "$tool could not read its own report; see its messages above"
 }
 "${summary[@]}"

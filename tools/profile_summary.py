@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Sums up what Nsight Systems or Nsight Compute found in a run of graft.
+"""Summarises the report of Nsight Systems or Nsight Compute on a run of graft.
 
     profile_summary.py nsys --kernels KERN_SUM.csv --work GPU_TRACE.csv [--trace TRACE.json]
     profile_summary.py ncu  --kernels RAW.csv [--trace TRACE.json]
 
 KERN_SUM.csv and GPU_TRACE.csv are what `nsys stats --format csv` writes for the reports cuda_gpu_kern_sum and
-cuda_gpu_trace; RAW.csv is what `ncu --csv --page raw` writes. TRACE.json is the run's --trace: its spans on the
-device say how many bytes each of graft's own kernels promises to move (kernels/cuda/*.h), and its span "profiled"
-which of them the tool has seen. tools/profile.sh calls this.
+cuda_gpu_trace; RAW.csv is what `ncu --csv --page raw` writes. TRACE.json is the run's --trace: its device
+spans have the bytes that each of graft's own kernels should move (kernels/cuda/*.h), and its span "profiled" has the
+range that the tool recorded. tools/profile.sh calls this.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST = 10
-# softmax_cross_entropy promises for two launches: the second, of one block, is not measured with it.
+# softmax_cross_entropy promises bytes for two launches. The second, of one block, is not measured with it.
 OURS = re.compile(
     r"\b(preprocess|bias_relu|bias_relu_max_pool|cast_features|gather_rows|column_sums|relu_dropout"
     r"|relu_dropout_backward|rmsprop|sigmoid_cross_entropy|softmax_cross_entropy|sigmoid_probabilities"
@@ -33,7 +33,7 @@ UNITS = {  # what 1 of it is in seconds, bytes, or per cent
 
 
 class Unreadable(Exception):
-    """A sentence that says which file is not what it should be, and why."""
+    """Names the file that is not as expected, and the reason."""
 
 
 def scale_of(unit: str, where: str) -> float:
@@ -51,7 +51,7 @@ def number(text: str, where: str) -> float:
 
 @dataclass
 class Table:
-    """A CSV file by the names of its columns. Tools print other lines before it."""
+    """A CSV file by the names of its columns. Lines before the heading are skipped."""
 
     name: str
     columns: list[str]
@@ -113,7 +113,7 @@ class Work:
 
 @dataclass
 class Promise:
-    """A kernel of graft's own, as the run's trace tells of it."""
+    """A launch of one of graft's own kernels, from the trace."""
 
     kernel: str
     layer: str
@@ -176,7 +176,7 @@ def promises(path: Path) -> list[Promise]:
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise Unreadable(f"{path}: this is no trace that graft has written") from None
+        raise Unreadable(f"{path}: this is not a trace of graft") from None
 
 
 def promised_in(spans: list[dict]) -> list[Promise]:
@@ -190,7 +190,7 @@ def promised_in(spans: list[dict]) -> list[Promise]:
     return [Promise(span["name"], span["args"].get("layer", ""), span["args"]["bytes"]) for span in kernels]
 
 
-# ---- What follows from them ----
+# ---- Overlap, gaps and promises ----
 
 Interval = tuple[float, float]
 
@@ -210,34 +210,34 @@ def length(intervals: list[Interval]) -> float:
 
 
 def overlap(one: list[Interval], other: list[Interval]) -> float:
-    """How long both go on."""
+    """The time in which both run."""
     one, other = union(one), union(other)
     return length(one) + length(other) - length(union(one + other))
 
 
 def gaps(work: list[Interval]) -> list[Interval]:
-    """When nothing ran, between the first and the last, longest first."""
+    """The times between the first and the last in which nothing ran, longest first."""
     busy = union(work)
     idle = [(before[1], after[0]) for before, after in zip(busy, busy[1:])]
     return sorted(idle, key=lambda gap: gap[0] - gap[1])
 
 
 def matched(work: list[Work], promised: list[Promise]) -> tuple[dict[str, list[tuple[Work, Promise]]], list[str]]:
-    """Each of our kernels with its promise, by name, in the order of their starts; and a sentence for each kernel
-    whose numbers differ, so that nothing can be said of it."""
+    """Each of graft's kernels with its promise, by name, in the order of their starts; and a warning for each kernel
+    with another number of launches in the two."""
     measured: dict[str, list[Work]] = {}
     for item in work:
         if found := OURS.search(item.name):
             measured.setdefault(found.group(1), []).append(item)
-    pairs, remarks = {}, []
+    pairs, warnings = {}, []
     for kernel in sorted({promise.kernel for promise in promised} | set(measured)):
         of_kernel = [promise for promise in promised if promise.kernel == kernel]
         seen = measured.get(kernel, [])
         if len(of_kernel) == len(seen):
             pairs[kernel] = list(zip(seen, of_kernel))
         else:
-            remarks.append(f"{kernel}: {len(seen)} were measured, the trace has {len(of_kernel)}: not compared")
-    return pairs, remarks
+            warnings.append(f"{kernel}: {len(seen)} were measured, the trace has {len(of_kernel)}: not compared")
+    return pairs, warnings
 
 
 # ---- The text ----
@@ -251,7 +251,7 @@ def short(name: str) -> str:
 
 def longest_kernels(kernels: list[tuple[str, int, float]]) -> list[str]:
     total = sum(seconds for _, _, seconds in kernels)
-    lines = [f"The {min(LONGEST, len(kernels))} longest of {len(kernels)} kernels, {total * 1e3:.3f} ms in all",
+    lines = [f"The {min(LONGEST, len(kernels))} longest of {len(kernels)} kernels, {total * 1e3:.3f} ms in total",
              f"  {'ms':>10}  {'share':>6}  {'times':>6}  kernel"]  # fmt: skip
     for name, instances, seconds in kernels[:LONGEST]:
         share = seconds / total if total > 0 else 0.0
@@ -277,7 +277,7 @@ def side_by_side(work: list[Work]) -> list[str]:
     span = max(item.end for item in work) - work[0].begin
     lines = [f"Of {span * 1e3:.3f} ms from the first to the last work",
              f"  {length(union(kernels)) * 1e3:>10.3f} ms kernels ran",
-             f"  {copied * 1e3:>10.3f} ms copies ran, {both / copied if copied > 0 else 0.0:.1%} of that beside kernels",
+             f"  {copied * 1e3:>10.3f} ms copies ran, {both / copied if copied > 0 else 0.0:.1%} of that during kernels",
              f"  {length(idle) * 1e3:>10.3f} ms nothing ran, in {len(idle)} gaps"]  # fmt: skip
     if idle:
         lines.append("             the longest: " + ", ".join(f"{(end - begin) * 1e3:.3f} ms" for begin, end in idle[:3]))
@@ -291,8 +291,8 @@ def memory_of(work: list[Work]) -> list[str]:
     return [f"Device memory: {moved / 1e6:.1f} MB moved, {share:.1f} % of its peak on average over the kernels' time"]
 
 
-def against_promises(pairs: dict[str, list[tuple[Work, Promise]]], remarks: list[str], counted: bool) -> list[str]:
-    """counted: the tool has counted bytes (ncu); else there are only times, and the promised bytes are over them."""
+def against_promises(pairs: dict[str, list[tuple[Work, Promise]]], warnings: list[str], counted: bool) -> list[str]:
+    """counted: the tool counted bytes (ncu). Without it the table has the promised bytes and the times."""
     lines = ["graft's own kernels against the bytes that their headers promise"]
     heading = f"{'moved MB':>12}  {'of it':>7}" if counted else f"{'ms':>12}  {'GB/s':>7}"
     lines.append(f"  {'promised MB':>12}  {heading}  {'times':>6}  kernel")
@@ -303,17 +303,17 @@ def against_promises(pairs: dict[str, list[tuple[Work, Promise]]], remarks: list
         rate = promised / seconds / 1e9 if seconds > 0 else 0.0
         figures = f"{moved / 1e6:>12.3f}  {moved / promised:>7.1%}" if counted else f"{seconds * 1e3:>12.3f}  {rate:>7.1f}"
         lines.append(f"  {promised / 1e6:>12.3f}  {figures}  {len(of_kernel):>6}  {kernel}")
-    if not pairs and not remarks:
+    if not pairs and not warnings:
         lines = ["None of graft's own kernels ran here"]
-    return lines + [f"  {remark}" for remark in remarks]
+    return lines + [f"  {warning}" for warning in warnings]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Sums up what Nsight Systems or Nsight Compute found.")
+    parser = argparse.ArgumentParser(description="Summarises the report of Nsight Systems or Nsight Compute.")
     parser.add_argument("tool", choices=["nsys", "ncu"])
     parser.add_argument("--kernels", type=Path, required=True, help="cuda_gpu_kern_sum, or ncu's raw page, as CSV")
     parser.add_argument("--work", type=Path, help="nsys: cuda_gpu_trace as CSV")
-    parser.add_argument("--trace", type=Path, help="what graft --trace wrote in the same run")
+    parser.add_argument("--trace", type=Path, help="the --trace file of the same run")
     arguments = parser.parse_args()
     if arguments.tool == "nsys" and arguments.work is None:
         parser.error("nsys needs --work")

@@ -1,4 +1,4 @@
-"""tools/profile.sh: the commands that it builds and runs, with tools that only write down how they were called."""
+"""tools/profile.sh: the commands that it builds and runs, with fake tools that record their calls."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).parents[2] / "tools" / "profile.sh"
 FILES = Path(__file__).parent / "profile"
 
-# Writes its arguments down, one call a line, and leaves the files that the real tool leaves.
+# Records its arguments, one call a line, and leaves the files of the real tool.
 FAKE_NSYS = """#!/usr/bin/env bash
 printf '%q ' nsys "$@" >>"{calls}"; echo >>"{calls}"
 while [ $# -gt 0 ]; do case $1 in
@@ -81,7 +81,7 @@ class Profile(unittest.TestCase):
         self.assert_in_order(["--report", "cuda_gpu_kern_sum", "--report", "cuda_gpu_trace", "--format", "csv"], stats)
         self.assertEqual(stats[-1], f"{self.output}/report.nsys-rep")
         self.assertIn("The 3 longest of 3 kernels", done.stdout)
-        self.assertIn("beside kernels", done.stdout)
+        self.assertIn("during kernels", done.stdout)
 
     def test_ncu_counts_the_bytes_of_the_range(self):
         self.install("ncu")
@@ -104,7 +104,7 @@ class Profile(unittest.TestCase):
         self.profile("ncu", "--", "--set", "backbone.precision=fp16", "a b")
         self.assertEqual(self.called()[0][-3:], ["--set", "backbone.precision=fp16", "a b"])
 
-    def test_a_run_before_leaves_nothing_to_be_taken_again(self):
+    def test_features_of_an_earlier_run_are_removed(self):
         self.install("nsys")
         self.profile("nsys")
         old = self.output / "run" / "features"
@@ -112,12 +112,12 @@ class Profile(unittest.TestCase):
         self.assertEqual(self.profile("nsys").returncode, 0)
         self.assertFalse(old.exists())
 
-    def test_a_folder_of_somebody_else_is_left_alone(self):
+    def test_an_unrelated_folder_is_not_touched(self):
         self.install("nsys")
         (self.output / "run").mkdir(parents=True)
         done = self.profile("nsys")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("holds files that no profile has made", done.stderr)
+        self.assertIn("holds files that are not of a profile", done.stderr)
         self.assertTrue((self.output / "run").exists())
         self.assertFalse(self.calls.exists())
 
@@ -153,8 +153,8 @@ class Profile(unittest.TestCase):
         self.assertIn(f"there is no {self.graft}", done.stderr)
 
     def test_wrong_arguments_are_a_sentence(self):
-        for arguments, sentence in [(["nsys"], "say which tool"), (["ncu", "c.json", "--output", ""], "--output needs a folder"),
-                                    (["ncu", "c.json", "--range", ""], "--range needs a range"), (["perf", "c.json"], "there is no tool perf"),
+        for arguments, sentence in [(["nsys"], "name the tool"), (["ncu", "c.json", "--output", ""], "--output needs a folder"),
+                                    (["ncu", "c.json", "--range", ""], "--range needs a range"), (["perf", "c.json"], "unknown tool perf"),
                                     (["ncu", "c.json", "--rang", "x"], "unknown option --rang"),
                                     (["ncu", "c.json", "--range"], "--range needs a value")]:  # fmt: skip
             done = self.run_script(*arguments)

@@ -1,4 +1,4 @@
-"""tools/profile_summary.py: what it reads in the tools' files, and what it makes of them."""
+"""tools/profile_summary.py: the files of the tools that it reads, and its summary."""
 
 import contextlib
 import io
@@ -56,12 +56,12 @@ class Nsys(unittest.TestCase):
         self.assertEqual([item.is_copy for item in work], [True, False, False, True, False, False, True])
 
     def test_overlap_and_gaps(self):
-        # Kernels: 2.0–5.4 and 6.5–7.1, 4.0 ms. Copies: 1–2, 4–6, 9.1–10, 3.9 ms; beside kernels 4.0–5.4, 1.4 ms.
+        # Kernels: 2.0–5.4 and 6.5–7.1, 4.0 ms. Copies: 1–2, 4–6, 9.1–10, 3.9 ms; during kernels 4.0–5.4, 1.4 ms.
         # Nothing: 6.0–6.5 and 7.1–9.1.
         text = "\n".join(summary.side_by_side(summary.nsys_work(FILES / "cuda_gpu_trace.csv")))
         self.assertIn("Of 9.000 ms from the first", text)
         self.assertIn("4.000 ms kernels ran", text)
-        self.assertIn("3.900 ms copies ran, 35.9% of that beside kernels", text)
+        self.assertIn("3.900 ms copies ran, 35.9% of that during kernels", text)
         self.assertIn("2.500 ms nothing ran, in 2 gaps", text)
         self.assertIn("the longest: 2.000 ms, 0.500 ms", text)
 
@@ -85,7 +85,7 @@ class Nsys(unittest.TestCase):
         code, out, _ = run("nsys", "--kernels", str(FILES / "cuda_gpu_kern_sum.csv"),
                            "--work", str(FILES / "cuda_gpu_trace.csv"), "--trace", str(FILES / "trace.json"))  # fmt: skip
         self.assertEqual(code, 0)
-        self.assertIn("The 3 longest of 3 kernels, 4.000 ms in all", out)
+        self.assertIn("The 3 longest of 3 kernels, 4.000 ms in total", out)
         self.assertRegex(out, r"2\.500 +62\.5% +1 +sm80_xmma")
         # 37.5 MB in 1 ms, 8 MB in 0.5 ms.
         self.assertRegex(out, r"37\.500 +1\.000 +37\.5 +2 +bias_relu_max_pool")
@@ -116,7 +116,7 @@ class Ncu(unittest.TestCase):
     def test_the_whole_summary(self):
         code, out, _ = run("ncu", "--kernels", str(FILES / "ncu_raw.csv"), "--trace", str(FILES / "trace.json"))
         self.assertEqual(code, 0)
-        self.assertIn("The 3 longest of 3 kernels, 5.000 ms in all", out)
+        self.assertIn("The 3 longest of 3 kernels, 5.000 ms in total", out)
         # (40·1 + 10·3 + 90·0.5 + 80·0.5) / 5
         self.assertIn("Device memory: 2045.5 MB moved, 31.0 % of its peak", out)
         self.assertRegex(out, r"37\.500 +37\.500 +100\.0% +2 +bias_relu_max_pool")
@@ -140,25 +140,25 @@ class Promises(unittest.TestCase):
         self.assertEqual(found, [summary.Promise("relu_dropout_backward", "dense", 12)])
         work = [summary.Work(f"void graft::cuda::<unnamed>::{name}_kernel(float *)", 1.0)
                 for name in ("relu_dropout", "relu_dropout_backward", "add_row_losses")]  # fmt: skip
-        pairs, remarks = summary.matched(work, found)
+        pairs, warnings = summary.matched(work, found)
         self.assertEqual(list(pairs), ["relu_dropout_backward"])
-        self.assertEqual(remarks, ["relu_dropout: 1 were measured, the trace has 0: not compared"])
+        self.assertEqual(warnings, ["relu_dropout: 1 were measured, the trace has 0: not compared"])
 
     def test_without_a_range_all_count(self):
         self.assertEqual(len(summary.promises(changed("trace.json", '"profiled"', '"other"'))), 5)
 
     def test_numbers_that_differ_are_not_compared(self):
         work = summary.ncu_work(FILES / "ncu_raw.csv")
-        pairs, remarks = summary.matched(work[:-1], summary.promises(FILES / "trace.json"))
+        pairs, warnings = summary.matched(work[:-1], summary.promises(FILES / "trace.json"))
         self.assertEqual(list(pairs), ["preprocess"])
-        self.assertEqual(remarks, ["bias_relu_max_pool: 1 were measured, the trace has 2: not compared"])
+        self.assertEqual(warnings, ["bias_relu_max_pool: 1 were measured, the trace has 2: not compared"])
 
     def test_another_file_is_no_trace(self):
         code, _, error = run("ncu", "--kernels", str(FILES / "ncu_raw.csv"), "--trace", str(FILES / "ncu_raw.csv"))
         self.assertEqual(code, 1)
-        self.assertIn("this is no trace", error)
+        self.assertIn("this is not a trace", error)
         for old, new in [('"traceEvents":[', '"traceEvents":[1,'), ('"args":{"number":0}', '"arguments":{}')]:
-            with self.subTest(new), self.assertRaisesRegex(summary.Unreadable, "this is no trace"):
+            with self.subTest(new), self.assertRaisesRegex(summary.Unreadable, "this is not a trace"):
                 summary.promises(changed("trace.json", old, new))
 
     def test_a_run_without_them_says_so(self):
