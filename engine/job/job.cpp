@@ -179,13 +179,13 @@ void extract_job(const Config& config, const JobHooks& hooks, Observer& observer
 JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
                     std::stop_token stop) {
   const OutputFolder folder(config, hooks);
-  Session session(config, hooks, observer);
+  Session session(config, hooks, observer, Session::Uses::head_only);
   return train(config, session, hooks.tracer, observer, stop);
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, {});
-  Session session(config, {}, observer);
+  Session session(config, {}, observer, Session::Uses::head_only);
   return evaluate(config, best, session, stop);
 }
 

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/base/error.h"
+
 namespace graft {
 
 namespace {
@@ -35,24 +37,30 @@ OutputFolder::OutputFolder(const Config& config, const JobHooks& hooks)
   if (hooks.folder_locked) hooks.folder_locked();
 }
 
-Session::Session(const Config& config, const JobHooks& hooks, Observer& observer)
+Session::Session(const Config& config, const JobHooks& hooks, Observer& observer, Uses uses)
     : config_(config),
       observer_(observer),
       backend_(make_backend(config.device, config.threads,
                             [&](const std::string& sentence) { observer.note(sentence); })) {
-  observer.note(fmt::format("device: {}{}", backend_->description(),
-                            config.device == "auto" ? " (chosen by \"auto\")" : ""));
+  observer.note(
+      fmt::format("device: {}{}{}", backend_->description(),
+                  config.device == "auto" ? " (chosen by \"auto\")" : "",
+                  uses == Uses::backbone ? "; weights: " + config.backbone.weights.string() : ""));
   backend_->set_tracer(hooks.tracer);
   if (hooks.backend_made) hooks.backend_made(*backend_);
 }
 
 const Vgg16Weights& Session::weights() {
-  if (!weights_) {
-    weights_ = load_vgg16_weights(config_.backbone.weights);
-    observer_.note(
-        fmt::format("weights: {} ({})", config_.backbone.weights.string(), weights_->source));
+  if (weights_) return *weights_;
+  const std::filesystem::path& file = config_.backbone.weights;
+  std::error_code failure;
+  if (!std::filesystem::exists(file, failure)) {
+    throw Error(ErrorKind::io,
+                fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
+                            "ImageNet weights",
+                            file.string()));
   }
-  return *weights_;
+  return weights_.emplace(load_vgg16_weights(file));
 }
 
 const BackboneOptions& Session::backbone_options(std::size_t images) {

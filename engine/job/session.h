@@ -29,9 +29,11 @@ class OutputFolder {
 
 class Session {
  public:
-  // Makes the backend, notes which device it is, and calls the hook. `config` and `observer` are
-  // borrowed.
-  Session(const Config& config, const JobHooks& hooks, Observer& observer);
+  enum class Uses { backbone, head_only };
+  // Makes the backend, notes the device and the weights that it uses, and calls the hook. `config`
+  // and `observer` are borrowed.
+  Session(const Config& config, const JobHooks& hooks, Observer& observer,
+          Uses uses = Uses::backbone);
 
   Backend& backend() { return *backend_; }
   const Vgg16Weights& weights();  // read once

@@ -1,4 +1,4 @@
-// Of a build without NVTX's headers.
+// The NVTX tracer of a build without NVTX's headers.
 
 #include "engine/base/error.h"
 #include "engine/profile/nvtx_tracer.h"

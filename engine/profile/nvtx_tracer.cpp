@@ -49,7 +49,7 @@ class NvtxTracer final : public Tracer {
   }
 
  private:
-  // Null where no tool gives handles, or memory ran out.
+  // Null if no tool is loaded or memory ran out.
   nvtxStringHandle_t registered(const char* name) noexcept {
     const std::lock_guard lock(mutex_);
     try {
@@ -63,7 +63,7 @@ class NvtxTracer final : public Tracer {
 
   const nvtxDomainHandle_t domain_ = nvtxDomainCreateA("graft");
   std::mutex mutex_;
-  std::map<const char*, nvtxStringHandle_t> strings_;  // by the literal's place
+  std::map<const char*, nvtxStringHandle_t> strings_;  // by the literal's address
 };
 
 }  // namespace

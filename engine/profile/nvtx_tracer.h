@@ -1,11 +1,10 @@
 #pragma once
-// The engine's spans as NVTX ranges, for Nsight Systems, Nsight Compute and other tools that listen
-// to NVTX: in the domain "graft", one range a span on its thread, with the span's number as payload
-// and its name registered once; names of threads, and of CUDA streams.
+// The engine's spans as NVTX ranges, for Nsight Systems, Nsight Compute and other NVTX tools: in the
+// domain "graft", one range a span on its thread, with the span's number as payload and its name
+// registered once; also the names of threads and CUDA streams.
 //
-// NVTX finds its tool by the environment variable NVTX_INJECTION64_PATH, which nsys sets in the
-// program that it starts when it traces nvtx, and ncu with --nvtx. A program without it need not
-// make this tracer at all.
+// NVTX loads its tool from the environment variable NVTX_INJECTION64_PATH. nsys sets it when it
+// traces nvtx, ncu with --nvtx. Without it this tracer has no effect.
 
 #include <memory>
 

@@ -1,11 +1,11 @@
-"""Counts the instructions that a span of engine/base/trace.h takes when nobody listens.
+"""Counts the instructions that a span of engine/base/trace.h takes without a tracer.
 
     check_span_instructions.py --program build/release/tests/profile/span_instructions
 
-Runs the program under valgrind's callgrind with and without the span, each with two numbers of repetitions: what
-remains of the differences is the span's alone: a comparison and a jump at its begin and at its end, and a store
-and a load that keep the tracer over the work between, 6 in all. Ends with 77, and says why, where valgrind is
-missing or a sanitizer adds instructions of its own.
+Runs the program under valgrind's callgrind with and without the span, each with two numbers of repetitions. The
+difference of the differences is the span's: a comparison and a jump at its begin and at its end, and a store and a
+load that keep the tracer during the work between, 6 in total. Exits with 77 and the reason if valgrind is missing
+or a sanitizer adds instructions of its own.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> int:
     turns = REPETITIONS[1] - REPETITIONS[0]
     loop = (many["none"] - few["none"]) / turns
     span = (many["spans"] - few["spans"]) / turns - loop
-    print(f"a span that nobody listens to: {span:.2f} instructions; the bound is {MOST}")
+    print(f"a span without a tracer: {span:.2f} instructions; the bound is {MOST}")
     # A loop has a load, a sum and a jump at least; a span that took nothing was not there.
     return 0 if loop >= 3 and 1 <= span <= MOST else 1
 

@@ -1,5 +1,5 @@
-// A tool that listens to NVTX, as nsys' library does: NVTX loads it by NVTX_INJECTION64_PATH, and
-// it writes each call as a line into the file NVTX_CALLS:
+// An NVTX tool, like nsys' library: NVTX loads it by NVTX_INJECTION64_PATH, and it writes each call
+// as a line into the file NVTX_CALLS:
 //   domain NAME · push THREAD NAME NUMBER · pop THREAD · thread THREAD NAME · stream NAME
 
 #include <nvtx3/nvToolsExt.h>
@@ -69,7 +69,7 @@ void name_stream(void*, const char* name) {
   write_line("stream " + std::string(name));
 }
 
-// Puts a function into NVTX's table, if that has a place for it.
+// Sets an entry of NVTX's function table, if the table has it.
 template <typename Function>
 void attach(NvtxExportTableCallbacks* callbacks, NvtxCallbackModule module, unsigned place,
             Function* function) {

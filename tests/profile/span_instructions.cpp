@@ -1,4 +1,4 @@
-// Marks spans that nobody listens to, over and over, for a tool that counts instructions:
+// Repeats a span without a tracer, for a tool that counts instructions:
 //   span_instructions spans|none REPETITIONS
 // `none` is the same loop without the span. check_span_instructions.py starts it under valgrind.
 
@@ -11,21 +11,21 @@
 namespace graft {
 namespace {
 
-// A compiler may not know that nobody listens, nor leave a turn out.
+// The compiler must not know that there is no tracer, nor skip a turn.
 void turn(Tracer* tracer) {
   asm volatile("" : : "r"(tracer) : "memory");
 }
 
-[[gnu::noinline]] void mark_spans(Tracer* volatile& listener, long repetitions) {
+[[gnu::noinline]] void mark_spans(Tracer* volatile& no_tracer, long repetitions) {
   for (long i = 0; i < repetitions; ++i) {
-    Tracer* const tracer = listener;
+    Tracer* const tracer = no_tracer;
     const TraceSpan span(tracer, "work", static_cast<std::uint64_t>(i));
     turn(tracer);
   }
 }
 
-[[gnu::noinline]] void mark_none(Tracer* volatile& listener, long repetitions) {
-  for (long i = 0; i < repetitions; ++i) turn(listener);
+[[gnu::noinline]] void mark_none(Tracer* volatile& no_tracer, long repetitions) {
+  for (long i = 0; i < repetitions; ++i) turn(no_tracer);
 }
 
 }  // namespace
@@ -37,12 +37,12 @@ int main(int count, char** values) {
     std::fputs("span_instructions spans|none REPETITIONS\n", stderr);
     return 2;
   }
-  graft::Tracer* volatile listener = nullptr;
+  graft::Tracer* volatile no_tracer = nullptr;
   const long repetitions = std::atol(values[2]);
   if (kind == "spans") {
-    graft::mark_spans(listener, repetitions);
+    graft::mark_spans(no_tracer, repetitions);
   } else {
-    graft::mark_none(listener, repetitions);
+    graft::mark_none(no_tracer, repetitions);
   }
   return 0;
 }

@@ -25,10 +25,10 @@ struct ChildOptions {
   std::map<std::string, std::string> environment;  // added to the test's
   std::filesystem::path standard_output;           // empty: kept for Outcome::out
   bool reader_sleeps = false;                      // standard output is a full pipe
-  bool reader_has_gone = false;                    // standard output is a pipe that nobody reads
+  bool reader_has_gone = false;                    // standard output is a closed pipe
 };
 
-// A running program. The destructor kills what is still there.
+// A running program. The destructor kills it if it still runs.
 class Child {
  public:
   explicit Child(const std::vector<std::string>& arguments, const ChildOptions& options = {});

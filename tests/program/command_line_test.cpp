@@ -39,36 +39,35 @@ std::string small_config(const TemporaryFolder& folder, const std::string& data,
 }
 
 TEST(Help, TeachesOutputsAndExitCodes) {
-  for (const std::string option : {"--help", "-h"}) {
-    const Outcome outcome = graft_program({option});
+  const std::vector<std::vector<std::string>> ways = {{"--help"}, {"-h"}, {"help"}, {}};
+  for (const auto& arguments : ways) {
+    const Outcome outcome = graft_program(arguments);
+    SCOPED_TRACE(::testing::PrintToString(arguments));
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
                                    "predict", "plan", "weights", "config"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
+    EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("bench")));
   }
 }
 
 TEST(Help, OfEachCommandHasAnExample) {
-  const std::vector<std::vector<std::string>> commands = {{"run"},
-                                                          {"extract"},
-                                                          {"train"},
-                                                          {"evaluate"},
-                                                          {"predict"},
-                                                          {"plan"},
-                                                          {"weights"},
-                                                          {"weights", "import"},
-                                                          {"weights", "show"},
-                                                          {"config"},
-                                                          {"config", "check"},
-                                                          {"config", "explain"}};
+  const std::vector<std::vector<std::string>> commands = {
+      {"run"},      {"extract"},           {"train"},
+      {"evaluate"}, {"predict"},           {"plan"},
+      {"weights"},  {"weights", "import"}, {"weights", "show"},
+      {"config"},   {"config", "check"},   {"config", "explain"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
+    std::vector<std::string> help = {"help"};
+    help.insert(help.end(), command.begin(), command.end());
     command.emplace_back("--help");
     const Outcome outcome = graft_program(command);
     EXPECT_EQ(outcome.exit_code, 0) << name;
     EXPECT_THAT(outcome.out, HasSubstr("Example")) << name;
     EXPECT_THAT(outcome.out, HasSubstr("graft " + command.front())) << name;
+    EXPECT_EQ(graft_program(help).out, outcome.out) << name;
   }
 }
 
@@ -81,9 +80,9 @@ TEST(Version, SaysWhatIsBuiltAndInUse) {
 }
 
 TEST(Usage, MistakesAreExitCode2) {
-  expect_refusal({}, 2, "--help");
   expect_refusal({"rnu", "c.json"}, 2, "rnu: no such command; did you mean \"run\"?");
   expect_refusal({"quack"}, 2, "there are run, extract");
+  expect_refusal({"bench"}, 2, "bench: no such command");
   expect_refusal({"--colour"}, 2, "graft --help");
   expect_refusal({"run"}, 2, "graft run --help");
   expect_refusal({"run", "c.json", "--colour"}, 2, "graft run --help");

@@ -54,20 +54,20 @@ std::vector<TracedSpan> of_device(const std::vector<TracedSpan>& spans) {
   return device;
 }
 
-// What `kernel` promised each time is what the virtual GPU counted, whole sectors apart; of its
-// launches the first `untold` were told to nobody.
+// The bytes that `kernel` promises for each launch are those that the virtual GPU counted, up to
+// complete sectors. The first `untraced` launches have no span.
 void expect_promises_kept(const std::string& kernel, const std::vector<TracedSpan>& device,
-                          const VirtualGpuReport& report, std::size_t untold) {
+                          const VirtualGpuReport& report, std::size_t untraced) {
   std::vector<std::size_t> moved;
   for (std::size_t i = 0; i < report.launches.size(); ++i) {
     if (is_of(report.launches[i], kernel)) moved.push_back(report.moved[i]);
   }
   const std::vector<TracedSpan> promised = named(device, kernel);
   ASSERT_FALSE(promised.empty()) << kernel;
-  ASSERT_EQ(moved.size(), promised.size() + untold) << kernel;
+  ASSERT_EQ(moved.size(), promised.size() + untraced) << kernel;
   for (std::size_t i = 0; i < promised.size(); ++i) {
     const auto bytes = static_cast<double>(promised[i].bytes);
-    EXPECT_NEAR(static_cast<double>(moved[i + untold]), bytes, bytes / 50 + 256) << kernel;
+    EXPECT_NEAR(static_cast<double>(moved[i + untraced]), bytes, bytes / 50 + 256) << kernel;
   }
 }
 
@@ -116,8 +116,8 @@ TEST_F(CudaProfile, ATraceHasARowForEachStreamWithKernelsInTheirOrder) {
   }
 }
 
-// Three steps, and a chunk of validation photos after them. The trained head is at work in one row
-// with the one that evaluates.
+// Three steps, then a chunk of validation photos. The head that trains and the one that evaluates
+// share a row.
 TEST_F(CudaProfile, ATraceHasARowForTheHeadsStream) {
   const auto file = recipe_.folder() / "trace";
   run("run", "a", {"--trace", file.string()});
@@ -153,7 +153,7 @@ TEST_F(CudaProfile, TheHeadsKernelsCarryTheBytesThatTheyPromise) {
   }
 }
 
-// Each ran once more than it was told of: when the backbone was made.
+// Each also ran once without a tracer, when the backbone was made.
 TEST_F(CudaProfile, TheDevicesWorkCarriesTheBytesThatItPromises) {
   const auto file = recipe_.folder() / "trace";
   const VirtualGpuReport report = run("extract", "a", {"--trace", file.string()}).report;
@@ -189,7 +189,7 @@ TEST_F(CudaProfile, AProfileIsOnAroundTheKernelsOfItsBatches) {
   EXPECT_EQ(launches_of(launches, "bias_relu_max_pool"), 10U);
   EXPECT_EQ(launches_of(launches, "rmsprop"), 0U);
   EXPECT_GT(launches_of(done.report.launches, "rmsprop"), 0U);
-  // Nobody listens to kernels: the run is as it is without.
+  // No tracer wants kernels, so the run uses graphs as it does without --profile.
   EXPECT_EQ(done.report.calls.at("cudaGraphLaunch"), plain.report.calls.at("cudaGraphLaunch"));
   EXPECT_TRUE(same_results(recipe_.output("a"), recipe_.output("plain")));
 }
@@ -198,7 +198,7 @@ TEST_F(CudaProfile, AProfileIsOnAroundTheKernelsOfItsBatches) {
 TEST_F(CudaProfile, AProfileEndsWithItsSetOfPhotos) {
   const CudaOutcome done = run("extract", "a", {"--profile", "batches:2-9"});
   EXPECT_EQ(launches_of(profiled(done.report), "preprocess"), 2U);
-  EXPECT_THAT(done.outcome.error, HasSubstr("the last that was profiled is 3"));
+  EXPECT_THAT(done.outcome.error, HasSubstr("the last one profiled is 3"));
 }
 
 TEST_F(CudaProfile, AProfileOfEpochsHasTheirStepsAndNoOthers) {

@@ -20,7 +20,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// Twelve of the photos whose features Keras left, and a config for them.
+// Twelve of the photos with reference features of Keras, and a config for them.
 class KerasPhotos {
  public:
   KerasPhotos(const std::filesystem::path& reference, const std::filesystem::path& weights) {
@@ -173,7 +173,7 @@ TEST(CudaRun, ACacheOfPlansThatCannotBeWrittenIsSaidAndStopsNothing) {
   EXPECT_THAT(run.outcome.error, HasSubstr("plans are not kept for the next run"));
 }
 
-// ---- What is refused, with which sentence ----
+// ---- Refusals and their messages ----
 
 struct Refusal {
   std::string name;
@@ -206,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"too_little_memory", {{"VGPU_MEMORY", "48MiB"}}, "cuda", "not one image fits"}),
     [](const auto& test) { return test.param.name; });
 
-// As where cuDNN is not installed: the loader names the file that it did not find.
+// As without cuDNN: the loader names the file that it did not find.
 TEST(CudaRefused, ALibraryThatIsMissingIsNamed) {
   const Recipe recipe;
   const std::filesystem::path program = recipe.folder() / "alone" / "graft";
@@ -231,36 +231,36 @@ TEST(CudaRefused, AutoTakesTheCpuAndSaysWhy) {
 
 // ---- Calls that fail ----
 
-// Gives something back: what cannot be freed is left, and that is no reason to stop.
-bool gives_back(const std::string& function) {
+// A function that frees something. The run goes on if it fails.
+bool is_freeing(const std::string& function) {
   return function.find("Free") != std::string::npos ||
          function.find("Destroy") != std::string::npos;
 }
 
-// An error that is of the function's own library: an invalid value, an internal error.
+// An error code of the function's own library: an invalid value, an internal error.
 std::string error_of(const std::string& function) {
   if (function.starts_with("cudnn")) return "4000";
   return function.starts_with("cublas") ? "14" : "1";
 }
 
-// A failed call ends the run with exit code 5 and a sentence; what it left is whole, and the next
-// run ends as if nothing had been. (Every single call: tests/backend_cuda.)
+// A failed call ends the run with exit code 5 and a sentence. Its files are complete, and the next
+// run ends as if nothing had happened. (Every single call: tests/backend_cuda.)
 TEST(CudaFaults, EachFunctionMayFailOnce) {
   const Recipe recipe;
   const auto arguments = [&](const std::string& name) {
     return recipe.arguments("run", name, {"--set", "device=cuda"});
   };
-  const CudaOutcome whole = run_on_virtual_gpu(arguments("whole"));
-  ASSERT_EQ(whole.outcome.exit_code, 0) << whole.outcome.error;
-  ASSERT_GT(whole.report.calls.size(), 15U);
+  const CudaOutcome complete = run_on_virtual_gpu(arguments("complete"));
+  ASSERT_EQ(complete.outcome.exit_code, 0) << complete.outcome.error;
+  ASSERT_GT(complete.report.calls.size(), 15U);
   int failed_runs = 0;
-  for (const auto& [function, calls] : whole.report.calls) {
+  for (const auto& [function, calls] : complete.report.calls) {
     const std::string name = "fault " + function;
     const std::string fault =
         function + ":" + std::to_string((calls + 1) / 2) + ":" + error_of(function);
     SCOPED_TRACE(fault);
     const CudaOutcome run = run_on_virtual_gpu(arguments(name), {{"VGPU_FAIL", fault}});
-    if (gives_back(function)) {
+    if (is_freeing(function)) {
       EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.error;
       EXPECT_LE(run.report.errors.size(), 1U) << "what was not freed";
       continue;
@@ -273,7 +273,7 @@ TEST(CudaFaults, EachFunctionMayFailOnce) {
     // The next run, of every fourth: each would take a minute.
     if (failed_runs % 4 != 1) continue;
     ASSERT_EQ(run_on_virtual_gpu(arguments(name)).outcome.exit_code, 0);
-    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("whole")));
+    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("complete")));
   }
   EXPECT_GT(failed_runs, 15);
 }
@@ -284,7 +284,7 @@ TEST(CudaFaults, AfterAStickyErrorTheRowsThatWereDoneAreKept) {
     return recipe.arguments("run", name,
                             {"--set", "device=cuda", "--set", "backbone.batch_size=1"});
   };
-  ASSERT_EQ(run_on_virtual_gpu(arguments("whole")).outcome.exit_code, 0);
+  ASSERT_EQ(run_on_virtual_gpu(arguments("complete")).outcome.exit_code, 0);
   // Each in the middle of the eight batches of the training images.
   for (const std::string fault : {"cudaGraphLaunch:6:700", "cudaEventSynchronize:5:719"}) {
     SCOPED_TRACE(fault);
@@ -297,7 +297,7 @@ TEST(CudaFaults, AfterAStickyErrorTheRowsThatWereDoneAreKept) {
     ASSERT_EQ(next.outcome.exit_code, 0) << next.outcome.error;
     EXPECT_THAT(next.outcome.error,
                 ::testing::ContainsRegex("continues an interrupted extraction at row [1-7] of 8"));
-    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("whole")));
+    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("complete")));
   }
 }
 

@@ -39,7 +39,7 @@ const std::vector<std::string> milestones = {".lock",
 
 TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
   const Recipe recipe;
-  ASSERT_EQ(recipe.run("whole", long_run).exit_code, 0);
+  ASSERT_EQ(recipe.run("complete", long_run).exit_code, 0);
   for (const std::string milestone : {"features/train.npy.partial", "checkpoint.safetensors"}) {
     const std::string name = "stopped at " + std::filesystem::path(milestone).stem().string();
     Child child(recipe.arguments("run", name, long_run));
@@ -56,7 +56,7 @@ TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
       EXPECT_THAT(resumed.error, HasSubstr("goes on after epoch"));
       EXPECT_THAT(resumed.error, HasSubstr("features/train: 0 computed, 8 reused"));
     }
-    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("whole")));
+    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("complete")));
   }
 }
 
@@ -71,7 +71,7 @@ TEST(Interruption, SigtermIsTheSame) {
 
 TEST(Interruption, SigkillWhenAFileAppearsLosesNothing) {
   const Recipe recipe;
-  ASSERT_EQ(recipe.run("whole", long_run).exit_code, 0);
+  ASSERT_EQ(recipe.run("complete", long_run).exit_code, 0);
   for (const std::string& milestone : milestones) {
     const std::string name = "killed at " + std::filesystem::path(milestone).filename().string();
     {
@@ -83,21 +83,21 @@ TEST(Interruption, SigkillWhenAFileAppearsLosesNothing) {
     }
     const Outcome resumed = recipe.run(name, long_run);
     ASSERT_EQ(resumed.exit_code, 0) << milestone << ": " << resumed.error;
-    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("whole"))) << milestone;
+    EXPECT_TRUE(same_results(recipe.output(name), recipe.output("complete"))) << milestone;
   }
 }
 
 TEST(Interruption, SigkillAgainAndAgainLosesNothing) {
   const Recipe recipe;
   const auto start = std::chrono::steady_clock::now();
-  ASSERT_EQ(recipe.run("whole", long_run).exit_code, 0);
-  const auto whole = std::chrono::steady_clock::now() - start;
+  ASSERT_EQ(recipe.run("complete", long_run).exit_code, 0);
+  const auto complete = std::chrono::steady_clock::now() - start;
   // Each attempt gets a little longer than the one before, so that one of them ends.
   int killed = 0;
   for (int tenths = 2;; ++tenths) {
     ASSERT_LE(tenths, 100) << "no attempt ended";
     Child child(recipe.arguments("run", "a", long_run));
-    const auto limit = std::chrono::steady_clock::now() + whole * tenths / 10;
+    const auto limit = std::chrono::steady_clock::now() + complete * tenths / 10;
     child.wait_until([&] { return std::chrono::steady_clock::now() > limit; });
     child.signal(SIGKILL);
     const Outcome outcome = child.wait();
@@ -106,7 +106,7 @@ TEST(Interruption, SigkillAgainAndAgainLosesNothing) {
     ++killed;
   }
   EXPECT_GT(killed, 0);
-  EXPECT_TRUE(same_results(recipe.output("a"), recipe.output("whole")));
+  EXPECT_TRUE(same_results(recipe.output("a"), recipe.output("complete")));
 }
 
 TEST(Interruption, ASecondSignalEndsAtOnceEvenWhenAWriteIsStuck) {

@@ -1,5 +1,5 @@
 #pragma once
-// What tests/profile/nvtx_injection.cpp has written down.
+// The NVTX calls that tests/profile/nvtx_injection.cpp recorded.
 
 #include <filesystem>
 #include <map>
@@ -11,12 +11,12 @@ namespace graft::test {
 struct NvtxCalls {
   std::vector<std::string> domains, streams;
   std::map<std::string, std::string> threads;  // the last name of each, by its id
-  // "outer/inner" for each range, by its thread: how it lay in others.
+  // "outer/inner" for each range, by its thread: how it was nested.
   std::map<std::string, std::vector<std::string>> ranges;
   std::string fault;  // a range that was not ended, or ended twice; empty: none
 };
 
-// Of a file that is not there: nothing.
+// Empty if the file does not exist.
 NvtxCalls read_nvtx_calls(const std::filesystem::path& file);
 
 // The ranges of all threads.

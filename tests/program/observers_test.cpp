@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "engine/base/file.h"
 #include "tests/support/support.h"
@@ -28,15 +29,6 @@ std::string written(TerminalStyle style, Actions actions) {
   }
   std::fclose(file);
   return read_text_file(folder / "text", 1 << 20);
-}
-
-TEST(DurationText, SuitsItsSize) {
-  EXPECT_EQ(duration_text(-1.0), "0.0 s");
-  EXPECT_EQ(duration_text(0.24), "0.2 s");
-  EXPECT_EQ(duration_text(9.96), "10 s");
-  EXPECT_EQ(duration_text(59.4), "59 s");
-  EXPECT_EQ(duration_text(155.0), "2 min 35 s");
-  EXPECT_EQ(duration_text(3720.0), "1 h 02 min");
 }
 
 TEST(Rate, IsUnknownAtTheStartAndRightAfterwards) {
@@ -65,11 +57,26 @@ TEST(TerminalObserver, WritesPlainLinesWhereNobodyRedrawsThem) {
     for (std::size_t i = 1; i <= 200; ++i) observer.advance(i);
     observer.end();
     observer.row("epoch 1");
-    observer.warn("a file stands twice");
+    observer.warn("a file is listed twice");
   });
   EXPECT_THAT(text, MatchesRegex("VGG16 of 13 layers\nfeatures/train: 200 images\n"
                                  "features/train: 200 images in 0\\.[0-9] s\n"
-                                 "epoch 1\nwarning: a file stands twice\n"));
+                                 "epoch 1\nwarning: a file is listed twice\n"));
+}
+
+// A progress line comes a second after the last one, at the earliest.
+TEST(TerminalObserver, NoProgressLineBreaksATable) {
+  const auto training = [](bool has_rows) {
+    return written({}, [&](Observer& observer) {
+      observer.begin("training", 100, "batches");
+      if (has_rows) observer.row("epoch  loss");
+      std::this_thread::sleep_for(milliseconds(1050));
+      observer.advance(50);
+      if (has_rows) observer.row("    1   0.5");
+    });
+  };
+  EXPECT_THAT(training(false), HasSubstr("training: 50 of 100 batches (50 %)"));
+  EXPECT_EQ(training(true), "training: 100 batches\nepoch  loss\n    1   0.5\n");
 }
 
 TEST(TerminalObserver, DrawsABarOnATerminalAndWipesIt) {

@@ -1,4 +1,4 @@
-// `graft plan`: cuDNN's real plans for GPUs that are not here.
+// `graft plan`: cuDNN's real execution plans for GPUs that are not here.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -73,10 +73,10 @@ class RealPlan : public Plan {
   }
 };
 
-// Σ 2·9·inputs·outputs·pixels over the layers behind the first at 150×150 (planes of 150, 75, 37,
-// 18 and 9), by hand; the first has its three channels filled up.
+// Σ 2·9·inputs·outputs·pixels over the layers after the first at 150×150 (feature maps of 150, 75,
+// 37, 18 and 9), by hand. The first layer has padded channels.
 TEST_F(RealPlan, HasTheThirteenLayersOfTheNetworkForEveryArchitecture) {
-  constexpr double flop_behind_the_first = 13'153'222'656.0;
+  constexpr double flop_after_the_first = 13'153'222'656.0;
   for (const std::string architecture :
        {"sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"}) {
     SCOPED_TRACE(architecture);
@@ -96,7 +96,7 @@ TEST_F(RealPlan, HasTheThirteenLayersOfTheNetworkForEveryArchitecture) {
       if (layer != layers[0]) flop += layer.at("convolution_flop").get<double>();
       workspace = std::max(workspace, layer.at("workspace_bytes").get<std::size_t>());
     }
-    EXPECT_EQ(flop, 32 * flop_behind_the_first);
+    EXPECT_EQ(flop, 32 * flop_after_the_first);
     EXPECT_GE(json.at("memory").at("workspace_bytes"), workspace);
     EXPECT_EQ(json.at("memory").at("activation_bytes"), 2U * 32 * 150 * 150 * 64 * 4);
     EXPECT_EQ(json.at("fits"), true);

@@ -1,6 +1,6 @@
 #pragma once
-// A small, whole recipe for the program to run: a few generated photos in two classes, the
-// full-size VGG16 (the real weights where the machine has them, else random ones) and a config.
+// A small, complete recipe for the program: a few generated photos in two classes, the full-size
+// VGG16 (with the real weights if the machine has them, else random ones) and a config.
 
 #include <filesystem>
 #include <string>

@@ -12,6 +12,8 @@ namespace graft::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
 
 TEST(Run, MakesEverythingAndPrintsTheTable) {
   const Recipe recipe;
@@ -30,6 +32,28 @@ TEST(Run, MakesEverythingAndPrintsTheTable) {
       << "a head, two epochs";
   for (const auto& entry : std::filesystem::recursive_directory_iterator(recipe.output("a")))
     EXPECT_NE(entry.path().extension(), ".partial") << entry.path();
+}
+
+TEST(Run, NamesDeviceAndWeightsOnceAndEndsWithTheNextCommand) {
+  const Recipe recipe;
+  ChildOptions options;
+  options.folder = recipe.folder();
+  const auto last_line = [](const Outcome& outcome) { return lines_of(outcome.error).back(); };
+  const Outcome run = graft_program(recipe.arguments("run", "a"), options);
+  ASSERT_EQ(run.exit_code, 0) << run.error;
+  EXPECT_THAT(run.error, MatchesRegex("device: CPU[^\n]*; weights: [^\n]*\\.safetensors\n.*"));
+  EXPECT_EQ(run.error.find("weights: ", run.error.find("weights: ") + 1), std::string::npos);
+  EXPECT_THAT(last_line(run),
+              MatchesRegex("done in [0-9][0-9a-z. ]*; results in a; next: graft predict a PHOTO"));
+  EXPECT_THAT(text_of(recipe.output("a") / "run.log"), HasSubstr(last_line(run)));
+  // The next commands run as they are printed: here from another folder, with quotes.
+  EXPECT_THAT(last_line(graft_program(recipe.arguments("extract", "b c"))),
+              HasSubstr("next: graft train '" + recipe.output("b c").string() + "'"));
+  const Outcome train = graft_program({"train", "b c"}, options);
+  EXPECT_THAT(last_line(train), HasSubstr("results in 'b c'; next: graft evaluate 'b c'"));
+  EXPECT_THAT(train.error, Not(HasSubstr("weights: "))) << "it needs none";
+  EXPECT_THAT(last_line(graft_program({"evaluate", "b c"}, options)),
+              HasSubstr("next: graft predict 'b c' PHOTO"));
 }
 
 TEST(Run, StandardOutputHasTheResultAlone) {
@@ -107,20 +131,20 @@ TEST(Run, TheSeedMattersAndTheNumberOfThreadsDoesNot) {
             text_of(recipe.output("a") / "head.safetensors"));
 }
 
-TEST(Run, ItsPartsGiveTheSameBytesAsTheWhole) {
+TEST(Run, ItsPartsGiveTheSameBytes) {
   const Recipe recipe;
-  ASSERT_EQ(recipe.run("whole").exit_code, 0);
+  ASSERT_EQ(recipe.run("complete").exit_code, 0);
   for (const std::string command : {"extract", "train"}) {
     const Outcome outcome = graft_program(recipe.arguments(command, "parts"));
     ASSERT_EQ(outcome.exit_code, 0) << command << ": " << outcome.error;
     EXPECT_EQ(outcome.out, "") << command;
   }
-  EXPECT_TRUE(same_results(recipe.output("parts"), recipe.output("whole")));
+  EXPECT_TRUE(same_results(recipe.output("parts"), recipe.output("complete")));
   const Outcome evaluated = graft_program(recipe.arguments("evaluate", "parts"));
   ASSERT_EQ(evaluated.exit_code, 0) << evaluated.error;
   EXPECT_THAT(evaluated.out, HasSubstr("brown"));
   EXPECT_EQ(text_of(recipe.output("parts") / "evaluation.json"),
-            text_of(recipe.output("whole") / "evaluation.json"));
+            text_of(recipe.output("complete") / "evaluation.json"));
   EXPECT_EQ(graft_program(recipe.arguments("evaluate", "parts", {"--best"})).exit_code, 0);
 }
 
@@ -140,6 +164,14 @@ TEST(Run, WeightsThatAreNoneAreExitCode4) {
   EXPECT_THAT(outcome.error, HasSubstr("bad.safetensors"));
 }
 
+TEST(Run, MissingWeightsAreNamedWithTheScriptThatFetchesThem) {
+  const Recipe recipe;
+  const Outcome outcome = recipe.run("a", {"--set", "backbone.weights=/none/vgg16.safetensors"});
+  EXPECT_EQ(outcome.exit_code, 6);
+  EXPECT_THAT(lines_of(outcome.error).back(),
+              HasSubstr("no weights file /none/vgg16.safetensors; tools/fetch_weights.sh"));
+}
+
 TEST(Run, AGpuThatIsNotThereIsExitCode5) {
   if (std::filesystem::exists("/dev/nvidiactl")) GTEST_SKIP() << "this machine has a GPU";
   const Recipe recipe;
@@ -156,7 +188,7 @@ TEST(Run, AnOutputThatCannotBeAFolderIsExitCode6) {
   EXPECT_THAT(outcome.error, HasSubstr("file/below"));
 }
 
-TEST(Run, ABrokenPhotoIsNamedOrLeftOut) {
+TEST(Run, ABrokenPhotoIsNamedOrSkipped) {
   const Recipe recipe;
   write_file_whole(recipe.folder() / "train/grey/broken.png", "no picture");
   const Outcome stopped = recipe.run("a");

@@ -1,4 +1,4 @@
-#include "tools/graft/command_line.h"
+#include "tools/graft/commands.h"
 
 #include <fmt/format.h>
 
@@ -11,16 +11,15 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-#include "tools/graft/commands.h"
 #include "tools/graft/help.h"
 #include "tools/graft/standard_output.h"
 
 namespace graft::program {
 namespace {
 
-using Command = std::function<int(const Request&)>;
+using Command = std::function<void(const Request&)>;
 
-// The commands of the program, and the request that parsing fills in.
+// The commands and options of the program. Parsing fills in the request.
 class CommandLine {
  public:
   CommandLine() {
@@ -28,7 +27,7 @@ class CommandLine {
     app_.require_subcommand(1);
     app_.footer(std::string(help::program));
     app_.set_help_flag("-h,--help", "Print this help");
-    app_.add_flag("--version", version_, "Print the version, and what this build and machine have");
+    app_.add_flag("--version", version_, "Print the version, the build and the vector unit");
     add_job_commands();
     add_predict();
     add_plan();
@@ -36,40 +35,41 @@ class CommandLine {
     add_config();
   }
 
-  int run(int argument_count, char** arguments) {
-    refuse_unknown_command(argument_count, arguments);
+  void run(int argument_count, char** arguments) {
+    std::vector<std::string> words(arguments + std::min(argument_count, 1),
+                                   arguments + argument_count);
+    if (words.empty()) words.emplace_back("--help");
+    if (words.front() == "help") {  // `graft help run` is `graft run --help`
+      words.erase(words.begin());
+      words.emplace_back("--help");
+    }
+    refuse_unknown_command(words);
     try {
-      app_.parse(argument_count, arguments);
+      app_.parse(std::vector<std::string>(words.rbegin(),
+                                          words.rend()));  // CLI11 takes them from the back
     } catch (const CLI::CallForHelp&) {
-      return print(app_.help());
+      return print_result(app_.help());
     } catch (const CLI::ParseError& error) {
-      if (version_) return print(version_text());
+      if (version_) return print_result(version_text());
       refuse(error);
     }
-    return command_(request_);
+    command_(request_);
   }
 
  private:
-  static int print(const std::string& text) {
-    write_result(text);
-    flush_results();
-    return 0;
-  }
-
-  // CLI11 would say only that a command is needed.
-  void refuse_unknown_command(int argument_count, char** arguments) const {
-    if (argument_count < 2) throw Error(ErrorKind::usage, "say what to do; `graft --help` teaches");
+  // CLI11 would only say that a command is required.
+  void refuse_unknown_command(const std::vector<std::string>& words) const {
     const CLI::App* parent = &app_;
-    std::string said;
-    for (int i = 1; i < argument_count && parent != nullptr; ++i) {
-      said += (i > 1 ? " " : "") + printable(arguments[i], 100);
-      parent = command_named(arguments[i], *parent, said);
+    std::string path;  // the words so far, for the message
+    for (auto word = words.begin(); word != words.end() && parent != nullptr; ++word) {
+      path += (path.empty() ? "" : " ") + printable(*word, 100);
+      parent = command_named(*word, *parent, path);
     }
   }
 
-  // Null where no command has to follow. `said`: the words so far, for the sentence.
+  // Null where no command has to follow.
   static const CLI::App* command_named(const std::string& word, const CLI::App& parent,
-                                       const std::string& said) {
+                                       const std::string& path) {
     std::vector<std::string> names;
     for (const CLI::App* command : parent.get_subcommands({})) {
       if (command->get_name() == word) return command;
@@ -78,7 +78,7 @@ class CommandLine {
     if (names.empty() || word.starts_with('-')) return nullptr;
     const auto meant = nearest(word, names);
     throw Error(ErrorKind::usage,
-                fmt::format("{}: no such command; {}", said,
+                fmt::format("{}: no such command; {}", path,
                             meant ? fmt::format("did you mean \"{}\"?", *meant)
                                   : fmt::format("there are {}", fmt::join(names, ", "))));
   }
@@ -89,7 +89,7 @@ class CommandLine {
       app = app->get_subcommands().front();
       command += ' ' + app->get_name();
     }
-    // Some of CLI11's sentences have several lines.
+    // Some of CLI11's messages have several lines.
     std::string sentence = error.what();
     std::replace(sentence.begin(), sentence.end(), '\n', ' ');
     throw Error(ErrorKind::usage,
@@ -110,21 +110,17 @@ class CommandLine {
         ->add_option("CONFIG", request_.config,
                      "Config file, or the output folder of an earlier run")
         ->required();
-    add_settings(command, {"device", "threads", "output"});
-  }
-
-  void add_settings(CLI::App* command, const std::vector<std::string>& top_keys) {
     add_setting(command, "--set", "KEY=VALUE", "Override a key of the config; may be repeated",
                 [](const std::string& text) { return parse_setting(text); });
-    for (const std::string& key : top_keys) {
-      const std::string option = fmt::format("--{}", key);
+    for (const std::string key : {"device", "threads", "output"}) {
+      const std::string option = "--" + key;
       add_setting(command, option, "VALUE", fmt::format("Short for --set {}=VALUE", key),
                   [option, key](const std::string& text) {
                     return Setting{option, key, text};
                   });
     }
     command->add_flag("-q,--quiet", request_.quiet,
-                      "No progress and no notes: warnings, errors and results");
+                      "No progress and no notes, only warnings, errors and results");
   }
 
   void add_setting(CLI::App* command, const std::string& option, const std::string& type,
@@ -139,47 +135,47 @@ class CommandLine {
             summary)
         ->option_text(type)
         ->take_all()
-        ->allow_extra_args(false);  // else it would take CONFIG for a second value
+        ->allow_extra_args(false);  // else CONFIG would be taken for a second value
   }
 
   void add_job_commands() {
-    CLI::App* run = add(app_, "run", "Extract, train, evaluate and report: the whole recipe",
+    CLI::App* run = add(app_, "run", "Extract, train, evaluate and report: the complete recipe",
                         help::run, run_command);
     add_config_options(run);
-    add_listeners(run);
+    add_tracing(run);
     run->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
     CLI::App* extract = add(app_, "extract", "Compute the bottleneck features of all images",
                             help::extract, extract_command);
     add_config_options(extract);
-    add_listeners(extract);
-    add_config_options(add(app_, "train", "Train the classifier on features that are there",
-                           help::train, train_command));
+    add_tracing(extract);
+    add_config_options(add(app_, "train", "Train the classifier on extracted features", help::train,
+                           train_command));
     CLI::App* evaluate =
-        add(app_, "evaluate", "Say how good the trained classifier is, and where it errs",
+        add(app_, "evaluate", "Measure the trained classifier, and show its mistakes",
             help::evaluate, evaluate_command);
     add_config_options(evaluate);
     add_best(evaluate);
     evaluate->add_flag("--json", request_.json, "Print JSON, not a table");
   }
 
-  void add_listeners(CLI::App* command) {
+  void add_tracing(CLI::App* command) {
     command
         ->add_option("--trace", request_.trace,
-                     "Write what each thread and the GPU did when, for chrome://tracing or "
+                     "Write a timeline of the threads and the GPU, for chrome://tracing or "
                      "ui.perfetto.dev")
         ->option_text("FILE");
     command
         ->add_option("--profile", request_.profile,
-                     "Start and stop the GPU's profiler around a part: epoch:2, epoch:2-4, "
+                     "Start and stop the GPU's profiler around a range: epoch:2, epoch:2-4, "
                      "batches:10-20")
         ->option_text("RANGE");
     command->add_flag("--nvtx", request_.nvtx,
-                      "Mark stages, layers and kernels with NVTX, also where no tool asks for it");
+                      "Mark stages, layers and kernels with NVTX even if no tool asks for it");
   }
 
   void add_best(CLI::App* command) {
     command->add_flag("--best", request_.best,
-                      "Take the best epoch (head_best.safetensors), not the last");
+                      "Use the best epoch (head_best.safetensors), not the last");
   }
 
   void add_predict() {
@@ -189,31 +185,29 @@ class CommandLine {
     predict->add_option("IMAGES", request_.inputs, "Image files, and folders of them")->required();
     predict
         ->add_option_function<std::string>(
-            "--format",
-            [this](const std::string& name) {
-              request_.format = name == "csv" ? PredictionFormat::csv : PredictionFormat::json;
-            },
+            "--format", [this](const std::string& name) { request_.json = name == "json"; },
             "csv (the default), or json: one object a line")
         ->check(CLI::IsMember({"csv", "json"}));
     add_best(predict);
   }
 
   void add_plan() {
-    CLI::App* plan = add(app_, "plan", "Say what a GPU would do with a config, without one",
+    CLI::App* plan = add(app_, "plan", "Forecast a config on a GPU that need not be here",
                          help::plan, plan_command);
     add_config_options(plan);
     plan->add_option("--gpu", request_.gpu, "A GPU by name, such as \"RTX 4090\"")
         ->option_text("NAME");
     plan->add_option("--arch", request_.architecture,
-                     "An architecture, such as sm_90: a usual GPU of it")
+                     "An architecture, such as sm_90: a common GPU of it")
         ->option_text("sm_NN");
-    plan->add_option("--memory", request_.memory, "Device memory to count with: 24GiB, 8192MiB")
+    plan->add_option("--memory", request_.memory,
+                     "Device memory instead of the GPU's: 24GiB, 8192MiB")
         ->option_text("SIZE");
     plan->add_flag("--json", request_.json, "Print JSON, not a table");
   }
 
   void add_weights() {
-    CLI::App* weights = add(app_, "weights", "Import and show files of weights", help::weights, {});
+    CLI::App* weights = add(app_, "weights", "Import and show weights files", help::weights, {});
     weights->require_subcommand(1);
     CLI::App* import = add(*weights, "import", "Convert VGG16 weights to safetensors, once",
                            help::weights_import, import_weights_command);
@@ -222,8 +216,8 @@ class CommandLine {
         ->expected(1);
     import->add_option("-o,--output", request_.output_file, "The .safetensors file to write")
         ->required();
-    CLI::App* show = add(*weights, "show", "List what a file of weights holds", help::weights_show,
-                         show_weights_command);
+    CLI::App* show = add(*weights, "show", "List the contents of a weights file",
+                         help::weights_show, show_weights_command);
     show->add_option("FILE", request_.inputs, "A .h5, .onnx or .safetensors file")
         ->required()
         ->expected(1);
@@ -235,7 +229,7 @@ class CommandLine {
     CLI::App* check = add(*config, "check", "Check a config, and print it with every key",
                           help::config_check, check_config_command);
     add_config_options(check);
-    CLI::App* explain = add(*config, "explain", "Say what each key of a config means",
+    CLI::App* explain = add(*config, "explain", "Explain each key of a config",
                             help::config_explain, explain_config_command);
     explain->add_option("KEY", request_.key, "A key or a section; without it, all of them");
     explain->add_flag("--markdown", request_.markdown, "Print the page configs/README.md");
@@ -250,9 +244,8 @@ class CommandLine {
 
 }  // namespace
 
-int run_program(int argument_count, char** arguments) {
-  CommandLine command_line;
-  return command_line.run(argument_count, arguments);
+void run_program(int argument_count, char** arguments) {
+  CommandLine().run(argument_count, arguments);
 }
 
 }  // namespace graft::program

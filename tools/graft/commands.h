@@ -1,8 +1,7 @@
 #pragma once
-// What each command of the program does, after its arguments have been read. Results go to standard
-// output, everything else to standard error. Errors are thrown; main() makes exit codes of them.
+// The commands of the program. Results go to standard output, everything else to standard error.
+// Errors are thrown; main() turns them into exit codes.
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,41 +10,40 @@
 
 namespace graft::program {
 
-enum class PredictionFormat { csv, json };
-
-// What the arguments ask for.
+// The command line, parsed.
 struct Request {
   std::string config;             // CONFIG or RUN_DIR
-  std::vector<Setting> settings;  // --set, --device, --threads, --output, as they come
+  std::vector<Setting> settings;  // --set, --device, --threads, --output, in their order
   bool quiet = false;
   bool best = false;
   bool json = false;
   bool markdown = false;
-  PredictionFormat format = PredictionFormat::csv;
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
-  // Of `run` and `extract`.
-  std::string trace;                   // the file to write; empty: none
-  std::optional<std::string> profile;  // "epoch:2"
-  bool nvtx = false;
   std::string key;
-  std::string gpu, architecture;      // of `plan`: "RTX 4090", "sm_89"
-  std::optional<std::string> memory;  // of `plan`: "24GiB"
+  std::string trace;                   // `run`, `extract`: the file to write; empty: none
+  std::optional<std::string> profile;  // `run`, `extract`: "epoch:2"
+  bool nvtx = false;                   // `run`, `extract`
+  std::string gpu, architecture;       // `plan`: "RTX 4090", "sm_89"
+  std::optional<std::string> memory;   // `plan`: "24GiB"
 };
 
-// Each returns the exit code when nothing was thrown.
-int run_command(const Request& request);
-int extract_command(const Request& request);
-int train_command(const Request& request);
-int evaluate_command(const Request& request);
-int predict_command(const Request& request);
-int plan_command(const Request& request);
-int import_weights_command(const Request& request);
-int show_weights_command(const Request& request);
-int check_config_command(const Request& request);
-int explain_config_command(const Request& request);
+void run_command(const Request& request);
+void extract_command(const Request& request);
+void train_command(const Request& request);
+void evaluate_command(const Request& request);
+void predict_command(const Request& request);
+void plan_command(const Request& request);
+void import_weights_command(const Request& request);
+void show_weights_command(const Request& request);
+void check_config_command(const Request& request);
+void explain_config_command(const Request& request);
 
-// "graft 0.1.0", the compiler, whether the CUDA parts are built, the vector unit in use.
+// "graft 0.1.0", the commit, the compiler, whether the CUDA parts are built, the vector unit.
 std::string version_text();
+
+// Parses the arguments and runs their command. Throws Error(usage) for wrong arguments, and what
+// the command throws.
+void run_program(int argument_count, char** arguments);
 
 }  // namespace graft::program

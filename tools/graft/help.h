@@ -1,40 +1,40 @@
 #pragma once
-// What --help says below the list of options: an example, the outputs, the exit codes.
+// The text of --help below the list of options: an example, the outputs, the exit codes.
 
 #include <string_view>
 
 namespace graft::program::help {
 
 inline constexpr std::string_view program = R"(Start here:
-  graft config explain                    what a config may say
-  graft run configs/solar_cells.json      the whole recipe, from photos to curves
-  graft predict runs/solar_cells photo.jpg
+  graft config explain                      the keys of a config
+  graft run configs/solar_cells.json        the complete recipe, from photos to curves
+  graft predict runs/solar_cells photo.jpg  classifies a photo
 
 Results go to standard output; progress, notes and errors to standard error.
-Killed or interrupted at any moment, the same command goes on where it was.
+After a kill or an interruption at any moment, the same command continues where it stopped.
 
 Exit codes:
-  0    all is well
-  1    a fault of this program: please report it
+  0    success
+  1    a bug in this program: please report it
   2    a wrong config or wrong arguments
   3    data: images, folders or labels
-  4    a file of weights
-  5    the device: none such, it failed, or memory ran out
+  4    a weights file
+  5    the device: it does not exist, it failed, or memory ran out
   6    a file could not be read or written; a full disk; a folder in use
-  130  interrupted (Ctrl-C, SIGTERM); what was finished is saved
+  130  interrupted (Ctrl-C, SIGTERM); finished work is saved
 
-`graft COMMAND --help` says more about each.)";
+`graft COMMAND --help` explains each command.)";
 
 inline constexpr std::string_view run = R"(Example:
   graft run configs/solar_cells.json --set train.epochs=5 --output runs/short
 
 Writes into the config's `output` folder:
-  features/{train,validation}.npy           what the backbone sees: N × height × width × 512 floats
+  features/{train,validation}.npy           bottleneck features: N × height × width × 512 floats
   features/*.labels.npy, *.files.json       class, file and digest of each row
   head.safetensors, head_best.safetensors   the classifier after the last and after the best epoch
   history.csv, history.json, curves.svg     loss and accuracy of each epoch
-  evaluation.json, classes.json             what is right and wrong, and the names of the classes
-  config.json, run.log                      the config with every key; what happened and when
+  evaluation.json, classes.json             the evaluation, and the names of the classes
+  config.json, run.log                      the config with every key; the log with times
 Prints the evaluation. A second run computes only what has changed.
 
 --trace, --nvtx and --profile: see `graft extract --help`; here also --profile epoch:2-4 (from 1).)";
@@ -44,17 +44,16 @@ inline constexpr std::string_view extract = R"(Example:
 
 Writes features/*.npy, *.labels.npy and *.files.json into the config's `output` folder, and
 config.json, classes.json and run.log. Rows whose image, weights and preprocessing are unchanged are
-taken from what is there.
+reused.
 
---trace FILE shows a row for each thread: each photo that is read, decoded and resized, each batch and
-each layer in the backbone, each write, and who waited for whom; how many batches wait for the backbone
-and for the writer; and on a GPU a row for each stream of the backbone and for the head's, with each
-kernel and copy, its layer, and the bytes that it promises to move. With --trace and NVTX the backbone
-runs without CUDA graphs, so that its kernels can be seen.
+--trace FILE records a row for each thread: photos read, decoded and resized, batches and layers in the
+backbone, writes, waits, and the lengths of the queues. On a GPU it also records a row for each stream
+of the backbone and for the head's, with each kernel and copy, its layer, and the bytes that it should
+move. With --trace or NVTX the backbone runs without CUDA graphs, so that its kernels are visible.
 
 NVTX is on with --nvtx, and where nsys or ncu asks for it (NVTX_INJECTION64_PATH in the environment).
 --profile batches:10-20 (counted from 0) is for `nsys profile --capture-range cudaProfilerApi` and
-`ncu --profile-from-start off`: tools/profile.sh calls them so, and sums up what they find.)";
+`ncu --profile-from-start off`. tools/profile.sh runs both and summarises their reports.)";
 
 inline constexpr std::string_view train = R"(Example:
   graft train configs/solar_cells.json --set head.hidden=[512,128] --set train.epochs=40
@@ -65,7 +64,7 @@ head.safetensors, head_best.safetensors, history.csv, history.json, curves.svg, 
 inline constexpr std::string_view evaluate = R"(Example:
   graft evaluate runs/solar_cells --best
 
-Prints accuracy, the confusion matrix and the surest mistakes on the validation images, and writes
+Prints accuracy, confusion matrix and most confident mistakes on the validation images, and writes
 evaluation.json, or evaluation_best.json with --best.)";
 
 inline constexpr std::string_view predict = R"(Examples:
@@ -75,20 +74,20 @@ inline constexpr std::string_view predict = R"(Examples:
 Images are decoded, resized and preprocessed as in training.
 CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class
 JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object a line (JSON Lines)
-An image that cannot be read is named on standard error and has no line; the others have theirs, and
-the exit code is 3.)";
+CSV has probabilities of four digits, JSON all digits. An image that cannot be read is named on standard
+error and skipped; the exit code is then 3.)";
 
 inline constexpr std::string_view plan = R"(Examples:
   graft plan configs/solar_cells.json --gpu "RTX 4090"
   graft plan configs/solar_cells.json --arch sm_80 --memory 16GiB --set backbone.precision=fp16 --json
 
-Builds cuDNN's real plans for the 13 convolutions at the config's image size, batch and precision, for a
-GPU that need not be there, and prints for each: its FLOP, the bytes that it and the kernels after it
-move, its workspace, the time that the GPU's data sheet allows at best, and cuDNN's engine. Then the
-device memory that it takes, and the largest batch that fits. The times are bounds, not measurements.
-Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights. What it says of an
-architecture (--arch) it says of: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM
-sm_90, B200 sm_100, RTX 5090 sm_120.)";
+Builds cuDNN's execution plans for the 13 convolutions at the config's image size, batch and precision,
+for a GPU that this machine need not have. Prints for each: its FLOP, the bytes that it and the kernels
+after it move, its workspace, the shortest time that the GPU's data sheet allows, and cuDNN's engine;
+then the device memory and the largest batch that fits. The times are bounds, not measurements.
+Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights. --arch means one GPU
+each: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM sm_90, B200 sm_100,
+RTX 5090 sm_120.)";
 
 inline constexpr std::string_view weights = R"(Example:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors)";
@@ -97,14 +96,14 @@ inline constexpr std::string_view weights_import = R"(Examples:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors
   graft weights import model.onnx -o ~/.cache/graft/vgg16_imagenet.safetensors
 
-Reads Keras 2 and 3 HDF5, ONNX and safetensors (this program's and torchvision's names), checks names,
-shapes and values, and prints the number of parameters and their digest, which is the same for the same
-values in any format.)";
+Reads Keras 2 and 3 HDF5, ONNX and safetensors (graft's and torchvision's names). Checks names, shapes
+and values. Prints the number of parameters and their digest, which depends on the values alone, not on
+the format.)";
 
 inline constexpr std::string_view weights_show = R"(Example:
   graft weights show model.onnx
 
-Prints the format, the metadata, and the name and shape of each tensor, of a VGG16 or not.)";
+Prints the format, the metadata, and the name and shape of each tensor, for any network.)";
 
 inline constexpr std::string_view config = R"(Examples:
   graft config explain train.optimizer
@@ -113,8 +112,8 @@ inline constexpr std::string_view config = R"(Examples:
 inline constexpr std::string_view config_check = R"(Example:
   graft config check configs/solar_cells.json --set train.epochs=5
 
-Prints the config with every key and absolute paths, as a run would write it to config.json; exits 2
-with one sentence when something in it is wrong. Warns of folders and files that are not there yet.)";
+Prints the config with every key and absolute paths, as a run would write it to config.json. Exits with
+2 and one sentence when it is wrong. Warns of missing folders and files.)";
 
 inline constexpr std::string_view config_explain = R"(Examples:
   graft config explain

@@ -1,5 +1,5 @@
 #pragma once
-// How a run looks: a bar on a terminal, plain lines elsewhere, and all of it in OUTPUT/run.log.
+// Observers of a run: a progress bar on a terminal, plain lines elsewhere, and OUTPUT/run.log.
 
 #include <chrono>
 #include <cstdio>
@@ -15,8 +15,8 @@
 
 namespace graft::program {
 
-// How fast a stage goes, over its last seconds: what was there from an earlier run (a jump at the
-// start) is soon forgotten.
+// The rate of a stage over its last seconds, so that rows reused from an earlier run (a jump at the
+// start) do not distort it for long.
 class Rate {
  public:
   using Clock = std::chrono::steady_clock;
@@ -28,14 +28,11 @@ class Rate {
   std::deque<std::pair<Clock::time_point, std::size_t>> samples_;
 };
 
-// "1 h 02 min", "2 min 35 s", "12 s"
-std::string duration_text(double seconds);
-
 struct TerminalStyle {
-  bool is_terminal = false;  // a bar that is redrawn, else a line for about each tenth
+  bool is_terminal = false;  // a bar that is redrawn, else a line for each tenth of a stage
   bool colour = false;
   bool quiet = false;  // warnings only
-  // What suits the stream: colour only on a terminal, and never with NO_COLOR in the environment.
+  // Colour only on a terminal, and never with NO_COLOR in the environment.
   static TerminalStyle of(std::FILE* stream, bool quiet);
 };
 
@@ -73,11 +70,12 @@ class TerminalObserver final : public Observer {
   Rate::Clock::time_point shown_at_;
   std::size_t shown_done_ = 0;
   bool in_stage_ = false;
+  bool in_table_ = false;  // rows were printed: off a terminal no progress line goes between them
   bool bar_drawn_ = false;
 };
 
-// Lines with the time in UTC, added to what the file holds. Until open() they are kept back, so
-// that a run that is refused its folder writes nothing there.
+// Lines with the time in UTC, appended to the file. Until open() they are kept in memory, so that a
+// run whose folder is locked by another writes nothing there.
 class LogObserver final : public Observer {
  public:
   LogObserver() = default;
@@ -89,7 +87,7 @@ class LogObserver final : public Observer {
 
   void open(const std::filesystem::path& path);
   void write(std::string_view kind, std::string_view text);
-  // Why a line could not be written, once; nothing while all is well. A log stops no run.
+  // The first reason why a line could not be written. It does not stop the run.
   std::optional<std::string> failure() const { return failure_; }
 
   void begin(std::string_view stage, std::size_t total, std::string_view unit) override;
@@ -103,7 +101,7 @@ class LogObserver final : public Observer {
   void put(const std::string& line);
 
   std::FILE* file_ = nullptr;
-  std::vector<std::string> kept_back_;
+  std::vector<std::string> pending_;
   std::optional<std::string> failure_;
   std::string stage_;
   std::string unit_;
@@ -111,7 +109,7 @@ class LogObserver final : public Observer {
   std::chrono::steady_clock::time_point started_;
 };
 
-// Tells two observers the same.
+// Passes every call to two observers.
 class TeeObserver final : public Observer {
  public:
   TeeObserver(Observer& first, Observer& second) : first_(first), second_(second) {}

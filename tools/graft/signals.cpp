@@ -19,9 +19,9 @@ bool is_ignored(int signal) {
   return action.sa_handler == SIG_IGN;
 }
 
-void say(std::string_view sentence) {
-  // Not through stdio: the main thread may be in the middle of a line. Nothing helps if it fails,
-  // and a standard error that nobody empties must not keep the next signal waiting.
+void print(std::string_view sentence) {
+  // Not through stdio: the main thread may be in the middle of a line. Errors are ignored, and a
+  // full pipe must not delay the next signal.
   pollfd error{STDERR_FILENO, POLLOUT, 0};
   if (poll(&error, 1, 0) != 1 || (error.revents & POLLOUT) == 0) return;
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, sentence.data(), sentence.size());
@@ -35,8 +35,7 @@ Signals::Signals(FirstSignal first) : first_(first) {
     if (!is_ignored(signal)) sigaddset(&waited_for_, signal);
   sigaddset(&waited_for_, close_signal);
   pthread_sigmask(SIG_BLOCK, &waited_for_, nullptr);
-  // A reader that has gone (`graft predict … | head`) is an error of the write, not the end of a
-  // run.
+  // A closed pipe (`graft predict … | head`) fails the write and does not kill the program.
   std::signal(SIGPIPE, SIG_IGN);
   thread_ = std::jthread([this] { wait_for_signals(); });
 }
@@ -53,7 +52,7 @@ void Signals::wait_for_signals() {
     if (stop_.stop_requested() || first_ == FirstSignal::ends)
       _exit(static_cast<int>(ErrorKind::interrupted));
     stop_.request_stop();
-    say("\nstopping after this batch; what is done is saved (once more ends at once)\n");
+    print("\nstopping after this batch; finished work is saved (a second signal ends at once)\n");
   }
 }
 

@@ -1,7 +1,6 @@
 #pragma once
-// SIGINT, SIGTERM and SIGHUP ask a run to finish its batch, save and end; a second one ends it at
-// once. They are waited for on a thread of their own, where everything may be called, not in a
-// handler.
+// SIGINT, SIGTERM and SIGHUP: the first asks a run to finish its batch, save and end; the second
+// ends it at once. A thread waits for them, because a signal handler may call almost nothing.
 
 #include <atomic>
 #include <csignal>
@@ -16,8 +15,8 @@ enum class FirstSignal {
   ends,  // the program at once: there is nothing to save yet
 };
 
-// Make it before any other thread: threads inherit that the signals are blocked. A signal that was
-// ignored when the program started (nohup, a background job of a script) stays ignored.
+// Construct it before any other thread starts: threads inherit the blocked signals. A signal that
+// was ignored when the program started (nohup, a background job of a script) stays ignored.
 class Signals {
  public:
   explicit Signals(FirstSignal first = FirstSignal::asks);

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
 
 namespace graft::program {
 namespace {
@@ -17,6 +20,14 @@ namespace {
                                          std::strerror(reason)));
 }
 
+std::string json_string(const std::string& text) {
+  return Json(escape_invalid_utf8(text)).dump();
+}
+
+std::string json_number(float value) {
+  return std::isfinite(value) ? fmt::format("{}", value) : "null";
+}
+
 }  // namespace
 
 void write_result(std::string_view text) {
@@ -25,6 +36,40 @@ void write_result(std::string_view text) {
 
 void flush_results() {
   if (std::fflush(stdout) != 0) fail(errno);
+}
+
+std::string csv_field(std::string_view text) {
+  const bool plain = text.find_first_of(",\"\r\n") == std::string_view::npos && !text.empty() &&
+                     text.front() != ' ' && text.back() != ' ';
+  if (plain) return std::string(text);
+  std::string quoted = "\"";
+  for (const char character : text) {
+    if (character == '"') quoted += '"';
+    quoted += character;
+  }
+  return quoted + '"';
+}
+
+std::string csv_header(const std::vector<std::string>& classes) {
+  std::string line = "path,label";
+  for (const std::string& name : classes) line += ',' + csv_field(name);
+  return line + '\n';
+}
+
+std::string csv_row(const Prediction& prediction) {
+  std::string line = csv_field(prediction.file) + ',' + csv_field(prediction.label);
+  for (const float probability : prediction.probabilities)
+    line += fmt::format(",{:.4f}", probability);
+  return line + '\n';
+}
+
+std::string json_line(const std::vector<std::string>& classes, const Prediction& prediction) {
+  std::string probabilities;
+  for (std::size_t i = 0; i < prediction.probabilities.size(); ++i)
+    probabilities += fmt::format("{}{}: {}", i == 0 ? "" : ", ", json_string(classes.at(i)),
+                                 json_number(prediction.probabilities[i]));
+  return fmt::format("{{\"path\": {}, \"label\": {}, \"probabilities\": {{{}}}}}\n",
+                     json_string(prediction.file), json_string(prediction.label), probabilities);
 }
 
 }  // namespace graft::program

@@ -1,15 +1,37 @@
 #pragma once
-// Standard output carries results and nothing else. A write that fails is an error, not silence.
+// Results on standard output, which carries nothing else, and predictions as text: CSV (RFC 4180
+// quoting, lines end in \n) or JSON Lines.
 
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "engine/job/job.h"
 
 namespace graft::program {
 
-// The reader of a pipe has gone (`graft predict … | head`): no fault of anybody.
+// The reader of a pipe has closed it (`graft predict … | head`). Not an error.
 struct ReaderGone {};
 
-// Throws ReaderGone, or Error(io) with the system's reason (a full disk).
+// Both throw ReaderGone, or Error(io) with the system's reason (a full disk).
 void write_result(std::string_view text);
 void flush_results();
+
+inline void print_result(std::string_view text) {
+  write_result(text);
+  flush_results();
+}
+
+// A CSV field: quoted when it holds a comma, a quote, a line break or outer spaces.
+std::string csv_field(std::string_view text);
+
+// "path,label,cats,dogs\n"
+std::string csv_header(const std::vector<std::string>& classes);
+// "photos/1.jpg,cats,0.7500,0.2500\n"
+std::string csv_row(const Prediction& prediction);
+// {"path": "photos/1.jpg", "label": "cats", "probabilities": {"cats": 0.75, "dogs": 0.25}}\n
+// Numbers have the fewest digits that read back as the same float. Bytes of a path that are not
+// UTF-8 become \xNN, because JSON cannot hold them.
+std::string json_line(const std::vector<std::string>& classes, const Prediction& prediction);
 
 }  // namespace graft::program

@@ -1,5 +1,5 @@
 #pragma once
-// What `graft plan` prints, and what it is asked.
+// Output and arguments of `graft plan`.
 
 #include <cstdint>
 #include <string>
@@ -10,17 +10,17 @@
 namespace graft::program {
 
 // A table of the layers, the totals, the memory. Ends in a newline.
-std::string plan_text(const GpuPlan& plan);
+std::string forecast_text(const GpuPlan& forecast);
 
-inline constexpr int plan_json_version = 1;
+inline constexpr int forecast_json_version = 1;
 // {"version": 1, "gpu": …, "cudnn": …, "layers": [...], "bound": …, "memory": …}; bytes, FLOP and
 // seconds without prefixes. Ends in a newline.
-std::string plan_json(const GpuPlan& plan);
+std::string forecast_json(const GpuPlan& forecast);
 
 // "24GiB", "24 GB", "512MiB". Throws Error(usage).
 std::uint64_t parse_memory(std::string_view text);
 
-// From --gpu and --arch, of which one is given. Throws Error(usage) with what there is.
+// The GPU of --gpu or --arch, of which one is given. Throws Error(usage) with the known ones.
 const Gpu& chosen_gpu(const std::string& gpu, const std::string& architecture);
 
 }  // namespace graft::program

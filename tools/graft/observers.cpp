@@ -1,14 +1,17 @@
-// Progress for a person: a bar with rate and time left, or plain lines where nobody redraws them.
+#include "tools/graft/observers.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 
-#include "tools/graft/observers.h"
+#include "engine/base/text.h"
 
 namespace graft::program {
 namespace {
@@ -30,7 +33,7 @@ std::size_t columns_of(std::FILE* stream) {
   return 80;
 }
 
-// Progress that nobody can read any more is no reason to end a run.
+// Errors are ignored: a run goes on when its progress cannot be shown.
 void put(std::FILE* stream, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stream);
   std::fflush(stream);
@@ -63,14 +66,6 @@ double Rate::per_second() const {
   return elapsed <= 0.0 || last <= first ? 0.0 : static_cast<double>(last - first) / elapsed;
 }
 
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<std::uint64_t>(std::max(0.0, std::round(seconds)));
-  if (whole >= 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
-  if (whole >= 60) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  if (seconds < 9.95) return fmt::format("{:.1f} s", std::max(0.0, seconds));
-  return fmt::format("{} s", whole);
-}
-
 TerminalStyle TerminalStyle::of(std::FILE* stream, bool quiet) {
   const char* no_colour = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
@@ -88,6 +83,7 @@ void TerminalObserver::begin(std::string_view stage, std::size_t total, std::str
   total_ = total;
   done_ = 0;
   in_stage_ = true;
+  in_table_ = false;
   started_ = Rate::Clock::now();
   shown_at_ = started_;
   shown_done_ = 0;
@@ -131,6 +127,7 @@ void TerminalObserver::warn(std::string_view sentence) {
 }
 
 void TerminalObserver::row(std::string_view text) {
+  in_table_ = true;
   if (!style_.quiet) line(text);
 }
 
@@ -153,7 +150,8 @@ void TerminalObserver::draw_bar() {
   const std::size_t full = total_ == 0 ? cells : cells * done / total_;
   const std::string bar = std::string(full, '#') + std::string(cells - full, '.');
   std::string text = fmt::format("{} [{}] {}/{}  {}", stage_, bar, done_, total_, speed());
-  text.resize(std::min(text.size(), columns_of(stream_) - 1));  // a wrapped line cannot be redrawn
+  text.resize(
+      std::min(text.size(), columns_of(stream_) - 1));  // a line that wraps cannot be redrawn
   if (style_.colour && full > 0 && text.find(bar) != std::string::npos)
     text.replace(text.find(bar), full, fmt::format("\x1b[32m{}\x1b[0m", bar.substr(0, full)));
   put(stream_, "\r\x1b[2K" + text);
@@ -167,14 +165,58 @@ void TerminalObserver::clear_bar() {
 }
 
 void TerminalObserver::plain_progress(Rate::Clock::time_point now) {
-  // A line for each tenth, but not many at once from a stage that takes no time.
+  if (in_table_) return;  // its rows show the progress
+  // A line for each tenth, at most one a second.
   const std::size_t step = std::max<std::size_t>(1, total_ / 10);
   if (done_ < shown_done_ + step || done_ >= total_ || now - shown_at_ < seconds(1)) return;
   shown_done_ = done_;
   shown_at_ = now;
-  const std::string how_fast = speed();
+  const std::string rate = speed();
   line(fmt::format("{}: {} of {} {} ({} %){}{}", stage_, done_, total_, unit_, 100 * done_ / total_,
-                   how_fast.empty() ? "" : ", ", how_fast));
+                   rate.empty() ? "" : ", ", rate));
+}
+
+LogObserver::~LogObserver() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+void LogObserver::open(const std::filesystem::path& path) {
+  file_ = std::fopen(path.c_str(), "ae");
+  if (file_ == nullptr) {
+    failure_ = fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno));
+    return;
+  }
+  for (const std::string& line : pending_) put(line);
+  pending_.clear();
+}
+
+void LogObserver::write(std::string_view kind, std::string_view text) {
+  const std::string line =
+      fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {:<7} {}\n", fmt::gmtime(std::time(nullptr)), kind, text);
+  if (file_ == nullptr)
+    pending_.push_back(line);
+  else
+    put(line);
+}
+
+void LogObserver::put(const std::string& line) {
+  const bool written =
+      std::fwrite(line.data(), 1, line.size(), file_) == line.size() && std::fflush(file_) == 0;
+  if (!written && !failure_)
+    failure_ = fmt::format("run.log is not complete: {}", std::strerror(errno));
+}
+
+void LogObserver::begin(std::string_view stage, std::size_t total, std::string_view unit) {
+  stage_ = stage;
+  unit_ = unit;
+  done_ = 0;
+  started_ = std::chrono::steady_clock::now();
+  write("begin", fmt::format("{}: {} {}", stage, total, unit));
+}
+
+void LogObserver::end() {
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started_;
+  write("end", fmt::format("{}: {} {} in {}", stage_, done_, unit_, duration_text(took.count())));
 }
 
 }  // namespace graft::program

@@ -1,4 +1,4 @@
-#include "tools/graft/predictions.h"
+#include "tools/graft/standard_output.h"
 
 #include <gtest/gtest.h>
 
@@ -24,13 +24,18 @@ TEST(CsvField, IsQuotedOnlyWhenItMustBe) {
 
 TEST(Csv, HeaderAndRowsHaveTheSameColumns) {
   EXPECT_EQ(csv_header({"cats", "dogs, big"}), "path,label,cats,\"dogs, big\"\n");
-  EXPECT_EQ(csv_row({"a.jpg", "dogs, big", {0.25F, 0.75F}}), "a.jpg,\"dogs, big\",0.25,0.75\n");
+  EXPECT_EQ(csv_row({"a.jpg", "dogs, big", {0.25F, 0.75F}}), "a.jpg,\"dogs, big\",0.2500,0.7500\n");
 }
 
-TEST(Csv, NumbersReadBackAsTheSameFloat) {
+TEST(Csv, ProbabilitiesHaveFourDigits) {
+  EXPECT_EQ(csv_row({"a", "b", {1.0F / 3.0F, 1e-30F, std::nextafter(1.0F, 0.0F)}}),
+            "a,b,0.3333,0.0000,1.0000\n");
+}
+
+TEST(JsonLine, NumbersReadBackAsTheSameFloat) {
   for (const float value : {0.1F, 1.0F / 3.0F, 1e-30F, std::nextafter(1.0F, 0.0F)}) {
-    const std::string row = csv_row({"a", "b", {value}});
-    EXPECT_EQ(std::stof(row.substr(row.rfind(',') + 1)), value) << row;
+    const Json row = Json::parse(json_line({"x"}, {"a", "x", {value}}));
+    EXPECT_EQ(row["probabilities"]["x"].get<float>(), value) << row;
   }
 }
 

@@ -1,8 +1,7 @@
-#include "tools/graft/listeners.h"
+#include "tools/graft/tracing.h"
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -13,8 +12,7 @@
 namespace graft::program {
 namespace {
 
-[[noreturn]] void refuse_to_profile_a_cpu(const std::string& range, ErrorKind kind,
-                                          std::string_view why) {
+[[noreturn]] void refuse_cpu(const std::string& range, ErrorKind kind, std::string_view why) {
   throw Error(kind, fmt::format("--profile {} starts and stops a GPU's profiler, and {}; choose "
                                 "\"device\": \"cuda\", or --trace FILE, which works on a CPU",
                                 range, why));
@@ -26,62 +24,64 @@ ProfileRange checked_range(const std::string& text, std::string_view command,
   if (command == "extract" && std::string_view(range.span) == "epoch") {
     throw Error(
         ErrorKind::usage,
-        fmt::format("--profile {}: `graft extract` has no epochs; say \"batches:10-20\"", text));
+        fmt::format("--profile {}: `graft extract` has no epochs; write \"batches:10-20\"", text));
   }
   if (config.device == "cpu") {
-    refuse_to_profile_a_cpu(text, ErrorKind::usage, "this run's \"device\" is \"cpu\"");
+    refuse_cpu(text, ErrorKind::usage, "this run's \"device\" is \"cpu\"");
   }
   return range;
 }
 
-bool a_tool_wants_nvtx(const Environment& environment) {
+bool does_tool_ask_for_nvtx(const Environment& environment) {
   const auto path = environment.variable("NVTX_INJECTION64_PATH");
   return has_nvtx() && path && !path->empty();
 }
 
 }  // namespace
 
-Listeners::Listeners(const Request& request, std::string_view command, const Config& config,
-                     const Environment& environment)
+Tracing::Tracing(const Request& request, std::string_view command, const Config& config,
+                 const Environment& environment)
     : trace_path_(request.trace) {
   refuse_config_as_target(request.config, "--trace", request.trace);
   std::optional<ProfileRange> range;
   if (request.profile) range = checked_range(*request.profile, command, config);
-  if (request.nvtx || a_tool_wants_nvtx(environment)) nvtx_ = make_nvtx_tracer();
+  std::vector<Tracer*> outputs;
+  if (request.nvtx || does_tool_ask_for_nvtx(environment))
+    outputs.push_back((nvtx_ = make_nvtx_tracer()).get());
   if (!trace_path_.empty()) {
-    trace_.emplace();
+    outputs.push_back(&trace_.emplace());
     trace_->write(trace_path_);
   }
-  if (trace_ && nvtx_) {
-    tracer_ = &tee_.emplace(std::vector<Tracer*>{nvtx_.get(), &*trace_});
-  } else {
-    tracer_ = trace_ ? &*trace_ : nvtx_.get();
+  if (outputs.empty() && !range) return;
+  tracer_ = &outputs_.emplace(outputs);
+  if (range) {
+    profiler_.emplace(std::move(*range), *outputs_);
+    tracer_ = &with_profiler_.emplace(std::vector<Tracer*>{&*profiler_, &*outputs_});
   }
-  if (range) tracer_ = &profiler_.emplace(std::move(*range), tracer_);
-  if (tracer_ != nullptr) tracer_->name_thread("main");
+  tracer_->name_thread("main");
 }
 
-void Listeners::listen(JobHooks& hooks) {
+void Tracing::attach(JobHooks& hooks) {
   hooks.tracer = tracer_;
   if (!profiler_) return;
   hooks.backend_made = [this](Backend& backend) {
     DeviceProfiler* const device = backend.profiler();
     if (device == nullptr) {
-      refuse_to_profile_a_cpu(profiler_->range(), ErrorKind::device,
-                              fmt::format("this run's device is {}", backend.description()));
+      refuse_cpu(profiler_->range(), ErrorKind::device,
+                 fmt::format("this run's device is {}", backend.description()));
     }
     profiler_->use(*device);
   };
 }
 
-void Listeners::finish(Observer& observer) const {
+void Tracing::finish(Observer& observer) const {
   if (profiler_) {
-    if (const auto remark = profiler_->remark()) observer.warn(*remark);
+    if (const auto warning = profiler_->warning()) observer.warn(*warning);
   }
   if (trace_) trace_->write(trace_path_);
 }
 
-void Listeners::finish_after_failure(Observer& observer) const {
+void Tracing::finish_after_failure(Observer& observer) const {
   try {
     if (trace_) trace_->write(trace_path_);
   } catch (const Error& error) {

@@ -1,0 +1,274 @@
+#include "tools/graft/commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <utility>
+
+#include "engine/backend/cuda_module.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+#include "engine/job/job.h"
+#include "engine/job/session.h"
+#include "engine/weights/vgg16_weights.h"
+#include "kernels/cpu/isa.h"
+#include "tools/graft/build_identity.h"
+#include "tools/graft/explain.h"
+#include "tools/graft/forecast_text.h"
+#include "tools/graft/observers.h"
+#include "tools/graft/signals.h"
+#include "tools/graft/standard_output.h"
+#include "tools/graft/tracing.h"
+
+namespace graft::program {
+namespace {
+
+constexpr std::size_t mistakes_shown = 10;
+constexpr std::size_t longest_path = 1000;  // in a message, in bytes
+
+Config config_of(const Request& request) {
+  return load_config(request.config, request.settings, process_environment());
+}
+
+// The path as a word of a shell command, relative if it is below the working folder.
+std::string shell_word(const std::filesystem::path& path) {
+  const auto relative = path.lexically_proximate(std::filesystem::current_path());
+  const std::string text =
+      printable((*relative.begin() == ".." ? path : relative).string(), longest_path);
+  const auto is_special = [](char c) {
+    return std::string_view(" \t\"'\\$`!*?[](){}<>|&;#~").find(c) != std::string_view::npos;
+  };
+  if (std::none_of(text.begin(), text.end(), is_special)) return text;
+  return '\'' + replace_all(text, "'", R"('\'')") + '\'';
+}
+
+// Measures a command, from its construction on.
+class Stopwatch {
+ public:
+  std::string text() const {
+    return duration_text(std::chrono::duration<double>(Clock::now() - start_).count());
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start_ = Clock::now();
+};
+
+// The last line of a command that filled the output folder. `next`: the command to try now.
+std::string closing_line(const Stopwatch& watch, const Config& config, std::string_view next) {
+  const std::string folder = shell_word(config.output);
+  return fmt::format("done in {}; results in {}; next: {}", watch.text(), folder,
+                     replace_all(next, "FOLDER", folder));
+}
+
+constexpr std::string_view predict_next = "graft predict FOLDER PHOTO";
+
+void print_evaluation(const Evaluation& evaluation, bool json) {
+  print_result(json ? evaluation_json(evaluation) : evaluation_table(evaluation, mistakes_shown));
+}
+
+using Job = std::function<std::optional<Evaluation>(const Config&, const JobHooks&, Observer&,
+                                                    std::stop_token)>;
+
+// A job that owns its output folder. The effective config and the log are written there only once
+// the folder is locked. Prints the evaluation that the job returns.
+void run_in_output_folder(const Request& request, std::string_view command, std::string_view next,
+                          const Job& job) {
+  const Stopwatch watch;
+  const Config config = config_of(request);
+  const std::string effective = effective_config(config);
+  Tracing tracing(request, command, config, process_environment());
+  const Signals signals;
+  TerminalObserver terminal(stderr, TerminalStyle::of(stderr, request.quiet));
+  LogObserver log;
+  TeeObserver observer(terminal, log);
+  log.write("start", fmt::format("graft {} {}", command, request.config));
+
+  JobHooks hooks;
+  tracing.attach(hooks);
+  hooks.folder_locked = [&] {
+    write_file_whole(config.output / "config.json", effective);
+    log.open(config.output / "run.log");
+  };
+  std::optional<Evaluation> evaluation;
+  try {
+    evaluation = job(config, hooks, observer, signals.stop_token());
+  } catch (const std::exception& error) {
+    log.write("error", error.what());
+    tracing.finish_after_failure(observer);
+    throw;
+  }
+  tracing.finish(observer);
+  const std::string closing = closing_line(watch, config, next);
+  log.note(closing);
+  if (const auto reason = log.failure()) terminal.warn(*reason);
+  if (evaluation) print_evaluation(*evaluation, request.json);
+  terminal.note(closing);
+}
+
+// Checked before the long work.
+void require_head(const Config& config, bool best) {
+  const auto head = config.output / (best ? "head_best.safetensors" : "head.safetensors");
+  std::error_code failure;
+  if (std::filesystem::exists(head, failure)) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("there is no trained classifier {}; `graft run` or `graft train` makes "
+                          "it",
+                          printable(head.string(), longest_path)));
+}
+
+const CudaModule& cuda_module_for_plan() {
+  try {
+    return cuda_module();
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                fmt::format("`graft plan` needs cuDNN, though no GPU: {}", error.what()));
+  }
+}
+
+std::uint64_t count_of(const WeightsFileEntry& entry) {
+  std::uint64_t count = 1;
+  for (const std::size_t extent : entry.shape) count *= extent;
+  return count;
+}
+
+void warn_if_missing(std::string_view key, const std::filesystem::path& path) {
+  std::error_code failure;
+  if (path.empty() || std::filesystem::exists(path, failure)) return;
+  fmt::print(stderr, "warning: {}: there is no {} yet\n", key,
+             printable(path.string(), longest_path));
+}
+
+}  // namespace
+
+void run_command(const Request& request) {
+  run_in_output_folder(
+      request, "run", predict_next,
+      [](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+        return run_job(config, hooks, observer, std::move(stop)).evaluation;
+      });
+}
+
+void extract_command(const Request& request) {
+  run_in_output_folder(request, "extract", "graft train FOLDER",
+                       [](const Config& config, const JobHooks& hooks, Observer& observer,
+                          std::stop_token stop) -> std::optional<Evaluation> {
+                         extract_job(config, hooks, observer, std::move(stop));
+                         return std::nullopt;
+                       });
+}
+
+void train_command(const Request& request) {
+  run_in_output_folder(
+      request, "train", "graft evaluate FOLDER",
+      [](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+        return train_job(config, hooks, observer, std::move(stop)).evaluation;
+      });
+}
+
+void evaluate_command(const Request& request) {
+  const Stopwatch watch;
+  const Config config = config_of(request);
+  require_head(config, request.best);
+  const Signals signals;
+  TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
+  print_evaluation(evaluate_job(config, request.best, observer, signals.stop_token()),
+                   request.json);
+  observer.note(closing_line(watch, config, predict_next));
+}
+
+void predict_command(const Request& request) {
+  const Stopwatch watch;
+  const Config config = config_of(request);
+  require_head(config, request.best);
+  const Signals signals;
+  TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
+  const std::vector<std::filesystem::path> inputs(request.inputs.begin(), request.inputs.end());
+  std::vector<std::string> names;
+  const auto on_classes = [&](const std::vector<std::string>& classes) {
+    names = classes;
+    if (!request.json) write_result(csv_header(classes));
+  };
+  const auto on_prediction = [&](const Prediction& prediction) {
+    write_result(request.json ? json_line(names, prediction) : csv_row(prediction));
+  };
+  const PredictionReport report = predict_job(config, inputs, request.best, on_classes,
+                                              on_prediction, observer, signals.stop_token());
+  flush_results();
+  for (const auto& [file, reason] : report.bad)
+    fmt::print(stderr, "{}: {}\n", printable(file, longest_path), reason);
+  if (!report.bad.empty())
+    throw Error(
+        ErrorKind::data,
+        fmt::format("{} of {} images could not be read; the rows of the others are complete",
+                    report.bad.size(), report.bad.size() + report.predicted));
+  observer.note(fmt::format("done in {}; {} classified", watch.text(),
+                            counted(report.predicted, "image", "images")));
+}
+
+void plan_command(const Request& request) {
+  const Config config = config_of(request);
+  const Gpu& gpu = chosen_gpu(request.gpu, request.architecture);
+  const std::size_t memory = request.memory ? parse_memory(*request.memory) : gpu.properties.memory;
+  BackboneOptions options = backbone_options(config);
+  options.autotune = false;  // needs the GPU
+  options.cache.clear();     // no run can use what is chosen here
+  const GpuPlan forecast = plan_for_gpu(cuda_module_for_plan(), gpu, memory, std::move(options));
+  print_result(request.json ? forecast_json(forecast) : forecast_text(forecast));
+}
+
+void import_weights_command(const Request& request) {
+  const std::filesystem::path output = request.output_file;
+  if (output.extension() != ".safetensors")
+    throw Error(ErrorKind::usage, fmt::format("--output {}: the name must end in .safetensors",
+                                              printable(request.output_file, 300)));
+  const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
+  save_vgg16_weights(output, weights);
+  print_result(fmt::format("{}: {} parameters from {}, digest {}\n", output.string(),
+                           grouped(vgg16_parameters), weights.source, weights.digest.hex()));
+}
+
+void show_weights_command(const Request& request) {
+  const WeightsFileSummary summary = describe_weights_file(request.inputs.at(0));
+  std::string text = fmt::format("format: {}\n", summary.format);
+  for (const auto& [name, value] : summary.metadata)
+    text += fmt::format("{}: {}\n", printable(name, 100), printable(value, 300));
+  TextTable table({{"", Align::left}, {"", Align::left}});
+  std::uint64_t total = 0;
+  for (const WeightsFileEntry& entry : summary.tensors) {
+    table.row({printable(entry.name, 200), fmt::format("[{}]", fmt::join(entry.shape, ", "))});
+    total += count_of(entry);
+  }
+  print_result(text + table.text("  ") +
+               fmt::format("{} tensors, {} values\n", summary.tensors.size(), grouped(total)));
+}
+
+void check_config_command(const Request& request) {
+  const Config config = config_of(request);
+  print_result(effective_config(config));
+  if (request.quiet) return;
+  warn_if_missing("data.train", config.data.train);
+  warn_if_missing("data.validation", config.data.validation);
+  warn_if_missing("backbone.weights", config.backbone.weights);
+  fmt::print(stderr, "{}: this config is right\n", printable(request.config, 300));
+}
+
+void explain_config_command(const Request& request) {
+  print_result(request.markdown ? explain_as_markdown() : explain_for_terminal(request.key));
+}
+
+std::string version_text() {
+  const BuildIdentity build = build_identity();
+  const std::string commit =
+      build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
+  return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
+                     build.version, commit, build.compiler,
+                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::best_isa()));
+}
+
+}  // namespace graft::program
