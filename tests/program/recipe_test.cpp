@@ -44,7 +44,7 @@ TEST(Run, NamesDeviceAndWeightsOnceAndEndsWithTheNextCommand) {
   EXPECT_THAT(run.error, MatchesRegex("device: CPU[^\n]*; weights: [^\n]*\\.safetensors\n.*"));
   EXPECT_EQ(run.error.find("weights: ", run.error.find("weights: ") + 1), std::string::npos);
   EXPECT_THAT(last_line(run),
-              MatchesRegex("done in [0-9.]+ s; results in a; next: graft predict a PHOTO"));
+              MatchesRegex("done in [0-9][0-9a-z. ]*; results in a; next: graft predict a PHOTO"));
   EXPECT_THAT(text_of(recipe.output("a") / "run.log"), HasSubstr(last_line(run)));
   // The next commands run as they are printed: here from another folder, with quotes.
   EXPECT_THAT(last_line(graft_program(recipe.arguments("extract", "b c"))),

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <random>
 
-#include "bench/suites/jpeg_writer.h"
+#include "bench/cases/jpeg_writer.h"
 #include "engine/base/file.h"
 #include "tests/support/files.h"
 #include "tests/support/support.h"
