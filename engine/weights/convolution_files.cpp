@@ -7,7 +7,6 @@
 
 #include "engine/weights/refuse.h"
 #include "engine/weights/safetensors.h"
-#include "engine/weights/safetensors_header.h"
 
 namespace graft {
 namespace {
@@ -48,12 +47,12 @@ bool starts_with(std::span<const std::byte> file, std::string_view start, std::s
          std::memcmp(file.data() + at, start.data(), start.size()) == 0;
 }
 
-// Length bytes of at most 100,000,000 and the brace that the header begins with.
+// A header length that the format allows, and the brace that the header begins with.
 bool looks_like_safetensors(std::span<const std::byte> file) {
   if (!starts_with(file, "{", safetensors_length_bytes)) return false;
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
-  return length <= safetensors_header_limit;
+  return length <= 100'000'000;
 }
 
 constexpr std::string_view torch_advice =
