@@ -248,19 +248,10 @@ const TensorView& SafetensorsFile::tensor(const std::string& name) const {
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const Metadata& metadata) {
   const std::string header = header_bytes(tensors, metadata);
-  const std::filesystem::path beside = partial_path(path);
-  try {
-    File file(beside, File::Mode::create_or_truncate);
-    file.append(std::as_bytes(std::span(header)));
+  write_durably(path, [&](File& file) {
+    file.append(as_bytes(header));
     for (const TensorView& tensor : tensors) file.append(std::as_bytes(tensor.data));
-    file.sync_data();
-    file.close();
-    rename_durably(beside, path);
-  } catch (...) {
-    std::error_code ignored;  // the first error is the one to report
-    std::filesystem::remove(beside, ignored);
-    throw;
-  }
+  });
 }
 
 }  // namespace graft

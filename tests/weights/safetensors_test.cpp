@@ -125,6 +125,11 @@ std::string one(const std::string& body) {
   return R"({"t":{)" + body + "}}";
 }
 
+// A header with the tensor "t" of float32.
+std::string f32(const std::string& shape, const std::string& offsets) {
+  return one(R"("dtype":"F32","shape":)" + shape + R"(,"data_offsets":)" + offsets);
+}
+
 std::vector<Malformed> malformed_files() {
   const std::string good = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
   std::string huge_length = file_of("{}", 0);
@@ -135,6 +140,8 @@ std::vector<Malformed> malformed_files() {
   std::string past_end = file_of("{}", 0);
   past_end[0] = 3;
   const std::string deep(100'000, '[');
+  std::string many_ones;
+  for (int i = 0; i < 64; ++i) many_ones += ",1";
   return {
       {"empty file", "", {"too few"}},
       {"seven bytes", "1234567", {"too few"}},
@@ -189,53 +196,30 @@ std::vector<Malformed> malformed_files() {
        file_of(one(R"("dtype":"F64","shape":[1],"data_offsets":[0,8])"), 8),
        {"F64", "only F32"}},
       {"negative dimension",
-       file_of(one(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), 4),
+       file_of(f32("[-1]", "[0,4]"), 4),
        {"\"shape\": expected an integer of at least 0, found -1"}},
       {"fractional dimension",
-       file_of(one(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])"), 4),
+       file_of(f32("[1.0]", "[0,4]"), 4),
        {"\"shape\": expected an integer of at least 0"}},
       {"dimension above 64 bits",
-       file_of(one(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4])"), 4),
+       file_of(f32("[18446744073709551616]", "[0,4]"), 4),
        {"\"shape\": expected an integer of at least 0"}},
       {"product above 64 bits",
-       file_of(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0])"), 0),
+       file_of(f32("[4294967296,4294967296]", "[0,0]"), 0),
        {"4294967296", "too large"}},
-      {"bytes above 64 bits",
-       file_of(one(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])"), 4),
-       {"too large"}},
-      {"too many dimensions",
-       file_of(one("\"dtype\":\"F32\",\"shape\":[1" +
-                   [] {
-                     std::string more;
-                     for (int i = 0; i < 64; ++i) more += ",1";
-                     return more;
-                   }() +
-                   "],\"data_offsets\":[0,4]"),
-               4),
-       {"64 dimensions"}},
-      {"one offset",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), 4),
-       {"expected two numbers"}},
-      {"three offsets",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"), 4),
-       {"expected two numbers"}},
-      {"offsets the wrong way",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), 4),
-       {"before it begins"}},
-      {"shape and offsets at odds",
-       file_of(one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), 8),
-       {"needs 12 bytes", "span 8"}},
-      {"hole at the start",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), 8),
-       {"hole of 4 bytes"}},
+      {"bytes above 64 bits", file_of(f32("[4611686018427387905]", "[0,4]"), 4), {"too large"}},
+      {"too many dimensions", file_of(f32("[1" + many_ones + "]", "[0,4]"), 4), {"64 dimensions"}},
+      {"one offset", file_of(f32("[1]", "[0]"), 4), {"expected two numbers"}},
+      {"three offsets", file_of(f32("[1]", "[0,4,8]"), 4), {"expected two numbers"}},
+      {"offsets the wrong way", file_of(f32("[1]", "[4,0]"), 4), {"before it begins"}},
+      {"shape and offsets at odds", file_of(f32("[3]", "[0,8]"), 8), {"needs 12 bytes", "span 8"}},
+      {"hole at the start", file_of(f32("[1]", "[4,8]"), 8), {"hole of 4 bytes"}},
       {"overlap",
        file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
                12),
        {"\"b\"", "overlaps"}},
-      {"data cut short",
-       file_of(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])"), 7),
-       {"truncated"}},
+      {"data cut short", file_of(f32("[2]", "[0,8]"), 7), {"truncated"}},
       {"data too long", file_of(one(good), 9), {"5 bytes", "belong to none"}},
   };
 }
