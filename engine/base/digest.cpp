@@ -1,10 +1,10 @@
 #include "engine/base/digest.h"
 
+#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <charconv>
 #include <new>
-#include <utility>
 
 #include "engine/base/error.h"
 
@@ -13,13 +13,6 @@ namespace graft {
 namespace {
 
 constexpr std::size_t hex_digits_of_half = 16;
-
-void append_hex(std::string& text, std::uint64_t value) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (int shift = 60; shift >= 0; shift -= 4) {
-    text.push_back(digits[(value >> static_cast<unsigned>(shift)) & 15U]);
-  }
-}
 
 std::uint64_t half_from_hex(std::string_view half) {
   std::uint64_t value = 0;
@@ -37,11 +30,7 @@ Digest from_xxh(XXH128_hash_t hash) {
 }  // namespace
 
 std::string Digest::hex() const {
-  std::string text;
-  text.reserve(2 * hex_digits_of_half);
-  append_hex(text, high);
-  append_hex(text, low);
-  return text;
+  return fmt::format("{:016x}{:016x}", high, low);
 }
 
 Digest Digest::from_hex(std::string_view thirty_two) {
@@ -60,32 +49,25 @@ Digest digest_of(std::string_view text) {
   return from_xxh(XXH3_128bits(text.data(), text.size()));
 }
 
-struct Digester::State {
-  State() : xxh(XXH3_createState()) {
-    if (xxh == nullptr) throw std::bad_alloc();
-    XXH3_128bits_reset(xxh);
-  }
-  ~State() { XXH3_freeState(xxh); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  XXH3_state_t* xxh;
-};
+void Digester::FreeState::operator()(XXH3_state_s* state) const {
+  XXH3_freeState(state);
+}
 
-Digester::Digester() : state_(std::make_unique<State>()) {}
-Digester::~Digester() = default;
-Digester::Digester(Digester&&) noexcept = default;
-Digester& Digester::operator=(Digester&&) noexcept = default;
+Digester::Digester() : state_(XXH3_createState()) {
+  if (state_ == nullptr) throw std::bad_alloc();
+  XXH3_128bits_reset(state_.get());
+}
 
 void Digester::add(std::span<const std::byte> bytes) {
-  XXH3_128bits_update(state_->xxh, bytes.data(), bytes.size());
+  XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
 }
 
 void Digester::add(std::string_view text) {
-  XXH3_128bits_update(state_->xxh, text.data(), text.size());
+  XXH3_128bits_update(state_.get(), text.data(), text.size());
 }
 
 Digest Digester::digest() const {
-  return from_xxh(XXH3_128bits_digest(state_->xxh));
+  return from_xxh(XXH3_128bits_digest(state_.get()));
 }
 
 }  // namespace graft

@@ -1,6 +1,6 @@
 #pragma once
-// 128-bit digests (XXH3) that name the content of files and of settings. They find changes and
-// duplicates; they are no defence against somebody who forges a file.
+// 128-bit digests (XXH3) of files and settings. They find changes and duplicates. They are no
+// defence against a forged file.
 
 #include <compare>
 #include <cstddef>
@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+struct XXH3_state_s;  // of xxhash.h
 
 namespace graft {
 
@@ -29,22 +31,19 @@ struct DigestHash {
 Digest digest_of(std::span<const std::byte> bytes);
 Digest digest_of(std::string_view text);
 
-// The same digest, of bytes that come in pieces.
+// The same digest, of bytes that arrive in pieces. Move-only.
 class Digester {
  public:
   Digester();
-  ~Digester();
-  Digester(const Digester&) = delete;
-  Digester& operator=(const Digester&) = delete;
-  Digester(Digester&&) noexcept;
-  Digester& operator=(Digester&&) noexcept;
   void add(std::span<const std::byte> bytes);
   void add(std::string_view text);
   Digest digest() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  struct FreeState {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, FreeState> state_;
 };
 
 }  // namespace graft

@@ -149,27 +149,15 @@ std::span<const std::byte> as_bytes(std::string_view text) {
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const File file(path, File::Mode::read);
-  size_ = static_cast<std::size_t>(file.size());
-  if (size_ == 0) return;
-  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  const auto size = static_cast<std::size_t>(file.size());
+  if (size == 0) return;
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
   if (data == MAP_FAILED) fail("map", path, errno);
-  data_ = static_cast<const std::byte*>(data);
+  data_ = {static_cast<std::byte*>(data), Unmap{size}};
 }
 
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  return *this;
+void Unmap::operator()(std::byte* data) const {
+  ::munmap(data, size);
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
@@ -207,17 +195,23 @@ void rename_durably(const std::filesystem::path& beside, const std::filesystem::
   sync_folder(path.parent_path());
 }
 
-void write_file_whole(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+void write_durably(const std::filesystem::path& path, const std::function<void(File&)>& write) {
   const std::filesystem::path beside = partial_path(path);
-  File file(beside, File::Mode::create_or_truncate);
-  file.write_at(0, bytes);
-  file.sync_data();
-  file.close();
-  rename_durably(beside, path);
+  try {
+    File file(beside, File::Mode::create_or_truncate);
+    write(file);
+    file.sync_data();
+    file.close();
+    rename_durably(beside, path);
+  } catch (...) {
+    std::error_code ignored;  // the first error is the one to report
+    std::filesystem::remove(beside, ignored);
+    throw;
+  }
 }
 
 void write_file_whole(const std::filesystem::path& path, std::string_view text) {
-  write_file_whole(path, as_bytes(text));
+  write_durably(path, [&](File& file) { file.append(as_bytes(text)); });
 }
 
 void make_folder(const std::filesystem::path& path) {

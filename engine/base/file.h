@@ -1,11 +1,13 @@
 #pragma once
-// Files that are whole or absent. A write goes to a file beside the destination, is synced, renamed
-// over it, and the folder is synced: after a kill or a power cut a reader finds the old bytes or
-// the new ones. All functions throw Error(io) that names the path and the system's reason.
+// Files that are complete or absent. A write goes to a partial file, which is synced and renamed;
+// then the folder is synced. After a kill or a power cut a reader finds the old bytes or the new
+// ones. All functions throw Error(io) that names the path and the system's reason.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +32,8 @@ class File {
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
   void append(std::span<const std::byte> bytes);
   void truncate(std::uint64_t size);
-  // Takes disk space for [0, size) now, so that a full disk is met before the work, not after it.
-  // Without enough room the file keeps its size and takes nothing.
+  // Takes disk space for [0, size) now, so that a full disk fails before the work, not after it.
+  // On failure the file keeps its size and takes nothing.
   void reserve(std::uint64_t size);
   void sync_data();  // fdatasync
   void close();      // reports what a destructor cannot
@@ -43,35 +45,35 @@ class File {
   int descriptor_ = -1;
 };
 
-// A whole file, mapped read-only. Empty files give an empty span.
+struct Unmap {
+  std::size_t size = 0;
+  void operator()(std::byte* data) const;
+};
+
+// A file, mapped read-only. Move-only. An empty file gives an empty span.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&& other) noexcept;
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::span<const std::byte> bytes() const { return {data_.get(), data_.get_deleter().size}; }
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
-  const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
+  std::unique_ptr<std::byte, Unmap> data_;
 };
 
 std::span<const std::byte> as_bytes(std::string_view text);
 
-// Reads a whole regular file; refuses one that is larger than `limit` before taking memory.
+// Reads a regular file. Refuses one that is larger than `limit` before it takes memory.
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit);
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
 
-// Where the bytes of `path` stand until they are whole: PATH.partial.
+// Where the bytes of `path` are until they are complete: PATH.partial.
 std::filesystem::path partial_path(const std::filesystem::path& path);
-// The last step of "write beside, sync, rename": `beside` (synced by the caller) becomes `path`.
+// The last step of a write: `beside`, which the caller has synced, becomes `path`.
 void rename_durably(const std::filesystem::path& beside, const std::filesystem::path& path);
-void write_file_whole(const std::filesystem::path& path, std::span<const std::byte> bytes);
+// Calls `write` with the partial file, syncs and renames it. Removes it when something throws.
+void write_durably(const std::filesystem::path& path, const std::function<void(File&)>& write);
 void write_file_whole(const std::filesystem::path& path, std::string_view text);
 // Creates the folder and its parents. An existing one is fine.
 void make_folder(const std::filesystem::path& path);

@@ -8,30 +8,16 @@
 #include <string_view>
 
 #include "engine/base/file.h"
+#include "engine/base/json.h"
 
 namespace graft {
 namespace {
-
-// As it stands between the quotes of JSON.
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
 
 double microseconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double, std::micro>(duration).count();
 }
 
-// The file, event by event.
+// The JSON, event by event.
 class EventList {
  public:
   template <typename... Values>
@@ -40,7 +26,7 @@ class EventList {
     fmt::format_to(std::back_inserter(text_), event, std::forward<Values>(values)...);
     separator_ = ",\n";
   }
-  std::string whole() const { return text_ + "\n]}\n"; }
+  std::string text() const { return text_ + "\n]}\n"; }
 
  private:
   std::string text_ = R"({"displayTimeUnit":"ms","traceEvents":[)";
@@ -135,13 +121,13 @@ std::size_t ChromeTrace::row_of_this_thread() {
 }
 
 // A complete event ("X") for each span and a counter event ("C") for each count, times in
-// microseconds. Names of spans are literals of the engine's and need no escapes.
+// microseconds. Names of spans are literals of the engine and need no escapes.
 std::string ChromeTrace::json() const {
   const std::lock_guard lock(mutex_);
   EventList list;
   for (std::size_t row = 0; row < rows_.size(); ++row) {
-    list.add(R"({{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":"{}"}}}})",
-             row + 1, escaped(rows_[row]));
+    list.add(R"({{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":{}}}}})", row + 1,
+             json_text(rows_[row]));
   }
   std::vector<std::vector<const Event*>> open(rows_.size());  // of each row, outermost first
   for (const Event& event : events_) {
@@ -172,7 +158,7 @@ std::string ChromeTrace::json() const {
         span.layer != nullptr ? fmt::format(R"(,"layer":"{}")", span.layer) : "",
         span.bytes != 0 ? fmt::format(R"(,"bytes":{})", span.bytes) : "");
   }
-  return list.whole();
+  return list.text();
 }
 
 void ChromeTrace::write(const std::filesystem::path& path) const {

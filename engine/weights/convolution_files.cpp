@@ -7,40 +7,24 @@
 
 #include "engine/weights/refuse.h"
 #include "engine/weights/safetensors.h"
-#include "engine/weights/safetensors_header.h"
 
 namespace graft {
 namespace {
 
 using namespace std::string_view_literals;
 
-std::string canonical_name(const Vgg16Layer& layer, std::string_view tensor) {
-  return fmt::format("{}/{}", layer.name, tensor);
-}
-
-std::vector<float> copy_of(std::span<const float> values) {
-  return {values.begin(), values.end()};
-}
-
-ConvolutionWeights canonical_convolution(const SafetensorsFile& file,
-                                         const std::filesystem::path& path,
-                                         const Vgg16Layer& layer) {
-  const TensorView& kernel = file.tensor(canonical_name(layer, "kernel"));
-  const TensorView& bias = file.tensor(canonical_name(layer, "bias"));
-  require_shape(path, layer, kernel.name, kernel.shape, hwio_shape(layer));
+// The tensors of one layer. Kernels of torchvision are OIHW.
+ConvolutionWeights convolution_of(const SafetensorsFile& file, const std::filesystem::path& path,
+                                  const Vgg16Layer& layer, const std::string& kernel_name,
+                                  const std::string& bias_name, bool is_oihw) {
+  const TensorView& kernel = file.tensor(kernel_name);
+  const TensorView& bias = file.tensor(bias_name);
+  require_shape(path, layer, kernel.name, kernel.shape,
+                is_oihw ? oihw_shape(layer) : hwio_shape(layer));
   require_shape(path, layer, bias.name, bias.shape, std::array{layer.output_channels});
-  return {copy_of(kernel.data), copy_of(bias.data)};
-}
-
-// `index` counts torchvision's modules: a convolution, a ReLU and a pool are one each.
-ConvolutionWeights torchvision_convolution(const SafetensorsFile& file,
-                                           const std::filesystem::path& path,
-                                           const Vgg16Layer& layer, std::size_t index) {
-  const TensorView& kernel = file.tensor(fmt::format("features.{}.weight", index));
-  const TensorView& bias = file.tensor(fmt::format("features.{}.bias", index));
-  require_shape(path, layer, kernel.name, kernel.shape, oihw_shape(layer));
-  require_shape(path, layer, bias.name, bias.shape, std::array{layer.output_channels});
-  return {hwio_from_oihw(layer, kernel.data), copy_of(bias.data)};
+  return {is_oihw ? hwio_from_oihw(layer, kernel.data)
+                  : std::vector<float>(kernel.data.begin(), kernel.data.end()),
+          {bias.data.begin(), bias.data.end()}};
 }
 
 bool starts_with(std::span<const std::byte> file, std::string_view start, std::size_t at = 0) {
@@ -48,12 +32,12 @@ bool starts_with(std::span<const std::byte> file, std::string_view start, std::s
          std::memcmp(file.data() + at, start.data(), start.size()) == 0;
 }
 
-// Length bytes of at most 100,000,000 and the brace that the header begins with.
+// A header length that the format allows, and the brace that the header begins with.
 bool looks_like_safetensors(std::span<const std::byte> file) {
   if (!starts_with(file, "{", safetensors_length_bytes)) return false;
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
-  return length <= safetensors_header_limit;
+  return length <= 100'000'000;
 }
 
 constexpr std::string_view torch_advice =
@@ -64,7 +48,7 @@ constexpr std::string_view torch_advice =
 std::string advice_for(std::span<const std::byte> file) {
   if (file.empty()) return "it is empty";
   if (starts_with(file, "PK\x03\x04"sv)) {
-    // The name of the first entry stands at byte 30: Keras begins with metadata.json.
+    // The name of the first entry is at byte 30: Keras begins with metadata.json.
     if (starts_with(file, "metadata.json", 30) || starts_with(file, "config.json", 30)) {
       return "it is a Keras .keras archive, which is not read: save "
              "model.save_weights('x.weights.h5') "
@@ -104,10 +88,8 @@ WeightsFormat weights_format_of(const std::filesystem::path& path) {
   if (!advice.empty()) refuse_weights(path, "{}", advice);
   // ONNX has no magic; its first field is ir_version, a varint of number 1.
   if (starts_with(bytes, "\x08")) return WeightsFormat::onnx;
-  refuse_weights(
-      path,
-      "its first bytes are those of no weights file that is read here (safetensors, Keras "
-      "HDF5, ONNX)");
+  refuse_weights(path,
+                 "it is not a weights file that is read here (safetensors, Keras HDF5, ONNX)");
 }
 
 ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
@@ -115,16 +97,15 @@ ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
   const SafetensorsFile file(path);
   ConvolutionFile result;
   result.source = fmt::format("safetensors file {}", path.filename().string());
-  if (file.find("features.0.weight") != nullptr) {
-    std::size_t index = 0;
-    for (const Vgg16Layer& layer : layers) {
-      result.convolutions.push_back(torchvision_convolution(file, path, layer, index));
-      index += layer.pool_after ? 3 : 2;
-    }
-    return result;
-  }
+  const bool is_torchvision = file.find("features.0.weight") != nullptr;
+  std::size_t index = 0;  // of torchvision's modules: a convolution, a ReLU and a pool are one each
   for (const Vgg16Layer& layer : layers) {
-    result.convolutions.push_back(canonical_convolution(file, path, layer));
+    const std::string name =
+        is_torchvision ? fmt::format("features.{}.", index) : fmt::format("{}/", layer.name);
+    result.convolutions.push_back(convolution_of(file, path, layer,
+                                                 name + (is_torchvision ? "weight" : "kernel"),
+                                                 name + "bias", is_torchvision));
+    index += layer.pool_after ? 3 : 2;
   }
   if (const auto source = file.metadata().find("source"); source != file.metadata().end()) {
     result.source = source->second;
@@ -166,10 +147,10 @@ std::array<std::size_t, 4> oihw_shape(const Vgg16Layer& layer) {
 
 void require_shape(const std::filesystem::path& path, const Vgg16Layer& layer,
                    std::string_view tensor, std::span<const std::size_t> found,
-                   std::span<const std::size_t> due) {
-  if (std::ranges::equal(found, due)) return;
+                   std::span<const std::size_t> expected) {
+  if (std::ranges::equal(found, expected)) return;
   refuse_weights(path, "\"{}\" has the shape {} but VGG16's {} needs {}", tensor, shape_text(found),
-                 layer.name, shape_text(due));
+                 layer.name, shape_text(expected));
 }
 
 std::vector<float> hwio_from_oihw(const Vgg16Layer& layer, std::span<const float> oihw) {
@@ -180,8 +161,7 @@ std::vector<float> hwio_from_oihw(const Vgg16Layer& layer, std::span<const float
                                               9 * inputs * outputs, oihw.size()));
   }
   std::vector<float> hwio(oihw.size());
-  // Nine planes at once for each input channel: the source is read in runs of nine, the destination
-  // is written in nine runs.
+  // The source is read in runs of nine, the destination is written in nine runs.
   for (std::size_t input = 0; input < inputs; ++input) {
     for (std::size_t output = 0; output < outputs; ++output) {
       const float* from = oihw.data() + (output * inputs + input) * 9;
@@ -204,8 +184,7 @@ bool natural_less(std::string_view a, std::string_view b) {
     number.remove_prefix(std::min(number.find_first_not_of('0'), number.size()));
     return number;
   };
-  const std::string_view whole_a = a;
-  const std::string_view whole_b = b;
+  const auto all = std::pair(a, b);
   while (!a.empty() && !b.empty()) {
     if (is_digit(a.front()) && is_digit(b.front())) {
       const std::string_view x = take_number(a);
@@ -219,7 +198,7 @@ bool natural_less(std::string_view a, std::string_view b) {
     }
   }
   if (a.empty() != b.empty()) return a.empty();
-  return whole_a < whole_b;  // they differ in leading zeros at most
+  return all.first < all.second;  // they differ in leading zeros at most
 }
 
 }  // namespace graft

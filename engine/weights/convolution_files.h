@@ -1,6 +1,6 @@
 #pragma once
-// Reading a chain of 3×3 convolutions from each kind of file. The loaders take the layers that they
-// are to find, so that one of VGG16's size is not needed to try them.
+// Readers of a chain of 3×3 convolutions, one for each file format. They take the layers to find, so
+// that tests can use smaller networks.
 
 #include <array>
 #include <cstddef>
@@ -16,9 +16,8 @@ namespace graft {
 
 enum class WeightsFormat { safetensors, hdf5, onnx };
 
-// By the first bytes, never by the ending. A file that people often try and that is none of the
-// three (a PyTorch .pth, a Keras .keras, a Git LFS pointer, a web page) gets a sentence that tells
-// what to do. Throws Error(weights).
+// From the first bytes, never from the file's name. Throws Error(weights); for files that people
+// often try (PyTorch .pth, Keras .keras, a Git LFS pointer, a web page) the message says what to do.
 WeightsFormat weights_format_of(const std::filesystem::path& path);
 
 struct ConvolutionFile {
@@ -27,8 +26,8 @@ struct ConvolutionFile {
   std::string stored_digest;                     // in hex, where the file carries one; else empty
 };
 
-// Reads the layers from any of the formats; shapes are right and all values finite, or it throws
-// Error(weights) that names the file and the layer.
+// Reads the layers from any of the formats. Throws Error(weights), which names the file and the
+// layer, for a wrong shape and for values that are not finite.
 ConvolutionFile read_convolutions(const std::filesystem::path& path,
                                   std::span<const Vgg16Layer> layers);
 
@@ -45,10 +44,10 @@ WeightsFileSummary describe_onnx_file(const std::filesystem::path& path);
 std::array<std::size_t, 4> hwio_shape(const Vgg16Layer& layer);  // 3, 3, input, output
 std::array<std::size_t, 4> oihw_shape(const Vgg16Layer& layer);  // output, input, 3, 3
 
-// Throws Error(weights) that names file, layer, tensor, the shape found and the one that is due.
+// Throws Error(weights) that names file, layer, tensor and both shapes.
 void require_shape(const std::filesystem::path& path, const Vgg16Layer& layer,
                    std::string_view tensor, std::span<const std::size_t> found,
-                   std::span<const std::size_t> due);
+                   std::span<const std::size_t> expected);
 
 // A kernel of PyTorch's and ONNX's layout (output, input, 3, 3) as (3, 3, input, output).
 std::vector<float> hwio_from_oihw(const Vgg16Layer& layer, std::span<const float> oihw);

@@ -32,8 +32,7 @@ bool is_dataset(const Hdf5Handle& object) {
   return object && H5Iget_type(object.get()) == H5I_DATASET;
 }
 
-// What is left of `fixed` bytes after the padding of an HDF5 string: NULs or, in Fortran's way,
-// blanks.
+// `fixed` bytes of an HDF5 string without its padding: NULs or, in Fortran's way, blanks.
 std::string unpadded(const char* text, std::size_t fixed, H5T_str_t padding) {
   std::string value(text, fixed);
   const std::size_t end = value.find('\0');
@@ -207,9 +206,9 @@ void Hdf5File::check_storage(const std::string& where, hid_t dataset, std::size_
     refuse_weights(path_, "the dataset \"{}\" is virtual, which is not read", where);
   }
   if (H5Pget_external_count(settings.get()) != 0) {
-    refuse_weights(
-        path_, "the values of \"{}\" stand in another file (external storage), which is not read",
-        where);
+    refuse_weights(path_,
+                   "the values of \"{}\" are in another file (external storage), which is not read",
+                   where);
   }
   const int filters = H5Pget_nfilters(settings.get());
   for (int i = 0; i < filters; ++i) {
@@ -224,11 +223,10 @@ void Hdf5File::check_storage(const std::string& where, hid_t dataset, std::size_
           where, filter);
     }
   }
-  // The library's own answer to "is it all there" is wrong for deflated chunks, so they are
-  // counted.
-  const bool whole = layout == H5D_CHUNKED ? has_all_chunks(where, dataset, settings.get())
-                                           : H5Dget_storage_size(dataset) == bytes;
-  if (!whole) {
+  // The library reports a wrong storage size for deflated chunks, so they are counted.
+  const bool is_complete = layout == H5D_CHUNKED ? has_all_chunks(where, dataset, settings.get())
+                                                 : H5Dget_storage_size(dataset) == bytes;
+  if (!is_complete) {
     refuse_weights(path_, "the dataset \"{}\" was never written in full; save the weights again",
                    where);
   }
@@ -238,26 +236,26 @@ bool Hdf5File::has_all_chunks(const std::string& where, hid_t dataset, hid_t set
   hsize_t extents[largest_rank] = {};
   const int rank = H5Pget_chunk(settings, largest_rank, extents);
   const std::vector<std::size_t> chunk(extents, extents + std::clamp(rank, 0, largest_rank));
-  const std::vector<std::size_t> whole = shape(where);
+  const std::vector<std::size_t> full = shape(where);
   const auto values = value_count(chunk);
-  if (chunk.size() != whole.size() || std::ranges::count(chunk, 0U) != 0 || !values ||
+  if (chunk.size() != full.size() || std::ranges::count(chunk, 0U) != 0 || !values ||
       *values > largest_chunk_bytes / sizeof(float)) {
     refuse_weights(path_, "the dataset \"{}\" has chunks of {}, which is too large or does not fit",
                    where, shape_text(chunk));
   }
-  hsize_t due = 1;
-  for (std::size_t i = 0; i < whole.size(); ++i) due *= (whole[i] + chunk[i] - 1) / chunk[i];
+  hsize_t expected = 1;
+  for (std::size_t i = 0; i < full.size(); ++i) expected *= (full[i] + chunk[i] - 1) / chunk[i];
   hsize_t found = 0;
   const Hdf5Handle space(H5Dget_space(dataset), H5Sclose);
-  return H5Dget_num_chunks(dataset, space.get(), &found) >= 0 && found == due;
+  return H5Dget_num_chunks(dataset, space.get(), &found) >= 0 && found == expected;
 }
 
 std::vector<float> Hdf5File::floats(const std::string& dataset,
-                                    std::span<const std::size_t> due) const {
+                                    std::span<const std::size_t> expected) const {
   const std::vector<std::size_t> found = shape(dataset);
-  if (!std::ranges::equal(found, due)) {
+  if (!std::ranges::equal(found, expected)) {
     refuse_weights(path_, "the dataset \"{}\" has the shape {} and not {}", dataset,
-                   shape_text(found), shape_text(due));
+                   shape_text(found), shape_text(expected));
   }
   const Hdf5Handle opened = open_dataset(dataset);
   const Hdf5Handle type(H5Dget_type(opened.get()), H5Tclose);

@@ -1,9 +1,8 @@
 #pragma once
-// A distrustful view of an HDF5 file. Paths are walked link by link and only hard links are
-// followed; a dataset is read only when its values stand in this very file, plain or through the
-// two filters that the library has built in (deflate, shuffle); plugins are never loaded. The
-// library's own error printing is off while a file is open, and its reason goes into our sentence.
-// Not for two threads at once: Debian's HDF5 has no locks.
+// HDF5 files from untrusted sources. Only hard links are followed. A dataset is read only when its
+// values are in this file, plain or through the two built-in filters (deflate, shuffle). Plugins are
+// never loaded. The library's error printing is off while a file is open; its reason becomes part of
+// the message. Not for two threads at once: Debian's HDF5 has no locks.
 
 #include <hdf5.h>
 
@@ -49,8 +48,7 @@ class Hdf5Handle {
   Close close_ = nullptr;
 };
 
-// Silences the library's printing to stderr and keeps it from loading plugins; undone with the
-// object.
+// While it lives, the library prints nothing to stderr and loads no plugins.
 class Hdf5Quiet {
  public:
   Hdf5Quiet();
@@ -70,29 +68,30 @@ class Hdf5File {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // `where` is a path from the root, "layers/conv2d/vars"; "" is the root itself. Whatever stands
-  // behind a soft or external link is refused with Error(weights), by every member.
+  // `where` is a path from the root, "layers/conv2d/vars"; "" is the root itself. Every member
+  // refuses a soft or external link on the way with Error(weights).
   bool has_group(const std::string& where) const;
   bool has_dataset(const std::string& where) const;
   std::vector<std::string> children(const std::string& where) const;  // hard links, by name
 
-  // An attribute of a group: its strings, or nothing when there is no such attribute.
+  // The strings of a group's attribute, or nothing without the attribute.
   std::optional<std::vector<std::string>> strings(const std::string& where,
                                                   const std::string& attribute) const;
 
   std::vector<std::size_t> shape(const std::string& dataset) const;
   // Checks type, storage and shape before memory is taken.
-  std::vector<float> floats(const std::string& dataset, std::span<const std::size_t> due) const;
+  std::vector<float> floats(const std::string& dataset,
+                            std::span<const std::size_t> expected) const;
 
  private:
-  Hdf5Handle open(const std::string& where) const;  // empty when there is nothing
+  Hdf5Handle open(const std::string& where) const;  // empty when it does not exist
   Hdf5Handle open_group(const std::string& where) const;
   Hdf5Handle open_dataset(const std::string& where) const;
   bool has_all_chunks(const std::string& where, hid_t dataset, hid_t settings) const;
   void check_storage(const std::string& where, hid_t dataset, std::size_t bytes) const;
 
   std::filesystem::path path_;
-  Hdf5Quiet quiet_;  // before the file, so that closing it is quiet too
+  Hdf5Quiet quiet_;  // before the file, so that closing prints nothing either
   Hdf5Handle file_;
 };
 

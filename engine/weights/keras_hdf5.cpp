@@ -1,10 +1,10 @@
-// VGG16's convolutions in the files that Keras writes.
+// VGG16's convolutions in HDF5 files of Keras.
 //   Keras 2 (and Keras 3's legacy .h5): the attribute layer_names lists groups in order, each
 //   group's weight_names lists its datasets: kernel, then bias. model.save() puts all of it into
 //   the group model_weights. Keras 3 (.weights.h5): layers/NAME/vars/0 is the kernel and /1 the
 //   bias; a model within a model has a group `layers` of its own. NAMEs end in a number that gives
 //   the order.
-// Kernels are HWIO already. Layers after the ones that are looked for (a head) are ignored.
+// Kernels are HWIO already. Layers after the wanted ones (a head) are ignored.
 
 #include <algorithm>
 #include <array>
@@ -56,7 +56,7 @@ void collect_keras2_layer(const Hdf5File& file, const std::string& group, std::s
   }
   if (!weights->empty() && found.size() == before && before > 0) {
     refuse_weights(file.path(),
-                   "after {} of {} convolutions stands the layer \"{}\" with weights of another "
+                   "after {} of {} convolutions comes the layer \"{}\" with weights of another "
                    "kind: only a plain VGG16 is read",
                    before, wanted, group);
   }

@@ -1,7 +1,6 @@
-// Finds VGG16's convolutions in an ONNX graph. Names are the exporter's whim and the order of the
-// nodes is free, so the convolutions are ordered by the data that flows from one to the next, and a
-// bias is what the node itself names. A file that has initialisers but no Conv nodes is read by
-// name and shape.
+// VGG16's convolutions in an ONNX graph. Exporters choose names and the order of nodes, so the
+// convolutions are ordered by the data flow, and a node names its bias. A file that has initialisers
+// but no Conv nodes is read by name and shape.
 
 #include <algorithm>
 #include <string_view>
@@ -20,15 +19,15 @@ struct Convolution {
   const OnnxTensor* bias = nullptr;
   const OnnxNode* node = nullptr;
   const OnnxNode* predecessor = nullptr;  // the 3×3 convolution that its input comes from
-  std::string_view stranger;  // an operation on the way that a plain VGG16 does not have
+  std::string_view foreign_operation;     // before it, one that a plain VGG16 does not have
 };
 
 bool is_3x3_kernel(const OnnxTensor& tensor) {
   return tensor.shape.size() == 4 && tensor.shape[2] == 3 && tensor.shape[3] == 3;
 }
 
-// What stands between the convolutions of a VGG16, and what exporters put there without effect.
-bool may_stand_between(std::string_view operation) {
+// The operations between the convolutions of a VGG16, and those that exporters add without effect.
+bool is_allowed_between(std::string_view operation) {
   return operation == "Relu" || operation == "MaxPool" || operation == "Transpose" ||
          operation == "Identity" || operation == "Dropout";
 }
@@ -112,9 +111,9 @@ class ConvolutionFinder {
         break;
       }
       const Addition addition = constant_addition(before);
-      if (addition.constant == nullptr && !may_stand_between(before.operation) &&
-          convolution.stranger.empty()) {
-        convolution.stranger = before.operation;
+      if (addition.constant == nullptr && !is_allowed_between(before.operation) &&
+          convolution.foreign_operation.empty()) {
+        convolution.foreign_operation = before.operation;
       }
       if (before.inputs.empty()) break;
       name = addition.constant != nullptr ? addition.other : before.inputs[0];
@@ -123,31 +122,31 @@ class ConvolutionFinder {
   }
 
   const Convolution& follower(const Convolution* last, const Vgg16Layer& layer) const {
-    const auto due = oihw_shape(layer);
+    const auto expected = oihw_shape(layer);
     const Convolution* next = nullptr;
     for (const Convolution& candidate : found_) {
       if (candidate.predecessor != (last == nullptr ? nullptr : last->node)) continue;
-      if (!std::ranges::equal(candidate.kernel->shape, due)) continue;
+      if (!std::ranges::equal(candidate.kernel->shape, expected)) continue;
       if (next != nullptr) {
-        refuse_weights(file_.path(), "both \"{}\" and \"{}\" could be {}: it is no plain VGG16",
+        refuse_weights(file_.path(), "both \"{}\" and \"{}\" could be {}: it is not a plain VGG16",
                        next->kernel->name, candidate.kernel->name, layer.name);
       }
       next = &candidate;
     }
     if (next == nullptr) {
-      refuse_weights(file_.path(),
-                     "there is no 3×3 convolution of {} to {} channels {} to be {}: it is no VGG16",
-                     layer.input_channels, layer.output_channels,
-                     last == nullptr ? std::string("at the start")
-                                     : fmt::format("after \"{}\"", last->kernel->name),
-                     layer.name);
-    }
-    if (last != nullptr && !next->stranger.empty()) {
       refuse_weights(
           file_.path(),
-          "before {} stands the operation {}: only a plain VGG16 (no batch normalisation, "
-          "no other activation) is read",
-          layer.name, next->stranger);
+          "there is no 3×3 convolution of {} to {} channels {} for {}: it is not a VGG16",
+          layer.input_channels, layer.output_channels,
+          last == nullptr ? std::string("at the start")
+                          : fmt::format("after \"{}\"", last->kernel->name),
+          layer.name);
+    }
+    if (last != nullptr && !next->foreign_operation.empty()) {
+      refuse_weights(file_.path(),
+                     "before {} is the operation {}: only a plain VGG16 (no batch normalisation, "
+                     "no other activation) is read",
+                     layer.name, next->foreign_operation);
     }
     if (next->bias == nullptr) {
       refuse_weights(file_.path(),
@@ -169,8 +168,8 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
   return static_cast<std::size_t>(end - a.begin());
 }
 
-// Without nodes: the 3×3 kernels in natural order of their names, each with the free vector of the
-// right length whose name begins most like its own.
+// Without nodes: the 3×3 kernels in natural order of their names. The bias is the unused vector of
+// the right length that shares the longest prefix with the kernel's name.
 std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
                                               std::span<const Vgg16Layer> layers) {
   std::vector<const OnnxTensor*> kernels;

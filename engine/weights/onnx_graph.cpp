@@ -12,8 +12,8 @@ namespace {
 
 using Type = WireReader::Type;
 
-// Far above any model of this kind, and low enough that a file full of empty tensors cannot ask for
-// many times its own size in memory.
+// Far above any model of this kind. A file full of empty tensors cannot take many times its own size
+// in memory.
 constexpr std::size_t most_items = 100'000;
 constexpr std::size_t largest_rank = 16;
 constexpr std::uint64_t float32_type = 1;
@@ -83,7 +83,8 @@ OnnxFile::OnnxFile(const std::filesystem::path& path) : file_(path) {
   try {
     read_model(file_.bytes());
   } catch (const WireError& error) {
-    refuse_weights(path, "it is no whole ONNX file: {}; fetch or export it again", error.what());
+    refuse_weights(path, "it is not a complete ONNX file: {}; fetch or export it again",
+                   error.what());
   }
 }
 
@@ -130,7 +131,7 @@ const OnnxTensor* OnnxFile::find(std::string_view name) const {
 std::vector<float> OnnxFile::values(const OnnxTensor& tensor) const {
   if (tensor.external) {
     refuse_weights(path(),
-                   "the values of \"{}\" stand in another file (external data), which is not read: "
+                   "the values of \"{}\" are in another file (external data), which is not read: "
                    "save the model with its weights inside, onnx.save(onnx.load(IN), OUT)",
                    tensor.name);
   }

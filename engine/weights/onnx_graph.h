@@ -1,6 +1,6 @@
 #pragma once
-// The parts of an ONNX file that weights are in: the graph's initialisers (dense tensors) and its
-// nodes with their inputs and outputs. Everything borrows from the mapped file.
+// ONNX files: the graph's initialisers (dense tensors) and its nodes with their inputs and outputs.
+// Everything borrows from the mapped file.
 // Source of the field numbers: onnx/onnx.proto, ModelProto, GraphProto, NodeProto, TensorProto.
 
 #include <cstddef>
@@ -20,7 +20,7 @@ struct OnnxTensor {
   std::string_view name;
   std::vector<std::size_t> shape;
   std::uint64_t data_type = 0;  // TensorProto.DataType; 1 is float32
-  bool external = false;        // the values stand in another file
+  bool external = false;        // the values are in another file
   bool has_raw_data = false;
   std::span<const std::byte> raw_data;
   std::span<const std::byte> message;  // the whole TensorProto, for float_data
@@ -34,7 +34,7 @@ struct OnnxNode {
 
 class OnnxFile {
  public:
-  // Throws Error(weights) that names the file when it is no well-formed ONNX model.
+  // Throws Error(weights) that names the file when it is not a well-formed ONNX model.
   explicit OnnxFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }

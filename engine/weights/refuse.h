@@ -1,5 +1,6 @@
 #pragma once
-// How this room refuses a file: one sentence of kind `weights` that begins with the file's path.
+// Errors of the readers: Error(weights) whose message begins with the file's path. Text and size of
+// a shape.
 
 #include <fmt/format.h>
 
@@ -19,8 +20,7 @@ template <typename... Arguments>
                                  fmt::format_string<Arguments...> sentence,
                                  Arguments&&... arguments) {
   throw Error(ErrorKind::weights,
-              fmt::format("{}: {}", path.string(),
-                          fmt::format(sentence, std::forward<Arguments>(arguments)...)));
+              path.string() + ": " + fmt::format(sentence, std::forward<Arguments>(arguments)...));
 }
 
 // "64×3×3×3"; a scalar is "()".

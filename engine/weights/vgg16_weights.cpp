@@ -5,7 +5,6 @@
 #include "engine/weights/convolution_files.h"
 #include "engine/weights/refuse.h"
 #include "engine/weights/safetensors.h"
-#include "engine/weights/safetensors_header.h"
 
 namespace graft {
 namespace {

@@ -1,5 +1,5 @@
 #pragma once
-// The 13 convolutions of VGG16 without its top, from any file that people have them in:
+// Weights of the 13 convolutions of VGG16, from these files:
 //   .safetensors  written by this program (names block1_conv1/kernel …/bias, HWIO), or with
 //                 torchvision's names (features.0.weight …, OIHW)
 //   .h5           Keras 2 (root attribute layer_names) and Keras 3 (.weights.h5, layers/…/vars/0)
@@ -29,7 +29,7 @@ struct Vgg16Weights {
   std::string source;  // "Keras 2 HDF5 file vgg16_….h5"
 };
 
-// Reads and checks (names, shapes, finite values). Throws Error(weights) that names the file.
+// Checks names, shapes and that all values are finite. Throws Error(weights) that names the file.
 Vgg16Weights load_vgg16_weights(const std::filesystem::path& path);
 
 // Writes the canonical safetensors file, with the source and the digest in its metadata.
@@ -44,7 +44,7 @@ struct WeightsFileSummary {
   std::vector<WeightsFileEntry> tensors;
   std::vector<std::pair<std::string, std::string>> metadata;
 };
-// What a weights file holds, whether or not it is a VGG16.
+// The content of a weights file, VGG16 or not.
 WeightsFileSummary describe_weights_file(const std::filesystem::path& path);
 
 }  // namespace graft

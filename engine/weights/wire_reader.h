@@ -1,9 +1,8 @@
 #pragma once
-// Walks the fields of one protobuf message in place. Of ONNX we need five messages and a dozen
-// fields; the protobuf library would copy the 60 MB of weights into objects of its own and bring a
-// compiler into the build. Here the file stays mapped, a nested message is a span of it, every
-// length is checked against the enclosing span, and nothing recurses: nesting costs nothing until
-// it is entered. Wire format: https://protobuf.dev/programming-guides/encoding/
+// Reader of the fields of one protobuf message, in place. ONNX needs five messages and a dozen
+// fields; the protobuf library would copy the 60 MB of weights and add a compiler to the build. A
+// nested message is a span of the mapped file. Every length is checked against the enclosing span.
+// Source: https://protobuf.dev/programming-guides/encoding/
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace graft {
 
-// A message that is not well-formed. The caller knows the file and makes the sentence.
+// A message that is not well-formed. The caller adds the file's name.
 class WireError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -3,7 +3,6 @@
 #include <bit>
 #include <cstring>
 
-#include "engine/weights/safetensors_header.h"
 #include "tests/support/files.h"
 #include "tests/support/support.h"
 #include "tests/weights/small_vgg16.h"
@@ -126,6 +125,11 @@ std::string one(const std::string& body) {
   return R"({"t":{)" + body + "}}";
 }
 
+// A header with the tensor "t" of float32.
+std::string f32(const std::string& shape, const std::string& offsets) {
+  return one(R"("dtype":"F32","shape":)" + shape + R"(,"data_offsets":)" + offsets);
+}
+
 std::vector<Malformed> malformed_files() {
   const std::string good = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
   std::string huge_length = file_of("{}", 0);
@@ -136,6 +140,8 @@ std::vector<Malformed> malformed_files() {
   std::string past_end = file_of("{}", 0);
   past_end[0] = 3;
   const std::string deep(100'000, '[');
+  std::string many_ones;
+  for (int i = 0; i < 64; ++i) many_ones += ",1";
   return {
       {"empty file", "", {"too few"}},
       {"seven bytes", "1234567", {"too few"}},
@@ -145,29 +151,41 @@ std::vector<Malformed> malformed_files() {
       {"no header", std::string(8, '\0'), {"does not begin with {"}},
       {"header that is an array", file_of("[]", 0), {"does not begin with {"}},
       {"header that begins with a blank", file_of(" {}", 0), {"does not begin with {"}},
-      {"broken JSON", file_of(R"({"t":{)", 0), {"well-formed JSON"}},
-      {"garbage after the JSON", file_of("{}x", 0), {"well-formed JSON"}},
-      {"invalid UTF-8", file_of("{\"\xff\":{}}", 0), {"well-formed JSON"}},
-      {"comment", file_of("{/**/}", 0), {"well-formed JSON"}},
-      {"deep nesting of arrays", file_of("{\"t\":" + deep, 0), {"an array"}},
-      {"deep nesting in a shape", file_of(R"({"t":{"shape":)" + deep, 0), {"an array", "shape"}},
-      {"deep nesting of objects", file_of(R"({"t":{"shape":{"a":{)", 0), {"an object", "shape"}},
+      {"broken JSON", file_of(R"({"t":{)", 0), {"this is not JSON"}},
+      {"garbage after the JSON", file_of("{}x", 0), {"this is not JSON"}},
+      {"invalid UTF-8", file_of("{\"\xff\":{}}", 0), {"this is not JSON"}},
+      {"comment", file_of("{/**/}", 0), {"this is not JSON"}},
+      {"deep nesting of arrays", file_of("{\"t\":" + deep, 0), {"nested more than 3 deep"}},
+      {"deep nesting in a shape",
+       file_of(R"({"t":{"shape":)" + deep, 0),
+       {"nested more than 3 deep"}},
+      {"deep nesting of objects",
+       file_of(R"({"t":{"shape":{"a":{)", 0),
+       {"nested more than 3 deep"}},
       {"duplicate name",
        file_of("{\"t\":{" + good + "},\"t\":{" + good + "}}", 4),
-       {"\"t\"", "twice"}},
-      {"duplicate key", file_of(one(good + ",\"dtype\":\"F32\""), 4), {"dtype", "twice"}},
+       {":1: t: duplicate key"}},
+      {"duplicate key", file_of(one(good + ",\"dtype\":\"F32\""), 4), {"t.dtype: duplicate key"}},
       {"duplicate metadata",
        file_of(R"({"__metadata__":{"a":"1","a":"2"}})", 0),
-       {"\"a\"", "twice"}},
-      {"metadata twice", file_of(R"({"__metadata__":{},"__metadata__":{}})", 0), {"twice"}},
-      {"metadata of numbers", file_of(R"({"__metadata__":{"a":1}})", 0), {"metadata", "a number"}},
-      {"metadata that is a string", file_of(R"({"__metadata__":"a"})", 0), {"a string"}},
-      {"tensor that is null", file_of(R"({"t":null})", 0), {"\"t\"", "null"}},
+       {"__metadata__.a: duplicate key"}},
+      {"metadata twice",
+       file_of(R"({"__metadata__":{},"__metadata__":{}})", 0),
+       {"__metadata__: duplicate key"}},
+      {"metadata of numbers",
+       file_of(R"({"__metadata__":{"a":1}})", 0),
+       {"metadata", "\"a\": expected a string, found 1"}},
+      {"metadata that is a string",
+       file_of(R"({"__metadata__":"a"})", 0),
+       {"an object of strings, found \"a\""}},
+      {"tensor that is null", file_of(R"({"t":null})", 0), {"\"t\"", "an object", "null"}},
       {"unknown key", file_of(one(good + ",\"colour\":1"), 4), {"colour"}},
-      {"no dtype", file_of(one(R"("shape":[1],"data_offsets":[0,4])"), 4), {"lacks"}},
-      {"no shape", file_of(one(R"("dtype":"F32","data_offsets":[0,4])"), 4), {"lacks"}},
-      {"no offsets", file_of(one(R"("dtype":"F32","shape":[1])"), 4), {"lacks"}},
-      {"dtype that is a number", file_of(one(R"("dtype":32)"), 4), {"a number", "dtype"}},
+      {"no dtype", file_of(one(R"("shape":[1],"data_offsets":[0,4])"), 4), {"is missing"}},
+      {"no shape", file_of(one(R"("dtype":"F32","data_offsets":[0,4])"), 4), {"is missing"}},
+      {"no offsets", file_of(one(R"("dtype":"F32","shape":[1])"), 4), {"is missing"}},
+      {"dtype that is a number",
+       file_of(one(R"("dtype":32)"), 4),
+       {"\"dtype\": expected a string, found 32"}},
       {"dtype not known",
        file_of(one(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"), 4),
        {"F31"}},
@@ -178,53 +196,30 @@ std::vector<Malformed> malformed_files() {
        file_of(one(R"("dtype":"F64","shape":[1],"data_offsets":[0,8])"), 8),
        {"F64", "only F32"}},
       {"negative dimension",
-       file_of(one(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), 4),
-       {"negative"}},
+       file_of(f32("[-1]", "[0,4]"), 4),
+       {"\"shape\": expected an integer of at least 0, found -1"}},
       {"fractional dimension",
-       file_of(one(R"("dtype":"F32","shape":[1.0],"data_offsets":[0,4])"), 4),
-       {"unsigned"}},
+       file_of(f32("[1.0]", "[0,4]"), 4),
+       {"\"shape\": expected an integer of at least 0"}},
       {"dimension above 64 bits",
-       file_of(one(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4])"), 4),
-       {"unsigned"}},
+       file_of(f32("[18446744073709551616]", "[0,4]"), 4),
+       {"\"shape\": expected an integer of at least 0"}},
       {"product above 64 bits",
-       file_of(one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0])"), 0),
+       file_of(f32("[4294967296,4294967296]", "[0,0]"), 0),
        {"4294967296", "too large"}},
-      {"bytes above 64 bits",
-       file_of(one(R"("dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4])"), 4),
-       {"too large"}},
-      {"too many dimensions",
-       file_of(one("\"dtype\":\"F32\",\"shape\":[1" +
-                   [] {
-                     std::string more;
-                     for (int i = 0; i < 64; ++i) more += ",1";
-                     return more;
-                   }() +
-                   "],\"data_offsets\":[0,4]"),
-               4),
-       {"64 dimensions"}},
-      {"one offset",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), 4),
-       {"fewer than two"}},
-      {"three offsets",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,8])"), 4),
-       {"more than two"}},
-      {"offsets the wrong way",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), 4),
-       {"before it begins"}},
-      {"shape and offsets at odds",
-       file_of(one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), 8),
-       {"needs 12 bytes", "span 8"}},
-      {"hole at the start",
-       file_of(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,8])"), 8),
-       {"hole of 4 bytes"}},
+      {"bytes above 64 bits", file_of(f32("[4611686018427387905]", "[0,4]"), 4), {"too large"}},
+      {"too many dimensions", file_of(f32("[1" + many_ones + "]", "[0,4]"), 4), {"64 dimensions"}},
+      {"one offset", file_of(f32("[1]", "[0]"), 4), {"expected two numbers"}},
+      {"three offsets", file_of(f32("[1]", "[0,4,8]"), 4), {"expected two numbers"}},
+      {"offsets the wrong way", file_of(f32("[1]", "[4,0]"), 4), {"before it begins"}},
+      {"shape and offsets at odds", file_of(f32("[3]", "[0,8]"), 8), {"needs 12 bytes", "span 8"}},
+      {"hole at the start", file_of(f32("[1]", "[4,8]"), 8), {"hole of 4 bytes"}},
       {"overlap",
        file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
                12),
        {"\"b\"", "overlaps"}},
-      {"data cut short",
-       file_of(one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])"), 7),
-       {"truncated"}},
+      {"data cut short", file_of(f32("[2]", "[0,8]"), 7), {"truncated"}},
       {"data too long", file_of(one(good), 9), {"5 bytes", "belong to none"}},
   };
 }

@@ -95,7 +95,7 @@ void expect_refused(const std::filesystem::path& path, const std::vector<std::st
     ADD_FAILURE() << "nothing was refused; expected: " << ::testing::PrintToString(words);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::weights) << error.what();
-    EXPECT_THAT(error.what(), ::testing::StartsWith(path.string() + ": "));
+    EXPECT_THAT(error.what(), ::testing::StartsWith(path.string() + ":"));
     for (const std::string& word : words) EXPECT_THAT(error.what(), ::testing::HasSubstr(word));
   }
 }

@@ -140,9 +140,9 @@ TEST(WeightsFormat, FilesThatPeopleTryGetAdvice) {
       {"\x80\x02\x8a\nl\xfc\x9c"s, {"pickle", "torch.load"}},
       {"version https://git-lfs.github.com/spec/v1\n", {"git lfs pull"}},
       {"<!DOCTYPE html>", {"web page"}},
-      {"\x89PNG\r\n\x1a\n", {"no weights file"}},
-      {"\x93NUMPY\x01\x00"s, {"no weights file"}},
-      {"x", {"no weights file"}},
+      {"\x89PNG\r\n\x1a\n", {"not a weights file"}},
+      {"\x93NUMPY\x01\x00"s, {"not a weights file"}},
+      {"x", {"not a weights file"}},
   };
   const test::TemporaryFolder folder;
   const auto path = folder / "weights.safetensors";
