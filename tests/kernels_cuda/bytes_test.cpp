@@ -93,7 +93,7 @@ TYPED_TEST(Bytes, OfBiasReluMaxPool) {
     const std::size_t outputs = pooled_side * pooled_side * end.channels;
     const DeviceArray<T> in(this->halves(end.count())), out(outputs);
     const DeviceArray<float> bias(std::vector<float>(end.channels, 0.25F));
-    const cuda::PlaneShape shape = {1, end.side, end.side, end.channels};
+    const cuda::BatchShape shape = {1, end.side, end.side, end.channels};
     cuda::bias_relu_max_pool(out.get(), in.get(), bias.get(), shape, nullptr);
     const std::size_t line_packs = pooled_side * end.channels * sizeof(T) / 16;
     const std::size_t warps = pooled_side * ((line_packs + 31) / 32);

@@ -39,7 +39,7 @@ TEST(CudaCheck, BlocksCoverTheItemsAndFitAGrid) {
 TEST(CudaLaunchers, RefuseWhatTheyWereNotCompiledFor) {
   EXPECT_EQ(error_of([] { cuda::preprocess<float>(nullptr, nullptr, {}, 1, 5, nullptr); }),
             "preprocess: the output has 5 channels: 3, 4 and 8 are compiled");
-  const cuda::PlaneShape wide = {1, 2, 1U << 14U, 1U << 10U};
+  const cuda::BatchShape wide = {1, 2, 1U << 14U, 1U << 10U};
   EXPECT_EQ(
       error_of([&] { cuda::bias_relu_max_pool<float>(nullptr, nullptr, nullptr, wide, nullptr); }),
       "bias_relu_max_pool: a row has more than 2^23 values");

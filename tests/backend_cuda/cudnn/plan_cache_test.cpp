@@ -104,7 +104,7 @@ TEST_F(PlanFolder, ReplacesADamagedFile) {
   expect_replaced(text().substr(0, text().size() / 2), ".plan:5:");
   expect_replaced("[1, 2]", "expected an object");
   expect_replaced("{}", "\"format\" is missing");
-  expect_replaced(changed("format", "graft convolution plan 1"), "it is of another version");
+  expect_replaced(changed("format", "graft convolution plan 0"), "it is of another version");
   expect_replaced(changed("key", "something else"), "it is for something else");
   expect_replaced(changed("fused", false), "its digest is wrong");
   expect_replaced(changed("plan", "{}"), "its digest is wrong");

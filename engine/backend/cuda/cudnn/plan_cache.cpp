@@ -13,11 +13,11 @@
 namespace graft::cuda {
 namespace {
 
-constexpr const char* format = "graft convolution plan 2";
+constexpr const char* format = "graft convolution plan 1";
 constexpr std::uint64_t largest_file = std::uint64_t{64} << 20U;
 
 std::string digest_of_entry(const std::string& key, bool fused, const std::string& plan) {
-  return digest_of(fmt::format("{}\n{}\n{}", key, fused, plan)).hex();
+  return digest_of(Json::array({key, fused, plan}).dump()).hex();
 }
 
 std::string text_for(const std::string& key, const ConvolutionPlan& plan) {

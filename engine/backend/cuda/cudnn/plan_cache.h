@@ -4,7 +4,7 @@
 // used: the plan is made again and the file replaced. One thread at a time.
 //
 // A file FOLDER/DIGEST.plan (digest of the key) is one JSON object, written completely or not at all:
-//   format   "graft convolution plan 2"
+//   format   "graft convolution plan 1"
 //   key      problem, way of choosing and device, in words
 //   fused    whether bias and ReLU are in the plan
 //   plan     cuDNN's own text

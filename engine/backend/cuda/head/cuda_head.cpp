@@ -65,9 +65,6 @@ class CudaHead final : public Head {
                       const Chunk& chunk);
   void clear(LossTotals* totals);
   Totals fetch(const LossTotals* totals, std::size_t count);
-  void copy_in(const TensorArrays& tensor, std::span<const float> parameters,
-               const std::vector<float>* mean_squares);
-  void copy_out(std::vector<float>& to, const float* from, std::size_t count);
 
   const std::vector<LayerProducts>& products(std::size_t rows);
 
@@ -113,32 +110,31 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
 
 // ---- State ----
 
+// copy(a tensor of the device, its vector in a Dense layer)
+template <typename Layer, typename Copy>
+void for_both(const DenseArrays& arrays, Layer& layer, const Copy& copy) {
+  copy(arrays.kernel, layer.kernel);
+  copy(arrays.bias, layer.bias);
+}
+
 void CudaHead::set_state(const HeadState& state) {
   check_shapes(state, options_);
   device_.run("Copying the head to the GPU", [&] {
     has_state_ = false;  // until it is complete
-    for (std::size_t layer = 0; layer < arrays_.layers.size(); ++layer) {
-      const DenseParameters& from = state.parameters[layer];
-      const bool zero = state.mean_squares.empty();
-      copy_in(arrays_.layers[layer].kernel, from.kernel,
-              zero ? nullptr : &state.mean_squares[layer].kernel);
-      copy_in(arrays_.layers[layer].bias, from.bias,
-              zero ? nullptr : &state.mean_squares[layer].bias);
+    for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
+      for_both(arrays_.layers[i], state.parameters[i], [&](const auto& to, const auto& from) {
+        copy_to_device(to.parameters, from.data(), to.bytes(), stream_);
+        if (!state.mean_squares.empty()) return;
+        GRAFT_CUDA_CHECK(cudaMemsetAsync(to.mean_squares, 0, to.bytes(), stream_.get()));
+      });
+      if (state.mean_squares.empty()) continue;
+      for_both(arrays_.layers[i], state.mean_squares[i], [&](const auto& to, const auto& from) {
+        copy_to_device(to.mean_squares, from.data(), to.bytes(), stream_);
+      });
     }
     stream_.wait();
     has_state_ = true;
   });
-}
-
-void CudaHead::copy_in(const TensorArrays& tensor, std::span<const float> parameters,
-                       const std::vector<float>* mean_squares) {
-  const std::size_t bytes = tensor.count * sizeof(float);
-  copy_to_device(tensor.parameters, parameters.data(), bytes, stream_);
-  if (mean_squares != nullptr) {
-    copy_to_device(tensor.mean_squares, mean_squares->data(), bytes, stream_);
-  } else {
-    GRAFT_CUDA_CHECK(cudaMemsetAsync(tensor.mean_squares, 0, bytes, stream_.get()));
-  }
 }
 
 HeadState CudaHead::state() {
@@ -146,23 +142,19 @@ HeadState CudaHead::state() {
   return device_.run("Copying the head from the GPU", [&] {
     HeadState state;
     for (const DenseArrays& layer : arrays_.layers) {
-      DenseParameters& parameters = state.parameters.emplace_back();
-      DenseParameters& mean_squares = state.mean_squares.emplace_back();
-      parameters.inputs = mean_squares.inputs = layer.inputs;
-      parameters.outputs = mean_squares.outputs = layer.units;
-      copy_out(parameters.kernel, layer.kernel.parameters, layer.kernel.count);
-      copy_out(parameters.bias, layer.bias.parameters, layer.bias.count);
-      copy_out(mean_squares.kernel, layer.kernel.mean_squares, layer.kernel.count);
-      copy_out(mean_squares.bias, layer.bias.mean_squares, layer.bias.count);
+      const auto add = [&](std::vector<DenseParameters>& to, float* TensorArrays::*values) {
+        to.push_back({layer.inputs, layer.units, {}, {}});
+        for_both(layer, to.back(), [&](const TensorArrays& from, std::vector<float>& copy) {
+          copy.resize(from.count);
+          copy_to_host(copy.data(), from.*values, from.bytes(), stream_);
+        });
+      };
+      add(state.parameters, &TensorArrays::parameters);
+      add(state.mean_squares, &TensorArrays::mean_squares);
     }
     stream_.wait();
     return state;
   });
-}
-
-void CudaHead::copy_out(std::vector<float>& to, const float* from, std::size_t count) {
-  to.resize(count);
-  copy_to_host(to.data(), from, count * sizeof(float), stream_);
 }
 
 // ---- Training ----

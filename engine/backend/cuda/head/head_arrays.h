@@ -27,6 +27,7 @@ struct TensorArrays {
   float* mean_squares;
   float* gradients;
   std::size_t count;
+  std::size_t bytes() const { return count * sizeof(float); }  // of each
 };
 
 struct DenseArrays {
