@@ -7,8 +7,6 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-extern BiasUpdate bias_update;
-
 template <bool EpsilonInside>
 static void update_units(const float* delta, std::size_t rows, std::size_t units,
                          const Rmsprop& rmsprop, float* bias, float* mean_square) {

@@ -10,7 +10,7 @@
 namespace graft::cpu {
 
 struct RgbConvolution {
-  std::size_t width;    // of the plane of outputs
+  std::size_t width;    // of the output
   std::size_t outputs;  // channels, a multiple of channel_block
   const float* input;   // (height + 2) × (width + 2) × 3: the image with a border of zeros
   const float* kernel;  // 3 × 3 × 3 × outputs (HWIO)

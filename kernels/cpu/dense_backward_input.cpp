@@ -8,8 +8,6 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-extern DenseBackwardInput dense_backward_input;
-
 static constexpr std::size_t lanes = panel_units;
 static constexpr std::size_t vectors = lanes / Vector::width;
 

@@ -8,9 +8,7 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-extern DenseForward dense_forward;
-
-// As many independent sums as the registers hold beside a row of the kernel and one input.
+// As many independent sums as the registers hold next to a row of the kernel and one input.
 #if defined(__AVX512F__)
 static constexpr std::size_t most_tile_rows = 12;
 #elif defined(__AVX2__)
@@ -99,12 +97,12 @@ static void dense_tile(const DenseForwardArguments& a, std::size_t row, std::siz
 
 template <std::size_t Rows>
 static void dense_units(const DenseForwardArguments& a, std::size_t row) {
-  const std::size_t whole_panels = a.units / panel_units * panel_units;
+  const std::size_t full_panels = a.units / panel_units * panel_units;
   std::size_t unit = 0;
-  for (; unit + tile_units <= whole_panels; unit += tile_units) {
+  for (; unit + tile_units <= full_panels; unit += tile_units) {
     dense_tile<Rows, tile_vectors, false>(a, row, unit, Vector::width);
   }
-  for (; unit < whole_panels; unit += Vector::width) {
+  for (; unit < full_panels; unit += Vector::width) {
     dense_tile<Rows, 1, false>(a, row, unit, Vector::width);
   }
   for (; unit < a.units; unit += Vector::width) {

@@ -1,8 +1,7 @@
 #pragma once
-// How a Dense layer's matrices lie in memory, so that every kernel reads whole cache lines in
-// order.
+// Memory layout of a Dense layer's matrices: every kernel reads complete cache lines in order.
 //
-// The kernel W, inputs × units, in chunks of dense_chunk inputs, one behind the other, and a chunk
+// The kernel W, inputs × units, in chunks of dense_chunk inputs, one after the other, and a chunk
 // in panels of 16 units, whose rows are cache lines one behind the other:
 //
 //            units                         in memory
@@ -23,7 +22,7 @@
 //   row 1   ░░░░▒▒▒▒▓▓▓▓ …    ─▶            row0 row1 row2 row0 row1 row2 row0
 //   row 2   ░░░░▒▒▒▒▓▓▓▓ …
 //
-// so that packing copies whole lines, and what a tile needs of all rows lies side by side.
+// so that packing copies complete lines, and a tile's inputs of all rows are contiguous.
 //
 // The functions are static: this header is compiled for several processors (see vector.h).
 
@@ -40,7 +39,7 @@ static constexpr std::size_t panel_width(std::size_t units, std::size_t unit) {
   return units - unit < panel_units ? units - unit : panel_units;
 }
 
-// Where row `input` and unit `unit` of a chunk of `count` inputs stands in it. Chunk c begins at
+// The index of row `input` and unit `unit` in a chunk of `count` inputs. Chunk c begins at
 // c · dense_chunk · units.
 static constexpr std::size_t kernel_index(std::size_t count, std::size_t units, std::size_t input,
                                           std::size_t unit) {
@@ -53,7 +52,7 @@ static constexpr std::size_t packed_size(std::size_t rows, std::size_t inputs) {
   return (inputs + line_inputs - 1) / line_inputs * line_inputs * rows;
 }
 
-// Where input `input` of row `row` stands then.
+// The index of input `input` of row `row` in packed inputs.
 static constexpr std::size_t packed_index(std::size_t rows, std::size_t row, std::size_t input) {
   return (input / line_inputs * rows + row) * line_inputs + input % line_inputs;
 }

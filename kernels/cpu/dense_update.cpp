@@ -19,8 +19,6 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-extern DenseUpdate dense_update;
-
 // Sums in 16 of 32 registers, or 8 of 16.
 static constexpr std::size_t tile_inputs = Vector::width == 16 ? 8 : 4;
 static constexpr std::size_t tile_vectors = 2;
@@ -111,7 +109,7 @@ static inline __attribute__((always_inline)) void add_row(
 
 // Calls part(v, i) for every vector of the tile that waits, with rows of the next tile between.
 template <typename Part>
-static inline __attribute__((always_inline)) void add_rows_beside(
+static inline __attribute__((always_inline)) void add_rows_between(
     Rows& rows, std::size_t rows_each, Vector (&gradient)[tile_inputs][tile_vectors],
     const Part& part) {
 #pragma GCC unroll 1
@@ -129,8 +127,7 @@ static inline __attribute__((always_inline)) void add_rows_beside(
 // Sums the gradient of the tile at (input, unit) and updates the tile that waits; then this one
 // waits.
 template <bool EpsilonInside>
-static void whole_tile(const Update& update, std::size_t input, std::size_t unit,
-                       Waiting& waiting) {
+static void full_tile(const Update& update, std::size_t input, std::size_t unit, Waiting& waiting) {
   Vector gradient[tile_inputs][tile_vectors];
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < tile_inputs; ++i) {
@@ -142,11 +139,11 @@ static void whole_tile(const Update& update, std::size_t input, std::size_t unit
   Rows rows = {values, values + update.rows * line_inputs, update.delta + unit, update.units};
   if (waiting.any) {
     const std::size_t rows_each = update.rows / (2 * half_steps);
-    add_rows_beside(rows, rows_each, gradient, [&](std::size_t v, std::size_t i) {
+    add_rows_between(rows, rows_each, gradient, [&](std::size_t v, std::size_t i) {
       update_mean_square<EpsilonInside>(rmsprop, waiting, v, i);
     });
-    add_rows_beside(rows, rows_each, gradient,
-                    [&](std::size_t v, std::size_t i) { update_weight(rmsprop, waiting, v, i); });
+    add_rows_between(rows, rows_each, gradient,
+                     [&](std::size_t v, std::size_t i) { update_weight(rmsprop, waiting, v, i); });
   }
   while (rows.values != rows.end) add_row(rows, gradient);
 #pragma GCC unroll 4
@@ -172,7 +169,7 @@ static void update_waiting(const Update& update, Waiting& waiting) {
   }
 }
 
-// One vector of units of one input: what is left beside whole tiles.
+// One vector of units of one input: the rest after full tiles.
 template <bool EpsilonInside>
 static void single_vector(const Update& update, std::size_t input, std::size_t unit,
                           std::size_t lanes) {
@@ -217,18 +214,18 @@ static void one_unit(const Update& update) {
 
 template <bool EpsilonInside>
 static void all_units(const Update& update) {
-  const std::size_t whole_units =
+  const std::size_t tiled_units =
       update.units / panel_units * panel_units / tile_units * tile_units;
-  const std::size_t whole_inputs = update.count / tile_inputs * tile_inputs;
+  const std::size_t tiled_inputs = update.count / tile_inputs * tile_inputs;
   Waiting waiting;
-  for (std::size_t unit = 0; unit < whole_units; unit += tile_units) {
-    for (std::size_t input = 0; input < whole_inputs; input += tile_inputs) {
-      whole_tile<EpsilonInside>(update, input, unit, waiting);
+  for (std::size_t unit = 0; unit < tiled_units; unit += tile_units) {
+    for (std::size_t input = 0; input < tiled_inputs; input += tile_inputs) {
+      full_tile<EpsilonInside>(update, input, unit, waiting);
     }
   }
   update_waiting<EpsilonInside>(update, waiting);
-  single_vectors<EpsilonInside>(update, whole_inputs, update.count, 0, whole_units);
-  single_vectors<EpsilonInside>(update, 0, update.count, whole_units, update.units);
+  single_vectors<EpsilonInside>(update, tiled_inputs, update.count, 0, tiled_units);
+  single_vectors<EpsilonInside>(update, 0, update.count, tiled_units, update.units);
 }
 
 template <bool EpsilonInside>

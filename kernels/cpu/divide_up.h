@@ -1,5 +1,5 @@
 #pragma once
-// Whole numbers rounded up. Not for kernels, which include no inline functions (vector.h).
+// Integers rounded up. Not for kernels, which include no inline functions (vector.h).
 
 #include <cstddef>
 

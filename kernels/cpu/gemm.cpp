@@ -71,7 +71,7 @@ static void gemm_piece(std::size_t depth, const float* a, const float* b, NextPa
   }
 }
 
-// C's tile over the whole depth.
+// C's tile over the full depth.
 template <std::size_t Rows>
 static void gemm_tile(std::size_t depth, const float* a, const float* b, NextPanel next, float* c,
                       std::size_t c_stride) {
@@ -99,7 +99,7 @@ static GemmTile tile_of(std::size_t rows) {
 void gemm(const GemmArguments& g) {
   if (g.rows == 0) return;
   const std::size_t tail = g.rows % gemm_tile_rows;
-  const std::size_t whole = g.rows - tail;
+  const std::size_t full = g.rows - tail;
   const GemmTile tail_tile = tail == 0 ? nullptr : tile_of<gemm_tile_rows>(tail);
   const std::size_t tiles = (g.rows + gemm_tile_rows - 1) / gemm_tile_rows;
   const std::size_t share = (block_lines + tiles - 1) / tiles;
@@ -108,13 +108,13 @@ void gemm(const GemmArguments& g) {
     const bool last = column + gemm_tile_columns >= g.columns;
     NextPanel next{last ? g.next_b : b + gemm_tile_columns * g.depth, share};
     float* c = g.c + column;
-    for (std::size_t row = 0; row < whole; row += gemm_tile_rows) {
+    for (std::size_t row = 0; row < full; row += gemm_tile_rows) {
       gemm_tile<gemm_tile_rows>(g.depth, g.a + row * g.depth, b, next, c + row * g.c_stride,
                                 g.c_stride);
       next.first += share * 16;
     }
     if (tail != 0) {
-      tail_tile(g.depth, g.a + whole * g.depth, b, next, c + whole * g.c_stride, g.c_stride);
+      tail_tile(g.depth, g.a + full * g.depth, b, next, c + full * g.c_stride, g.c_stride);
     }
   }
 }

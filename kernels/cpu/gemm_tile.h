@@ -1,5 +1,5 @@
 #pragma once
-// The register tile of the matrix product, per Isa: as many sums as the registers hold beside one
+// The register tile of the matrix product, per Isa: as many sums as the registers hold next to one
 // row of B and one broadcast of A. 14 × 2 of 32 registers, 6 × 2 of 16.
 
 #include "kernels/cpu/vector.h"

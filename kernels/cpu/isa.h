@@ -1,6 +1,6 @@
 #pragma once
-// Which vector unit the kernels use. Each kernel source is compiled once per Isa, in a namespace of
-// its own (graft::cpu::avx2 …), with that unit's compiler flags; the choice is made at run time.
+// Vector units. Each kernel source is compiled once per Isa, in a namespace of its own
+// (graft::cpu::avx2 …), with that unit's compiler flags. The program chooses at run time.
 
 #include <string_view>
 

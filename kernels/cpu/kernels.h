@@ -1,6 +1,6 @@
 #pragma once
-// The kernels of the CPU, as one table of functions per Isa. A function's contract stands in the
-// header of its op.
+// The kernels of the CPU: a table of functions for each Isa. A function's contract is in the header
+// of its op.
 
 #include "kernels/cpu/bias_update.h"
 #include "kernels/cpu/convolution_rgb.h"

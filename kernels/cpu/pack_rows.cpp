@@ -3,12 +3,9 @@
 #include "kernels/cpu/pack_rows.h"
 
 #include "kernels/cpu/dense_layout.h"
-
 #include "kernels/cpu/vector.h"
 
 namespace graft::cpu::GRAFT_ISA {
-
-extern PackRows pack_rows;
 
 // `lanes` of a line from `from`, then zeros.
 static inline void copy_line(const float* from, std::size_t lanes, float* to) {
@@ -21,13 +18,13 @@ static inline void copy_line(const float* from, std::size_t lanes, float* to) {
 
 void pack_rows(const float* const* values, std::size_t rows, std::size_t first, std::size_t count,
                float* packed) {
-  const std::size_t whole = count / line_inputs * line_inputs;
+  const std::size_t full = count / line_inputs * line_inputs;
   for (std::size_t r = 0; r < rows; ++r) {
     const float* row = values[r] + first;
     const float* next = r + 1 < rows ? values[r + 1] + first : row;
     float* to = packed + r * line_inputs;
     std::size_t i = 0;
-    for (; i < whole; i += line_inputs, to += rows * line_inputs) {
+    for (; i < full; i += line_inputs, to += rows * line_inputs) {
       __builtin_prefetch(next + i);
       copy_line(row + i, line_inputs, to);
     }

@@ -7,9 +7,6 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-extern ReluDropout relu_dropout;
-extern ReluDropoutBackward relu_dropout_backward;
-
 static constexpr std::size_t group_blocks = 16;
 static constexpr std::size_t group = 4 * group_blocks;
 

@@ -6,8 +6,6 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-extern SumChunks sum_chunks;
-
 void sum_chunks(const float* sums, std::size_t chunks, std::size_t stride, const float* bias,
                 std::size_t units, float* values) {
   std::size_t unit = 0;

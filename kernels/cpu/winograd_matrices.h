@@ -22,7 +22,7 @@
 namespace graft::cpu::GRAFT_ISA {
 
 static constexpr std::size_t winograd_points = 8;
-// The first stands for ∞ and its value is never used.
+// The first is the place of ∞ and its value is never used.
 static constexpr double winograd_point[winograd_points] = {0, 0, 1, -1, 2, -2, 0.5, -0.5};
 
 struct WinogradMatrix {

@@ -1,20 +1,17 @@
 // Preconditions and promises of Head, on every device of the program.
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "engine/base/error.h"
+#include "tests/backend/expect_error.h"
 #include "tests/backend/head_device.h"
 #include "tests/backend/head_samples.h"
 #include "tests/reference/head.h"
 
 namespace graft::test {
 namespace {
-
-using ::testing::HasSubstr;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
@@ -25,22 +22,6 @@ HeadOptions small_options(std::size_t classes = 2) {
   options.classes = classes;
   options.batch_size = 8;
   return options;
-}
-
-template <typename Action>
-void expect_error(ErrorKind kind, const Action& action, const std::string& part) {
-  try {
-    action();
-    ADD_FAILURE() << "no error; expected one about: " << part;
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind);
-    EXPECT_THAT(error.what(), HasSubstr(part));
-  }
-}
-
-template <typename Action>
-void expect_usage(const Action& action, const std::string& part) {
-  expect_error(ErrorKind::usage, action, part);
 }
 
 class HeadContract : public HeadDeviceTest, public ::testing::WithParamInterface<NamedHeadDevice> {

@@ -165,7 +165,7 @@ TEST_P(AllocatesNothing, InEvaluationAndPredictionAfterTheFirst) {
   }
 }
 
-// One backbone, made and warmed here: a whole batch and a short one.
+// One backbone, made and warmed here: a full batch and a short one.
 void expect_no_memory_taken_by_batches(cpu::Isa isa, const Vgg16Weights& weights,
                                        ConvolutionAlgorithm algorithm, std::size_t batch) {
   constexpr ImageSize size = {50, 67};

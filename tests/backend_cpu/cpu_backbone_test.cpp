@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/backend/cpu/cpu_backend.h"
-#include "engine/base/error.h"
+#include "tests/backend/expect_error.h"
 #include "tests/backend_cpu/random_network.h"
 #include "tests/kernels/isa_test.h"
 #include "tests/reference/convolution.h"
@@ -141,25 +141,19 @@ TEST_P(CpuBackbone, AlgorithmsAgreeOnLongAndOddImages) {
   }
 }
 
-TEST_P(CpuBackbone, DirectDoesNotDependOnBatchPositionOrThreads) {
-  const Photos photos = random_photos({50, 67}, 3);
-  CpuBackend one(1, GetParam()), three(3, GetParam());
-  const auto direct = [&](CpuBackend& backend, std::size_t batch_size) {
-    return features(backend, weights(), photos,
-                    options_for(photos, batch_size, ConvolutionAlgorithm::direct));
-  };
-  EXPECT_TRUE(same_bytes(direct(three, 2), direct(one, 1)));
-}
-
 TEST_P(CpuBackbone, DoesNotDependOnBatchPositionOrThreads) {
   const Photos photos = random_photos({50, 67}, 7);
-  CpuBackend backend(1, GetParam());
-  const std::vector<float> expected = features(backend, weights(), photos, 2);
-  // With a tail of 1, no tail, and a batch that is never full.
-  for (const auto& [threads, batch_size] : {std::pair(1U, 7U), {2U, 3U}, {3U, 32U}}) {
-    CpuBackend other(threads, GetParam());
-    EXPECT_TRUE(same_bytes(features(other, weights(), photos, batch_size), expected))
-        << threads << " threads, batches of " << batch_size;
+  for (const ConvolutionAlgorithm algorithm : algorithms) {
+    const auto by = [&](std::size_t threads, std::size_t batch_size) {
+      CpuBackend backend(threads, GetParam());
+      return features(backend, weights(), photos, options_for(photos, batch_size, algorithm));
+    };
+    const std::vector<float> expected = by(1, 2);
+    // With a tail of 1, no tail, and a batch that is never full.
+    for (const auto& [threads, batch_size] : {std::pair(1U, 7U), {2U, 3U}, {3U, 32U}}) {
+      EXPECT_TRUE(same_bytes(by(threads, batch_size), expected))
+          << name_of(algorithm) << ", " << threads << " threads, batches of " << batch_size;
+    }
   }
 }
 
@@ -212,53 +206,27 @@ TEST(CpuBackboneSizes, AreThoseOfFiveHalvings) {
   }
 }
 
-ErrorKind kind_of(const std::function<void()>& action, const std::string& part) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-    return error.kind();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorKind::io;
-}
-
 TEST(CpuBackboneErrors, AreSentences) {
   CpuBackend backend(1);
-  const auto make = [&](ImageSize size, std::size_t batch_size) {
-    return backend.make_backbone(weights(), {size, Preprocess::rescale, batch_size});
+  const auto make = [&](std::uint32_t height, std::uint32_t width, std::size_t batch_size) {
+    return backend.make_backbone(weights(), {{height, width}, Preprocess::rescale, batch_size});
   };
-  EXPECT_EQ(kind_of([&] { make({31, 150}, 1); }, "at least [32, 32]"), ErrorKind::usage);
-  EXPECT_EQ(kind_of([&] { make({150, 150}, 0); }, "batch_size is 0"), ErrorKind::usage);
-  EXPECT_EQ(kind_of(
-                [&] {
-                  make({60000, 60000}, 1);
-                },
-                "smaller data.image_size"),
-            ErrorKind::device);
-  EXPECT_EQ(kind_of(
-                [&] {
-                  make({4000000000U, 4000000000U}, 1U << 30U);
-                },
-                "GiB"),
-            ErrorKind::device);
-  const auto backbone = make({32, 32}, 2);
+  expect_usage([&] { make(31, 150, 1); }, "at least [32, 32]");
+  expect_usage([&] { make(150, 150, 0); }, "batch_size is 0");
+  expect_error(
+      ErrorKind::device, [&] { make(60000, 60000, 1); }, "smaller data.image_size");
+  expect_error(
+      ErrorKind::device, [&] { make(4000000000U, 4000000000U, 1U << 30U); }, "GiB");
+  const auto backbone = make(32, 32, 2);
   const HostBuffer images = backend.allocate_host(3 * 32 * 32 * 3);
   const HostBuffer results = backend.allocate_host(3 * 512 * sizeof(float));
+  const auto submit = [&](std::size_t count, std::size_t floats) {
+    backbone->submit(images.as<const std::uint8_t>(), count, results.as<float>().first(floats));
+  };
   for (const std::size_t count : {0U, 3U}) {
-    EXPECT_EQ(
-        kind_of(
-            [&] { backbone->submit(images.as<const std::uint8_t>(), count, results.as<float>()); },
-            "does not fit"),
-        ErrorKind::usage);
+    expect_usage([&] { submit(count, 3 * 512); }, "does not fit");
   }
-  EXPECT_EQ(kind_of(
-                [&] {
-                  backbone->submit(images.as<const std::uint8_t>(), 2,
-                                   results.as<float>().first(512));
-                },
-                "too small"),
-            ErrorKind::usage);
+  expect_usage([&] { submit(2, 512); }, "too small");
 }
 
 TEST(CpuBackend, SaysWhatItIs) {
@@ -273,9 +241,9 @@ TEST(CpuBackend, SaysThatThreadsCannotBeStarted) {
   const Ending ending = in_child([] {
     alarm(20);
     limit_more_memory(std::uint64_t{64} << 20U);
-    const ErrorKind kind =
-        kind_of([] { make_backend("cpu", 1000); }, "cannot start 1000 threads: ");
-    return kind == ErrorKind::device && !testing::Test::HasFailure() ? 0 : 1;
+    expect_error(
+        ErrorKind::device, [] { make_backend("cpu", 1000); }, "cannot start 1000 threads: ");
+    return testing::Test::HasFailure() ? 1 : 0;
   });
   EXPECT_TRUE(ending.succeeded()) << "code " << ending.exit_code << ", signal " << ending.signal;
 }
@@ -293,11 +261,10 @@ TEST(CpuBackend, GivesHostMemoryOnCacheLines) {
 TEST(MakeBackend, KnowsItsDevices) {
   EXPECT_EQ(make_backend("cpu", 2)->description().substr(0, 4), "CPU,");
   EXPECT_EQ(make_backend("auto", 1)->numerics({}), make_backend("cpu", 1)->numerics({}));
-  EXPECT_EQ(kind_of([] { make_backend("cuda", 1); }, "\"cuda\" cannot be used: "),
-            ErrorKind::device);
-  EXPECT_EQ(kind_of([] { make_backend("gpu", 1); }, "There is no device \"gpu\""),
-            ErrorKind::usage);
-  EXPECT_EQ(kind_of([] { make_backend("cpu", 5000); }, "threads is 5000"), ErrorKind::usage);
+  expect_error(
+      ErrorKind::device, [] { make_backend("cuda", 1); }, "\"cuda\" cannot be used: ");
+  expect_usage([] { make_backend("gpu", 1); }, "There is no device \"gpu\"");
+  expect_usage([] { make_backend("cpu", 5000); }, "threads is 5000");
 }
 
 }  // namespace

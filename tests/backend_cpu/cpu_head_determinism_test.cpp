@@ -19,6 +19,17 @@ HeadOptions wide_options(std::size_t classes) {
   return options;
 }
 
+struct CpuHead {
+  cpu::ThreadPool pool;
+  std::unique_ptr<Head> head;
+  explicit CpuHead(const HeadOptions& options, std::size_t threads = 2,
+                   cpu::Isa isa = cpu::best_isa())
+      : pool(threads), head(cpu::make_cpu_head(options, pool, cpu::kernels_for(isa))) {
+    head->set_state(test::random_state(options, 9));
+  }
+  Head* operator->() const { return head.get(); }
+};
+
 struct Outcome {
   HeadState state;
   double loss_sum = 0.0;
@@ -27,10 +38,8 @@ struct Outcome {
 };
 
 Outcome train(const HeadOptions& options, std::size_t threads, cpu::Isa isa) {
-  cpu::ThreadPool pool(threads);
-  const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(isa));
+  const CpuHead head(options, threads, isa);
   const test::Samples samples = test::random_samples(150, options.inputs, options.classes, 2);
-  head->set_state(test::random_state(options, 3));
   head->set_training_data(samples.view(), samples.labels);
   for (std::uint64_t step = 0; step < 6; ++step) {
     std::vector<std::uint32_t> rows = test::first_rows(step % 3 == 2 ? 7 : 16);
@@ -97,9 +106,7 @@ TEST(CpuHeadBytes, AShortBatchIsThatOfASmallerHead) {
   for (const std::size_t batch_size : {16, 5}) {
     HeadOptions options = wide_options(2);
     options.batch_size = batch_size;
-    cpu::ThreadPool pool(2);
-    const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
-    head->set_state(test::random_state(options, 9));
+    const CpuHead head(options);
     head->set_training_data(samples.view(), samples.labels);
     head->train_step(test::first_rows(5), 0);
     states[batch_size == 5 ? 1 : 0] = head->state();
@@ -109,9 +116,7 @@ TEST(CpuHeadBytes, AShortBatchIsThatOfASmallerHead) {
 
 TEST(CpuHeadBytes, OfARowDoNotDependOnItsBlock) {
   const HeadOptions options = wide_options(3);
-  cpu::ThreadPool pool(2);
-  const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
-  head->set_state(test::random_state(options, 9));
+  const CpuHead head(options);
   const test::Samples samples = test::random_samples(70, options.inputs, 3, 8);
   std::vector<float> together(70 * 3);
   head->predict(samples.view(), together);
@@ -129,9 +134,7 @@ TEST(CpuHeadBytes, OfALargeSetDoNotDependOnTheThreadsThatShareIt) {
   const test::Samples samples = test::random_samples(1100, options.inputs, 3, 8);
   std::vector<float> expected;
   for (const std::size_t threads : {1, 2, 3, 7}) {
-    cpu::ThreadPool pool(threads);
-    const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(cpu::best_isa()));
-    head->set_state(test::random_state(options, 9));
+    const CpuHead head(options, threads);
     std::vector<float> probabilities(samples.labels.size() * 3);
     head->predict(samples.view(), probabilities);
     if (expected.empty()) expected = probabilities;
@@ -147,9 +150,7 @@ TEST(CpuHeadBytes, OfALossAreTheSameInTrainingAndEvaluation) {
       HeadOptions options = wide_options(3);
       options.dropout = 0.0;
       options.batch_size = rows;
-      cpu::ThreadPool pool(2);
-      const auto head = cpu::make_cpu_head(options, pool, cpu::kernels_for(isa));
-      head->set_state(test::random_state(options, 9));
+      const CpuHead head(options, 2, isa);
       const test::Samples samples = test::random_samples(rows, options.inputs, 3, 8);
       head->set_training_data(samples.view(), samples.labels);
       const Totals evaluated = head->evaluate(samples.view(), samples.labels);

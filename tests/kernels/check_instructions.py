@@ -52,7 +52,7 @@ class Skip(Exception):
 
 
 def count(valgrind: str, program: str, kernel: str, repetitions: int) -> tuple[int, int]:
-    """Instructions of the whole run, and operations of one repetition."""
+    """Instructions of the complete run, and operations of one repetition."""
     with tempfile.TemporaryDirectory() as folder:
         profile = Path(folder) / "callgrind.out"
         done = subprocess.run([valgrind, "--tool=callgrind", f"--callgrind-out-file={profile}", program, kernel,

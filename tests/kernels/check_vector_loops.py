@@ -43,7 +43,7 @@ def add_build_arguments(parser: argparse.ArgumentParser) -> None:
 def why_skipped(compiler: str, sanitizers: str) -> str:
     """Why this build's code cannot be judged; empty when it can."""
     if sanitizers:
-        return f"code of the sanitizers ({sanitizers}) stands in every loop"
+        return f"code of the sanitizers ({sanitizers}) is in every loop"
     if not re.match(rf"{CHECKED_COMPILER}\b", compiler):
         return f"the code of {CHECKED_COMPILER} is known; this is {compiler}"
     return ""
@@ -85,7 +85,7 @@ class Loop:
 
 
 def split_operands(text: str) -> tuple[str, ...]:
-    """AT&T's operands: commas inside brackets part nothing, and what follows # is a remark."""
+    """AT&T's operands: commas inside brackets part nothing, and what follows # is a comment."""
     operands, depth, operand = [], 0, ""
     for character in text.split("#")[0]:
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -144,11 +144,11 @@ def innermost_loops(function: str, code: list[Instruction]) -> list[Loop]:
 
 
 def faults_of_loop(loop: Loop) -> list[str]:
-    def told(what: str, instruction: Instruction) -> str:
+    def described(what: str, instruction: Instruction) -> str:
         return f"{loop.function}: {what}: {instruction.address:x}: {instruction.name} {','.join(instruction.operands)}"
 
-    return [told("writes memory in its loop", i) for i in loop.instructions if i.writes_memory()] + [
-        told("reads the stack in its loop", i) for i in loop.instructions
+    return [described("writes memory in its loop", i) for i in loop.instructions if i.writes_memory()] + [
+        described("reads the stack in its loop", i) for i in loop.instructions
         if i.uses_stack(loop.frame_pointer) and not i.writes_memory()]
 
 

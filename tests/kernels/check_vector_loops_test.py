@@ -46,7 +46,7 @@ class CheckVectorLoops(unittest.TestCase):
         self.assertEqual(self.faults(listing), "")
 
     def test_a_piece_that_the_compiler_moved_away_is_no_loop(self) -> None:
-        # It stands behind the rest, is seldom needed, and jumps back to where it came from.
+        # It is after the rest, is rarely needed, and jumps back to where it came from.
         moved = GOOD.replace("   1:\tmov    %rsp,%rbp", "   1:\tje     28 <tile+0x28>")
         moved += "  28:\tvfmadd231ps (%r9),%ymm3,%ymm0\n  2a:\tvmovups %ymm0,(%r9)\n  2c:\tjmp    20 <tile+0x20>\n"
         self.assertEqual(self.faults(moved), "")

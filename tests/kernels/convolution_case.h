@@ -1,5 +1,5 @@
 #pragma once
-// A convolution layer with random weights, images for it, and what the plain loop makes of them.
+// A convolution layer with random weights and images, and its result by the reference.
 
 #include <gtest/gtest.h>
 

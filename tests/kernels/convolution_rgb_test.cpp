@@ -54,27 +54,26 @@ class ConvolutionRgb : public IsaTest {};
 GRAFT_FOR_EACH_ISA(ConvolutionRgb);
 
 TEST_P(ConvolutionRgb, IsTheConvolutionForEveryWidth) {
-  const Isa isa = GetParam();
   for (std::size_t width = 1; width <= 40; ++width) {
     const RgbCase rgb(1 + width % 7, width, 64);
-    EXPECT_TRUE(nearly_equal(rgb.by(isa, width % 16, 3), rgb.plain(), 1e-6)) << "width " << width;
+    EXPECT_TRUE(nearly_equal(rgb.by(GetParam(), width % 16, 3), rgb.plain(), 1e-6))
+        << "width " << width;
   }
 }
 
 TEST_P(ConvolutionRgb, IsTheConvolutionForEveryNumberOfChannels) {
-  const Isa isa = GetParam();
   for (std::size_t outputs = 16; outputs <= 144; outputs += 16) {
     const RgbCase rgb(5, 9, outputs);
-    EXPECT_TRUE(nearly_equal(rgb.by(isa, 1, 5), rgb.plain(), 1e-6)) << outputs << " channels";
+    EXPECT_TRUE(nearly_equal(rgb.by(GetParam(), 1, 5), rgb.plain(), 1e-6))
+        << outputs << " channels";
   }
 }
 
 TEST_P(ConvolutionRgb, KeepsNotANumberAndInfinity) {
-  const Isa isa = GetParam();
   RgbCase rgb(9, 11, 32);
   rgb.image[(2 * 11 + 3) * 3] = std::numeric_limits<float>::quiet_NaN();
   rgb.image[(6 * 11 + 8) * 3 + 1] = std::numeric_limits<float>::infinity();
-  EXPECT_TRUE(nearly_equal(rgb.by(isa, 0, 9), rgb.plain(), 1e-6));
+  EXPECT_TRUE(nearly_equal(rgb.by(GetParam(), 0, 9), rgb.plain(), 1e-6));
 }
 
 TEST(ConvolutionRgbBytes, AreTheSameWithAvx2AndAvx512) {

@@ -29,7 +29,7 @@ struct Product {
 
   std::vector<float> packed_a(const KernelTable& kernels) const {
     const std::size_t panel = kernels.gemm_rows;
-    // What lies past the last row must not matter.
+    // Values past the last row must not matter.
     std::vector<float> packed((rows + panel - 1) / panel * panel * depth,
                               std::numeric_limits<float>::quiet_NaN());
     for (std::size_t row = 0; row < rows; ++row) {
@@ -88,48 +88,43 @@ class Gemm : public IsaTest {};
 GRAFT_FOR_EACH_ISA(Gemm);
 
 TEST_P(Gemm, IsTheProductForEveryNumberOfRows) {
-  const Isa isa = GetParam();
-  const KernelTable& kernels = cpu::kernels_for(isa);
-  for (std::size_t rows = 0; rows <= 2 * kernels.gemm_rows + 1; ++rows) {
-    const Product product(rows, 2 * kernels.gemm_columns, 48);
-    EXPECT_TRUE(nearly_equal(product.by(isa, rows % 16), product.plain(), 1e-6)) << rows << " rows";
+  for (std::size_t rows = 0; rows <= 2 * kernels().gemm_rows + 1; ++rows) {
+    const Product product(rows, 2 * kernels().gemm_columns, 48);
+    EXPECT_TRUE(nearly_equal(product.by(GetParam(), rows % 16), product.plain(), 1e-6))
+        << rows << " rows";
   }
 }
 
 TEST_P(Gemm, IsTheProductForEveryDepth) {
-  const Isa isa = GetParam();
-  const KernelTable& kernels = cpu::kernels_for(isa);
   for (std::size_t depth = channel_block; depth <= 5 * cpu::gemm_chain / 2;
        depth += channel_block) {
-    const Product product(kernels.gemm_rows + 3, kernels.gemm_columns, depth);
-    EXPECT_TRUE(nearly_equal(product.by(isa, 0, 5), product.plain(), 1e-6)) << "depth " << depth;
+    const Product product(kernels().gemm_rows + 3, kernels().gemm_columns, depth);
+    EXPECT_TRUE(nearly_equal(product.by(GetParam(), 0, 5), product.plain(), 1e-6))
+        << "depth " << depth;
   }
 }
 
 // Chains of 128: without them the error at this depth is about twice as large.
 TEST_P(Gemm, KeepsItsDigitsOverAGreatDepth) {
-  const Isa isa = GetParam();
   const Product product(24, 32, 4096);
-  EXPECT_TRUE(nearly_equal(product.by(isa, 0), product.plain(), 1e-6));
+  EXPECT_TRUE(nearly_equal(product.by(GetParam(), 0), product.plain(), 1e-6));
 }
 
 TEST_P(Gemm, ARowDoesNotDependOnTheOthers) {
-  const Isa isa = GetParam();
   const Product all(31, 64, 80);
-  const std::vector<float> expected = all.by(isa, 0);
+  const std::vector<float> expected = all.by(GetParam(), 0);
   for (std::size_t row = 0; row < all.rows; ++row) {
     Product one(1, 64, 80);
     one.a.assign(all.a.begin() + static_cast<std::ptrdiff_t>(row * all.depth),
                  all.a.begin() + static_cast<std::ptrdiff_t>((row + 1) * all.depth));
-    EXPECT_TRUE(same_bytes(one.by(isa, 0), std::span(expected).subspan(row * 64, 64)));
+    EXPECT_TRUE(same_bytes(one.by(GetParam(), 0), std::span(expected).subspan(row * 64, 64)));
   }
 }
 
 TEST_P(Gemm, ANotANumberStaysInItsRow) {
-  const Isa isa = GetParam();
   Product product(17, 32, 32);
   product.a[5 * product.depth + 7] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_TRUE(nearly_equal(product.by(isa, 0), product.plain(), 1e-6));
+  EXPECT_TRUE(nearly_equal(product.by(GetParam(), 0), product.plain(), 1e-6));
 }
 
 TEST(GemmBytes, AreTheSameWithAvx2AndAvx512) {

@@ -241,15 +241,15 @@ TEST_P(ReluDropout, AKeptNanStays) {
 
 TEST_P(ReluDropout, TheMaskDoesNotDependOnHowABatchIsCut) {
   constexpr std::size_t count = 1000;
-  std::vector<float> whole(count, 1.0F);
-  kernels().relu_dropout(whole.data(), count, 0, dropout(0.5));
+  std::vector<float> uncut(count, 1.0F);
+  kernels().relu_dropout(uncut.data(), count, 0, dropout(0.5));
   for (const std::size_t piece : {1, 3, 10, 64, 333}) {
     std::vector<float> cut(count, 1.0F);
     for (std::size_t first = 0; first < count; first += piece) {
       kernels().relu_dropout(cut.data() + first, std::min(piece, count - first), first,
                              dropout(0.5));
     }
-    ASSERT_EQ(cut, whole) << "pieces of " << piece;
+    ASSERT_EQ(cut, uncut) << "pieces of " << piece;
   }
 }
 

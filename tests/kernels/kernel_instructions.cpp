@@ -5,7 +5,7 @@
 // Prints the floating-point operations of one repetition: 2·rows·columns·depth. Ends with 77 on a
 // processor (valgrind's is one) that lacks AVX2.
 //
-// The operands fit a second-level cache and are made of whole register tiles.
+// The operands fit a second-level cache and are made of full register tiles.
 
 #include <cstdio>
 #include <cstdlib>

@@ -15,7 +15,7 @@ std::string numbered(std::string_view before, std::size_t number, std::string_vi
 // Replaces the file; creates the folders above it too.
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_bytes(const std::filesystem::path& path, std::string_view bytes);
-// The whole file; empty when it cannot be read.
+// The content of a file; empty when it cannot be read.
 std::string read_bytes(const std::filesystem::path& path);
 
 // While it lives, permissions bind as for any user, also when root runs the tests.

@@ -1,5 +1,5 @@
 #pragma once
-// An observer that remembers what it was told.
+// An observer that records its calls.
 
 #include <cstddef>
 #include <functional>

@@ -43,8 +43,8 @@ std::vector<TracedSpan> traced_spans(const std::string& json) {
 
 std::vector<TracedCount> traced_counts(const std::string& json) {
   std::vector<TracedCount> counts;
-  const auto whole = nlohmann::json::parse(json);
-  for (const auto& event : whole.at("traceEvents")) {
+  const auto trace = nlohmann::json::parse(json);
+  for (const auto& event : trace.at("traceEvents")) {
     if (event.at("ph") != "C") continue;
     counts.push_back({event.at("name"), nanoseconds(event.at("ts")), event.at("args").at("count")});
   }
@@ -52,9 +52,9 @@ std::vector<TracedCount> traced_counts(const std::string& json) {
 }
 
 std::string fault_of_trace(const std::string& json) {
-  const auto whole = nlohmann::json::parse(json);
+  const auto trace = nlohmann::json::parse(json);
   std::set<std::string> rows;
-  for (const auto& event : whole.at("traceEvents")) {
+  for (const auto& event : trace.at("traceEvents")) {
     const std::string phase = event.at("ph");
     if (phase != "M" && phase != "X" && phase != "C") return "an event of phase " + phase;
     if (phase != "M") continue;

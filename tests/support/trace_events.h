@@ -1,5 +1,5 @@
 #pragma once
-// What a trace file says, for tests.
+// Reader of trace files, for tests.
 
 #include <cstdint>
 #include <optional>
@@ -31,21 +31,20 @@ std::vector<TracedSpan> traced_spans(const std::string& json);
 // Its counts, in its order.
 std::vector<TracedCount> traced_counts(const std::string& json);
 
-// What is wrong with a trace file's text, in a sentence; empty: nothing. Each event is one of a
-// row's name, a span or a count; each row has one name; times are not negative; a row's spans stand
-// in the order of their ends and nest, and those of a device follow each other; counts stand in the
-// order of their times and are not negative.
+// The first fault of a trace file's text, in a sentence; empty without one. Each event is a row's
+// name, a span or a count; each row has one name; times are not negative; a row's spans are in the
+// order of their ends and nest, and those of a device follow each other; counts are in the order of
+// their times and are not negative.
 std::string fault_of_trace(const std::string& json);
 
 // Those of one name.
 std::vector<TracedSpan> named(const std::vector<TracedSpan>& spans, const std::string& name);
 
-// Two spans of one thread that neither follow each other nor lie in each other; empty when there
-// are none such.
+// Two spans of one thread that overlap without one containing the other; empty without such spans.
 std::string crossing_spans(const std::vector<TracedSpan>& spans);
 
-// How many pairs of a photo and a batch in the backbone go on at the same time, where the photo
-// belongs to a later batch.
+// Pairs of a photo and a batch in the backbone that overlap in time, where the photo belongs to a
+// later batch.
 std::size_t photos_beside_the_backbone(const std::vector<TracedSpan>& spans,
                                        std::size_t batch_size);
 

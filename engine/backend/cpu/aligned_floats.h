@@ -1,7 +1,6 @@
 #pragma once
-// An array of floats that starts on a cache line, zero at first, in huge pages where the system
-// gives them: a pass over a Dense layer's weights touches thousands of small pages otherwise.
-// Move-only.
+// Move-only array of floats that starts on a cache line, zero at first. A large one is in huge pages
+// where the system gives them: a Dense layer's weights would be thousands of small pages.
 
 #include <cstddef>
 #include <memory>

@@ -21,15 +21,15 @@ namespace {
 constexpr std::size_t few_rows = 64;
 // Rows whose logits are kept at once: a validation set of ordinary size is one product.
 constexpr std::size_t inference_rows = 1024;
-// Rows that a thread takes through the whole head at once, at most: with 256 units they, what is
-// packed and a chunk of the kernel fill half of a level-2 cache of 1 MiB.
+// Most rows that a thread takes through the head at once: with 256 units, these rows, the packed
+// inputs and a chunk of the kernel fill half of a level-2 cache of 1 MiB.
 constexpr std::size_t piece_rows = 96;
 
 std::size_t most_batch_rows(const HeadOptions& options) {
   return std::max(options.batch_size, few_rows);
 }
 
-// The machine can hold the head with its workspace for `threads`, and a HeadState of it beside it.
+// Throws unless the machine can hold the head, its workspace for `threads`, and a HeadState of it.
 void check_head_memory(const HeadOptions& options, std::size_t threads) {
   const auto rows = static_cast<double>(most_batch_rows(options));
   const double piece = static_cast<double>(piece_rows) * static_cast<double>(threads);
@@ -52,7 +52,7 @@ void check_head_memory(const HeadOptions& options, std::size_t threads) {
                "data.image_size");
 }
 
-// What a thread needs to take piece_rows rows through the head.
+// Memory in which a thread takes piece_rows rows through the head.
 struct PieceWorkspace {
   AlignedFloats packed;
   std::vector<AlignedFloats> outputs;           // of each hidden layer

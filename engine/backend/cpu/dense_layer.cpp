@@ -22,7 +22,7 @@ DenseLayer::DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_r
     output_rows_[row] = outputs_.data() + row * units;
 }
 
-// Calls visit(where it stands in dense_layout.h) for every weight of a row-major kernel.
+// Calls visit(its index in dense_layout.h) for every weight of a row-major kernel, in order.
 template <typename Visit>
 void DenseLayer::for_each_weight(const Visit& visit) const {
   for (std::size_t input = 0; input < inputs_; ++input) {

@@ -1,6 +1,6 @@
 #pragma once
-// One Dense layer of the head: its parameters, its workspace, and how its kernels are cut into
-// pieces for the threads. How they are cut never changes a result: kernels/cpu/dense_forward.h.
+// A Dense layer of the head: its parameters, its workspace, and its work in pieces for the threads.
+// The pieces never change a result: kernels/cpu/dense_forward.h.
 
 #include <cstddef>
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace graft::cpu {
 
-// What every layer computes with. Borrowed.
+// Threads and kernels of every layer. Borrowed.
 struct LayerContext {
   ThreadPool& pool;
   const KernelTable& kernels;
@@ -34,7 +34,7 @@ void for_pieces(ThreadPool& pool, std::size_t pieces, std::size_t work, const Bo
 
 class DenseLayer {
  public:
-  // Rows that infer() packs and multiplies at once: a whole number of register tiles.
+  // Rows that infer() packs and multiplies at once: a multiple of a register tile.
   static constexpr std::size_t group_rows = 12;
 
   // most_rows: of a batch that forward() takes.

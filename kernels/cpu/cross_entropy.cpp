@@ -1,20 +1,18 @@
-// Softmax and categorical cross-entropy from logits. The largest logit is taken off first, so that
-// no exponential overflows.
-
-#include <cmath>
+// Cross-entropy from logits. No exponential overflows: the sigmoid takes one of a negative number, and
+// softmax subtracts the largest logit first.
 
 #include "kernels/cpu/cross_entropy.h"
 
-namespace graft::cpu {
+#include <algorithm>
+#include <cmath>
 
+namespace graft::cpu {
 namespace {
 
-double largest(const float* logits, std::size_t classes) {
-  double value = logits[0];
-  for (std::size_t c = 1; c < classes; ++c) {
-    if (logits[c] > value) value = logits[c];
-  }
-  return value;
+double sigmoid(double logit) {
+  if (logit >= 0.0) return 1.0 / (1.0 + std::exp(-logit));
+  const double small = std::exp(logit);
+  return small / (1.0 + small);
 }
 
 double sum_of_exponentials(const float* logits, std::size_t classes, double shift) {
@@ -25,12 +23,37 @@ double sum_of_exponentials(const float* logits, std::size_t classes, double shif
 
 }  // namespace
 
+BatchLoss sigmoid_cross_entropy(const float* logits, const std::uint32_t* labels, std::size_t rows,
+                                float* gradient) {
+  BatchLoss batch;
+  for (std::size_t row = 0; row < rows; ++row) {
+    const double logit = logits[row];
+    const double target = labels[row];
+    const double probability = sigmoid(logit);
+    const double above = logit > 0.0 ? logit : 0.0;
+    batch.loss_sum += above - logit * target + std::log1p(std::exp(-std::abs(logit)));
+    const std::uint32_t predicted = static_cast<float>(probability) > 0.5F ? 1 : 0;
+    batch.correct += predicted == labels[row] ? 1 : 0;
+    if (gradient != nullptr) {
+      gradient[row] = static_cast<float>((probability - target) / static_cast<double>(rows));
+    }
+  }
+  return batch;
+}
+
+void sigmoid_probabilities(const float* logits, std::size_t rows, float* probabilities) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    probabilities[2 * row] = static_cast<float>(sigmoid(-static_cast<double>(logits[row])));
+    probabilities[2 * row + 1] = static_cast<float>(sigmoid(logits[row]));
+  }
+}
+
 BatchLoss softmax_cross_entropy(const float* logits, const std::uint32_t* labels, std::size_t rows,
                                 std::size_t classes, float* gradient) {
   BatchLoss batch;
   for (std::size_t row = 0; row < rows; ++row, logits += classes) {
     const std::uint32_t label = labels[row];
-    const double shift = largest(logits, classes);
+    const double shift = *std::max_element(logits, logits + classes);
     const double sum = sum_of_exponentials(logits, classes, shift);
     batch.loss_sum += std::log(sum) - (logits[label] - shift);
     std::size_t predicted = 0;
@@ -55,7 +78,7 @@ BatchLoss softmax_cross_entropy(const float* logits, const std::uint32_t* labels
 void softmax_probabilities(const float* logits, std::size_t rows, std::size_t classes,
                            float* probabilities) {
   for (std::size_t row = 0; row < rows; ++row, logits += classes, probabilities += classes) {
-    const double shift = largest(logits, classes);
+    const double shift = *std::max_element(logits, logits + classes);
     const double sum = sum_of_exponentials(logits, classes, shift);
     for (std::size_t c = 0; c < classes; ++c) {
       probabilities[c] = static_cast<float>(std::exp(logits[c] - shift) / sum);
