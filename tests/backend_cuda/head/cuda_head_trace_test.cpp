@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/base/trace.h"
-#include "tests/backend_cuda/cuda_head_test.h"
+#include "tests/backend_cuda/head/cuda_head_test.h"
 #include "tests/support/support.h"
 
 namespace graft {

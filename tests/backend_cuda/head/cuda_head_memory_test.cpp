@@ -5,7 +5,7 @@
 
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/base/error.h"
-#include "tests/backend_cuda/cuda_head_test.h"
+#include "tests/backend_cuda/head/cuda_head_test.h"
 #include "tests/support/support.h"
 
 namespace graft {
