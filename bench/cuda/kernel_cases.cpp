@@ -91,7 +91,7 @@ std::vector<KernelWork> backbone_kernels(Precision storage, const BackboneOption
   std::vector<KernelWork> kernels;
   kernels.push_back(
       preprocess(storage, batch * options.image_size.height * options.image_size.width));
-  for (const LayerShape& layer : cuda::layer_shapes(options)) {
+  for (const LayerShape& layer : vgg16_shapes(options.image_size)) {
     if (layer.pool_after) {
       kernels.push_back(
           bias_relu_max_pool(storage, {batch, layer.height, layer.width, layer.outputs}));
