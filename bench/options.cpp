@@ -66,6 +66,7 @@ class Parser {
     app_.name("graft-bench");
     app_.footer(footer);
     app_.set_help_flag("-h,--help", "Print this help");
+    app_.option_defaults()->take_last();  // of repeated options
     app_.add_option("SUITE", options_.suite, "kernels, layers, backbone, head, pipeline or all")
         ->required()
         ->option_text(" ")

@@ -56,9 +56,9 @@ TEST_F(CudaGraftBench, AFailedCaseIsNamedAndTheOthersRun) {
   const CudaOutcome ran = run("kernels", {{"VGPU_FAIL", "cudaEventRecord:5:1"}});
   EXPECT_EQ(ran.outcome.exit_code, 5);
   EXPECT_THAT(ran.outcome.error, HasSubstr("failed, the others are valid; kernels/"));
+  const nlohmann::json found = result();
   std::size_t failed = 0;
-  for (const nlohmann::json& one : result().at("measurements"))
-    failed += one.at("ended") == "failed";
+  for (const nlohmann::json& one : found.at("measurements")) failed += one.at("ended") == "failed";
   EXPECT_EQ(failed, 1U);
 }
 
