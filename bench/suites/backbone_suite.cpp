@@ -95,7 +95,7 @@ ListedCase backbone_case(const SuiteContext& context, const BackboneOptions& opt
   ListedCase listed;
   listed.what = named_case(Suite::backbone, "vgg16", axes_of(options));
   // Images and features once, and the weights.
-  listed.what.cost.flop = batch * vgg16_flop(size);
+  listed.what.cost.flop = batch * graft::vgg16_flop(size);
   listed.what.cost.bytes =
       batch * (3.0 * size.height * size.width +
                static_cast<double>(vgg16_feature_shape(size).count() * sizeof(float))) +
