@@ -98,7 +98,7 @@ ListedCase pipeline_case(const SuiteContext& context, const BackboneOptions& opt
   const std::size_t photos = std::max(least_photos, batches_in_sample * options.batch_size);
   ListedCase listed;
   listed.what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
-  listed.what.cost.flop = static_cast<double>(photos) * vgg16_flop(options.image_size);
+  listed.what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
   listed.what.cost.arithmetic = options.precision;
   listed.what.items = static_cast<double>(photos);
   listed.what.item = "photos";
