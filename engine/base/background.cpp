@@ -8,8 +8,8 @@
 
 namespace graft {
 
-// Linux gives each thread a nice value of its own; a level is a factor of 1.25 in the share, so ten
-// levels are about ten.
+// On Linux each thread has its own nice value. A level is a factor of 1.25 in the share of a core, so
+// ten levels are about a factor of ten.
 void step_back() noexcept {
   constexpr int levels = 10;
   const auto thread = static_cast<id_t>(::syscall(SYS_gettid));

@@ -1,6 +1,6 @@
 #pragma once
-// A queue between two stages of a pipeline that holds at most `capacity` items: a fast producer
-// waits for a slow consumer, so that memory stays flat.
+// Queue between two pipeline stages, of at most `capacity` items. A fast producer waits for a slow
+// consumer, so that memory stays bounded.
 
 #include <condition_variable>
 #include <cstddef>
@@ -16,7 +16,7 @@ class BoundedQueue {
  public:
   explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
 
-  // Waits for room. False once the queue is closed: the item was not taken.
+  // Waits for space. False once the queue is closed: the item was not taken.
   bool push(Item item) {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [&] { return closed_ || items_.size() < capacity_; });

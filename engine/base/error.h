@@ -14,7 +14,7 @@ enum class ErrorKind : int {
   weights = 4,       // a weights file
   device = 5,        // no such device, or it failed
   io = 6,            // a file could not be read or written; a full disk; a lock
-  interrupted = 130  // SIGINT or SIGTERM; what was finished is saved
+  interrupted = 130  // SIGINT or SIGTERM; finished work is saved
 };
 
 class Error : public std::runtime_error {

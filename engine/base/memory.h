@@ -1,5 +1,5 @@
 #pragma once
-// How much memory there is to take, so that what cannot fit is refused before it is taken.
+// Memory of the machine, so that work that cannot fit is refused before it begins.
 
 #include <cstdint>
 #include <filesystem>
@@ -11,9 +11,9 @@ namespace graft {
 // (containers, batch systems).
 std::uint64_t machine_memory();
 
-// The least memory limit of the control groups that this process is in, version 2 (memory.max) or 1
-// (memory.limit_in_bytes), its own group and those above it; the largest number when there is none.
-// `root` is where /proc and the mounted groups are looked for.
+// The lowest memory limit of this process's control group and its parents, version 2 (memory.max) or
+// 1 (memory.limit_in_bytes). The largest number when there is none. `root` is the folder that has
+// /proc and the mounted groups.
 std::uint64_t control_group_limit(const std::filesystem::path& root = "/");
 
 // Throws Error(device) when `bytes` are more than machine_memory():

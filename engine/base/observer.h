@@ -1,5 +1,5 @@
 #pragma once
-// How the engine tells what it is doing. The engine calls it from the thread that called the
+// Progress and messages of the engine. The engine calls an observer from the thread that called the
 // engine; the program decides how it looks (terminal, plain lines, log file, nothing).
 
 #include <cstddef>
@@ -14,11 +14,9 @@ class Observer {
   virtual void begin(std::string_view stage, std::size_t total, std::string_view unit) = 0;
   virtual void advance(std::size_t done_in_all) = 0;
   virtual void end() = 0;
-  virtual void note(
-      std::string_view sentence) = 0;  // a decision worth knowing: why, which, how many
-  virtual void warn(
-      std::string_view sentence) = 0;           // something is probably not what the user wants
-  virtual void row(std::string_view line) = 0;  // a line of a result table (an epoch)
+  virtual void note(std::string_view sentence) = 0;  // a decision of the engine and its reason
+  virtual void warn(std::string_view sentence) = 0;  // probably not what the user wants
+  virtual void row(std::string_view line) = 0;       // a line of a result table (an epoch)
 };
 
 // One stage of an observer's, ended on every way out.

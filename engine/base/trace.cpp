@@ -98,7 +98,7 @@ void ChromeTrace::add(const char* name, std::uint64_t number, const Row& row) no
   const std::lock_guard lock(mutex_);
   if (full_) return;
   try {
-    // The clock is read under the lock, so that the events stand in the order of their times.
+    // The clock is read under the lock, so that the events are in the order of their times.
     events_.push_back({name, number, Clock::now() - start_, row()});
   } catch (const std::bad_alloc&) {
     full_ = true;

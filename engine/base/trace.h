@@ -1,7 +1,6 @@
 #pragma once
-// Where the time of a run goes: spans of work, each on the thread that does it. The engine marks
-// them; who listens (a file for a trace viewer, a profiler) is decided by the program. Nobody
-// listening costs one comparison a span.
+// Tracing: spans of work, each on its thread. The engine marks them; the program chooses the tracer
+// (a file for a trace viewer, a profiler). Without a tracer, a span costs one branch.
 //
 //   TraceSpan span(tracer, "decode", image);   // until the end of the block
 
@@ -19,45 +18,44 @@
 
 namespace graft {
 
-// How finely somebody wants to be told.
+// What a tracer receives.
 enum class TraceDetail {
-  stages,        // what the engine does: photos, batches, epochs
+  stages,        // the engine's work: photos, batches, epochs
   kernels,       // and each layer and kernel, as the host starts it
-  device_times,  // and what the device did when, by its own clock
+  device_times,  // and when the device ran each, by its own clock
 };
 
-// Work of a device, told when it is done.
+// Work of a device, reported after it has ended.
 struct DeviceSpan {
   using Time = std::chrono::steady_clock::time_point;
-  const char* row = nullptr;    // literal: the queue that it went through, "cuda compute"
+  const char* row = nullptr;    // literal: its queue, "cuda compute"
   const char* name = nullptr;   // literal: the kernel
-  const char* layer = nullptr;  // literal: block1_conv1; null: of none
-  std::uint64_t batch = 0;      // from 0, in the order in which they were given to the device
-  std::uint64_t bytes = 0;      // that it promises to move; 0: it promises nothing
+  const char* layer = nullptr;  // literal: block1_conv1; or null
+  std::uint64_t batch = 0;      // from 0, in the order of submission
+  std::uint64_t bytes = 0;      // that its header says it moves; 0: not stated
   Time enqueued;                // by the host
-  Time begin, end;  // the device's, placed on the host's clock. Within a row they do not overlap.
+  Time begin, end;              // of the device, on the host's clock; disjoint within a row
 };
 
-// Called from any thread. The spans of a thread nest: `end` ends the one that began last there.
+// Called from any thread. The spans of a thread nest: `end` ends its latest one.
 class Tracer {
  public:
   virtual ~Tracer() = default;
   virtual TraceDetail detail() const noexcept { return TraceDetail::stages; }
-  // What the calling thread is called from now on, in UTF-8. No two threads that live at once have
-  // the same name; one that follows another may.
+  // Names the calling thread, in UTF-8. Threads that live at once have different names.
   virtual void name_thread(const std::string& name) = 0;
-  // `name` is a literal, without '"' and '\\': it is kept as it is. `number` says which of many: an
-  // image, a batch.
+  // `name` is a literal without '"' and '\\'; the pointer is kept. `number` is that of an image or
+  // batch.
   virtual void begin(const char* name, std::uint64_t number) noexcept = 0;
   virtual void end() noexcept = 0;
-  // How many there are from now on of what `name`, a literal, counts.
+  // The counter `name`, a literal, has this value from now on.
   virtual void count(const char* /*name*/, std::uint64_t /*value*/) noexcept {}
   virtual void device_span(const DeviceSpan& /*span*/) noexcept {}
-  // `queue` is the device's handle of a queue of work (a CUDA stream).
+  // `queue` is the device's handle (a CUDA stream).
   virtual void name_queue(void* /*queue*/, const char* /*name*/) noexcept {}
 };
 
-// `tracer`, if it wants to be told as finely as that; else null.
+// `tracer`, if it receives this much; else null.
 inline Tracer* listening(Tracer* tracer, TraceDetail detail) {
   return tracer != nullptr && tracer->detail() >= detail ? tracer : nullptr;
 }
@@ -77,7 +75,7 @@ class TraceSpan {
   Tracer* tracer_;
 };
 
-// The length of a queue: each change is told, in the order of the changes. From any thread.
+// The length of a queue. Reports each change in order. Called from any thread.
 class TraceCounter {
  public:
   TraceCounter(Tracer* tracer, const char* name) : tracer_(tracer), name_(name) {}
@@ -99,7 +97,7 @@ class TraceCounter {
   std::uint64_t value_ = 0;
 };
 
-// Passes all to several, borrowed. What begins last at one of them ends first there.
+// Passes everything to several borrowed tracers. Spans end in the reverse order of the tracers.
 class TeeTracer final : public Tracer {
  public:
   explicit TeeTracer(std::vector<Tracer*> to) : to_(std::move(to)) {}
@@ -115,10 +113,9 @@ class TeeTracer final : public Tracer {
   const std::vector<Tracer*> to_;
 };
 
-// Keeps the spans in memory, 32 bytes for each end of one and for each count, 64 for one of a
-// device, and writes them in the trace event format of Chromium, which chrome://tracing and
-// Perfetto show: a row for each thread and for each of a device's queues. Where memory runs out,
-// what would come next is left out.
+// Trace in Chromium's trace event format, for chrome://tracing and Perfetto: one row for each thread
+// and each device queue. Takes 64 bytes of memory a span. When memory runs out, it drops what
+// follows.
 class ChromeTrace final : public Tracer {
  public:
   ChromeTrace() = default;
@@ -130,9 +127,9 @@ class ChromeTrace final : public Tracer {
   void count(const char* name, std::uint64_t value) noexcept override;
   void device_span(const DeviceSpan& span) noexcept override;
 
-  // What was recorded so far. A span that has not ended is left out.
+  // What was recorded so far, without spans that have not ended.
   std::string json() const;
-  // json() in a file that is whole or absent. Throws Error(io).
+  // json() in a file that is complete or absent. Throws Error(io).
   void write(const std::filesystem::path& path) const;
 
  private:
@@ -150,7 +147,7 @@ class ChromeTrace final : public Tracer {
   std::size_t row_of_this_thread();
 
   const Clock::time_point start_ = Clock::now();
-  mutable std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;  // guards everything below
   std::vector<Event> events_;
   std::vector<DeviceSpan> device_spans_;
   std::vector<std::string> rows_;  // their names

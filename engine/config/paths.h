@@ -1,6 +1,6 @@
 #pragma once
-// Paths in a config: a leading ~/ and every ${NAME} of the environment are expanded, and the result
-// is absolute. $${ stands for a plain ${.
+// Paths in a config. A leading ~/ and every ${NAME} of the environment are expanded; $${ is a plain
+// ${. The result is absolute.
 
 #include <filesystem>
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace graft {
 
-// What a path may depend on; tests bring their own.
+// What a path may depend on.
 struct Environment {
   // Nothing when the variable is unset or empty: "${DATA}/train" must never become "/train".
   std::function<std::optional<std::string>(const std::string& name)> variable;

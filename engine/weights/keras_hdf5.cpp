@@ -37,7 +37,7 @@ std::optional<std::string> keras2_root(const Hdf5File& file) {
   return std::nullopt;
 }
 
-// Appends the convolutions of one layer's group. A group may be a whole model with many.
+// Appends the convolutions of one layer's group. A group may be a model with many layers.
 void collect_keras2_layer(const Hdf5File& file, const std::string& group, std::size_t wanted,
                           std::vector<ConvolutionPaths>& found) {
   const auto weights = file.strings(group, "weight_names");

@@ -23,7 +23,7 @@ struct OnnxTensor {
   bool external = false;        // the values are in another file
   bool has_raw_data = false;
   std::span<const std::byte> raw_data;
-  std::span<const std::byte> message;  // the whole TensorProto, for float_data
+  std::span<const std::byte> message;  // the TensorProto, for float_data
 };
 
 struct OnnxNode {

@@ -13,19 +13,28 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-TEST(ConfigFile, TheIssuesExampleMeansThis) {
+TEST(ConfigFile, EveryKeySetsItsMember) {
   const Config config = parse(R"({
-    "device": "cpu", "seed": 7, "output": "runs/solar", "threads": 2,
+    "device": "cuda:1", "seed": 7, "output": "runs/solar", "threads": 2, "cache": "~/plans",
     "data": { "train": "/d/train", "validation": "/d/validation", "validation_split": 0.0,
               "image_size": [100, 200], "resize": "bicubic", "preprocess": "caffe",
-              "on_bad_image": "skip", "exif_orientation": true, "gray16": "clip" },
-    "backbone": { "name": "vgg16", "weights": "/w.h5", "batch_size": 8 },
+              "on_bad_image": "skip", "exif_orientation": true, "gray16": "clip",
+              "fast_decode": true },
+    "backbone": { "name": "vgg16", "weights": "/w.h5", "batch_size": 8, "precision": "tf32",
+                  "algorithm": "winograd", "autotune": true },
+    "pipeline": { "depth": 3 },
     "features": { "memory_budget_mib": 64 },
     "head": { "hidden": [64, 32], "dropout": 0.25 },
     "train": { "epochs": 3, "batch_size": 4,
                "optimizer": { "type": "rmsprop", "learning_rate": 2e-3, "rho": 0.8,
                               "epsilon": 1e-8, "epsilon_inside_sqrt": false } } })");
-  EXPECT_EQ(config.device, "cpu");
+  EXPECT_EQ(config.device, "cuda:1");
+  EXPECT_EQ(config.cache, "/home/ada/plans");
+  EXPECT_EQ(config.pipeline.depth, 3U);
+  EXPECT_TRUE(config.data.fast_decode);
+  EXPECT_EQ(config.backbone.precision, Precision::tf32);
+  EXPECT_EQ(config.backbone.algorithm, ConvolutionAlgorithm::winograd);
+  EXPECT_TRUE(config.backbone.autotune);
   EXPECT_EQ(config.seed, 7U);
   EXPECT_EQ(config.output, "/work folder/runs/solar");
   EXPECT_EQ(config.threads, 2U);
@@ -56,22 +65,6 @@ TEST(ConfigFile, WhatIsNotSaidHasItsDefault) {
   EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{256}));
   EXPECT_EQ(config.train.epochs, 20U);
   EXPECT_EQ(config.cache, "/home/ada/.cache/graft");
-}
-
-TEST(ConfigFile, WhatIsSaidOfTheDeviceMeansThis) {
-  const Config config = parse(R"({
-    "device": "cuda:1", "cache": "~/plans", "pipeline": { "depth": 3 },
-    "data": { "train": "/t", "validation": "/v", "fast_decode": true },
-    "backbone": { "weights": "/w", "batch_size": "auto", "precision": "tf32",
-                  "algorithm": "winograd", "autotune": true } })");
-  EXPECT_EQ(config.device, "cuda:1");
-  EXPECT_EQ(config.cache, "/home/ada/plans");
-  EXPECT_EQ(config.pipeline.depth, 3U);
-  EXPECT_TRUE(config.data.fast_decode);
-  EXPECT_EQ(config.backbone.batch_size, 0U);
-  EXPECT_EQ(config.backbone.precision, Precision::tf32);
-  EXPECT_EQ(config.backbone.algorithm, ConvolutionAlgorithm::winograd);
-  EXPECT_TRUE(config.backbone.autotune);
 }
 
 TEST(ConfigFile, TheCacheIsWhereTheEnvironmentSaysOrNowhere) {
@@ -154,11 +147,8 @@ TEST(Set, AutoIsAWordAndANumberIsANumber) {
   EXPECT_EQ(parse(minimal_config(), {"device=cuda:1"}).device, "cuda:1");
 }
 
-TEST(Set, TheLastOneCounts) {
+TEST(Set, TheLastOneCountsAndMayGiveWhatTheFileLacks) {
   EXPECT_EQ(parse(minimal_config(), {"train.epochs=5", "train.epochs=6"}).train.epochs, 6U);
-}
-
-TEST(Set, GivesWhatTheFileLacks) {
   EXPECT_EQ(parse("{}", {"data.train=/t", "data.validation=/v", "backbone.weights=~/w.h5"})
                 .backbone.weights,
             "/home/ada/w.h5");
@@ -290,17 +280,15 @@ TEST(LoadConfig, ReadsAFile) {
   EXPECT_EQ(load_config(folder / "c.json", {}, plain_environment()).seed, 3U);
 }
 
-TEST(LoadConfig, AFileThatIsNotThereIsAWrongArgument) {
+TEST(LoadConfig, RefusesAnAbsentFileALargeOneUnreadAndAFolderWithoutAConfig) {
   const TemporaryFolder folder;
-  EXPECT_THAT(refusal([&] { load_config(folder / "none.json", {}, plain_environment()); }),
-              HasSubstr("none.json"));
-}
-
-TEST(LoadConfig, RefusesALargeFileWithoutReadingIt) {
-  const TemporaryFolder folder;
+  const auto refusal_of_file = [](const std::filesystem::path& file) {
+    return refusal([&] { load_config(file, {}, plain_environment()); });
+  };
+  EXPECT_THAT(refusal_of_file(folder / "none.json"), HasSubstr("none.json"));
   File(folder / "large.json", File::Mode::create_or_truncate).truncate(std::uint64_t{1} << 40);
-  EXPECT_THAT(refusal([&] { load_config(folder / "large.json", {}, plain_environment()); }),
-              HasSubstr("large.json"));
+  EXPECT_THAT(refusal_of_file(folder / "large.json"), HasSubstr("large.json"));
+  EXPECT_THAT(refusal_of_file(folder.path()), HasSubstr("has no config.json"));
 }
 
 TEST(LoadConfig, AnOutputFolderMeansItsConfigWhereverItIsNow) {
@@ -311,12 +299,6 @@ TEST(LoadConfig, AnOutputFolderMeansItsConfigWhereverItIsNow) {
   EXPECT_EQ(config.seed, 4U);
   EXPECT_EQ(config.output, folder.path());
   EXPECT_EQ(config.data.train, original.data.train);
-}
-
-TEST(LoadConfig, AFolderWithoutAConfigIsRefused) {
-  const TemporaryFolder folder;
-  EXPECT_THAT(refusal([&] { load_config(folder.path(), {}, plain_environment()); }),
-              HasSubstr("has no config.json"));
 }
 
 }  // namespace

@@ -47,19 +47,12 @@ TEST_F(KerasHdf5, Keras2FollowsTheAttributes) {
   EXPECT_EQ(file.source, "Keras 2 HDF5 file weights.h5");
 }
 
-TEST_F(KerasHdf5, Keras2NamesMayHaveVariableLength) {
-  test::write_keras2(path_, layers_, weights_, {.variable_length = true});
-  expect_read();
-}
-
-TEST_F(KerasHdf5, Keras2WholeModelIsRead) {
-  test::write_keras2(path_, layers_, weights_, {.root = "model_weights"});
-  expect_read();
-}
-
-TEST_F(KerasHdf5, Keras2ModelWithinAModelIsRead) {
-  test::write_keras2(path_, layers_, weights_, {.nested = true});
-  expect_read();
+TEST_F(KerasHdf5, Keras2IsReadInEachOfItsForms) {
+  for (const test::Keras2Options& options : std::initializer_list<test::Keras2Options>{
+           {.variable_length = true}, {.root = "model_weights"}, {.nested = true}}) {
+    test::write_keras2(path_, layers_, weights_, options);
+    expect_read();
+  }
 }
 
 TEST_F(KerasHdf5, Keras2LayerOfAnotherKindBetweenIsRefused) {

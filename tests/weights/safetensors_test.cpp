@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <numeric>
 
 #include "tests/support/files.h"
 #include "tests/support/support.h"
@@ -253,23 +254,14 @@ TEST(Safetensors, FlippedBitsAreReadOrRefused) {
                     std::vector<TensorView>{{"a", {2, 3}, values}, {"b", {6}, values}},
                     {{"source", "somewhere"}});
   const std::string whole = test::read_bytes(folder / "whole");
-  std::mt19937 random(1);
-  std::size_t read = 0;
-  std::size_t refused = 0;
-  for (int i = 0; i < 2000; ++i) {
-    test::write_bytes(folder / "f", test::with_flipped_bits(whole, random));
-    try {
-      const SafetensorsFile file(folder / "f");
-      for (const TensorView& tensor : file.tensors()) {
-        for (const float value : tensor.data) read += value == value ? 1 : 0;
-      }
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::weights);
-      ++refused;
-    }
-  }
-  EXPECT_GT(read, 0U);
-  EXPECT_GT(refused, 0U);
+  float sum = 0;  // every value can be read
+  test::expect_read_or_refused(whole, [&](const std::string& bytes) {
+    test::write_bytes(folder / "f", bytes);
+    const SafetensorsFile file(folder / "f");
+    for (const TensorView& tensor : file.tensors())
+      sum = std::accumulate(tensor.data.begin(), tensor.data.end(), sum);
+  });
+  EXPECT_NE(sum, 0.0F);
 }
 
 ErrorKind kind_of_refusal(const std::filesystem::path& path, std::span<const TensorView> tensors) {

@@ -1,5 +1,5 @@
 #pragma once
-// What the tests of this room share: a VGG16 with its own names and order but a handful of
+// What the tests of this folder share: a VGG16 with its own names and order but a handful of
 // channels, and the checks of refusals.
 
 #include <gmock/gmock.h>
@@ -108,6 +108,25 @@ inline std::string with_flipped_bits(std::string bytes, std::mt19937& random) {
     bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U << (random() % 8)));
   }
   return bytes;
+}
+
+// Reads 2,000 damaged copies of `bytes` with `read`: some are read, some are Error(weights), none is
+// anything else.
+template <typename Read>
+void expect_read_or_refused(const std::string& bytes, const Read& read) {
+  std::mt19937 random(11);
+  int refused = 0;
+  constexpr int copies = 2000;
+  for (int i = 0; i < copies; ++i) {
+    try {
+      read(with_flipped_bits(bytes, random));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::weights);
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_LT(refused, copies);
 }
 
 }  // namespace graft::test
