@@ -45,14 +45,14 @@ fi
 # The benchmarks of graft alone make their own photos: figures of one machine stay comparable.
 unset GRAFT_BENCH_IMAGES
 
-"$project/tools/install_deps.sh"
+"$project/tools/install_deps.sh" build test
 build=$project/build/release
 results=$build/bench/results
 mkdir -p "$results"
 
 # What stands in the tables is measured with the program that users build.
 step "building (the log is in build/release/build.log)"
-build_preset release benches
+build_preset release ON benches
 
 for program in "$build"/bench/bench_*; do
   name=$(basename "$program")

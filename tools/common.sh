@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share. Source it: . "$(dirname "$0")/common.sh"
+# Functions and folders that the scripts share. Source it: . "$(dirname "$0")/common.sh"
 set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -38,14 +38,15 @@ fetch_wheel() {
   }
 }
 
-# build_preset PRESET [TARGET...]: configures and builds quietly into build/PRESET.
+# build_preset PRESET TESTS [TARGET...]: configures and builds quietly into build/PRESET. TESTS, ON or OFF,
+# is whether the tests are configured, which need more packages.
 build_preset() {
-  local preset=$1 folder=$project/build/$1 targets=()
-  shift
+  local preset=$1 tests=$2 folder=$project/build/$1 targets=()
+  shift 2
   [ $# -eq 0 ] || targets=(--target "$@")
   (
     cd "$project"
-    quietly "$folder/configure.log" cmake --preset "$preset"
+    quietly "$folder/configure.log" cmake --preset "$preset" -D "GRAFT_TESTS=$tests"
     quietly "$folder/build.log" cmake --build --preset "$preset" "${targets[@]}"
   )
 }

@@ -17,10 +17,10 @@ case ${1:-} in
   *) stop "unknown option $1; the only one is --virtual" ;;
 esac
 
-"$project/tools/install_deps.sh" ||
+"$project/tools/install_deps.sh" build test ||
   step "not every package of Debian's is there; if the build lacks one, it says which"
 step "building (the log is in build/release/build.log)"
-build_preset release
+build_preset release ON
 [ -e "$build/libgraft_cuda_bench.so" ] ||
   stop "this build has no CUDA parts; install the CUDA toolkit 13 and cuDNN 9, and run this again"
 

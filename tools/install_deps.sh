@@ -1,47 +1,56 @@
 #!/usr/bin/env bash
-# Installs what graft is built with, from Debian 12's packages. Says nothing when all is there.
-#   tools/install_deps.sh            installs what is missing (as root, or with sudo)
-#   tools/install_deps.sh --dry-run  prints the packages, one a line, with * before a missing one
+# Installs Debian 12's packages for a purpose. Prints nothing when all of them are installed.
+#   tools/install_deps.sh build               what building and the quickstart need
+#   tools/install_deps.sh build test          several purposes: build, test, style, system
+#   tools/install_deps.sh --dry-run build     prints the packages, one a line, with * before a missing one
 . "$(dirname "$0")/common.sh"
 
-packages=(
-  ca-certificates curl git unzip          # fetching and unpacking
-  cmake g++ ninja-build pkg-config        # building
-  libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
-  libexif-dev libjpeg62-turbo-dev libstb-dev libtiff-dev zlib1g-dev
-  libhdf5-dev
-  libbenchmark-dev libgmock-dev libgtest-dev
-  valgrind                                # counts the instructions of kernels
-  libzstd-dev                             # the virtual GPU: PTX in a program is compressed
-  python3 python3-pip python3-venv        # fetching weights and photos; the peers of bench/
-  clang-format clang-tidy shellcheck      # checks of style
-)
+packages_for() {
+  case $1 in
+    build)
+      echo ca-certificates curl unzip python3 python3-pip  # fetching weights and photos
+      echo cmake g++ ninja-build pkg-config
+      echo libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
+      echo libexif-dev libhdf5-dev libjpeg62-turbo-dev libstb-dev libtiff-dev zlib1g-dev
+      ;;
+    test)
+      echo git libgmock-dev libgtest-dev
+      echo libzstd-dev    # the virtual GPU: nvcc compresses the PTX in a program
+      echo python3-venv   # the other engines of bench/peers.py
+      echo valgrind       # counts the instructions of kernels
+      ;;
+    style) echo clang-format clang-tidy shellcheck ;;
+    system) echo debootstrap ;;  # makes a Debian for the tests with label system
+    *) stop "unknown argument $1; give one or more of build, test, style, system, and --dry-run" ;;
+  esac
+}
 
 installed() { dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 
-command -v dpkg-query >/dev/null || stop "this script knows Debian's packages only; install by hand: ${packages[*]}"
+dry_run=false
+packages=()
+for argument in "$@"; do
+  if [ "$argument" = --dry-run ]; then
+    dry_run=true
+  else
+    names=$(packages_for "$argument")
+    mapfile -t -O ${#packages[@]} packages < <(tr ' ' '\n' <<<"$names")
+  fi
+done
+[ ${#packages[@]} -gt 0 ] || stop "for what? give one or more of build, test, style, system"
+command -v dpkg-query >/dev/null || stop "this script needs Debian's dpkg; install by hand: ${packages[*]}"
+
 missing=()
 for package in "${packages[@]}"; do
-  installed "$package" || missing+=("$package")
+  mark='*'
+  if installed "$package"; then mark=' '; else missing+=("$package"); fi
+  if "$dry_run"; then printf '%s %s\n' "$mark" "$package"; fi
 done
+if "$dry_run" || [ ${#missing[@]} -eq 0 ]; then exit; fi
 
-case ${1:-} in
-  --dry-run)
-    for package in "${packages[@]}"; do
-      mark=' '
-      [[ " ${missing[*]} " == *" $package "* ]] && mark='*'
-      printf '%s %s\n' "$mark" "$package"
-    done
-    exit ;;
-  '') ;;
-  *) stop "unknown option $1; the only one is --dry-run" ;;
-esac
-
-[ ${#missing[@]} -eq 0 ] && exit
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null ||
-    stop "needs root to install ${missing[*]}; run as root, or install sudo"
+  command -v sudo >/dev/null || stop "needs root to install ${missing[*]}; run as root, or install sudo"
   as_root=(sudo)
 fi
 step "installing ${#missing[@]} packages: ${missing[*]}"
@@ -51,5 +60,5 @@ export DEBIAN_FRONTEND=noninteractive
 if ! { "${as_root[@]}" apt-get update -qq &&
        "${as_root[@]}" apt-get install -qq --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   tail -n 15 "$log" >&2
-  stop "apt-get could not install ${missing[*]}; the reason stands above"
+  stop "apt-get could not install ${missing[*]}; its output is above"
 fi

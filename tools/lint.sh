@@ -8,7 +8,7 @@ cd "$project"
 preset=${1:-release}
 build=build/$preset
 for tool in clang-format clang-tidy shellcheck; do
-  command -v "$tool" >/dev/null || stop "$tool is not installed; run tools/install_deps.sh"
+  command -v "$tool" >/dev/null || stop "$tool is not installed; run tools/install_deps.sh build test style"
 done
 # Configuring is quick, and without it the database may lack a new file.
 quietly "$build/configure.log" cmake --preset "$preset"

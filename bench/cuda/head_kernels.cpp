@@ -54,7 +54,7 @@ KernelAt relu_dropout(std::size_t rows, std::size_t units) {
           moved(cuda::relu_dropout_bytes(rows, units)), [=](Arrays& arrays) -> Work {
             auto* values = arrays.numbers<float>(rows * units);
             const auto* bias = arrays.zeros<float>(units);
-            const cuda::Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 1.0F};
+            const Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 1.0F};
             return [=](cudaStream_t stream) {
               cuda::relu_dropout(values, bias, rows, units, dropout, stream);
             };
