@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "kernels/cpu/convolution_shape.h"
+#include "kernels/cpu/convolution.h"
 
 namespace graft::bench {
 

@@ -18,7 +18,7 @@ inline double winograd_products(ImageSize image, cpu::TileGoal goal) {
       continue;
     }
     const std::size_t halving = layer.pooled ? 2 : 1;
-    const cpu::PlaneTiling tiling = cpu::tile_plane(
+    const cpu::Tiling tiling = cpu::tile_feature_map(
         layer.height / halving * halving, layer.width / halving * halving, layer.pooled, goal);
     flop += 2.0 * static_cast<double>(tiling.rows.points() * tiling.columns.points()) *
             static_cast<double>(layer.inputs * layer.outputs);

@@ -70,8 +70,8 @@ double direct_operations(const ConvolutionShape& s) {
 
 // A layer on all cores. GFLOP/s counts the operations that a direct convolution needs.
 template <typename Layer>
-void run_layer(benchmark::State& state, const Layer& layer, std::size_t images, Isa isa) {
-  const ConvolutionShape& s = layer.shape();
+void run_layer(benchmark::State& state, const Layer& layer, const ConvolutionShape& s,
+               std::size_t images, Isa isa) {
   cpu::ThreadPool pool(cpu::available_cores());
   const AlignedFloats weights = filled(layer.weights_size()), bias(s.outputs);
   const AlignedFloats scratch(layer.scratch_size(pool.threads()));
@@ -96,12 +96,12 @@ void winograd_layer(benchmark::State& state, const NamedLayer& layer, Isa isa) {
             cpu::WinogradConvolution(
                 kernels, layer.shape, cpu::TileGoal::many_images,
                 cpu::winograd_blocking(layer.shape, kernels, cpu::available_cores())),
-            images_of(layer.shape), isa);
+            layer.shape, images_of(layer.shape), isa);
 }
 
 void gemm_layer(benchmark::State& state, const NamedLayer& layer, Isa isa) {
-  run_layer(state, cpu::GemmConvolution(cpu::kernels_for(isa), layer.shape), images_of(layer.shape),
-            isa);
+  run_layer(state, cpu::GemmConvolution(cpu::kernels_for(isa), layer.shape), layer.shape,
+            images_of(layer.shape), isa);
 }
 
 void naive_layer(benchmark::State& state, const NamedLayer& layer) {

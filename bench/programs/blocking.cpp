@@ -60,7 +60,7 @@ class Layer {
   void time(Contender& contender) {
     const WinogradConvolution convolution = make(contender.blocking);
     AlignedFloats scratch(convolution.scratch_size(threads_.threads()));
-    const cpu::Planes planes{images_, input_.data(), from_, output_.data(), to_};
+    const cpu::FeatureMaps planes{images_, input_.data(), from_, output_.data(), to_};
     for (int run = 0; run < 2; ++run) {  // the first one warms up
       const auto start = std::chrono::steady_clock::now();
       convolution.run(threads_, weights_.data(), bias_.data(), planes, scratch.data());
