@@ -152,7 +152,7 @@ TEST_F(HeadBytes, OfReluDropout) {
   const DeviceArray<float> values(std::vector<float>(rows * units, 1.0F));
   const DeviceArray<float> gradient(std::vector<float>(rows * units, 1.0F));
   const DeviceArray<float> bias(std::vector<float>(units, 1.0F));
-  const cuda::Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 2.0F};
+  const Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 2.0F};
   cuda::relu_dropout(values.get(), bias.get(), rows, units, dropout, nullptr);
   expect_moved("19relu_dropout_kernel", cuda::relu_dropout_bytes(rows, units));
   cuda::relu_dropout_backward(gradient.get(), values.get(), rows * units, 2.0F, nullptr);

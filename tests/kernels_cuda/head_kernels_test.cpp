@@ -60,7 +60,7 @@ class CudaReluDropout : public test::CudaTest {
   static RandomStream stream() {
     return {0x123456789ABCULL, RandomPurpose::dropout, 1, 1ULL << 33U};
   }
-  static cuda::Dropout dropout(double rate) {
+  static Dropout dropout(double rate) {
     return {stream(), dropout_threshold(rate), static_cast<float>(1.0 / (1.0 - rate))};
   }
   static std::vector<float> sums(const std::vector<float>& values, const std::vector<float>& bias) {
@@ -172,8 +172,7 @@ std::vector<float> squares(std::size_t count, std::uint32_t seed) {
 
 // In float with a fused mean, as the CPU's AVX kernels: equal to the bit.
 reference::Parameters rmsprop_in_float(reference::Parameters values,
-                                       const std::vector<float>& gradient,
-                                       const cuda::Rmsprop& by) {
+                                       const std::vector<float>& gradient, const Rmsprop& by) {
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     const float g = gradient[i];
     const float a = std::fma(by.rho, values.mean_squares[i], by.one_minus_rho * (g * g));
@@ -187,7 +186,7 @@ reference::Parameters rmsprop_in_float(reference::Parameters values,
 
 class CudaRmsprop : public test::CudaTest {
  protected:
-  static cuda::Rmsprop factors(bool inside) {
+  static Rmsprop factors(bool inside) {
     return {1e-3F, 0.9F, static_cast<float>(1.0 - 0.9), 1e-7F, inside};
   }
   struct Tensor {
@@ -200,7 +199,7 @@ class CudaRmsprop : public test::CudaTest {
     cuda::ParameterTensor view() const {
       return {parameters.get(), mean_squares.get(), gradients.get(), gradient.size()};
     }
-    void expect_updated(const cuda::Rmsprop& by) const {
+    void expect_updated(const Rmsprop& by) const {
       const reference::Parameters now = rmsprop_in_float(old, gradient, by);
       ASSERT_TRUE(nearly_equal(parameters.host(), now.values, 0.0)) << gradient.size();
       ASSERT_TRUE(nearly_equal(mean_squares.host(), now.mean_squares, 0.0)) << gradient.size();
