@@ -74,10 +74,10 @@ NpyHeader parse_dict(std::string_view text) {
 
 void write_complete(const std::filesystem::path& path, const std::string& header,
                     std::span<const std::byte> values) {
-  const std::span<const std::byte> start = as_bytes(header);
-  std::vector<std::byte> bytes(start.begin(), start.end());
-  bytes.insert(bytes.end(), values.begin(), values.end());
-  write_file_whole(path, bytes);
+  write_durably(path, [&](File& file) {
+    file.write_at(0, as_bytes(header));
+    file.write_at(header.size(), values);
+  });
 }
 
 }  // namespace
