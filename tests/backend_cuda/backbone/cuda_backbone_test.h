@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <random>
@@ -16,6 +15,7 @@
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/backend/cuda/cuda_backend.h"
 #include "tests/kernels_cuda/cuda_test.h"
+#include "tests/support/support.h"
 
 namespace graft::test {
 
@@ -100,10 +100,6 @@ inline std::vector<std::vector<float>> features_in_flight(Backend& backend, Back
     rows.push_back(batches[i].rows());
   }
   return rows;
-}
-
-inline bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 // The CPU's features of the same images.
