@@ -149,7 +149,7 @@ void note_generated_inputs(const Config& config, const std::string& suite, Obser
 Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Options& options,
                      const Config& config, Observer& observer, const std::stop_token& stop) {
   ResultFile file(options.json_file);
-  const About about{program::build_identity(), effective_config(config), ""};
+  const About about{program::build_identity(), effective_config(config)};
   observer.note(fmt::format("device: {}", device.identity().name));
   const Stage stage(observer, "bench", cases.size(), "cases");
   // The first call is before the first case: a file that cannot be written is an error at once.
@@ -157,7 +157,7 @@ Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const 
     file.write_when_due(so_far);
     observer.advance(so_far.measurements.size());
   };
-  SteadyTime time;
+  TimeSource time;
   Result result = run(device, cases, options.method, after_each, stop, about, time);
   file.write(result);
   return result;
@@ -166,8 +166,7 @@ Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const 
 void run_bench(const Options& options) {
   if (!options.help.empty()) return program::write_result(options.help);
   BenchSetup setup;
-  setup.config =
-      load_settings(options.config, options.overrides, process_environment());
+  setup.config = load_settings(options.config, options.overrides, process_environment());
   refuse_config_as_target(options.config, "--json", options.json_file);
   program::Signals signals(program::FirstSignal::ends);
   program::TerminalObserver observer(stderr, program::TerminalStyle::of(stderr, options.quiet));

@@ -92,25 +92,24 @@ class BackboneSubject final : public Subject {
   std::size_t next_ = 0;
 };
 
-ListedCase backbone_case(const SuiteContext& context, const BackboneOptions& options,
-                         std::size_t threads = 0) {
+Case backbone_case(const SuiteContext& context, const BackboneOptions& options,
+                   std::size_t threads = 0) {
   const double batch = static_cast<double>(options.batch_size);
   const ImageSize size = options.image_size;
   AxisValues axes = axes_of(options);
   if (threads != 0) axes.emplace_back("threads", fmt::format("{}", threads));
-  ListedCase listed;
-  listed.what = named_case(Suite::backbone, "vgg16", std::move(axes));
+  Case what = named_case(Suite::backbone, "vgg16", std::move(axes));
   const auto features = static_cast<double>(vgg16_feature_shape(size).count());
   const auto weights = static_cast<double>(vgg16_parameters * storage_bytes(options.precision));
-  listed.what.cost = {batch * vgg16_flop(size),
-                      batch * (3.0 * size.height * size.width + 4.0 * features) + weights,
-                      options.precision};
-  listed.what.items = batch;
-  listed.what.item = "images";
-  listed.prepare = [&context, options, threads] {
+  what.cost = {batch * vgg16_flop(size),
+               batch * (3.0 * size.height * size.width + 4.0 * features) + weights,
+               options.precision};
+  what.items = batch;
+  what.item = "images";
+  what.prepare = [&context, options, threads] {
     return std::make_unique<BackboneSubject>(context, options, threads);
   };
-  return listed;
+  return what;
 }
 
 }  // namespace
@@ -137,8 +136,8 @@ AxisValues axes_of(const BackboneOptions& options) {
 }
 
 // The last point of the axes is repeated with 1, 2, 4 … threads.
-CaseList backbone_cases(const SuiteContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> backbone_cases(const SuiteContext& context, const Axes& axes) {
+  std::vector<Case> list;
   const std::vector<BackboneOptions> points = options_at(context.setup.config, axes);
   for (const BackboneOptions& options : points) list.push_back(backbone_case(context, options));
   if (!context.with_threads || points.empty()) return list;

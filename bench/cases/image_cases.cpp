@@ -28,19 +28,18 @@ Files read_photos(const BenchSetup& setup) {
 }
 
 // `make` takes the photos' bytes and returns the execution.
-ListedCase image_case(const SuiteContext& context, std::string_view work, AxisValues axes,
-                      const std::function<std::function<void()>(Files)>& make) {
-  ListedCase listed;
-  listed.what = named_case(Suite::pipeline, work, std::move(axes));
-  listed.what.items = most_photos;
-  listed.what.item = "photos";
-  listed.prepare = [&context, make] {
+Case image_case(const SuiteContext& context, std::string_view work, AxisValues axes,
+                const std::function<std::function<void()>(Files)>& make) {
+  Case what = named_case(Suite::pipeline, work, std::move(axes));
+  what.items = most_photos;
+  what.item = "photos";
+  what.prepare = [&context, make] {
     Files files = read_photos(context.setup);
     const std::size_t different = files.size();
     for (std::size_t i = 0; files.size() < most_photos; ++i) files.push_back(files[i % different]);
     return std::make_unique<HostSubject>(context.flush, make(std::move(files)));
   };
-  return listed;
+  return what;
 }
 
 std::function<void()> decoding(Files files, const DecodeOptions& options) {
@@ -60,8 +59,8 @@ std::function<void()> resizing(const Files& files, Resize filter, ImageSize size
 
 }  // namespace
 
-CaseList image_cases(const SuiteContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> image_cases(const SuiteContext& context, const Axes& axes) {
+  std::vector<Case> list;
   list.push_back(image_case(context, "decode", {},
                             [](Files files) { return decoding(std::move(files), {}); }));
   for (const ImageSize size : axes.sizes) {

@@ -94,24 +94,23 @@ class PipelineSubject final : public Subject {
   double last_seconds_ = 0.0;
 };
 
-ListedCase pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
+Case pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
   const std::size_t photos = std::max(least_photos, batches_in_sample * options.batch_size);
-  ListedCase listed;
-  listed.what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
-  listed.what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
-  listed.what.cost.arithmetic = options.precision;
-  listed.what.items = static_cast<double>(photos);
-  listed.what.item = "photos";
-  listed.prepare = [&context, options, photos] {
+  Case what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
+  what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
+  what.cost.arithmetic = options.precision;
+  what.items = static_cast<double>(photos);
+  what.item = "photos";
+  what.prepare = [&context, options, photos] {
     return std::make_unique<PipelineSubject>(context, options, photos);
   };
-  return listed;
+  return what;
 }
 
 }  // namespace
 
-CaseList pipeline_cases(const SuiteContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> pipeline_cases(const SuiteContext& context, const Axes& axes) {
+  std::vector<Case> list;
   for (const BackboneOptions& options : options_at(context.setup.config, axes))
     list.push_back(pipeline_case(context, options));
   return list;

@@ -18,7 +18,7 @@ class CacheFlush {
   explicit CacheFlush(cpu::ThreadPool& pool) : pool_(pool) {}
 
   // Takes the memory at the first call. Every thread writes its share.
-  void run() {
+  void operator()() {
     if (memory_.empty()) memory_.resize(bytes() / sizeof(std::uint64_t));
     const std::size_t share = memory_.size() / pool_.threads();
     pool_.parallel_for(pool_.threads(), [&](std::size_t piece, std::size_t) {

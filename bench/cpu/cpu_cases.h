@@ -21,9 +21,9 @@ struct CpuContext {
 };
 
 // The 13 convolutions, each by Winograd's algorithm and directly; the first only directly.
-CaseList cpu_layer_cases(const CpuContext& context, const Axes& axes);
+std::vector<Case> cpu_layer_cases(const CpuContext& context, const Axes& axes);
 // Every hand-written kernel, on all threads at once. Each thread has memory of its own.
-CaseList cpu_kernel_cases(const CpuContext& context, const Axes& axes);
+std::vector<Case> cpu_kernel_cases(const CpuContext& context, const Axes& axes);
 
 // A kernel at one size, on one thread.
 struct KernelWork {
@@ -31,7 +31,8 @@ struct KernelWork {
   AxisValues axes;                 // {"depth", "128"}
   double flop = 0.0, bytes = 0.0;  // of one execution; flop 0: not counted
   // Takes the memory and returns the execution, which owns it.
-  std::function<std::function<void()>()> prepare;
+  using Prepare = std::function<std::function<void()>()>;
+  Prepare prepare;
 };
 // `isa` must be supported. backbone_kernels() uses the sizes of the axes, head_kernels() the
 // batches.

@@ -11,18 +11,18 @@ namespace graft::bench {
 // backbone for each image size, batch and storage type, those of the head for each batch.
 // Cost::bytes is what the kernel's header states. `context` outlives what is prepared from the
 // list. Throws Error(usage) for axes that no GPU supports.
-CaseList kernel_cases(const DeviceContext& context, const Axes& axes);
+std::vector<Case> kernel_cases(const DeviceContext& context, const Axes& axes);
 
 // The 13 convolutions at each image size, batch and precision, by every engine that cuDNN has. Bias
 // and ReLU are part of the engine ("fused"), or of the kernel after it ("bias_relu", and at the end
 // of a block "bias_relu_max_pool"). One execution is the convolution and that kernel. The cost is
-// that of the layer (bench/cases/layer_cost.h), so that the shares of all engines compare.
+// that of the layer (layer_cost() in bench/cases/case_list.h), so that the shares of all engines compare.
 //
 // Builds cuDNN's execution plans, which takes a moment for each shape, and keeps them as text,
 // without GPU memory. `context` and `cudnn` outlive what is prepared from the list. Throws
 // Error(usage) for axes that no GPU supports, Error(device) for a precision that this one lacks.
-CaseList layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudnn,
-                     const Axes& axes);
+std::vector<Case> layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudnn,
+                              const Axes& axes);
 
 // A kernel at one shape.
 struct KernelWork {

@@ -102,26 +102,27 @@ std::vector<KernelWork> backbone_kernels(Precision storage, const cuda::Backbone
   return kernels;
 }
 
-ListedCase listed(const DeviceContext& context, Precision storage, KernelWork work) {
+Case listed(const DeviceContext& context, Precision storage, KernelWork work) {
   Case what = named_case(Suite::kernels, work.kernel, std::move(work.axes));
   what.cost = {0.0, work.bytes, storage};
   what.clock = Clock::device;
-  return {what, [&context, name = what.name, make = std::move(work.make)] {
-            return prepare_work(context, name, make);
-          }};
+  what.prepare = [&context, name = what.name, make = std::move(work.make)] {
+    return prepare_work(context, name, make);
+  };
+  return what;
 }
 
 }  // namespace
 
 AxisValues kernel_axes(Precision storage,
                        std::initializer_list<std::pair<const char*, std::size_t>> sizes) {
-  AxisValues axes = {{"precision", std::string(name_of(storage))}};
-  for (const auto& [name, value] : sizes) axes.emplace_back(name, std::to_string(value));
+  AxisValues axes = number_axes(sizes);
+  axes.insert(axes.begin(), {"precision", std::string(name_of(storage))});
   return axes;
 }
 
-CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> kernel_cases(const DeviceContext& context, const Axes& axes) {
+  std::vector<Case> list;
   const auto add = [&](Precision storage, std::vector<KernelWork> kernels) {
     for (KernelWork& work : kernels) list.push_back(listed(context, storage, std::move(work)));
   };
@@ -140,7 +141,7 @@ CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
       add(Precision::fp32, head_kernels(batch, vgg16_feature_shape(size).count()));
     }
   }
-  return list;
+  return without_repeats(list);
 }
 
 }  // namespace graft::bench

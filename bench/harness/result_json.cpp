@@ -95,14 +95,13 @@ Json config_json(const std::string& config) {
 Json summary_json(const std::vector<double>& samples) {
   if (samples.empty()) return {};
   const Summary summary = summarise(samples);
-  const double noise = noise_of(samples);
   return {{"minimum", summary.minimum},
           {"lower_quartile", summary.lower_quartile},
           {"median", summary.median},
           {"upper_quartile", summary.upper_quartile},
           {"maximum", summary.maximum},
           {"relative_deviation", summary.relative_deviation},
-          {"noise", std::isfinite(noise) ? Json(noise) : Json()}};
+          {"noise", std::isfinite(summary.noise) ? Json(summary.noise) : Json()}};
 }
 
 Json measurement_json(const Measurement& measurement) {

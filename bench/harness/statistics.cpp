@@ -13,12 +13,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-std::vector<double> ascending(std::span<const double> samples) {
-  std::vector<double> sorted(samples.begin(), samples.end());
-  std::sort(sorted.begin(), sorted.end());
-  return sorted;
-}
-
 double relative_deviation(std::span<const double> samples) {
   if (samples.size() < 2) return 0.0;
   const auto count = static_cast<double>(samples.size());
@@ -43,9 +37,12 @@ double quantile(std::span<const double> sorted, double share) {
 
 Summary summarise(std::span<const double> samples) {
   if (samples.empty()) throw Error(ErrorKind::usage, "There are no samples to summarise.");
-  const std::vector<double> sorted = ascending(samples);
-  return {sorted.front(),         quantile(sorted, 0.25), quantile(sorted, 0.5),
-          quantile(sorted, 0.75), sorted.back(),          relative_deviation(samples)};
+  std::vector<double> sorted(samples.begin(), samples.end());
+  std::sort(sorted.begin(), sorted.end());
+  const double median = quantile(sorted, 0.5);
+  const double noise = median > 0.0 ? standard_error_of_median(sorted) / median : infinity;
+  return {sorted.front(), quantile(sorted, 0.25),      median, quantile(sorted, 0.75),
+          sorted.back(),  relative_deviation(samples), noise};
 }
 
 double standard_error_of_median(std::span<const double> sorted) {
@@ -55,13 +52,6 @@ double standard_error_of_median(std::span<const double> sorted) {
   const long wanted = std::lround((count + 1.0) / 2.0 - z * std::sqrt(count / 4.0));
   const auto rank = static_cast<std::size_t>(std::max(wanted, 1L));
   return (sorted[sorted.size() - rank] - sorted[rank - 1]) / (2.0 * z);
-}
-
-double noise_of(std::span<const double> samples) {
-  if (samples.empty()) return infinity;
-  const std::vector<double> sorted = ascending(samples);
-  const double median = quantile(sorted, 0.5);
-  return median > 0.0 ? standard_error_of_median(sorted) / median : infinity;
 }
 
 }  // namespace graft::bench

@@ -9,6 +9,9 @@ namespace graft::bench {
 struct Summary {
   double minimum = 0.0, lower_quartile = 0.0, median = 0.0, upper_quartile = 0.0, maximum = 0.0;
   double relative_deviation = 0.0;  // sample standard deviation / mean
+  // Standard error of the median / median. Infinite where the median is not positive, and below
+  // least_samples_for_noise.
+  double noise = 0.0;
 };
 
 // The `share` (0 to 1) quantile with linear interpolation, as NumPy's default (method 7 of Hyndman
@@ -27,8 +30,5 @@ inline constexpr std::size_t least_samples_for_noise = 6;
 // It assumes no distribution. Times have a long tail, for which the normal distribution's
 // 1.2533·s/√n is far too large. Infinite below least_samples_for_noise. `sorted` is ascending.
 double standard_error_of_median(std::span<const double> sorted);
-
-// Standard error of the median / median. Infinite where the median is not positive. In any order.
-double noise_of(std::span<const double> samples);
 
 }  // namespace graft::bench

@@ -16,12 +16,6 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-double median_of(std::span<const double> samples) {
-  std::vector<double> sorted(samples.begin(), samples.end());
-  std::sort(sorted.begin(), sorted.end());
-  return quantile(sorted, 0.5);
-}
-
 }  // namespace
 
 void check_method(const Method& method) {
@@ -38,10 +32,6 @@ void check_method(const Method& method) {
                                               grouped(most_samples), method.least_samples));
 }
 
-StoppingCriterion::StoppingCriterion(const Method& method) : method_(method) {
-  check_method(method);
-}
-
 void StoppingCriterion::add(double seconds) {
   in_order_.push_back(seconds);
   sorted_.insert(std::upper_bound(sorted_.begin(), sorted_.end(), seconds), seconds);
@@ -55,7 +45,7 @@ double StoppingCriterion::drift() const {
   const std::size_t half = in_order_.size() / 2;
   if (half == 0) return infinity;
   const std::span<const double> samples = in_order_;
-  return std::abs(median_of(samples.last(half)) - median_of(samples.first(half))) /
+  return std::abs(summarise(samples.last(half)).median - summarise(samples.first(half)).median) /
          quantile(sorted_, 0.5);
 }
 

@@ -27,8 +27,8 @@ enum class Step { go_on, settled, time_cap };
 
 class StoppingCriterion {
  public:
-  // Throws as check_method().
-  explicit StoppingCriterion(const Method& method);
+  // `method` has passed check_method().
+  explicit StoppingCriterion(const Method& method) : method_(method) {}
 
   void add(double seconds);
   // The next step, `elapsed` seconds after sampling began. time_cap also at `most_samples`.

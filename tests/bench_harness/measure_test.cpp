@@ -27,7 +27,7 @@ class Measure : public ::testing::Test {
 };
 
 Measurement measured(FakeDevice& device, const Method& method = {}, std::stop_token stop = {}) {
-  return measure(device, some_case, method, stop, device.time);
+  return measure(device, device.own(some_case), method, stop, device.time);
 }
 
 TEST_F(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {

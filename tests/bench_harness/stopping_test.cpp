@@ -126,7 +126,7 @@ TEST(Stopping, AMethodThatCannotEndIsRefused) {
   const auto refusal = [](auto change) {
     Method method;
     change(method);
-    return error_of([&] { StoppingCriterion criterion(method); });
+    return error_of([&] { check_method(method); });
   };
   EXPECT_THAT(refusal([](Method& method) { method.noise = -0.1; }),
               HasSubstr("noise: expected 0 or more, such as 0.005, got -0.1"));
