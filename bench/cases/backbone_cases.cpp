@@ -13,25 +13,21 @@
 namespace graft::bench {
 namespace {
 
-// Random images and the buffer for their features.
-class Batch {
- public:
-  Batch(Backend& backend, const BackboneOptions& options, std::uint32_t seed)
-      : images_(backend.allocate_host(options.batch_size * options.image_size.height *
-                                      options.image_size.width * 3)),
-        features_(backend.allocate_host(
-            options.batch_size * vgg16_feature_shape(options.image_size).count() * sizeof(float))) {
-    std::mt19937 generator(seed);
-    for (std::uint8_t& byte : images_.as<std::uint8_t>())
-      byte = static_cast<std::uint8_t>(generator() >> 24U);
-  }
-  Backbone::Ticket submit_to(Backbone& backbone, std::size_t count) const {
-    return backbone.submit(images_.as<const std::uint8_t>(), count, features_.as<float>());
-  }
-
- private:
-  HostBuffer images_, features_;
+struct Batch {
+  HostBuffer images, features;
 };
+
+Batch random_batch(Backend& backend, const BackboneOptions& options, std::uint32_t seed) {
+  const std::size_t image_bytes =
+      std::size_t{3} * options.image_size.height * options.image_size.width;
+  const std::size_t features = vgg16_feature_shape(options.image_size).count();
+  Batch batch = {backend.allocate_host(options.batch_size * image_bytes),
+                 backend.allocate_host(options.batch_size * features * sizeof(float))};
+  std::mt19937 generator(seed);
+  for (std::uint8_t& byte : batch.images.as<std::uint8_t>())
+    byte = static_cast<std::uint8_t>(generator() >> 24U);
+  return batch;
+}
 
 class BackboneSubject final : public Subject {
  public:
@@ -42,7 +38,7 @@ class BackboneSubject final : public Subject {
     Backend& backend = threads != 0 ? *limited_ : context.backend;
     const std::size_t in_flight = std::max<std::size_t>(backend.batches_in_flight(), 1);
     for (std::size_t i = 0; i < in_flight; ++i)
-      batches_.emplace_back(backend, options, static_cast<std::uint32_t>(i + 1));
+      batches_.push_back(random_batch(backend, options, static_cast<std::uint32_t>(i + 1)));
     backbone_ = backend.make_backbone(context.weights(), options);
   }
   BackboneSubject(const BackboneSubject&) = delete;
@@ -71,7 +67,9 @@ class BackboneSubject final : public Subject {
 
  private:
   void submit() {
-    in_flight_.push_back(batches_[next_].submit_to(*backbone_, count_));
+    const auto& [images, features] = batches_[next_];
+    in_flight_.push_back(
+        backbone_->submit(images.as<const std::uint8_t>(), count_, features.as<float>()));
     next_ = (next_ + 1) % batches_.size();
   }
   void finish_oldest() {

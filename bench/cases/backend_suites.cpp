@@ -1,7 +1,5 @@
 #include "bench/cases/backend_suites.h"
 
-#include <algorithm>
-#include <iterator>
 #include <system_error>
 
 #include "bench/cases/random_network.h"
@@ -19,9 +17,7 @@ const Vgg16Weights& SuiteContext::weights() const {
 std::vector<Case> backend_cases(const SuiteContext& context, Suite suite, const Axes& axes) {
   if (suite == Suite::backbone) return backbone_cases(context, axes);
   if (suite == Suite::head) return without_repeats(head_cases(context, axes));
-  std::vector<Case> cases = pipeline_cases(context, axes);
-  std::ranges::move(image_cases(context, axes), std::back_inserter(cases));
-  return cases;
+  return pipeline_cases(context, axes);
 }
 
 }  // namespace graft::bench

@@ -55,7 +55,6 @@ std::vector<Case> backend_cases(const SuiteContext& context, Suite suite, const 
 std::vector<Case> backbone_cases(const SuiteContext& context, const Axes& axes);
 std::vector<Case> head_cases(const SuiteContext& context, const Axes& axes);
 std::vector<Case> pipeline_cases(const SuiteContext& context, const Axes& axes);
-std::vector<Case> image_cases(const SuiteContext& context, const Axes& axes);
 
 // The config's backbone at each point of the axes, and the axis values of such a point.
 std::vector<BackboneOptions> options_at(const Config& config, const Axes& axes);

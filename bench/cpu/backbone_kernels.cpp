@@ -3,7 +3,6 @@
 #include <array>
 
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/filled.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/preprocess.h"
 

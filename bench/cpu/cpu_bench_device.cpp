@@ -5,7 +5,6 @@
 #include <fstream>
 #include <string>
 
-#include "bench/cpu/cache_flush.h"
 #include "bench/cpu/conditions.h"
 #include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/peaks.h"

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/filled.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/kernels.h"
 

@@ -6,7 +6,6 @@
 
 #include "bench/cases/timed.h"
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/filled.h"
 #include "engine/base/memory.h"
 #include "engine/vgg16/vgg16.h"
 #include "kernels/cpu/gemm_convolution.h"

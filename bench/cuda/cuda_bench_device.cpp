@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "bench/cuda/ceilings.h"
 #include "bench/cuda/cuda_cases.h"
 
 namespace graft::bench {

@@ -1,9 +1,15 @@
 #pragma once
-// The cases of the GPU's own suites, kernels and layers. All are timed by CUDA events.
+// The cases of the GPU's own suites, kernels and layers, timed by CUDA events. Its ceilings.
+
+#include <span>
+#include <stop_token>
+#include <string_view>
+#include <vector>
 
 #include "bench/cases/case_list.h"
 #include "bench/cuda/device_work.h"
 #include "engine/backend/cuda/cudnn/convolution.h"
+#include "kernels/cuda/moved_bytes.h"
 
 namespace graft::bench {
 
@@ -24,17 +30,19 @@ std::vector<Case> kernel_cases(const DeviceContext& context, const Axes& axes);
 std::vector<Case> layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudnn,
                               const Axes& axes);
 
+// The ceilings of the GPU: the best of many short runs of the kernels in peaks.h, with checked
+// outputs. fp32 is always measured. Without a timer each kernel runs once, and is checked. Throws
+// Error(device) for wrong outputs, and Error(interrupted). Call it inside Device::run.
+Ceilings measure_ceilings(const DeviceContext& context, std::span<const Precision> precisions,
+                          const std::stop_token& stop);
+
 // A kernel at one shape.
 struct KernelWork {
   std::string_view kernel;  // "bias_relu"
-  AxisValues axes;          // {"pixels", "1440000"}
-  double bytes = 0.0;       // moved by one execution
+  AxisValues axes;          // {"pixels", "1440000"}, without the precision
+  cuda::MovedBytes bytes;   // by one execution
   MakeWork make;
 };
 std::vector<KernelWork> head_kernels(std::size_t rows, std::size_t features);
-
-// {"precision", "fp32"}, then the sizes.
-AxisValues kernel_axes(Precision storage,
-                       std::initializer_list<std::pair<const char*, std::size_t>> sizes);
 
 }  // namespace graft::bench

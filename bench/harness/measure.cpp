@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "bench/harness/statistics.h"
-#include "bench/harness/stopping.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 

@@ -40,7 +40,7 @@ struct About {
 };
 
 // Errors of the case end it as failed, with their sentence. A stop ends it as interrupted, and its
-// samples are kept. `method` has passed check_method() (stopping.h).
+// samples are kept. `method` has passed check_method() (statistics.h).
 Measurement measure(BenchDevice& device, const Case& which, const Method& method,
                     std::stop_token stop, TimeSource& time);
 

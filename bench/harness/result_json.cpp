@@ -37,9 +37,7 @@ Json optional(const std::optional<Value>& value) {
 
 template <typename Value>
 Json object(const std::vector<std::pair<std::string, Value>>& values) {
-  Json json = Json::object();
-  for (const auto& [key, value] : values) json[key] = value;
-  return json;
+  return Json::object_t(values.begin(), values.end());
 }
 
 Json device_json(const DeviceIdentity& device) {

@@ -1,11 +1,10 @@
-#include "bench/harness/stopping.h"
+#include "bench/harness/statistics.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "bench/harness/statistics.h"
 #include "engine/base/error.h"
 #include "made_results.h"
 #include "tests/support/support.h"
