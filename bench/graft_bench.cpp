@@ -90,31 +90,6 @@ std::vector<Case> chosen_cases(BenchDevice& device, const Options& options) {
   return chosen;
 }
 
-// Keeps the JSON file up to date during the run.
-class ResultFile {
- public:
-  explicit ResultFile(std::filesystem::path path) : path_(std::move(path)) {}
-
-  void write(const Result& result) {
-    if (path_.empty()) return;
-    const auto start = Clock::now();
-    write_file_whole(path_, result_json(result));
-    const auto end = Clock::now();
-    due_ = end + pause_factor * (end - start);
-  }
-  // Writes at most a twentieth of the time: each write is of the complete result so far.
-  void write_when_due(const Result& result) {
-    if (Clock::now() >= due_) write(result);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static constexpr int pause_factor = 20;
-
-  const std::filesystem::path path_;
-  Clock::time_point due_;
-};
-
 // Throws Error(interrupted) or, where a case failed, Error(device).
 void check_complete(const Result& result, std::size_t wanted, const Options& options) {
   const auto count = [&](Ended how) {
@@ -148,26 +123,34 @@ void note_generated_inputs(const Config& config, const std::string& suite, Obser
 
 Result measure_cases(BenchDevice& device, const std::vector<Case>& cases, const Options& options,
                      const Config& config, Observer& observer, const std::stop_token& stop) {
-  ResultFile file(options.json_file);
-  const About about{program::build_identity(), effective_config(config), ""};
+  using SteadyClock = std::chrono::steady_clock;
+  SteadyClock::time_point due;
+  const auto save = [&](const Result& result) {
+    if (options.json_file.empty()) return;
+    const auto start = SteadyClock::now();
+    write_file_whole(options.json_file, result_json(result));
+    const auto end = SteadyClock::now();
+    // At most a twentieth of the time: each write is of the complete result so far.
+    due = end + 20 * (end - start);
+  };
+  const About about{program::build_identity(), effective_config(config)};
   observer.note(fmt::format("device: {}", device.identity().name));
   const Stage stage(observer, "bench", cases.size(), "cases");
   // The first call is before the first case: a file that cannot be written is an error at once.
   const auto after_each = [&](const Result& so_far) {
-    file.write_when_due(so_far);
+    if (SteadyClock::now() >= due) save(so_far);
     observer.advance(so_far.measurements.size());
   };
-  SteadyTime time;
+  TimeSource time;
   Result result = run(device, cases, options.method, after_each, stop, about, time);
-  file.write(result);
+  save(result);
   return result;
 }
 
 void run_bench(const Options& options) {
   if (!options.help.empty()) return program::write_result(options.help);
   BenchSetup setup;
-  setup.config =
-      load_settings(options.config, options.overrides, process_environment());
+  setup.config = load_settings(options.config, options.overrides, process_environment());
   refuse_config_as_target(options.config, "--json", options.json_file);
   program::Signals signals(program::FirstSignal::ends);
   program::TerminalObserver observer(stderr, program::TerminalStyle::of(stderr, options.quiet));

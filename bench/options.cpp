@@ -5,11 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <regex>
 #include <string_view>
 
-#include "bench/harness/stopping.h"
+#include "bench/harness/statistics.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -39,11 +38,6 @@ bench/plot.py read it.
 Exit codes: 0 success, 2 wrong arguments or config, 3 data, 4 weights, 5 the device, or a case
 failed, 6 a file, 130 interrupted (results so far are saved).)";
 
-const std::map<std::string, Precision> precisions = {{"fp32", Precision::fp32},
-                                                     {"tf32", Precision::tf32},
-                                                     {"fp16", Precision::fp16},
-                                                     {"bf16", Precision::bf16}};
-
 // "150", or "480x640": height first.
 ImageSize parse_size(const std::string& text) {
   ImageSize size;
@@ -60,143 +54,122 @@ ImageSize parse_size(const std::string& text) {
   return size;
 }
 
-class Parser {
- public:
-  Parser() : app_("Measures the kernels and the network of graft on this machine.") {
-    app_.name("graft-bench");
-    app_.footer(footer);
-    app_.set_help_flag("-h,--help", "Print this help");
-    app_.option_defaults()->take_last();  // of repeated options
-    app_.add_option("SUITE", options_.suite, "kernels, layers, backbone, head, pipeline or all")
-        ->required()
-        ->option_text(" ")
-        ->check(CLI::IsMember({"kernels", "layers", "backbone", "head", "pipeline", "all"}));
-    app_.add_option("CONFIG", options_.config, "Config file, or the output folder of a run")
-        ->option_text(" ");
-    add_overrides();
-    add_axes();
-    app_.add_option("--filter", options_.filter, "Only cases whose name contains it")
-        ->option_text("REGEX");
-    add_method();
-    app_.add_flag("--list", options_.list, "Print the cases and measure nothing");
-    app_.add_option("--json", options_.json_file, "Save the result, with every sample")
-        ->option_text("FILE");
-    app_.add_flag("-q,--quiet", options_.quiet, "No progress and no notes");
-  }
+[[noreturn]] void refuse(std::string sentence) {
+  std::replace(sentence.begin(), sentence.end(), '\n', ' ');  // CLI11's can have several lines
+  throw Error(ErrorKind::usage,
+              fmt::format("{} (see `graft-bench --help`)", printable(sentence, 400)));
+}
 
-  Options parse(int argument_count, char** arguments) {
-    try {
-      app_.parse(argument_count, arguments);
-      check_method(options_.method);
-      check_filter();
-    } catch (const CLI::CallForHelp&) {
-      options_.help = app_.help();
-    } catch (const CLI::ParseError& error) {
-      refuse(error.what());
-    } catch (const std::regex_error& error) {
-      refuse(fmt::format("--filter: this is no regular expression ({})", error.what()));
-    }
-    return options_;
-  }
+// std::regex is recursive: the limit protects the stack.
+void check_filter(const std::string& filter) try {
+  constexpr std::size_t longest = 500;
+  if (filter.size() > longest) refuse(fmt::format("--filter: expected at most {} bytes", longest));
+  const std::regex compiled(filter);
+} catch (const std::regex_error& error) {
+  refuse(fmt::format("--filter: this is no regular expression ({})", error.what()));
+}
 
- private:
-  [[noreturn]] static void refuse(std::string sentence) {
-    std::replace(sentence.begin(), sentence.end(), '\n', ' ');  // CLI11's can have several lines
-    throw Error(ErrorKind::usage,
-                fmt::format("{} (see `graft-bench --help`)", printable(sentence, 400)));
+void add_overrides(CLI::App& app, std::vector<Setting>& overrides) {
+  for (const auto& [name, summary] : {std::pair{"device", "cpu, cuda, cuda:N or auto"},
+                                      std::pair{"threads", "Threads of the CPU; 0: all"}}) {
+    const std::string key = name, option = "--" + key;
+    app.add_option_function<std::string>(
+           option,
+           [&overrides, key, option](const std::string& value) {
+             overrides.push_back({option, key, value});
+           },
+           summary)
+        ->option_text("VALUE");
   }
+  app.add_option_function<std::vector<std::string>>(
+         "--set",
+         [&overrides](const std::vector<std::string>& settings) {
+           for (const std::string& one : settings) overrides.push_back(parse_setting(one));
+         },
+         "Override a key of the config; may be repeated")
+      ->option_text("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+}
 
-  // std::regex is recursive: the limit protects the stack.
-  void check_filter() const {
-    constexpr std::size_t longest = 500;
-    if (options_.filter.size() > longest)
-      refuse(fmt::format("--filter: expected at most {} bytes", longest));
-    const std::regex compiled(options_.filter);
-  }
+void add_axes(CLI::App& app, Axes& axes) {
+  const auto list = [](CLI::Option* option) {
+    return option->option_text("LIST")->delimiter(',')->allow_extra_args(false);
+  };
+  using Texts = std::vector<std::string>;
+  list(app.add_option("--batch", axes.batches, "Batch sizes: 1,8,32,128"))
+      ->check(CLI::Range(1, 1024));
+  list(app.add_option_function<Texts>(
+      "--size",
+      [&axes](const Texts& texts) {
+        axes.sizes.clear();
+        for (const std::string& text : texts) axes.sizes.push_back(parse_size(text));
+      },
+      "Image sizes: 150,224 or 480x640 (height first)"));
+  list(app.add_option_function<Texts>(
+           "--precision",
+           [&axes](const Texts& names) {
+             axes.precisions.clear();
+             for (const std::string& name : names)
+               axes.precisions.push_back(enum_named<Precision>(name).value());
+           },
+           "Arithmetic of the backbone: fp32,fp16"))
+      ->check(CLI::IsMember({"fp32", "tf32", "fp16", "bf16"}));
+}
 
-  void add_overrides() {
-    for (const auto& [name, summary] : {std::pair{"device", "cpu, cuda, cuda:N or auto"},
-                                        std::pair{"threads", "Threads of the CPU; 0: all"}}) {
-      const std::string key = name, option = "--" + key;
-      app_.add_option_function<std::string>(
-              option,
-              [this, key, option](const std::string& value) {
-                options_.overrides.push_back({option, key, value});
-              },
-              summary)
-          ->option_text("VALUE");
-    }
-    app_.add_option_function<std::vector<std::string>>(
-            "--set",
-            [this](const std::vector<std::string>& settings) {
-              for (const std::string& one : settings)
-                options_.overrides.push_back(parse_setting(one));
-            },
-            "Override a key of the config; may be repeated")
-        ->option_text("KEY=VALUE")
-        ->take_all()
-        ->allow_extra_args(false);
-  }
-
-  void add_axes() {
-    app_.add_option("--batch", options_.axes.batches, "Batch sizes: 1,8,32,128")
-        ->option_text("LIST")
-        ->delimiter(',')
-        ->allow_extra_args(false)
-        ->check(CLI::Range(1, 1024));
-    app_.add_option_function<std::vector<std::string>>(
-            "--size",
-            [this](const std::vector<std::string>& texts) {
-              options_.axes.sizes.clear();
-              for (const std::string& text : texts) options_.axes.sizes.push_back(parse_size(text));
-            },
-            "Image sizes: 150,224 or 480x640 (height first)")
-        ->option_text("LIST")
-        ->delimiter(',')
-        ->allow_extra_args(false);
-    app_.add_option_function<std::vector<std::string>>(
-            "--precision",
-            [this](const std::vector<std::string>& names) {
-              options_.axes.precisions.clear();
-              for (const std::string& name : names)
-                options_.axes.precisions.push_back(precisions.at(name));
-            },
-            "Arithmetic of the backbone: fp32,fp16")
-        ->option_text("LIST")
-        ->delimiter(',')
-        ->allow_extra_args(false)
-        ->check(CLI::IsMember({"fp32", "tf32", "fp16", "bf16"}));
-    app_.add_option("--isa", options_.isa, "Instructions of a CPU: best, portable, avx2, avx512")
-        ->option_text("NAME")
-        ->check(CLI::IsMember({"best", "portable", "avx2", "avx512"}));
-  }
-
-  void add_method() {
-    Method& method = options_.method;
-    app_.add_flag_callback(
-        "--hot", [&method] { method.cache = CacheState::hot; },
-        "Do not flush the caches between samples");
-    app_.add_option("--noise", method.noise, "Stop at this noise: 0.005")->option_text("SHARE");
-    app_.add_option("--samples", method.least_samples, "Least samples of a case: 20")
-        ->option_text("N");
-    app_.add_option_function<double>(
-            "--seconds",
-            [&method](double seconds) {
-              method.seconds = seconds;
-              method.warm_up_seconds = std::min(method.warm_up_seconds, std::max(seconds, 0.0));
-            },
-            "Time limit of a case: 5")
-        ->option_text("S");
-  }
-
-  Options options_;
-  CLI::App app_;
-};
+void add_method(CLI::App& app, Method& method) {
+  app.add_flag_callback(
+      "--hot", [&method] { method.cache = CacheState::hot; },
+      "Do not flush the caches between samples");
+  app.add_option("--noise", method.noise, "Stop at this noise: 0.005")->option_text("SHARE");
+  app.add_option("--samples", method.least_samples, "Least samples of a case: 20")
+      ->option_text("N");
+  app.add_option_function<double>(
+         "--seconds",
+         [&method](double seconds) {
+           method.seconds = seconds;
+           method.warm_up_seconds = std::min(method.warm_up_seconds, std::max(seconds, 0.0));
+         },
+         "Time limit of a case: 5")
+      ->option_text("S");
+}
 
 }  // namespace
 
 Options parse_options(int argument_count, char** arguments) {
-  return Parser().parse(argument_count, arguments);
+  Options options;
+  CLI::App app("Measures the kernels and the network of graft on this machine.", "graft-bench");
+  app.footer(footer);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.option_defaults()->take_last();  // of repeated options
+  app.add_option("SUITE", options.suite, "kernels, layers, backbone, head, pipeline or all")
+      ->required()
+      ->option_text(" ")
+      ->check(CLI::IsMember({"kernels", "layers", "backbone", "head", "pipeline", "all"}));
+  app.add_option("CONFIG", options.config, "Config file, or the output folder of a run")
+      ->option_text(" ");
+  add_overrides(app, options.overrides);
+  add_axes(app, options.axes);
+  app.add_option("--isa", options.isa, "Instructions of a CPU: best, portable, avx2, avx512")
+      ->option_text("NAME")
+      ->check(CLI::IsMember({"best", "portable", "avx2", "avx512"}));
+  app.add_option("--filter", options.filter, "Only cases whose name contains it")
+      ->option_text("REGEX");
+  add_method(app, options.method);
+  app.add_flag("--list", options.list, "Print the cases and measure nothing");
+  app.add_option("--json", options.json_file, "Save the result, with every sample")
+      ->option_text("FILE");
+  app.add_flag("-q,--quiet", options.quiet, "No progress and no notes");
+  try {
+    app.parse(argument_count, arguments);
+  } catch (const CLI::CallForHelp&) {
+    options.help = app.help();
+  } catch (const CLI::ParseError& error) {
+    refuse(error.what());
+  }
+  check_method(options.method);
+  check_filter(options.filter);
+  return options;
 }
 
 }  // namespace graft::bench

@@ -11,8 +11,8 @@
 namespace graft::bench {
 
 struct Options {
-  std::string suite;                        // "kernels", or "all"
-  std::string config;                       // a config file or a run's folder; empty: none
+  std::string suite;               // "kernels", or "all"
+  std::string config;              // a config file or a run's folder; empty: none
   std::vector<Setting> overrides;  // --device, --threads, --set
   Axes axes;
   std::string filter;  // a regular expression to find in a case's name; empty: all cases

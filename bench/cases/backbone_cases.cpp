@@ -13,25 +13,21 @@
 namespace graft::bench {
 namespace {
 
-// Random images and the buffer for their features.
-class Batch {
- public:
-  Batch(Backend& backend, const BackboneOptions& options, std::uint32_t seed)
-      : images_(backend.allocate_host(options.batch_size * options.image_size.height *
-                                      options.image_size.width * 3)),
-        features_(backend.allocate_host(
-            options.batch_size * vgg16_feature_shape(options.image_size).count() * sizeof(float))) {
-    std::mt19937 generator(seed);
-    for (std::uint8_t& byte : images_.as<std::uint8_t>())
-      byte = static_cast<std::uint8_t>(generator() >> 24U);
-  }
-  Backbone::Ticket submit_to(Backbone& backbone, std::size_t count) const {
-    return backbone.submit(images_.as<const std::uint8_t>(), count, features_.as<float>());
-  }
-
- private:
-  HostBuffer images_, features_;
+struct Batch {
+  HostBuffer images, features;
 };
+
+Batch random_batch(Backend& backend, const BackboneOptions& options, std::uint32_t seed) {
+  const std::size_t image_bytes =
+      std::size_t{3} * options.image_size.height * options.image_size.width;
+  const std::size_t features = vgg16_feature_shape(options.image_size).count();
+  Batch batch = {backend.allocate_host(options.batch_size * image_bytes),
+                 backend.allocate_host(options.batch_size * features * sizeof(float))};
+  std::mt19937 generator(seed);
+  for (std::uint8_t& byte : batch.images.as<std::uint8_t>())
+    byte = static_cast<std::uint8_t>(generator() >> 24U);
+  return batch;
+}
 
 class BackboneSubject final : public Subject {
  public:
@@ -42,7 +38,7 @@ class BackboneSubject final : public Subject {
     Backend& backend = threads != 0 ? *limited_ : context.backend;
     const std::size_t in_flight = std::max<std::size_t>(backend.batches_in_flight(), 1);
     for (std::size_t i = 0; i < in_flight; ++i)
-      batches_.emplace_back(backend, options, static_cast<std::uint32_t>(i + 1));
+      batches_.push_back(random_batch(backend, options, static_cast<std::uint32_t>(i + 1)));
     backbone_ = backend.make_backbone(context.weights(), options);
   }
   BackboneSubject(const BackboneSubject&) = delete;
@@ -71,7 +67,9 @@ class BackboneSubject final : public Subject {
 
  private:
   void submit() {
-    in_flight_.push_back(batches_[next_].submit_to(*backbone_, count_));
+    const auto& [images, features] = batches_[next_];
+    in_flight_.push_back(
+        backbone_->submit(images.as<const std::uint8_t>(), count_, features.as<float>()));
     next_ = (next_ + 1) % batches_.size();
   }
   void finish_oldest() {
@@ -92,25 +90,24 @@ class BackboneSubject final : public Subject {
   std::size_t next_ = 0;
 };
 
-ListedCase backbone_case(const SuiteContext& context, const BackboneOptions& options,
-                         std::size_t threads = 0) {
+Case backbone_case(const SuiteContext& context, const BackboneOptions& options,
+                   std::size_t threads = 0) {
   const double batch = static_cast<double>(options.batch_size);
   const ImageSize size = options.image_size;
   AxisValues axes = axes_of(options);
   if (threads != 0) axes.emplace_back("threads", fmt::format("{}", threads));
-  ListedCase listed;
-  listed.what = named_case(Suite::backbone, "vgg16", std::move(axes));
+  Case what = named_case(Suite::backbone, "vgg16", std::move(axes));
   const auto features = static_cast<double>(vgg16_feature_shape(size).count());
   const auto weights = static_cast<double>(vgg16_parameters * storage_bytes(options.precision));
-  listed.what.cost = {batch * vgg16_flop(size),
-                      batch * (3.0 * size.height * size.width + 4.0 * features) + weights,
-                      options.precision};
-  listed.what.items = batch;
-  listed.what.item = "images";
-  listed.prepare = [&context, options, threads] {
+  what.cost = {batch * vgg16_flop(size),
+               batch * (3.0 * size.height * size.width + 4.0 * features) + weights,
+               options.precision};
+  what.items = batch;
+  what.item = "images";
+  what.prepare = [&context, options, threads] {
     return std::make_unique<BackboneSubject>(context, options, threads);
   };
-  return listed;
+  return what;
 }
 
 }  // namespace
@@ -137,8 +134,8 @@ AxisValues axes_of(const BackboneOptions& options) {
 }
 
 // The last point of the axes is repeated with 1, 2, 4 … threads.
-CaseList backbone_cases(const SuiteContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> backbone_cases(const SuiteContext& context, const Axes& axes) {
+  std::vector<Case> list;
   const std::vector<BackboneOptions> points = options_at(context.setup.config, axes);
   for (const BackboneOptions& options : points) list.push_back(backbone_case(context, options));
   if (!context.with_threads || points.empty()) return list;

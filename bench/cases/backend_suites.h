@@ -37,47 +37,27 @@ struct BenchSetup {
   std::stop_token stop;  // ends a sample of many batches early, with Error(interrupted)
 };
 
-// The device as the suites use it. It outlives their subjects.
+// A device as the suites use it. It outlives the subjects of its cases.
 struct SuiteContext {
   Backend& backend;
-  const BenchSetup& setup;
-  std::function<void()> flush;  // empties the device's caches, and waits for that
+  const BenchSetup setup;
+  const std::function<void()> flush;  // empties the device's caches, and waits for that
   // The same device with so many threads; empty: it cannot be limited.
-  std::function<std::unique_ptr<Backend>(std::size_t threads)> with_threads;
+  const std::function<std::unique_ptr<Backend>(std::size_t threads)> with_threads = {};
+  mutable std::optional<Vgg16Weights> loaded_weights = {};
+
   // The config's weights, or random ones; read or made at the first call.
-  std::function<const Vgg16Weights&()> weights = {};
+  const Vgg16Weights& weights() const;
 };
 
-CaseList backbone_cases(const SuiteContext& context, const Axes& axes);
-CaseList head_cases(const SuiteContext& context, const Axes& axes);
-CaseList pipeline_cases(const SuiteContext& context, const Axes& axes);
-CaseList image_cases(const SuiteContext& context, const Axes& axes);
+// The cases of backbone, head or pipeline.
+std::vector<Case> backend_cases(const SuiteContext& context, Suite suite, const Axes& axes);
+std::vector<Case> backbone_cases(const SuiteContext& context, const Axes& axes);
+std::vector<Case> head_cases(const SuiteContext& context, const Axes& axes);
+std::vector<Case> pipeline_cases(const SuiteContext& context, const Axes& axes);
 
 // The config's backbone at each point of the axes, and the axis values of such a point.
 std::vector<BackboneOptions> options_at(const Config& config, const Axes& axes);
 AxisValues axes_of(const BackboneOptions& options);
-
-class BackendSuites {
- public:
-  // The arguments are as in SuiteContext; `backend` is borrowed.
-  BackendSuites(Backend& backend, BenchSetup setup, std::function<void()> flush,
-                std::function<std::unique_ptr<Backend>(std::size_t)> with_threads = {});
-  ~BackendSuites() = default;
-  BackendSuites(const BackendSuites&) = delete;
-  BackendSuites& operator=(const BackendSuites&) = delete;
-
-  // Empty for the suites kernels and layers.
-  std::vector<Case> cases(Suite suite, const Axes& axes);
-  // Of a case from cases(). The Subject must not outlive this object.
-  std::unique_ptr<Subject> prepare(const Case& which) const { return listed_.prepare(which.name); }
-
- private:
-  const Vgg16Weights& weights();
-
-  const BenchSetup setup_;
-  std::optional<Vgg16Weights> weights_;
-  const SuiteContext context_;
-  ListedCases listed_;
-};
 
 }  // namespace graft::bench

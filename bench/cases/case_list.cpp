@@ -4,13 +4,17 @@
 
 #include <set>
 
-#include "engine/base/error.h"
-
 namespace graft::bench {
 
 std::string size_text(ImageSize size) {
   return size.height == size.width ? fmt::format("{}", size.height)
                                    : fmt::format("{}x{}", size.height, size.width);
+}
+
+AxisValues number_axes(std::initializer_list<std::pair<const char*, std::size_t>> values) {
+  AxisValues axes;
+  for (const auto& [name, value] : values) axes.emplace_back(name, fmt::format("{}", value));
+  return axes;
 }
 
 Case named_case(Suite suite, std::string_view work, AxisValues axes) {
@@ -24,23 +28,22 @@ Case named_case(Suite suite, std::string_view work, AxisValues axes) {
   return what;
 }
 
-std::vector<Case> ListedCases::add(CaseList list) {
-  std::vector<Case> cases;
-  cases.reserve(list.size());
+std::vector<Case> without_repeats(const std::vector<Case>& cases) {
+  std::vector<Case> unique;
   std::set<std::string> names;
-  for (ListedCase& listed : list) {
-    if (!names.insert(listed.what.name).second) continue;
-    prepare_[listed.what.name] = std::move(listed.prepare);
-    cases.push_back(std::move(listed.what));
-  }
-  return cases;
+  for (const Case& one : cases)
+    if (names.insert(one.name).second) unique.push_back(one);
+  return unique;
 }
 
-std::unique_ptr<Subject> ListedCases::prepare(const std::string& name) const {
-  const auto listed = prepare_.find(name);
-  if (listed == prepare_.end())
-    throw Error(ErrorKind::usage, fmt::format("{}: no such case", name));
-  return listed->second();
+Cost layer_cost(const LayerShape& shape, std::size_t images, Precision precision) {
+  const std::size_t input = shape.height * shape.width * shape.inputs;
+  const std::size_t output = shape.output_height() * shape.output_width() * shape.outputs;
+  const auto count = static_cast<double>(images);
+  const double values = count * static_cast<double>(input + output) +
+                        static_cast<double>(shape.weights() + shape.outputs);
+  return {count * convolution_flop(shape), static_cast<double>(storage_bytes(precision)) * values,
+          precision};
 }
 
 }  // namespace graft::bench

@@ -101,30 +101,29 @@ Cost cost_of(const HeadOptions& options, HeadWork work) {
           Precision::fp32};
 }
 
-ListedCase head_case(const SuiteContext& context, const HeadOptions& options, HeadWork work,
-                     std::string_view name) {
+Case head_case(const SuiteContext& context, const HeadOptions& options, HeadWork work,
+               std::string_view name) {
   const bool trains = work == HeadWork::train_step;
   const std::string hidden = fmt::format("{}", fmt::join(options.hidden, "-"));
-  ListedCase listed;
-  listed.what = named_case(
+  Case what = named_case(
       Suite::head, name,
       {{"inputs", fmt::format("{}", options.inputs)},
        {"hidden", hidden.empty() ? "none" : hidden},
        {trains ? "batch" : "rows", fmt::format("{}", trains ? options.batch_size : rows)}});
-  listed.what.cost = cost_of(options, work);
-  listed.what.items = trains ? 1.0 : static_cast<double>(rows);
-  listed.what.item = trains ? "steps" : "rows";
-  listed.prepare = [&context, options, work] {
+  what.cost = cost_of(options, work);
+  what.items = trains ? 1.0 : static_cast<double>(rows);
+  what.item = trains ? "steps" : "rows";
+  what.prepare = [&context, options, work] {
     return std::make_unique<HeadSubject>(context, options, work);
   };
-  return listed;
+  return what;
 }
 
 }  // namespace
 
-CaseList head_cases(const SuiteContext& context, const Axes& axes) {
+std::vector<Case> head_cases(const SuiteContext& context, const Axes& axes) {
   const Config& config = context.setup.config;
-  CaseList list;
+  std::vector<Case> list;
   for (const ImageSize size : axes.sizes) {
     for (const std::size_t batch : axes.batches)
       list.push_back(head_case(context, head_options_at(config, size, batch), HeadWork::train_step,

@@ -11,7 +11,11 @@
 #include "engine/features/features.h"
 
 namespace graft::bench {
+namespace {
 
+// The size of photos of a pet data set (500×374): soft shapes and a little noise from the seed. As
+// JPEG, they have such photos' sampling (4:2:0) and about their bits a pixel, which determine the
+// decoding time.
 Image generated_image(std::uint32_t seed) {
   constexpr std::uint32_t width = 500, height = 374;
   std::mt19937 generator(seed);
@@ -37,10 +41,6 @@ Image generated_image(std::uint32_t seed) {
   return image;
 }
 
-std::vector<std::byte> generated_photo(std::uint32_t seed) {
-  return jpeg_file(generated_image(seed), {});
-}
-
 std::filesystem::path photos_folder(const BenchSetup& setup) {
   constexpr std::uint32_t count = 32;
   if (!setup.config.data.train.empty()) return setup.config.data.train;
@@ -49,7 +49,7 @@ std::filesystem::path photos_folder(const BenchSetup& setup) {
   const std::filesystem::path unfinished = setup.scratch() / "photos.partial";
   make_folder(unfinished);
   for (std::uint32_t i = 0; i < count; ++i) {
-    const std::vector<std::byte> photo = generated_photo(i + 1);
+    const std::vector<std::byte> photo = jpeg_file(generated_image(i + 1), {});
     write_file_whole(unfinished / fmt::format("photo.{}.jpg", i),
                      {reinterpret_cast<const char*>(photo.data()), photo.size()});
   }
@@ -57,14 +57,18 @@ std::filesystem::path photos_folder(const BenchSetup& setup) {
   return folder;
 }
 
-std::vector<std::string> photo_files(const std::filesystem::path& folder) {
-  std::vector<std::string> files = list_images(folder);
-  if (files.empty())
+}  // namespace
+
+Photos photos_of(const BenchSetup& setup) {
+  Photos photos;
+  photos.folder = photos_folder(setup);
+  photos.files = list_images(photos.folder);
+  if (photos.files.empty())
     throw Error(ErrorKind::data,
                 fmt::format("there is no image in {}; set data.train to a folder of photos, or "
                             "omit it to use generated ones",
-                            folder.string()));
-  return files;
+                            photos.folder.string()));
+  return photos;
 }
 
 }  // namespace graft::bench

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
-#include <thread>
 
 #include "bench/cases/backend_suites.h"
 #include "bench/cases/photos.h"
@@ -25,9 +25,9 @@ constexpr std::size_t least_photos = 64;
 // `count` photos as one class, repeated where the folder has fewer.
 Dataset dataset_of(const BenchSetup& setup, std::size_t count) {
   Dataset dataset;
-  dataset.root = photos_folder(setup);
+  const auto [folder, files] = photos_of(setup);
+  dataset.root = folder;
   dataset.classes = {"photos"};
-  const std::vector<std::string> files = photo_files(dataset.root);
   const std::size_t different = std::min(count, files.size());
   std::vector<Digest> contents;
   for (std::size_t i = 0; i < different; ++i)
@@ -58,27 +58,22 @@ class PipelineSubject final : public Subject {
 
   double sample(CacheState cache, std::size_t times) override {
     double seconds = 0.0;
-    stage_times_.clear();
+    StageTimes stage_times;
     for (std::size_t i = 0; i < times; ++i) {
       remove_features();  // otherwise the rows would be reused
       if (cache == CacheState::cold) context_.flush();
-      seconds += seconds_of([&] { extract(); });
+      seconds += seconds_of([&] { extract(stage_times); });
     }
-    last_seconds_ = seconds;
+    stages_ = stage_times.shares_of(seconds);
     return seconds;
   }
 
-  StageShares stages() const override {
-    if (last_seconds_ <= 0.0) return {};
-    StageShares shares = stage_times_.seconds();
-    for (auto& [name, share] : shares) share /= last_seconds_;
-    return shares;
-  }
+  StageShares stages() const override { return stages_; }
 
  private:
-  void extract() {
+  void extract(StageTimes& stage_times) {
     SilentObserver observer;
-    extract_features(request_, {context_.backend, observer, &stage_times_, context_.setup.stop},
+    extract_features(request_, {context_.backend, observer, &stage_times, context_.setup.stop},
                      [this]() -> Backbone& { return *backbone_; });
   }
   void remove_features() const {
@@ -90,30 +85,83 @@ class PipelineSubject final : public Subject {
   const Dataset dataset_;
   std::unique_ptr<Backbone> backbone_;
   ExtractionRequest request_;
-  StageTimes stage_times_;
-  double last_seconds_ = 0.0;
+  StageShares stages_;
 };
 
-ListedCase pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
+Case pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
   const std::size_t photos = std::max(least_photos, batches_in_sample * options.batch_size);
-  ListedCase listed;
-  listed.what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
-  listed.what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
-  listed.what.cost.arithmetic = options.precision;
-  listed.what.items = static_cast<double>(photos);
-  listed.what.item = "photos";
-  listed.prepare = [&context, options, photos] {
+  Case what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
+  what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
+  what.cost.arithmetic = options.precision;
+  what.items = static_cast<double>(photos);
+  what.item = "photos";
+  what.prepare = [&context, options, photos] {
     return std::make_unique<PipelineSubject>(context, options, photos);
   };
-  return listed;
+  return what;
+}
+
+// Of a decoding or resizing case, on one thread: photos/s × threads is the most that the first stages
+// of the pipeline can deliver.
+constexpr std::size_t photos_of_image_case = 8;
+using Files = std::vector<std::vector<std::byte>>;
+
+Files read_photos(const BenchSetup& setup) {
+  const auto [folder, names] = photos_of(setup);
+  Files files;
+  for (std::size_t i = 0; i < photos_of_image_case; ++i)
+    files.push_back(read_file(folder / names[i % names.size()], maximum_image_file_bytes));
+  return files;
+}
+
+// `make` takes the photos' bytes and returns the execution.
+Case image_case(const SuiteContext& context, std::string_view work, AxisValues axes,
+                const std::function<std::function<void()>(Files)>& make) {
+  Case what = named_case(Suite::pipeline, work, std::move(axes));
+  what.items = photos_of_image_case;
+  what.item = "photos";
+  what.prepare = [&context, make] {
+    return std::make_unique<HostSubject>(context.flush, make(read_photos(context.setup)));
+  };
+  return what;
+}
+
+std::function<void()> decoding(Files files, const DecodeOptions& options) {
+  return [files = std::move(files), options] {
+    for (const auto& file : files) decode_image(file, options);
+  };
+}
+
+std::function<void()> resizing(const Files& files, Resize filter, ImageSize size) {
+  std::vector<Image> images;
+  for (const auto& file : files) images.push_back(decode_image(file, {}));
+  std::vector<std::uint8_t> target(std::size_t{3} * size.height * size.width);
+  return [images = std::move(images), filter, size, target]() mutable {
+    for (const Image& image : images) resize_image(image, filter, size, target);
+  };
 }
 
 }  // namespace
 
-CaseList pipeline_cases(const SuiteContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> pipeline_cases(const SuiteContext& context, const Axes& axes) {
+  std::vector<Case> list;
   for (const BackboneOptions& options : options_at(context.setup.config, axes))
     list.push_back(pipeline_case(context, options));
+  list.push_back(image_case(context, "decode", {},
+                            [](Files files) { return decoding(std::move(files), {}); }));
+  for (const ImageSize size : axes.sizes) {
+    list.push_back(
+        image_case(context, "fast_decode", {{"size", size_text(size)}}, [size](Files files) {
+          DecodeOptions options;
+          options.shrink_towards = size;
+          return decoding(std::move(files), options);
+        }));
+    for (const Resize filter :
+         {Resize::nearest, Resize::bilinear, Resize::bicubic, Resize::lanczos})
+      list.push_back(image_case(
+          context, "resize", {{"filter", std::string(name_of(filter))}, {"size", size_text(size)}},
+          [filter, size](const Files& files) { return resizing(files, filter, size); }));
+  }
   return list;
 }
 

@@ -3,7 +3,6 @@
 #include <array>
 
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/filled.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/preprocess.h"
 
@@ -19,15 +18,13 @@ constexpr std::size_t winograd_channels = 64;
 
 KernelWork gemm(const KernelTable& kernels, std::size_t depth) {
   constexpr std::size_t rows = 6 * 14, columns = 64, calls = 64;
-  return {"gemm",
-          {{"depth", fmt::format("{}", depth)}},
+  return {"gemm", number_axes({{"depth", depth}}),
           2.0 * calls * rows * columns * static_cast<double>(depth),
-          4.0 * calls * static_cast<double>(rows * depth + columns * depth + rows * columns),
-          [&kernels, depth] {
+          4.0 * calls * static_cast<double>(rows * depth + columns * depth + rows * columns), [=] {
             const auto a = shared_filled((rows + 16) * depth * calls);
             const auto b = shared_filled(columns * depth * calls);
             const auto c = shared_filled(rows * columns * calls);
-            return [&kernels, depth, a, b, c] {
+            return [=] {
               for (std::size_t i = 0; i < calls; ++i) {
                 const float* next_b = b->data() + (i + 1) % calls * columns * depth;
                 kernels.gemm({rows, columns, depth, a->data() + i * (rows + 16) * depth,
@@ -41,14 +38,11 @@ KernelWork gemm(const KernelTable& kernels, std::size_t depth) {
 // `tiles` tiles of F(m×m) without common pixels.
 KernelWork winograd_input(const KernelTable& kernels, std::size_t m, std::size_t tiles) {
   constexpr std::size_t tile_floats = cpu::winograd_max_positions * winograd_channels;
-  return {"winograd_input",
-          {{"m", fmt::format("{}", m)}, {"tiles", fmt::format("{}", tiles)}},
-          0.0,
-          8.0 * static_cast<double>((m + 2) * (m + 2) * winograd_channels * tiles),
-          [&kernels, m, tiles] {
+  return {"winograd_input", number_axes({{"m", m}, {"tiles", tiles}}), 0.0,
+          8.0 * static_cast<double>((m + 2) * (m + 2) * winograd_channels * tiles), [=] {
             const auto input = shared_filled(tile_floats * tiles);
             const auto target = shared_filled(tile_floats * tiles);
-            return [&kernels, m, tiles, input, target] {
+            return [=] {
               cpu::WinogradInputTile tile{
                   m, m, {}, {}, cpu::channel_block, winograd_channels, tile_floats};
               for (std::size_t t = 0; t < tiles; ++t) {
@@ -75,11 +69,11 @@ KernelWork winograd_output(const KernelTable& kernels, std::size_t m, bool poole
            {"tiles", fmt::format("{}", tiles)}},
           0.0,
           4.0 * static_cast<double>(((m + 2) * (m + 2) + side * side) * channels * tiles),
-          [&kernels, m, pooled, tiles, side] {
+          [=] {
             const auto products = shared_filled(tile_floats * tiles);
             const auto target = shared_filled(side * side * channels * tiles);
             const auto bias = shared_filled(channels);
-            return [&kernels, m, pooled, tiles, side, products, target, bias] {
+            return [=] {
               for (std::size_t t = 0; t < tiles; ++t) {
                 float* outputs = target->data() + t * side * side * channels;
                 const std::size_t next = t + 1 == tiles ? 0 : side * side * channels;
@@ -96,14 +90,11 @@ KernelWork winograd_output(const KernelTable& kernels, std::size_t m, bool poole
 // One panel of output channels of a layer, the work of one thread.
 KernelWork winograd_weights(const KernelTable& kernels, std::size_t inputs) {
   const std::size_t columns = kernels.gemm_columns;
-  return {"winograd_weights",
-          {{"inputs", fmt::format("{}", inputs)}},
-          0.0,
-          4.0 * static_cast<double>((9 + cpu::winograd_max_positions) * inputs * columns),
-          [&kernels, inputs, columns] {
+  return {"winograd_weights", number_axes({{"inputs", inputs}}), 0.0,
+          4.0 * static_cast<double>((9 + cpu::winograd_max_positions) * inputs * columns), [=] {
             const auto kernel = shared_filled(9 * inputs * columns);
             const auto packed = shared_filled(cpu::winograd_max_positions * inputs * columns);
-            return [&kernels, inputs, columns, kernel, packed] {
+            return [=] {
               kernels.winograd_weights({inputs, columns, kernel->data(), packed->data(), 0});
             };
           }};
@@ -116,11 +107,11 @@ KernelWork finish(const KernelTable& kernels, bool pooled, std::size_t pixels) {
           {{"pool", pooled ? "yes" : "no"}, {"pixels", fmt::format("{}", pixels)}},
           0.0,
           4.0 * static_cast<double>((read + 1) * pixels * channels),
-          [&kernels, pooled, pixels, read] {
+          [=] {
             const auto product = shared_filled(read * pixels * channels);
             const auto target = shared_filled(pixels * channels);
             const auto bias = shared_filled(channels);
-            return [&kernels, pooled, pixels, product, target, bias] {
+            return [=] {
               kernels.finish({pixels, channels, product->data(), channels, pooled, bias->data(),
                               target->data(), channels});
             };
@@ -134,11 +125,11 @@ KernelWork convolution_rgb(const KernelTable& kernels, ImageSize size) {
           {{"size", size_text(size)}},
           2.0 * 27 * static_cast<double>(height * width * outputs),
           4.0 * static_cast<double>(height * width * (3 + outputs)),
-          [&kernels, height, width] {
+          [=] {
             const auto input = shared_filled((height + 2) * (width + 2) * 3);
             const auto kernel = shared_filled(27 * outputs), bias = shared_filled(outputs);
             const auto output = shared_filled(height * width * outputs);
-            return [&kernels, height, width, input, kernel, bias, output] {
+            return [=] {
               kernels.convolution_rgb({width, outputs, input->data(), kernel->data(), bias->data(),
                                        output->data(), 0, height});
             };
@@ -151,10 +142,10 @@ KernelWork preprocess(ImageSize size) {
           {{"size", size_text(size)}},
           0.0,
           15.0 * static_cast<double>(height * width),
-          [height, width] {
+          [=] {
             const auto rgb = std::make_shared<std::vector<std::uint8_t>>(height * width * 3, 77);
             const auto output = shared_filled((height + 2) * (width + 2) * 3);
-            return [height, width, rgb, output, tables = caffe_tables()] {
+            return [=, tables = caffe_tables()] {
               cpu::preprocess(tables, {height, width, rgb->data(), output->data()});
             };
           }};

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <locale>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -70,18 +70,14 @@ std::optional<double> busy_seconds(const std::filesystem::path& proc) {
   std::ifstream file = open_plain(proc / "stat");
   std::optional<double> busy;
   for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    words.imbue(std::locale::classic());
-    std::string name;
     unsigned cpu = 0;
-    // cpu0 user nice system idle iowait irq softirq steal …
-    double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, irq = 0, softirq = 0, steal = 0;
-    words >> name;
-    if (!name.starts_with("cpu") || name.size() < 4) continue;
-    std::istringstream number(name.substr(3));
-    if (!(number >> cpu) || !is_allowed(cpu)) continue;
-    if (!(words >> user >> nice >> system >> idle >> waiting >> irq >> softirq >> steal)) continue;
-    busy = busy.value_or(0.0) + (user + nice + system + irq + softirq + steal) / ticks_per_second;
+    unsigned long user = 0, nice = 0, system = 0, irq = 0, softirq = 0, steal = 0;
+    // cpu0 user nice system idle iowait irq softirq steal …; "cpu " is the sum of all
+    const int found = std::sscanf(line.c_str(), "cpu%u %lu %lu %lu %*u %*u %lu %lu %lu", &cpu,
+                                  &user, &nice, &system, &irq, &softirq, &steal);
+    if (found != 7 || line.starts_with("cpu ") || !is_allowed(cpu)) continue;
+    busy = busy.value_or(0.0) +
+           static_cast<double>(user + nice + system + irq + softirq + steal) / ticks_per_second;
   }
   return busy;
 }

@@ -5,7 +5,6 @@
 #include <fstream>
 #include <string>
 
-#include "bench/cpu/cache_flush.h"
 #include "bench/cpu/conditions.h"
 #include "bench/cpu/cpu_cases.h"
 #include "bench/cpu/peaks.h"
@@ -48,11 +47,9 @@ class CpuBenchDevice final : public BenchDevice {
         flush_(pool_),
         context_{isa_, pool_, flush_},
         backend_(pool_.threads(), isa_),
-        suites_(
-            backend_, setup, [this] { flush_.run(); },
-            [isa](std::size_t threads) {
-              return std::make_unique<cpu::CpuBackend>(threads, isa);
-            }) {}
+        suites_{backend_, setup, std::ref(flush_), [isa](std::size_t threads) {
+                  return std::make_unique<cpu::CpuBackend>(threads, isa);
+                }} {}
 
   DeviceIdentity identity() override {
     DeviceIdentity identity;
@@ -67,13 +64,9 @@ class CpuBenchDevice final : public BenchDevice {
 
   std::vector<Case> cases(Suite suite, const Axes& axes) override {
     refuse_other_precisions(axes);
-    if (suite == Suite::kernels) return listed_.add(cpu_kernel_cases(context_, axes));
-    if (suite == Suite::layers) return listed_.add(cpu_layer_cases(context_, axes));
-    return suites_.cases(suite, axes);
-  }
-  std::unique_ptr<Subject> prepare(const Case& which) override {
-    const bool own = which.suite == Suite::kernels || which.suite == Suite::layers;
-    return own ? listed_.prepare(which.name) : suites_.prepare(which);
+    if (suite == Suite::kernels) return cpu_kernel_cases(context_, axes);
+    if (suite == Suite::layers) return cpu_layer_cases(context_, axes);
+    return backend_cases(suites_, suite, axes);
   }
 
   Ceilings ceilings(std::span<const Precision>, std::stop_token stop) override {
@@ -93,8 +86,7 @@ class CpuBenchDevice final : public BenchDevice {
   CacheFlush flush_;
   const CpuContext context_;
   cpu::CpuBackend backend_;
-  BackendSuites suites_;
-  ListedCases listed_;
+  const SuiteContext suites_;
   CpuConditions conditions_;
 };
 

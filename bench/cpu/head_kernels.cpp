@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/filled.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/kernels.h"
 
@@ -16,11 +15,9 @@ constexpr std::size_t inputs = 8192, units = 256, weights = inputs * units;
 constexpr Rmsprop rmsprop = {1e-3F, 0.9F, 0.1F, 1e-7F, true};
 constexpr RandomStream stream = {1, RandomPurpose::dropout, 0, 0};
 
-using Prepare = std::function<std::function<void()>()>;
-
 KernelWork at(std::size_t rows, const std::string& name, double flop, double bytes,
-              Prepare prepare) {
-  return {name, {{"batch", fmt::format("{}", rows)}}, flop, bytes, std::move(prepare)};
+              KernelWork::Prepare prepare) {
+  return {name, number_axes({{"batch", rows}}), flop, bytes, std::move(prepare)};
 }
 
 double floats(std::size_t count) {
@@ -28,11 +25,11 @@ double floats(std::size_t count) {
 }
 
 KernelWork pack_rows(const KernelTable& kernels, std::size_t rows) {
-  return at(rows, "pack_rows", 0.0, floats(2 * rows * inputs), [&kernels, rows] {
+  return at(rows, "pack_rows", 0.0, floats(2 * rows * inputs), [=] {
     const auto features = shared_filled(rows * inputs), packed = shared_filled(rows * inputs);
     std::vector<const float*> begin;
     for (std::size_t r = 0; r < rows; ++r) begin.push_back(features->data() + r * inputs);
-    return [&kernels, rows, features, packed, begin] {
+    return [=] {
       for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk)
         kernels.pack_rows(begin.data(), rows, first, cpu::dense_chunk,
                           packed->data() + first * rows);
@@ -44,10 +41,10 @@ KernelWork dense_forward(const KernelTable& kernels, std::size_t rows) {
   constexpr std::size_t chunks = inputs / cpu::dense_chunk;
   return at(
       rows, "dense_forward", 2.0 * static_cast<double>(rows * weights),
-      floats(weights + rows * inputs), [&kernels, rows] {
+      floats(weights + rows * inputs), [=] {
         const auto packed = shared_filled(rows * inputs), kernel = shared_filled(weights);
         const auto sums = shared_filled(chunks * rows * units);
-        return [&kernels, rows, packed, kernel, sums] {
+        return [=] {
           for (std::size_t chunk = 0; chunk < chunks; ++chunk)
             kernels.dense_forward({.packed = packed->data() + chunk * cpu::dense_chunk * rows,
                                    .rows = rows,
@@ -62,10 +59,10 @@ KernelWork dense_forward(const KernelTable& kernels, std::size_t rows) {
 
 KernelWork sum_chunks(const KernelTable& kernels, std::size_t rows) {
   constexpr std::size_t chunks = inputs / cpu::dense_chunk;
-  return at(rows, "sum_chunks", 0.0, floats((chunks + 2) * rows * units), [&kernels, rows] {
+  return at(rows, "sum_chunks", 0.0, floats((chunks + 2) * rows * units), [=] {
     const auto sums = shared_filled(chunks * rows * units), bias = shared_filled(units);
     const auto values = shared_filled(rows * units);
-    return [&kernels, rows, sums, bias, values] {
+    return [=] {
       for (std::size_t row = 0; row < rows; ++row)
         kernels.sum_chunks(sums->data() + row * units, chunks, rows * units, bias->data(), units,
                            values->data() + row * units);
@@ -74,30 +71,28 @@ KernelWork sum_chunks(const KernelTable& kernels, std::size_t rows) {
 }
 
 KernelWork relu_dropout(const KernelTable& kernels, std::size_t rows) {
-  return at(rows, "relu_dropout", 0.0, floats(2 * rows * units), [&kernels, rows] {
+  return at(rows, "relu_dropout", 0.0, floats(2 * rows * units), [=] {
     const auto values = shared_filled(rows * units);
     // A scale of 1 leaves the values unchanged, however often it runs.
     const Dropout dropout = {stream, dropout_threshold(0.5), 1.0F};
-    return [&kernels, rows, values, dropout] {
-      kernels.relu_dropout(values->data(), rows * units, 0, dropout);
-    };
+    return [=] { kernels.relu_dropout(values->data(), rows * units, 0, dropout); };
   });
 }
 
 KernelWork relu_dropout_backward(const KernelTable& kernels, std::size_t rows) {
-  return at(rows, "relu_dropout_backward", 0.0, floats(3 * rows * units), [&kernels, rows] {
+  return at(rows, "relu_dropout_backward", 0.0, floats(3 * rows * units), [=] {
     const auto gradient = shared_filled(rows * units), outputs = shared_filled(rows * units);
-    return [&kernels, rows, gradient, outputs] {
+    return [=] {
       kernels.relu_dropout_backward(gradient->data(), outputs->data(), rows * units, 1.0F);
     };
   });
 }
 
 KernelWork bias_update(const KernelTable& kernels, std::size_t rows) {
-  return at(rows, "bias_update", 0.0, floats((rows + 4) * units), [&kernels, rows] {
+  return at(rows, "bias_update", 0.0, floats((rows + 4) * units), [=] {
     const auto delta = shared_filled(rows * units), bias = shared_filled(units);
     const auto mean_square = std::make_shared<cpu::AlignedFloats>(units);
-    return [&kernels, rows, delta, bias, mean_square] {
+    return [=] {
       kernels.bias_update(delta->data(), rows, units, rmsprop, bias->data(), mean_square->data());
     };
   });
@@ -108,10 +103,10 @@ KernelWork dense_backward_input(const KernelTable& kernels, std::size_t rows, st
       at(rows, "dense_backward_input", 2.0 * static_cast<double>(rows * units * outputs),
          floats(units * outputs + rows * (units + outputs)), {});
   work.axes.emplace_back("outputs", fmt::format("{}", outputs));
-  work.prepare = [&kernels, rows, outputs] {
+  work.prepare = [=] {
     const auto delta = shared_filled(rows * outputs), kernel = shared_filled(units * outputs);
     const auto gradient = shared_filled(rows * units);
-    return [&kernels, rows, outputs, delta, kernel, gradient] {
+    return [=] {
       kernels.dense_backward_input(delta->data(), rows, outputs, kernel->data(), units,
                                    gradient->data(), units);
     };
@@ -121,11 +116,11 @@ KernelWork dense_backward_input(const KernelTable& kernels, std::size_t rows, st
 
 KernelWork dense_update(const KernelTable& kernels, std::size_t rows) {
   return at(rows, "dense_update", 2.0 * static_cast<double>(rows * weights),
-            floats(4 * weights + rows * inputs), [&kernels, rows] {
+            floats(4 * weights + rows * inputs), [=] {
               const auto packed = shared_filled(rows * inputs), delta = shared_filled(rows * units);
               const auto kernel = shared_filled(weights);
               const auto mean_square = std::make_shared<cpu::AlignedFloats>(weights);
-              return [&kernels, rows, packed, delta, kernel, mean_square] {
+              return [=] {
                 for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk)
                   kernels.dense_update({.packed = packed->data() + first * rows,
                                         .delta = delta->data(),
@@ -145,10 +140,10 @@ KernelWork cross_entropy(std::size_t rows, std::size_t classes) {
   KernelWork work = at(rows, classes == 2 ? "sigmoid_cross_entropy" : "softmax_cross_entropy", 0.0,
                        floats(2 * rows * outputs + rows), {});
   work.axes.emplace_back("classes", fmt::format("{}", classes));
-  work.prepare = [rows, classes, outputs] {
+  work.prepare = [=] {
     const auto logits = shared_filled(rows * outputs), gradient = shared_filled(rows * outputs);
     const auto labels = std::make_shared<std::vector<std::uint32_t>>(rows, 1);
-    return [rows, classes, logits, gradient, labels] {
+    return [=] {
       if (classes == 2)
         cpu::sigmoid_cross_entropy(logits->data(), labels->data(), rows, gradient->data());
       else

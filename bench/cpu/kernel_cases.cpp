@@ -15,7 +15,7 @@ class KernelSubject final : public Subject {
     });
   }
   double sample(CacheState cache, std::size_t times) override {
-    if (cache == CacheState::cold) context_.flush.run();
+    if (cache == CacheState::cold) context_.flush();
     return seconds_of([&] {
       context_.pool.parallel_for(executions_.size(), [&](std::size_t piece, std::size_t) {
         for (std::size_t i = 0; i < times; ++i) executions_[piece]();
@@ -28,22 +28,21 @@ class KernelSubject final : public Subject {
   std::vector<std::function<void()>> executions_;
 };
 
-ListedCase kernel_case(const CpuContext& context, const KernelWork& work) {
-  ListedCase listed;
-  listed.what = named_case(Suite::kernels, work.name, work.axes);
+Case kernel_case(const CpuContext& context, const KernelWork& work) {
+  Case what = named_case(Suite::kernels, work.name, work.axes);
   const auto threads = static_cast<double>(context.pool.threads());
-  listed.what.cost = {threads * work.flop, threads * work.bytes, Precision::fp32};
-  listed.prepare = [&context, work, what = listed.what] {
-    check_memory(what.name, what.cost.bytes, "choose fewer --threads");
+  what.cost = {threads * work.flop, threads * work.bytes, Precision::fp32};
+  what.prepare = [&context, work, name = what.name, bytes = what.cost.bytes] {
+    check_memory(name, bytes, "choose fewer --threads");
     return std::make_unique<KernelSubject>(context, work);
   };
-  return listed;
+  return what;
 }
 
 }  // namespace
 
-CaseList cpu_kernel_cases(const CpuContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> cpu_kernel_cases(const CpuContext& context, const Axes& axes) {
+  std::vector<Case> list;
   for (const auto& kernels : {backbone_kernels(context.isa, axes), head_kernels(context.isa, axes)})
     for (const KernelWork& work : kernels) list.push_back(kernel_case(context, work));
   return list;

@@ -4,10 +4,8 @@
 #include <functional>
 #include <string>
 
-#include "bench/cases/layer_cost.h"
 #include "bench/cases/timed.h"
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/filled.h"
 #include "engine/base/memory.h"
 #include "engine/vgg16/vgg16.h"
 #include "kernels/cpu/gemm_convolution.h"
@@ -87,29 +85,28 @@ std::function<void()> prepare(const CpuContext& context, const Layer& layer, Alg
   return prepare(context.pool, cpu::WinogradConvolution(kernels, shape, goal, blocking), layer);
 }
 
-ListedCase layer_case(const CpuContext& context, const Layer& layer, Algorithm algorithm,
-                      ImageSize size) {
+Case layer_case(const CpuContext& context, const Layer& layer, Algorithm algorithm,
+                ImageSize size) {
   const bool winograd = algorithm == Algorithm::winograd;
-  ListedCase listed;
-  listed.what =
+  Case what =
       named_case(Suite::layers, fmt::format("{}/{}", layer.name, winograd ? "winograd" : "direct"),
                  {{"precision", "fp32"},
                   {"size", size_text(size)},
                   {"batch", fmt::format("{}", layer.batch)}});
-  listed.what.cost = layer_cost(layer.shape, layer.batch, Precision::fp32);
-  listed.what.items = static_cast<double>(layer.batch);
-  listed.what.item = "images";
-  listed.prepare = [&context, layer, algorithm] {
-    return std::make_unique<HostSubject>([&context] { context.flush.run(); },
+  what.cost = layer_cost(layer.shape, layer.batch, Precision::fp32);
+  what.items = static_cast<double>(layer.batch);
+  what.item = "images";
+  what.prepare = [&context, layer, algorithm] {
+    return std::make_unique<HostSubject>(std::ref(context.flush),
                                          prepare(context, layer, algorithm));
   };
-  return listed;
+  return what;
 }
 
 }  // namespace
 
-CaseList cpu_layer_cases(const CpuContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> cpu_layer_cases(const CpuContext& context, const Axes& axes) {
+  std::vector<Case> list;
   for (const ImageSize size : axes.sizes) {
     for (const std::size_t batch : axes.batches) {
       const auto shapes = vgg16_shapes(size);

@@ -1,11 +1,10 @@
-#include "bench/cuda/ceilings.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 #include <vector>
 
+#include "bench/cuda/cuda_cases.h"
 #include "bench/cuda/peaks.h"
 #include "engine/base/error.h"
 
@@ -17,7 +16,7 @@ constexpr std::size_t pack_bytes = 16;
 // The amount of work.
 struct PeakSizes {
   std::size_t copy_bytes;  // read, and as many written
-  unsigned blocks, steps;  // of the arithmetic
+  PeakShape shape;         // of the arithmetic
   double seconds;          // for each ceiling; 0: one run
 };
 
@@ -28,9 +27,7 @@ double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work
   context.sampler.stream().wait();
   double best = 0.0, spent = 0.0;
   do {
-    if (stop.stop_requested()) {
-      throw Error(ErrorKind::interrupted, "interrupted");
-    }
+    if (stop.stop_requested()) throw Error(ErrorKind::interrupted, "interrupted");
     const double seconds = context.sampler.seconds(work, CacheState::hot, 1);
     if (best == 0.0 || seconds < best) best = seconds;
     spent += seconds;
@@ -82,7 +79,7 @@ double copy_rate(const DeviceContext& context, const PeakSizes& sizes,
 
 double flop_rate(const DeviceContext& context, const PeakSizes& sizes, Precision precision,
                  const std::stop_token& stop) {
-  const PeakShape shape = {sizes.blocks, sizes.steps};
+  const PeakShape& shape = sizes.shape;
   Arrays arrays(&context.sampler.stream());
   auto* out = arrays.zeros<float>(shape.values());
   const bool scalar = precision == Precision::fp32;
@@ -116,14 +113,15 @@ PeakSizes peak_sizes(const cuda::Device& device) {
   constexpr unsigned blocks_of_multiprocessor = 8, steps = 4096;
   constexpr double seconds = 0.2;
   return {std::min(std::max(usual, beyond_cache), most),
-          blocks_of_multiprocessor * static_cast<unsigned>(multiprocessors), steps, seconds};
+          {blocks_of_multiprocessor * static_cast<unsigned>(multiprocessors), steps},
+          seconds};
 }
 
 }  // namespace
 
 Ceilings measure_ceilings(const DeviceContext& context, std::span<const Precision> precisions,
                           const std::stop_token& stop) {
-  constexpr PeakSizes once = {1U << 16U, 2, 8, 0.0};
+  constexpr PeakSizes once = {1U << 16U, {2, 8}, 0.0};
   const PeakSizes sizes = context.sampler.has_timer() ? peak_sizes(context.device) : once;
   std::set<Precision> wanted(precisions.begin(), precisions.end());
   wanted.insert(Precision::fp32);

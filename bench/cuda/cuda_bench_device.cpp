@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "bench/cuda/ceilings.h"
 #include "bench/cuda/cuda_cases.h"
 
 namespace graft::bench {
@@ -61,8 +60,8 @@ CudaBenchDevice::CudaBenchDevice(int ordinal, const BenchSetup& setup,
           "the initialization of the timer",
           [&] { return Sampler(sampler_options(device_, !is_virtual_, options.flush_bytes)); })),
       context_{device_, sampler_},
-      suites_(backend_, setup,
-              [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); }) {
+      suites_{backend_, setup,
+              [this] { device_.run("the flush of the caches", [this] { sampler_.flush(); }); }} {
   const std::string bus =
       device_.run("the search for the GPU", [&] { return pci_bus_id(ordinal); });
   if (options.nvml_library) {
@@ -93,20 +92,11 @@ DeviceIdentity CudaBenchDevice::identity() {
 }
 
 std::vector<Case> CudaBenchDevice::cases(Suite suite, const Axes& axes) {
-  switch (suite) {
-    case Suite::kernels:
-      return listed_.add(kernel_cases(context_, axes));
-    case Suite::layers:
-      return listed_.add(device_.run("the list of cuDNN's engines",
-                                     [&] { return layer_cases(context_, cudnn_, axes); }));
-    default:
-      return suites_.cases(suite, axes);
-  }
-}
-
-std::unique_ptr<Subject> CudaBenchDevice::prepare(const Case& which) {
-  const bool own = which.suite == Suite::kernels || which.suite == Suite::layers;
-  return own ? listed_.prepare(which.name) : suites_.prepare(which);
+  if (suite == Suite::kernels) return kernel_cases(context_, axes);
+  if (suite == Suite::layers)
+    return device_.run("the list of cuDNN's engines",
+                       [&] { return layer_cases(context_, cudnn_, axes); });
+  return backend_cases(suites_, suite, axes);
 }
 
 Ceilings CudaBenchDevice::ceilings(std::span<const Precision> precisions, std::stop_token stop) {

@@ -38,7 +38,6 @@ class CudaBenchDevice final : public BenchDevice {
   bool has_timer() const override { return sampler_.has_timer(); }
   std::string missing_timer_reason() const override;
   std::vector<Case> cases(Suite suite, const Axes& axes) override;
-  std::unique_ptr<Subject> prepare(const Case& which) override;
   Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override;
   Conditions conditions() override;
 
@@ -50,8 +49,7 @@ class CudaBenchDevice final : public BenchDevice {
   Sampler sampler_;
   std::optional<Nvml> nvml_;
   DeviceContext context_;
-  ListedCases listed_;
-  BackendSuites suites_;
+  const SuiteContext suites_;
 };
 
 }  // namespace graft::bench

@@ -19,17 +19,10 @@ constexpr std::size_t units_sweep[] = {256, 4096};
 // Of the softmax: a few, and ImageNet's.
 constexpr std::size_t classes_sweep[] = {10, 1000};
 
-AxisValues at(std::initializer_list<std::pair<const char*, std::size_t>> sizes) {
-  return kernel_axes(Precision::fp32, sizes);
-}
-double moved(const cuda::MovedBytes& bytes) {
-  return static_cast<double>(bytes.total());
-}
-
 // The rows in reverse order, as after a shuffle: no row follows its predecessor.
 KernelWork gather_rows(std::size_t rows, std::size_t columns) {
-  return {"gather_rows", at({{"rows", rows}, {"columns", columns}}),
-          moved(cuda::gather_rows_bytes(rows, columns)), [=](Arrays& arrays) -> Work {
+  return {"gather_rows", number_axes({{"rows", rows}, {"columns", columns}}),
+          cuda::gather_rows_bytes(rows, columns), [=](Arrays& arrays) -> Work {
             std::vector<std::uint32_t> order(rows);
             std::iota(order.rbegin(), order.rend(), std::uint32_t{0});
             const cuda::GatherSource source = {arrays.numbers<float>(rows * columns),
@@ -45,8 +38,8 @@ KernelWork gather_rows(std::size_t rows, std::size_t columns) {
 
 // In place: a scale of 1 leaves the values unchanged, however often it runs.
 KernelWork relu_dropout(std::size_t rows, std::size_t units) {
-  return {"relu_dropout", at({{"rows", rows}, {"units", units}}),
-          moved(cuda::relu_dropout_bytes(rows, units)), [=](Arrays& arrays) -> Work {
+  return {"relu_dropout", number_axes({{"rows", rows}, {"units", units}}),
+          cuda::relu_dropout_bytes(rows, units), [=](Arrays& arrays) -> Work {
             auto* values = arrays.numbers<float>(rows * units);
             const auto* bias = arrays.zeros<float>(units);
             const Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 1.0F};
@@ -57,8 +50,8 @@ KernelWork relu_dropout(std::size_t rows, std::size_t units) {
 }
 
 KernelWork relu_dropout_backward(std::size_t rows, std::size_t units) {
-  return {"relu_dropout_backward", at({{"rows", rows}, {"units", units}}),
-          moved(cuda::relu_dropout_backward_bytes(rows * units)), [=](Arrays& arrays) -> Work {
+  return {"relu_dropout_backward", number_axes({{"rows", rows}, {"units", units}}),
+          cuda::relu_dropout_backward_bytes(rows * units), [=](Arrays& arrays) -> Work {
             auto* gradient = arrays.numbers<float>(rows * units);
             const auto* outputs = arrays.numbers<float>(rows * units);
             return [=](cudaStream_t stream) {
@@ -68,8 +61,8 @@ KernelWork relu_dropout_backward(std::size_t rows, std::size_t units) {
 }
 
 KernelWork column_sums(std::size_t rows, std::size_t units) {
-  return {"column_sums", at({{"rows", rows}, {"units", units}}),
-          moved(cuda::column_sums_bytes(rows, units)), [=](Arrays& arrays) -> Work {
+  return {"column_sums", number_axes({{"rows", rows}, {"units", units}}),
+          cuda::column_sums_bytes(rows, units), [=](Arrays& arrays) -> Work {
             auto* sums = arrays.zeros<float>(units);
             const auto* delta = arrays.numbers<float>(rows * units);
             return
@@ -82,7 +75,7 @@ KernelWork rmsprop(std::size_t features, std::size_t units) {
   const std::size_t counts[] = {features * units, units, units, 1};
   const std::size_t parameters =
       std::accumulate(std::begin(counts), std::end(counts), std::size_t{0});
-  return {"rmsprop", at({{"parameters", parameters}}), moved(cuda::rmsprop_bytes(parameters)),
+  return {"rmsprop", number_axes({{"parameters", parameters}}), cuda::rmsprop_bytes(parameters),
           [=](Arrays& arrays) -> Work {
             std::vector<cuda::ParameterTensor> tensors;
             for (const std::size_t count : counts) {
@@ -96,8 +89,8 @@ KernelWork rmsprop(std::size_t features, std::size_t units) {
 }
 
 KernelWork sigmoid_cross_entropy(std::size_t rows) {
-  return {"sigmoid_cross_entropy", at({{"rows", rows}}),
-          moved(cuda::sigmoid_cross_entropy_bytes(rows)), [=](Arrays& arrays) -> Work {
+  return {"sigmoid_cross_entropy", number_axes({{"rows", rows}}),
+          cuda::sigmoid_cross_entropy_bytes(rows), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows);
             const auto* labels = arrays.zeros<std::uint32_t>(rows);
             auto* gradient = arrays.zeros<float>(rows);
@@ -109,8 +102,8 @@ KernelWork sigmoid_cross_entropy(std::size_t rows) {
 }
 
 KernelWork sigmoid_probabilities(std::size_t rows) {
-  return {"sigmoid_probabilities", at({{"rows", rows}}),
-          moved(cuda::sigmoid_probabilities_bytes(rows)), [=](Arrays& arrays) -> Work {
+  return {"sigmoid_probabilities", number_axes({{"rows", rows}}),
+          cuda::sigmoid_probabilities_bytes(rows), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows);
             auto* probabilities = arrays.zeros<float>(2 * rows);
             return [=](cudaStream_t stream) {
@@ -120,8 +113,8 @@ KernelWork sigmoid_probabilities(std::size_t rows) {
 }
 
 KernelWork softmax_cross_entropy(std::size_t rows, std::size_t classes) {
-  return {"softmax_cross_entropy", at({{"rows", rows}, {"classes", classes}}),
-          moved(cuda::softmax_cross_entropy_bytes(rows, classes)), [=](Arrays& arrays) -> Work {
+  return {"softmax_cross_entropy", number_axes({{"rows", rows}, {"classes", classes}}),
+          cuda::softmax_cross_entropy_bytes(rows, classes), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows * classes);
             const auto* labels = arrays.zeros<std::uint32_t>(rows);
             auto* gradient = arrays.zeros<float>(rows * classes);
@@ -135,8 +128,8 @@ KernelWork softmax_cross_entropy(std::size_t rows, std::size_t classes) {
 }
 
 KernelWork softmax_probabilities(std::size_t rows, std::size_t classes) {
-  return {"softmax_probabilities", at({{"rows", rows}, {"classes", classes}}),
-          moved(cuda::softmax_probabilities_bytes(rows, classes)), [=](Arrays& arrays) -> Work {
+  return {"softmax_probabilities", number_axes({{"rows", rows}, {"classes", classes}}),
+          cuda::softmax_probabilities_bytes(rows, classes), [=](Arrays& arrays) -> Work {
             const auto* logits = arrays.numbers<float>(rows * classes);
             auto* probabilities = arrays.zeros<float>(rows * classes);
             return [=](cudaStream_t stream) {

@@ -17,15 +17,11 @@
 namespace graft::bench {
 namespace {
 
-double moved(const cuda::MovedBytes& bytes) {
-  return static_cast<double>(bytes.total());
-}
-
 KernelWork preprocess(Precision storage, std::size_t pixels) {
   const std::size_t channels = cuda::input_channels(storage);
   const std::size_t value = storage_bytes(storage);
-  return {"preprocess", kernel_axes(storage, {{"pixels", pixels}, {"channels", channels}}),
-          moved(cuda::preprocess_bytes(value, pixels, channels)), [=](Arrays& arrays) {
+  return {"preprocess", number_axes({{"pixels", pixels}, {"channels", channels}}),
+          cuda::preprocess_bytes(value, pixels, channels), [=](Arrays& arrays) {
             const auto* rgb = arrays.numbers<std::uint8_t>(3 * pixels);
             const cuda::DevicePixelTables tables = {arrays.numbers<float>(std::size_t{3} * 256),
                                                     {0, 1, 2}};
@@ -41,42 +37,42 @@ KernelWork preprocess(Precision storage, std::size_t pixels) {
 
 // The biases are 0: the kernel works in place, and repeated execution must not change the values.
 KernelWork bias_relu(Precision storage, std::size_t pixels, std::size_t channels) {
-  return {
-      "bias_relu", kernel_axes(storage, {{"pixels", pixels}, {"channels", channels}}),
-      moved(cuda::bias_relu_bytes(storage_bytes(storage), pixels, channels)), [=](Arrays& arrays) {
-        const auto* bias = arrays.zeros<float>(channels);
-        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
-          using T = decltype(zero);
-          auto* values = arrays.numbers<T>(pixels * channels);
-          return
-              [=](cudaStream_t stream) { cuda::bias_relu(values, bias, pixels, channels, stream); };
-        });
-      }};
+  return {"bias_relu", number_axes({{"pixels", pixels}, {"channels", channels}}),
+          cuda::bias_relu_bytes(storage_bytes(storage), pixels, channels), [=](Arrays& arrays) {
+            const auto* bias = arrays.zeros<float>(channels);
+            return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+              using T = decltype(zero);
+              auto* values = arrays.numbers<T>(pixels * channels);
+              return [=](cudaStream_t stream) {
+                cuda::bias_relu(values, bias, pixels, channels, stream);
+              };
+            });
+          }};
 }
 
 KernelWork bias_relu_max_pool(Precision storage, const cuda::BatchShape& shape) {
-  return {
-      "bias_relu_max_pool",
-      kernel_axes(storage, {{"images", shape.images},
-                            {"height", shape.height},
-                            {"width", shape.width},
-                            {"channels", shape.channels}}),
-      moved(cuda::bias_relu_max_pool_bytes(storage_bytes(storage), shape)), [=](Arrays& arrays) {
-        const std::size_t images = shape.images * shape.channels;
-        const auto* bias = arrays.zeros<float>(shape.channels);
-        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
-          using T = decltype(zero);
-          const auto* in = arrays.numbers<T>(images * shape.height * shape.width);
-          auto* out = arrays.zeros<T>(images * (shape.height / 2) * (shape.width / 2));
-          return
-              [=](cudaStream_t stream) { cuda::bias_relu_max_pool(out, in, bias, shape, stream); };
-        });
-      }};
+  return {"bias_relu_max_pool",
+          number_axes({{"images", shape.images},
+                       {"height", shape.height},
+                       {"width", shape.width},
+                       {"channels", shape.channels}}),
+          cuda::bias_relu_max_pool_bytes(storage_bytes(storage), shape), [=](Arrays& arrays) {
+            const std::size_t images = shape.images * shape.channels;
+            const auto* bias = arrays.zeros<float>(shape.channels);
+            return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+              using T = decltype(zero);
+              const auto* in = arrays.numbers<T>(images * shape.height * shape.width);
+              auto* out = arrays.zeros<T>(images * (shape.height / 2) * (shape.width / 2));
+              return [=](cudaStream_t stream) {
+                cuda::bias_relu_max_pool(out, in, bias, shape, stream);
+              };
+            });
+          }};
 }
 
 KernelWork cast_features(Precision storage, std::size_t count) {
-  return {"cast_features", kernel_axes(storage, {{"values", count}}),
-          moved(cuda::cast_features_bytes(storage_bytes(storage), count)), [=](Arrays& arrays) {
+  return {"cast_features", number_axes({{"values", count}}),
+          cuda::cast_features_bytes(storage_bytes(storage), count), [=](Arrays& arrays) {
             auto* out = arrays.zeros<float>(count);
             return cuda::with_storage_type(storage, [&](auto zero) -> Work {
               using T = decltype(zero);
@@ -102,26 +98,21 @@ std::vector<KernelWork> backbone_kernels(Precision storage, const cuda::Backbone
   return kernels;
 }
 
-ListedCase listed(const DeviceContext& context, Precision storage, KernelWork work) {
+Case listed(const DeviceContext& context, Precision storage, KernelWork work) {
+  work.axes.insert(work.axes.begin(), {"precision", std::string(name_of(storage))});
   Case what = named_case(Suite::kernels, work.kernel, std::move(work.axes));
-  what.cost = {0.0, work.bytes, storage};
+  what.cost = {0.0, static_cast<double>(work.bytes.total()), storage};
   what.clock = Clock::device;
-  return {what, [&context, name = what.name, make = std::move(work.make)] {
-            return prepare_work(context, name, make);
-          }};
+  what.prepare = [&context, name = what.name, make = std::move(work.make)] {
+    return prepare_work(context, name, make);
+  };
+  return what;
 }
 
 }  // namespace
 
-AxisValues kernel_axes(Precision storage,
-                       std::initializer_list<std::pair<const char*, std::size_t>> sizes) {
-  AxisValues axes = {{"precision", std::string(name_of(storage))}};
-  for (const auto& [name, value] : sizes) axes.emplace_back(name, std::to_string(value));
-  return axes;
-}
-
-CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
-  CaseList list;
+std::vector<Case> kernel_cases(const DeviceContext& context, const Axes& axes) {
+  std::vector<Case> list;
   const auto add = [&](Precision storage, std::vector<KernelWork> kernels) {
     for (KernelWork& work : kernels) list.push_back(listed(context, storage, std::move(work)));
   };
@@ -140,7 +131,7 @@ CaseList kernel_cases(const DeviceContext& context, const Axes& axes) {
       add(Precision::fp32, head_kernels(batch, vgg16_feature_shape(size).count()));
     }
   }
-  return list;
+  return without_repeats(list);
 }
 
 }  // namespace graft::bench

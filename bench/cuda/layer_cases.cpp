@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "bench/cases/backend_suites.h"
-#include "bench/cases/layer_cost.h"
+#include "bench/cases/case_list.h"
 #include "engine/backend/cuda/backbone/backbone_spec.h"
 #include "engine/backend/cuda/cudnn/storage_type.h"
 #include "engine/vgg16/vgg16.h"
@@ -92,28 +92,29 @@ Work layer_work(const std::shared_ptr<const cuda::ConvolutionPlan>& plan, const 
   };
 }
 
-ListedCase listed(const DeviceContext& context, const cuda::CudnnDevice& cudnn, Case what,
-                  const Epilogue& epilogue, const Candidate& candidate) {
+Case listed(const DeviceContext& context, const cuda::CudnnDevice& cudnn, Case what,
+            const Epilogue& epilogue, const Candidate& candidate) {
   const ConvolutionProblem& problem = epilogue.problem;
   what.clock = Clock::device;
   what.items = static_cast<double>(problem.batch);
   what.item = "images";
-  return {what, [&context, &cudnn, name = what.name, epilogue, text = candidate.text] {
-            const auto plan = context.device.run(name, [&] {
-              return std::make_shared<const cuda::ConvolutionPlan>(
-                  cuda::ConvolutionPlan::deserialised(cudnn, epilogue.problem, text));
-            });
-            return prepare_work(context, name, [plan, epilogue](Arrays& arrays) {
-              return layer_work(plan, epilogue, arrays);
-            });
-          }};
+  what.prepare = [&context, &cudnn, name = what.name, epilogue, text = candidate.text] {
+    const auto plan = context.device.run(name, [&] {
+      return std::make_shared<const cuda::ConvolutionPlan>(
+          cuda::ConvolutionPlan::deserialised(cudnn, epilogue.problem, text));
+    });
+    return prepare_work(context, name, [plan, epilogue](Arrays& arrays) {
+      return layer_work(plan, epilogue, arrays);
+    });
+  };
+  return what;
 }
 
 }  // namespace
 
-CaseList layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudnn,
-                     const Axes& axes) {
-  CaseList list;
+std::vector<Case> layer_cases(const DeviceContext& context, const cuda::CudnnDevice& cudnn,
+                              const Axes& axes) {
+  std::vector<Case> list;
   Candidates known;
   const auto add = [&](std::size_t layer, const BackboneOptions& options,
                        const ConvolutionProblem& problem) {

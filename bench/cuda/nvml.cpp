@@ -5,18 +5,17 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <utility>
 
 namespace graft::bench {
 namespace {
 
 // From the NVML API Reference Guide.
-using Handle = struct nvmlDevice_st*;
+using Handle = void*;
 using Return = int;
 constexpr Return success = 0;
 constexpr Return insufficient_size = 7;
-enum ClockType : int { sm_clock = 1, memory_clock = 2 };
+constexpr int sm_clock = 1, memory_clock = 2;  // nvmlClockType_t
 constexpr int gpu_sensor = 0;
 
 struct ProcessInfo {  // of nvmlDeviceGetComputeRunningProcesses_v3
@@ -27,28 +26,19 @@ struct ProcessInfo {  // of nvmlDeviceGetComputeRunningProcesses_v3
 
 // Bits of the clocks' event reasons.
 constexpr std::uint64_t idle = 0x1, clocks_setting = 0x2;
-struct Reason {
-  std::uint64_t bit;
-  const char* word;
-};
-constexpr std::array<Reason, 6> slowing = {{{0x4, "power cap"},
-                                            {0x8, "hardware slowdown"},
-                                            {0x10, "sync boost"},
-                                            {0x20, "thermal, by the driver"},
-                                            {0x40, "thermal, by the hardware"},
-                                            {0x80, "power brake"}}};
+constexpr std::array<std::pair<std::uint64_t, const char*>, 6> throttling = {
+    {{0x4, "power cap"},
+     {0x8, "hardware slowdown"},
+     {0x10, "sync boost"},
+     {0x20, "thermal, by the driver"},
+     {0x40, "thermal, by the hardware"},
+     {0x80, "power brake"}}};
 
-template <typename Function>
-Function* find(void* library, const char* name) {
-  return reinterpret_cast<Function*>(dlsym(library, name));
-}
-
-// Calls `function`, if it exists, with `arguments` and a pointer to the value.
-template <typename Value, typename... Parameters, typename... Arguments>
-std::optional<Value> ask(Return (*function)(Parameters...), Arguments... arguments) {
-  Value value{};
-  if (function == nullptr || function(arguments..., &value) != success) return std::nullopt;
-  return value;
+// Null where the library lacks the function, or is missing itself.
+template <typename... Parameters>
+auto find(void* library, const char* name) {
+  using Function = Return (*)(Parameters...);
+  return library == nullptr ? nullptr : reinterpret_cast<Function>(dlsym(library, name));
 }
 
 std::optional<double> number(std::optional<unsigned> value, double unit = 1.0) {
@@ -58,125 +48,88 @@ std::optional<double> number(std::optional<unsigned> value, double unit = 1.0) {
 
 }  // namespace
 
-// The library and its functions; null: the library lacks it.
-struct Nvml::Library {
-  using OfClock = Return(Handle, int, unsigned*);
-  using OfReasons = Return(Handle, unsigned long long*);
-
-  explicit Library(void* loaded)
-      : library(loaded),
-        shut_down(find<Return()>(library, "nvmlShutdown")),
-        driver_version(find<Return(char*, unsigned)>(library, "nvmlSystemGetDriverVersion")),
-        clock(find<OfClock>(library, "nvmlDeviceGetClockInfo")),
-        application_clock(find<OfClock>(library, "nvmlDeviceGetApplicationsClock")),
-        default_clock(find<OfClock>(library, "nvmlDeviceGetDefaultApplicationsClock")),
-        temperature(find<OfClock>(library, "nvmlDeviceGetTemperature")),
-        power(find<Return(Handle, unsigned*)>(library, "nvmlDeviceGetPowerUsage")),
-        event_reasons(find<OfReasons>(library, "nvmlDeviceGetCurrentClocksEventReasons")),
-        throttle_reasons(find<OfReasons>(library, "nvmlDeviceGetCurrentClocksThrottleReasons")),
-        processes(find<Return(Handle, unsigned*, ProcessInfo*)>(
-            library, "nvmlDeviceGetComputeRunningProcesses_v3")) {}
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-  ~Library() {
-    if (started && shut_down != nullptr) shut_down();
-    dlclose(library);
-  }
-
-  // Starts the library and finds the device.
-  bool start(const std::string& pci_bus_id) {
-    auto* init = find<Return()>(library, "nvmlInit_v2");
-    auto* by_bus = find<Return(const char*, Handle*)>(library, "nvmlDeviceGetHandleByPciBusId_v2");
-    if (init == nullptr || by_bus == nullptr || init() != success) return false;
-    started = true;
-    return by_bus(pci_bus_id.c_str(), &device) == success;
-  }
-
-  // By the old function where the library lacks the new one.
-  std::optional<std::uint64_t> reasons() const {
-    auto value = ask<unsigned long long>(event_reasons, device);
-    if (!value) value = ask<unsigned long long>(throttle_reasons, device);
-    return value;
-  }
-
-  std::optional<bool> clocks_locked(std::optional<std::uint64_t> now) const {
-    const auto set = ask<unsigned>(application_clock, device, static_cast<int>(sm_clock));
-    const auto usual = ask<unsigned>(default_clock, device, static_cast<int>(sm_clock));
-    if (set && usual && *set != *usual) return true;
-    if (now && (*now & clocks_setting) != 0) return true;
-    if (!now || (*now & idle) != 0) return std::nullopt;
-    return false;
-  }
-
-  std::optional<std::size_t> other_processes() const {
-    if (processes == nullptr) return std::nullopt;
-    std::vector<ProcessInfo> list(64);
-    auto count = static_cast<unsigned>(list.size());
-    Return code = processes(device, &count, list.data());
-    if (code == insufficient_size) {  // the call has set count
-      list.resize(std::size_t{count} + 64);
-      count = static_cast<unsigned>(list.size());
-      code = processes(device, &count, list.data());
-    }
-    if (code != success) return std::nullopt;
-    list.resize(std::min<std::size_t>(count, list.size()));
-    const auto own = static_cast<unsigned>(getpid());
-    const auto others = static_cast<std::size_t>(
-        std::ranges::count_if(list, [&](const ProcessInfo& one) { return one.pid != own; }));
-    const bool numbered_otherwise = others == list.size() && others != 0;
-    return numbered_otherwise ? others - 1 : others;
-  }
-
-  void* library;
-  Return (*shut_down)();
-  Return (*driver_version)(char*, unsigned);
-  OfClock *clock, *application_clock, *default_clock, *temperature;
-  Return (*power)(Handle, unsigned*);
-  OfReasons *event_reasons, *throttle_reasons;
-  Return (*processes)(Handle, unsigned*, ProcessInfo*);
-  Handle device = nullptr;
-  bool started = false;
-};
-
-Nvml::Nvml(const std::string& pci_bus_id, const std::string& library) {
-  void* loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (loaded == nullptr) return;
-  auto found = std::make_unique<Library>(loaded);
-  if (found->start(pci_bus_id)) library_ = std::move(found);
+Nvml::Nvml(const std::string& pci_bus_id, const std::string& library)
+    : library_(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+  const auto init = find<>(library_, "nvmlInit_v2");
+  const auto by_bus = find<const char*, Handle*>(library_, "nvmlDeviceGetHandleByPciBusId_v2");
+  if (init == nullptr || by_bus == nullptr || init() != success) return;
+  started_ = true;
+  if (by_bus(pci_bus_id.c_str(), &device_) != success) device_ = nullptr;
 }
 
-Nvml::~Nvml() = default;
+Nvml::~Nvml() {
+  const auto shut_down = find<>(library_, "nvmlShutdown");
+  if (started_ && shut_down != nullptr) shut_down();
+  if (library_ != nullptr) dlclose(library_);
+}
+
+// Calls `function` with the device, the arguments and a pointer to the value.
+template <typename Value, typename... Arguments>
+std::optional<Value> Nvml::ask(const char* function, Arguments... arguments) const {
+  const auto found = find<Handle, Arguments..., Value*>(library_, function);
+  Value value{};
+  if (found == nullptr || found(device_, arguments..., &value) != success) return std::nullopt;
+  return value;
+}
+
+std::optional<bool> Nvml::clocks_locked(std::optional<std::uint64_t> reasons) const {
+  const auto set = ask<unsigned>("nvmlDeviceGetApplicationsClock", sm_clock);
+  const auto usual = ask<unsigned>("nvmlDeviceGetDefaultApplicationsClock", sm_clock);
+  if (set && usual && *set != *usual) return true;
+  if (reasons && (*reasons & clocks_setting) != 0) return true;
+  if (!reasons || (*reasons & idle) != 0) return std::nullopt;
+  return false;
+}
+
+std::optional<std::size_t> Nvml::other_processes() const {
+  const auto processes =
+      find<Handle, unsigned*, ProcessInfo*>(library_, "nvmlDeviceGetComputeRunningProcesses_v3");
+  if (processes == nullptr) return std::nullopt;
+  std::vector<ProcessInfo> list(64);
+  auto count = static_cast<unsigned>(list.size());
+  Return code = processes(device_, &count, list.data());
+  if (code == insufficient_size) {  // the call has set count
+    list.resize(std::size_t{count} + 64);
+    count = static_cast<unsigned>(list.size());
+    code = processes(device_, &count, list.data());
+  }
+  if (code != success) return std::nullopt;
+  list.resize(std::min<std::size_t>(count, list.size()));
+  const auto own = static_cast<unsigned>(getpid());
+  const auto others = static_cast<std::size_t>(
+      std::ranges::count_if(list, [&](const ProcessInfo& one) { return one.pid != own; }));
+  const bool numbered_otherwise = others == list.size() && others != 0;
+  return numbered_otherwise ? others - 1 : others;
+}
 
 Conditions Nvml::conditions() const {
   Conditions now;
-  if (library_ == nullptr) return now;
-  const Library& nvml = *library_;
-  const auto clock = [&](ClockType type) {
-    return number(ask<unsigned>(nvml.clock, nvml.device, static_cast<int>(type)));
-  };
-  now.clock_mhz = clock(sm_clock);
-  now.memory_clock_mhz = clock(memory_clock);
-  now.temperature_celsius = number(ask<unsigned>(nvml.temperature, nvml.device, gpu_sensor));
-  now.power_watts = number(ask<unsigned>(nvml.power, nvml.device), 1e-3);
-  const auto reasons = nvml.reasons();
+  if (device_ == nullptr) return now;
+  now.clock_mhz = number(ask<unsigned>("nvmlDeviceGetClockInfo", sm_clock));
+  now.memory_clock_mhz = number(ask<unsigned>("nvmlDeviceGetClockInfo", memory_clock));
+  now.temperature_celsius = number(ask<unsigned>("nvmlDeviceGetTemperature", gpu_sensor));
+  now.power_watts = number(ask<unsigned>("nvmlDeviceGetPowerUsage"), 1e-3);
+  using Reasons = unsigned long long;
+  auto reasons = ask<Reasons>("nvmlDeviceGetCurrentClocksEventReasons");
+  // The name in older drivers.
+  if (!reasons) reasons = ask<Reasons>("nvmlDeviceGetCurrentClocksThrottleReasons");
   if (reasons) now.throttle_reasons = throttle_words(*reasons);
-  now.clocks_locked = nvml.clocks_locked(reasons);
-  now.other_processes = nvml.other_processes();
+  now.clocks_locked = clocks_locked(reasons);
+  now.other_processes = other_processes();
   return now;
 }
 
 std::string Nvml::driver() const {
-  if (library_ == nullptr || library_->driver_version == nullptr) return {};
+  const auto version = find<char*, unsigned>(library_, "nvmlSystemGetDriverVersion");
   std::array<char, 81> text{};  // NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE is 80
-  if (library_->driver_version(text.data(), 80) != success) return {};
+  if (device_ == nullptr || version == nullptr || version(text.data(), 80) != success) return {};
   return text.data();
 }
 
 std::vector<std::string> throttle_words(std::uint64_t reasons) {
   std::vector<std::string> words;
-  for (const Reason& reason : slowing) {
-    if ((reasons & reason.bit) != 0) words.emplace_back(reason.word);
-  }
+  for (const auto& [bit, word] : throttling)
+    if ((reasons & bit) != 0) words.emplace_back(word);
   return words;
 }
 

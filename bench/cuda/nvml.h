@@ -5,7 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +30,14 @@ class Nvml {
   std::string driver() const;  // "580.65.06"; empty: not known
 
  private:
-  struct Library;
-  std::unique_ptr<const Library> library_;  // null: not available
+  template <typename Value, typename... Arguments>
+  std::optional<Value> ask(const char* function, Arguments... arguments) const;
+  std::optional<bool> clocks_locked(std::optional<std::uint64_t> reasons) const;
+  std::optional<std::size_t> other_processes() const;
+
+  void* library_;
+  bool started_ = false;
+  void* device_ = nullptr;  // NVML's handle; null: not available
 };
 
 // The bits of nvmlDeviceGetCurrentClocksEventReasons as words, but for idle and requested clocks,

@@ -1,20 +1,17 @@
 #pragma once
 // Interface of a device under benchmark. bench/cpu and bench/cuda implement it. No CUDA types.
 //
-//   cases()  ──►  prepare(case)  ──►  Subject::sample() …  ──►  Measurement (measurement.h)
-//                        conditions() around each sample
+//   cases()  ──►  Case::prepare()  ──►  Subject::sample() …  ──►  Measurement (measurement.h)
+//                         conditions() around each sample
 //
 // Calls throw Error (engine/base/error.h). One thread uses a device and its subjects.
 
 #include <cstddef>
 #include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "bench/harness/case.h"
@@ -47,27 +44,6 @@ struct Ceilings {
   std::map<Precision, double> flop_per_second;  // by arithmetic; absent: not supported
 };
 
-enum class CacheState {
-  cold,  // the caches are flushed before each execution
-  hot,   // the caches are as the previous execution left them
-};
-std::string_view name_of(CacheState cache);
-
-using StageShares = std::vector<std::pair<std::string, double>>;
-
-// A case with its memory and code, ready to run.
-class Subject {
- public:
-  virtual ~Subject() = default;
-  // Executes `times` times in a row and returns the seconds by the case's clock. Cold: flushes the
-  // caches first, which is not timed, and `times` is 1. The work is complete on return. On a
-  // device without a timer the value is meaningless.
-  virtual double sample(CacheState cache, std::size_t times) = 0;
-  // Shares of the last sample's time by stage: {"decode", 0.31}. Stages that overlap add up to more
-  // than 1. Empty where a case has no stages.
-  virtual StageShares stages() const { return {}; }
-};
-
 class BenchDevice {
  public:
   virtual ~BenchDevice() = default;
@@ -76,10 +52,9 @@ class BenchDevice {
   // but no time is meaningful.
   virtual bool has_timer() const = 0;
   virtual std::string missing_timer_reason() const { return "virtual GPU: no timer"; }
-  // The cases of the suite at these axes, in the order to run them. Takes no memory for their data.
+  // The cases of the suite at these axes, in the order to run them, with unique names. Takes no
+  // memory for their data.
   virtual std::vector<Case> cases(Suite suite, const Axes& axes) = 0;
-  // Takes the memory. Throws Error(device) when there is not enough.
-  virtual std::unique_ptr<Subject> prepare(const Case& which) = 0;
   // Takes seconds. `precisions`: the arithmetic to measure. `stop` ends it with Error(interrupted).
   virtual Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) = 0;
   virtual Conditions conditions() = 0;

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +24,9 @@ enum class Suite {
 };
 inline constexpr std::array all_suites = {Suite::kernels, Suite::layers, Suite::backbone,
                                           Suite::head, Suite::pipeline};
-std::string_view name_of(Suite suite);
+constexpr std::array<std::string_view, all_suites.size()> names_of(Suite) {
+  return {"kernels", "layers", "backbone", "head", "pipeline"};
+}
 
 // The least work of one execution, counted from shapes: each value is read or written once, and the
 // arithmetic is that of the definition (direct convolution, also where Winograd computes it).
@@ -37,7 +41,32 @@ enum class Clock {
   device,  // the device's, around the work alone (CUDA events)
   host,    // the host's steady clock, until the result is available
 };
-std::string_view name_of(Clock clock);
+constexpr std::array<std::string_view, 2> names_of(Clock) {
+  return {"device", "host"};
+}
+
+enum class CacheState {
+  cold,  // the caches are flushed before each execution
+  hot,   // the caches are as the previous execution left them
+};
+constexpr std::array<std::string_view, 2> names_of(CacheState) {
+  return {"cold", "hot"};
+}
+
+using StageShares = std::vector<std::pair<std::string, double>>;
+
+// A case with its memory and code, ready to run.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  // Executes `times` times in a row and returns the seconds by the case's clock. Cold: flushes the
+  // caches first, which is not timed, and `times` is 1. The work is complete on return. On a
+  // device without a timer the value is meaningless.
+  virtual double sample(CacheState cache, std::size_t times) = 0;
+  // Shares of the last sample's time by stage: {"decode", 0.31}. Stages that overlap add up to more
+  // than 1. Empty where a case has no stages.
+  virtual StageShares stages() const { return {}; }
+};
 
 using AxisValues = std::vector<std::pair<std::string, std::string>>;
 
@@ -49,6 +78,8 @@ struct Case {
   Clock clock = Clock::host;
   double items = 0.0;  // processed by one execution; 0: not counted
   std::string item;    // "images", "steps", "rows"
+  // Takes the memory. Throws Error(device) when there is not enough. The device outlives the Subject.
+  std::function<std::unique_ptr<Subject>()> prepare = {};
 };
 
 // The requested points. A suite uses the axes that it has.

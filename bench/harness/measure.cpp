@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "bench/harness/statistics.h"
-#include "bench/harness/stopping.h"
 #include "engine/base/error.h"
 #include "engine/base/text.h"
 
@@ -75,7 +74,7 @@ class CaseMeasurement {
 
 Measurement CaseMeasurement::run() {
   try {
-    subject_ = device_.prepare(result_.what);
+    subject_ = result_.what.prepare();
     if (!device_.has_timer()) {
       subject_->sample(method_.cache, 1);
       result_.ended = Ended::no_timer;
@@ -238,11 +237,11 @@ void CaseMeasurement::add_sample_warnings() {
 
 }  // namespace
 
-double SteadyTime::now() {
+double TimeSource::now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-void SteadyTime::pause(double seconds) {
+void TimeSource::pause(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 

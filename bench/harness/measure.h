@@ -20,18 +20,12 @@
 
 namespace graft::bench {
 
-// The clock for warm-up, time limit and windows. Tests replace it.
+// The steady clock, for warm-up, time limit and windows. Tests replace it.
 class TimeSource {
  public:
   virtual ~TimeSource() = default;
-  virtual double now() = 0;  // seconds, from an arbitrary start
-  virtual void pause(double seconds) = 0;
-};
-
-class SteadyTime final : public TimeSource {
- public:
-  double now() override;
-  void pause(double seconds) override;
+  virtual double now();  // seconds, from an arbitrary start
+  virtual void pause(double seconds);
 };
 
 // Warnings of a case and of the whole result.
@@ -43,11 +37,10 @@ std::string busy_warning(std::size_t other_processes);
 struct About {
   BuildIdentity build;
   std::string config;  // the effective config, JSON; empty: none
-  std::string date;    // "2026-11-24T23:29:52Z"; empty: now
 };
 
 // Errors of the case end it as failed, with their sentence. A stop ends it as interrupted, and its
-// samples are kept. Throws Error(usage) for a method that can never settle.
+// samples are kept. `method` has passed check_method() (statistics.h).
 Measurement measure(BenchDevice& device, const Case& which, const Method& method,
                     std::stop_token stop, TimeSource& time);
 

@@ -1,6 +1,7 @@
 #pragma once
 // Results as values: a Measurement for each case, a Result for a run of the harness.
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -29,7 +30,9 @@ enum class Ended {
   interrupted,  // by a signal
   failed,       // the work threw Measurement::failure
 };
-std::string_view name_of(Ended ended);
+constexpr std::array<std::string_view, 5> names_of(Ended) {
+  return {"settled", "time_cap", "no_timer", "interrupted", "failed"};
+}
 
 struct Measurement {
   Case what;

@@ -37,9 +37,7 @@ Json optional(const std::optional<Value>& value) {
 
 template <typename Value>
 Json object(const std::vector<std::pair<std::string, Value>>& values) {
-  Json json = Json::object();
-  for (const auto& [key, value] : values) json[key] = value;
-  return json;
+  return Json::object_t(values.begin(), values.end());
 }
 
 Json device_json(const DeviceIdentity& device) {
@@ -95,14 +93,13 @@ Json config_json(const std::string& config) {
 Json summary_json(const std::vector<double>& samples) {
   if (samples.empty()) return {};
   const Summary summary = summarise(samples);
-  const double noise = noise_of(samples);
   return {{"minimum", summary.minimum},
           {"lower_quartile", summary.lower_quartile},
           {"median", summary.median},
           {"upper_quartile", summary.upper_quartile},
           {"maximum", summary.maximum},
           {"relative_deviation", summary.relative_deviation},
-          {"noise", std::isfinite(noise) ? Json(noise) : Json()}};
+          {"noise", std::isfinite(summary.noise) ? Json(summary.noise) : Json()}};
 }
 
 Json measurement_json(const Measurement& measurement) {

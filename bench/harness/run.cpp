@@ -68,7 +68,7 @@ Result begun(BenchDevice& device, const Method& method, const About& about) {
   result.device = device.identity();
   result.build = about.build;
   result.config = about.config;
-  result.date = about.date.empty() ? now_as_text() : about.date;
+  result.date = now_as_text();
   result.method = method;
   result.has_timer = device.has_timer();
   result.complete = false;

@@ -12,7 +12,6 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -26,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/cases/timed.h"
 #include "bench/cpu/cpu_bench_device.h"
 #include "bench/cpu/peaks.h"
 #include "engine/backend/backend.h"
@@ -47,34 +47,26 @@ struct Target {
   Precision precision = Precision::fp32;
 
   bool is_cpu() const { return device == "cpu"; }
-  std::string setting() const {
-    return std::string(is_cpu() ? cpu::name_of(isa) : name_of(precision));
-  }
+  std::string_view setting() const { return is_cpu() ? cpu::name_of(isa) : name_of(precision); }
   std::unique_ptr<Backend> make(std::size_t threads) const {
     if (is_cpu()) return std::make_unique<cpu::CpuBackend>(threads, isa);
     return make_backend(device, threads);
   }
 };
 
-Precision precision_of(std::string_view name) {
-  for (const Precision known :
-       {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16}) {
-    if (name == name_of(known)) return known;
-  }
-  throw std::invalid_argument("expected fp32, tf32, fp16 or bf16, got " + std::string(name));
-}
-
 Target target_of(const std::string& device, const std::string& how) {
   if (device == "cpu") return {device, isa_of(how), Precision::fp32};
-  return {device, Isa::portable, precision_of(how)};
+  const auto precision = enum_named<Precision>(how);
+  if (!precision) throw std::invalid_argument("expected fp32, tf32, fp16 or bf16, got " + how);
+  return {device, Isa::portable, *precision};
 }
 
 bool on_virtual_gpu() {
   return dlsym(RTLD_DEFAULT, "vgpu_error_count") != nullptr;
 }
 
-void refuse_virtual_gpu() {
-  if (!on_virtual_gpu()) return;
+void check_timer(const Target& target) {
+  if (target.is_cpu() || !on_virtual_gpu()) return;
   throw Error(
       ErrorKind::device,
       "The virtual GPU has no timer; run this on a machine with a GPU, without LD_PRELOAD.");
@@ -178,23 +170,18 @@ class HeadWork final : public Work {
   // float32: features, labels, then kernel and bias of each Dense.
   void read(const std::filesystem::path& path, std::size_t rows) {
     const std::size_t inputs = options_.inputs, units = options_.hidden.front();
-    const std::size_t sizes[] = {rows * inputs, rows, inputs * units, units, units, 1};
-    std::size_t count = 0;
-    for (const std::size_t size : sizes) count += size;
-    std::vector<float> values(count);
-    read_values(path, values.data(), count);
+    std::vector<float> values(rows * (inputs + 1) + units * (inputs + 2) + 1);
+    read_values(path, values.data(), values.size());
     const float* next = values.data();
-    const auto take = [&next](std::size_t size) {
-      next += size;
-      return std::vector<float>(next - size, next);
+    const auto take = [&next](std::size_t count) {
+      next += count;
+      return std::vector<float>(next - count, next);
     };
-    features_ = take(sizes[0]);
-    for (const float label : take(sizes[1])) labels_.push_back(label > 0.5F ? 1 : 0);
-    DenseParameters hidden = {inputs, units, take(sizes[2]), {}};
-    hidden.bias = take(sizes[3]);
-    DenseParameters last = {units, 1, take(sizes[4]), {}};
-    last.bias = take(sizes[5]);
-    state_.parameters = {std::move(hidden), std::move(last)};
+    features_ = take(rows * inputs);
+    for (const float label : take(rows)) labels_.push_back(label > 0.5F ? 1 : 0);
+    // Braces evaluate from left to right.
+    state_.parameters = {{inputs, units, take(inputs * units), take(units)},
+                         {units, 1, take(units), take(1)}};
   }
 
   std::unique_ptr<Head> make(const HeadOptions& options) {
@@ -247,7 +234,7 @@ class Worker {
 
   // Checks that the device exists, supports this precision, and has a timer.
   Json device() const {
-    if (!target_.is_cpu()) refuse_virtual_gpu();
+    check_timer(target_);
     const std::unique_ptr<Backend> backend = target_.make(0);
     BackboneOptions smallest = {{32, 32}, Preprocess::rescale, 1};
     smallest.precision = target_.precision;
@@ -272,18 +259,14 @@ class Worker {
             {"epsilon_inside_sqrt", true}};
   }
 
-  // The other engines' rounds have emptied the caches.
-  static std::size_t warm_up(std::size_t times) { return std::max<std::size_t>(times / 8, 1); }
-
   Json round(Work& work, std::size_t times) const {
-    if (!target_.is_cpu()) refuse_virtual_gpu();
-    for (std::size_t i = 0; i < warm_up(times); ++i) work.run();
-    work.finish();
-    const auto start = std::chrono::steady_clock::now();
-    for (std::size_t i = 0; i < times; ++i) work.run();
-    work.finish();
-    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-    return {{"ok", true}, {"seconds", passed.count()}};
+    check_timer(target_);
+    const auto run = [&work](std::size_t count) {
+      for (std::size_t i = 0; i < count; ++i) work.run();
+      work.finish();
+    };
+    run(std::max<std::size_t>(times / 8, 1));  // the other engines' rounds have emptied the caches
+    return {{"ok", true}, {"seconds", seconds_of([&] { run(times); })}};
   }
 
   Json peak(std::size_t threads) const {

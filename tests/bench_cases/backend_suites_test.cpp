@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "bench/cases/layer_cost.h"
+#include "bench/cases/case_list.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "tests/support/support.h"
 
@@ -27,8 +27,8 @@ TEST(LayerCost, CountsInputOutputAndWeightsOnceInTheStorageType) {
 
 TEST(HeadCost, IsTwoProductsForwardAndBackwardAndOneMoreAfterTheFirstLayer) {
   cpu::CpuBackend backend(1);
-  bench::BackendSuites suites(backend, {}, [] {});
-  const auto cases = suites.cases(Suite::head, one_point);
+  const bench::SuiteContext context{backend, {}, [] {}};
+  const auto cases = bench::backend_cases(context, Suite::head, one_point);
   ASSERT_EQ(cases.size(), 3U);
   EXPECT_EQ(cases[0].name, "head/train_step/inputs:8192/hidden:256/batch:16");
   const double first = 8192.0 * 256, last = 256.0;
@@ -38,8 +38,8 @@ TEST(HeadCost, IsTwoProductsForwardAndBackwardAndOneMoreAfterTheFirstLayer) {
 
 TEST(BackboneCost, IsThatOfItsLayersOnce) {
   cpu::CpuBackend backend(1);
-  bench::BackendSuites suites(backend, {}, [] {});
-  const auto cases = suites.cases(Suite::backbone, one_point);
+  const bench::SuiteContext context{backend, {}, [] {}};
+  const auto cases = bench::backend_cases(context, Suite::backbone, one_point);
   ASSERT_EQ(cases.size(), 1U) << "without with_threads there is no sweep of threads";
   EXPECT_EQ(cases[0].cost.flop, 16 * vgg16_flop({150, 150}));
   EXPECT_EQ(cases[0].cost.bytes, 16 * (3.0 * 150 * 150 + 4.0 * 8192) + 4.0 * vgg16_parameters);
@@ -51,12 +51,12 @@ TEST(BackendSuites, AColdSampleFlushesOnce) {
   bench::BenchSetup setup;
   setup.scratch = [&] { return folder.path(); };
   int flushes = 0;
-  bench::BackendSuites suites(backend, setup, [&] { ++flushes; });
+  const bench::SuiteContext context{backend, setup, [&] { ++flushes; }};
   const bench::Axes axes{{2}, {{32, 32}}, {Precision::fp32}};
   int cases = 0;
   for (const Suite suite : {Suite::head, Suite::pipeline}) {
-    for (const bench::Case& one : suites.cases(suite, axes)) {
-      EXPECT_GT(suites.prepare(one)->sample(bench::CacheState::cold, 1), 0.0) << one.name;
+    for (const bench::Case& one : bench::backend_cases(context, suite, axes)) {
+      EXPECT_GT(one.prepare()->sample(bench::CacheState::cold, 1), 0.0) << one.name;
       EXPECT_EQ(flushes, ++cases) << one.name;
     }
   }

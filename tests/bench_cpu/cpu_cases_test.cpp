@@ -36,12 +36,12 @@ TEST(CpuKernels, TheirMemoryIsCheckedBeforeItIsTaken) {
   bench::CacheFlush flush(pool);
   const bench::CpuContext context{cpu::Isa::portable, pool, flush};
   std::size_t found = 0;
-  for (const auto& listed :
+  for (const bench::Case& one :
        bench::cpu_kernel_cases(context, {{1'000'000'000}, {{32, 32}}, {Precision::fp32}})) {
-    if (!listed.what.name.starts_with("kernels/dense_forward")) continue;
+    if (!one.name.starts_with("kernels/dense_forward")) continue;
     ++found;
-    EXPECT_THAT(error_of([&] { listed.prepare(); }),
-                ::testing::AllOf(::testing::StartsWith(listed.what.name + " needs "),
+    EXPECT_THAT(error_of([&] { one.prepare(); }),
+                ::testing::AllOf(::testing::StartsWith(one.name + " needs "),
                                  ::testing::HasSubstr("choose fewer --threads")));
   }
   EXPECT_GT(found, 0U);

@@ -46,7 +46,7 @@ class CudaBench : public test::CudaTest {
     ASSERT_FALSE(cases.empty());
     for (const Case& what : cases) {
       SCOPED_TRACE(what.name);
-      const auto subject = device.prepare(what);
+      const auto subject = what.prepare();
       const bool timed = device.has_timer() || what.clock == Clock::host;
       EXPECT_EQ(subject->sample(CacheState::cold, 1) > 0.0, timed);
       if (hot == 0) continue;
@@ -69,6 +69,13 @@ class CudaBench : public test::CudaTest {
 
   test::TemporaryFolder folder_;
 };
+
+Case bias_relu_case(CudaBenchDevice& device) {
+  const auto cases = device.cases(Suite::kernels, one_point(Precision::fp32));
+  const auto found =
+      std::ranges::find(cases, "kernels/bias_relu/fp32/pixels:1024/channels:64", &Case::name);
+  return found == cases.end() ? Case{} : *found;
+}
 
 void expect_unique_names(const std::vector<Case>& cases) {
   std::set<std::string> names;
@@ -232,7 +239,7 @@ TEST_F(CudaBench, WhatDoesNotFitIsRefusedBeforeMemoryIsTaken) {
   CudaBenchDevice device = make();
   const Axes huge = {{std::size_t{1} << 22U}, {{224, 224}}, {Precision::fp32}};
   const auto cases = device.cases(Suite::kernels, huge);
-  EXPECT_THAT(refusal([&] { device.prepare(cases.front()); }),
+  EXPECT_THAT(refusal([&] { cases.front().prepare(); }),
               ::testing::AllOf(StartsWith("kernels/preprocess/fp32/"),
                                HasSubstr(" of GPU memory, but cuda:0 has "),
                                HasSubstr("choose smaller batches")));
@@ -247,16 +254,13 @@ TEST_F(CudaBench, UnsupportedAxesAreWrongUsage) {
 
 TEST_F(CudaBench, AFailedCallIsASentenceThatNamesTheCase) {
   if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU makes calls fail";
-  const std::string name = "kernels/bias_relu/fp32/pixels:1024/channels:64";
   for (const char* fault : {"cudaMalloc:1:2", "cudaMemsetAsync:1:1", "cudaLaunchKernel:1:701",
                             "cudaStreamSynchronize:1:1"}) {
     SCOPED_TRACE(fault);
     CudaBenchDevice device = make();
-    device.cases(Suite::kernels, one_point(Precision::fp32));
-    Case what;
-    what.name = name;
+    const Case what = bias_relu_case(device);
     GRAFT_VIRTUAL_GPU(vgpu_set_faults)(fault);
-    EXPECT_THAT(refusal([&] { device.prepare(what); }), StartsWith(name + " failed: "));
+    EXPECT_THAT(refusal([&] { what.prepare(); }), StartsWith(what.name + " failed: "));
     GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
   }
 }
@@ -264,18 +268,15 @@ TEST_F(CudaBench, AFailedCallIsASentenceThatNamesTheCase) {
 TEST_F(CudaBench, AFailureInASampleIsASentenceAndTheNextSampleRuns) {
   if (!test::on_virtual_gpu()) GTEST_SKIP() << "only the virtual GPU makes calls fail";
   CudaBenchDevice device = make();
-  const std::string name = "kernels/bias_relu/fp32/pixels:1024/channels:64";
-  device.cases(Suite::kernels, one_point(Precision::fp32));
-  Case what;
-  what.name = name;
-  const auto subject = device.prepare(what);
+  const Case what = bias_relu_case(device);
+  const auto subject = what.prepare();
   for (const char* fault :
        {"cudaLaunchKernel:1:701", "cudaLaunchKernel:2:701", "cudaEventRecord:1:1",
         "cudaEventRecord:2:1", "cudaEventElapsedTime:1:1"}) {
     SCOPED_TRACE(fault);
     GRAFT_VIRTUAL_GPU(vgpu_set_faults)(fault);
     EXPECT_THAT(refusal([&] { subject->sample(CacheState::hot, 1); }),
-                StartsWith(name + " failed: "));
+                StartsWith(what.name + " failed: "));
     GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
     EXPECT_EQ(subject->sample(CacheState::hot, 1), 0.0);
   }

@@ -47,7 +47,8 @@ struct FakeDevice final : BenchDevice {
   bool has_timer() const override { return timer; }
   std::string missing_timer_reason() const override { return timer_reason; }
   std::vector<Case> cases(Suite, const Axes&) override { return {}; }
-  std::unique_ptr<Subject> prepare(const Case& which) override;
+  // The case, whose subject is this device's.
+  Case own(Case which);
   Ceilings ceilings(std::span<const Precision> precisions, std::stop_token stop) override {
     ++ceilings_measured;
     asked_precisions.assign(precisions.begin(), precisions.end());
@@ -80,9 +81,12 @@ class FakeSubject final : public Subject {
   FakeDevice& device_;
 };
 
-inline std::unique_ptr<Subject> FakeDevice::prepare(const Case& which) {
-  at_prepare(which);
-  return std::make_unique<FakeSubject>(*this);
+inline Case FakeDevice::own(Case which) {
+  which.prepare = [this, which] {
+    at_prepare(which);
+    return std::make_unique<FakeSubject>(*this);
+  };
+  return which;
 }
 
 }  // namespace graft::bench::test

@@ -27,7 +27,7 @@ class Measure : public ::testing::Test {
 };
 
 Measurement measured(FakeDevice& device, const Method& method = {}, std::stop_token stop = {}) {
-  return measure(device, some_case, method, stop, device.time);
+  return measure(device, device.own(some_case), method, stop, device.time);
 }
 
 TEST_F(Measure, ColdWarmsUpAndTakesSamplesOfOneExecutionUntilTheySettle) {
@@ -239,7 +239,7 @@ TEST_F(Measure, WorkThatSaysItWasInterruptedIs) {
 }
 
 TEST(SteadyTime, GoesForwardAndPauses) {
-  SteadyTime time;
+  TimeSource time;
   const double before = time.now();
   time.pause(0.002);
   EXPECT_GE(time.now() - before, 0.002);

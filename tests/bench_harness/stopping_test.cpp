@@ -1,11 +1,10 @@
-#include "bench/harness/stopping.h"
+#include "bench/harness/statistics.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "bench/harness/statistics.h"
 #include "engine/base/error.h"
 #include "made_results.h"
 #include "tests/support/support.h"
@@ -126,7 +125,7 @@ TEST(Stopping, AMethodThatCannotEndIsRefused) {
   const auto refusal = [](auto change) {
     Method method;
     change(method);
-    return error_of([&] { StoppingCriterion criterion(method); });
+    return error_of([&] { check_method(method); });
   };
   EXPECT_THAT(refusal([](Method& method) { method.noise = -0.1; }),
               HasSubstr("noise: expected 0 or more, such as 0.005, got -0.1"));
