@@ -21,41 +21,34 @@ HEAD_LIMIT = 1e-3
 class Peer:
     key: str  # on the command line: ENGINE or ENGINE:VARIANT; the module is ENGINE_engine
     name: str
+    packages: tuple[str, ...]  # of PyPI, whose versions environment.py has
     limit: float = EXACT  # on the CPU
     precisions: tuple[str, ...] = ("fp32", "tf32", "fp16")  # on a GPU
-    modules: tuple[str, ...] = ()  # what it imports, of packages that need not be there
 
     @property
     def engine(self) -> str:
         return self.key.partition(":")[0]
 
-    @property
-    def variant(self) -> str:
-        return self.key.partition(":")[2]
 
-
+PYTORCH = Peer("pytorch", "PyTorch", ("torch",))
+KERAS = Peer("keras", "Keras", ("keras", "tensorflow-cpu"))
 PEERS = (
-    Peer("onnxruntime", "ONNX Runtime"),
-    Peer("openvino", "OpenVINO"),
-    Peer("pytorch", "PyTorch"),
-    Peer("keras", "Keras"),
-    Peer("mnn", "MNN", COARSE),
-    Peer("ncnn", "ncnn", COARSE),
+    Peer("onnxruntime", "ONNX Runtime", ("onnxruntime",)),
+    Peer("openvino", "OpenVINO", ("openvino",)),
+    PYTORCH,
+    KERAS,
+    Peer("mnn", "MNN", ("MNN",), COARSE),
+    Peer("ncnn", "ncnn", ("ncnn",), COARSE),
 )
-PYTORCH_WAYS = (
-    Peer("pytorch:eager", "PyTorch eager", modules=("torch",)),
-    Peer("pytorch:channels_last", "PyTorch channels_last", modules=("torch",)),
-    Peer("pytorch:compiled", "PyTorch compiled", modules=("torch",)),
+PYTORCH_WAYS = tuple(
+    Peer(f"pytorch:{way}", f"PyTorch {way}", ("torch",)) for way in ("eager", "channels_last", "compiled")
 )
 GPU_PEERS = (
     *PYTORCH_WAYS,
-    Peer("pytorch:amp", "PyTorch AMP", precisions=("fp16",), modules=("torch",)),
-    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", modules=("onnxruntime", "torch")),
-    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", modules=("onnxruntime", "torch", "tensorrt_libs")),
+    Peer("pytorch:amp", "PyTorch AMP", ("torch",), precisions=("fp16",)),
+    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", ("onnxruntime-gpu", "torch")),
+    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", ("onnxruntime-gpu", "torch", "tensorrt-cu13-libs")),
 )
-HEAD_PEERS = (Peer("pytorch", "PyTorch", modules=("torch",)), Peer("keras", "Keras"))
-# The package that brings a module of GPU_PEERS, by its name on PyPI.
-PACKAGES = {"torch": "torch", "onnxruntime": "onnxruntime-gpu", "tensorrt_libs": "tensorrt-cu13-libs"}
 
 
 def chosen(keys: str | None, device: str) -> list[Peer]:
@@ -77,7 +70,7 @@ def chosen(keys: str | None, device: str) -> list[Peer]:
 def head_peers(peers: list[Peer]) -> list[Peer]:
     """Those that train a head: once for each engine among `peers`."""
     engines = {peer.engine for peer in peers}
-    return [peer for peer in HEAD_PEERS if peer.engine in engines]
+    return [peer for peer in (PYTORCH, KERAS) if peer.engine in engines]
 
 
 NAMES_OF_ISAS = {

@@ -1,4 +1,4 @@
-"""A peer's process: `python -m peers.worker ENGINE`, with bench/ on the module path.
+"""A peer's process: `python -m peers.worker ENGINE` or `ENGINE:VARIANT`, with bench/ on the module path.
 
 The clock of a round covers what a caller waits for, to float32 results in host memory. On the CPU it begins
 with float32 input in the layout that the engine's interface takes: reading, rescaling and the change to that
@@ -22,9 +22,10 @@ from .work import FeaturesWork, HeadWork
 
 
 class Peer:
-    """Answers requests with the engine that the module of this name implements."""
+    """Answers requests with an engine in one of its ways: ENGINE or ENGINE:VARIANT."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, key: str) -> None:
+        module, _, self._variant = key.partition(":")
         self._name = f"{__package__}.{module}_engine"
         self._engine = None
 
@@ -44,7 +45,7 @@ class Peer:
         module = importlib.import_module(self._name)  # here: some print while they are imported
         kind = work.pop("kind")
         if kind == "features":
-            asked = FeaturesWork(**work)
+            asked = FeaturesWork(**work | {"variant": self._variant})
             batch = pictures.read(Path(asked.pictures), asked.batch, asked.side)
             self._engine = module.Features(asked, batch, Weights(Path(asked.weights)))
         elif kind == "head":

@@ -186,7 +186,7 @@ class Program(support.InFolder):
         after = result(slow, measurement("kernels/two", []), measurement("kernels/x", [1.0]))
         code, out, error = self.ended(before, after)
         self.assertEqual((code, error), (0, ""))
-        self.assertIn("before  cuda:0 (a made device), commit 0123456789abcdef with changes, 2026-11-24T23:29:52Z", out)
+        self.assertIn("before  cuda:0 (a made device), commit 0123456789 with changes, 2026-11-24T23:29:52Z", out)
         self.assertRegex(out, r"\nkernels/one  100.\d us  1[01]\d.\d us  1.100  1.09\d to 1.10\d  slower\n")
         self.assertIn("\n    ! after: busy\ufffd[2J\n", out)
         self.assertRegex(out, r"\nkernels/two +lost\n    ! after: failed: out of memory\n")
