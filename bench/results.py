@@ -134,8 +134,8 @@ def check_measurement(one: Measurement, head: Result) -> None:
             raise ResultError(text)
     for key, value in (expected or {}).items():
         number = found.get(key, "nothing")
-        equal = is_number(number) and value is not None and math.isclose(number, value, rel_tol=1e-9, abs_tol=1e-15)
-        if not equal and not (number is None and value is None):
+        are_numbers = is_number(number) and value is not None
+        if number != value and not (are_numbers and math.isclose(number, value, rel_tol=1e-9, abs_tol=1e-15)):
             raise ResultError(f"summary.{key}: {shown(number)} does not follow from the samples, which give {value}")
 
 

@@ -30,12 +30,6 @@ class Disagreement(Exception):
     """An engine that does not compute what graft does, in a sentence."""
 
 
-def folder_of(setup: Setup, engine: Engine) -> Path:
-    folder = setup.scratch / engine.name.replace("/", "-").replace(" ", "-")
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
 def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Engine]:
     """A worker process for each of graft's columns, then one for each peer."""
     surroundings = environment.worker_environment(setup.device, setup.precision)
@@ -44,13 +38,15 @@ def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Engine]
     module = [str(setup.python), "-m", f"{__package__}.worker"]
     found += [(Engine(peer.name, limit=setup.limit(peer)), [*module, peer.key]) for peer in peers]
     for engine, command in found:
-        engine.worker = Worker(engine.name, command, folder_of(setup, engine) / "worker.log", surroundings)
+        engine.folder = setup.scratch / engine.name.replace("/", "-").replace(" ", "-")
+        engine.folder.mkdir(exist_ok=True)
+        engine.worker = Worker(engine.name, command, engine.folder / "worker.log", surroundings)
         stack.callback(engine.worker.quit)
     return [engine for engine, _ in found]
 
 
-def request_for(setup: Setup, asked: FeaturesWork | HeadWork, engine: Engine) -> Message:
-    return replace(asked, scratch=str(folder_of(setup, engine))).request()
+def request_for(engine: Engine, asked: FeaturesWork | HeadWork) -> Message:
+    return replace(asked, scratch=str(engine.folder)).request()
 
 
 def those_who_can(engines: list[Engine], work: Work, step: Callable[[Engine], None]) -> list[Engine]:
@@ -75,18 +71,18 @@ def prepare_all(setup: Setup, work: Work, asked: FeaturesWork | HeadWork, engine
     at_once = isinstance(asked, FeaturesWork) and not setup.on_gpu
     for engine in engines if at_once else []:
         with suppress(WorkerError):  # it shows when its answer is read
-            engine.worker.send(request_for(setup, asked, engine))
+            engine.worker.send(request_for(engine, asked))
 
     def prepare(engine: Engine) -> None:
-        answer = engine.worker.receive() if at_once else engine.worker.ask(request_for(setup, asked, engine))
+        answer = engine.worker.receive() if at_once else engine.worker.ask(request_for(engine, asked))
         engine.version, engine.setting = str(answer["version"]), str(answer["setting"])
         engine.epsilon_inside_sqrt = bool(answer.get("epsilon_inside_sqrt"))
 
     return those_who_can(engines, work, prepare)
 
 
-def checked(setup: Setup, engine: Engine, **request: object) -> Values:
-    output = folder_of(setup, engine) / "check.npy"
+def checked(engine: Engine, **request: object) -> Values:
+    output = engine.folder / "check.npy"
     engine.worker.ask({"command": "check", "output": str(output), **request})
     return read_npy(output)
 
@@ -105,28 +101,28 @@ def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> Values:
     cpu = replace(setup, device="cpu", precision="fp32", isas=["auto"])
     with ExitStack() as stack:
         (graft,) = start_all(cpu, [], stack)
-        graft.worker.ask(request_for(cpu, replace(asked, device="cpu", precision="fp32"), graft))
-        return checked(cpu, graft)
+        graft.worker.ask(request_for(graft, replace(asked, device="cpu", precision="fp32")))
+        return checked(graft)
 
 
 def check_features(setup: Setup, work: Work, asked: FeaturesWork, engines: list[Engine]) -> list[Engine]:
     own = [] if setup.on_gpu else engines[:1]
-    expected = checked(setup, own[0]) if own else features_on_the_cpu(setup, asked)
+    expected = checked(own[0]) if own else features_on_the_cpu(setup, asked)
 
     def check(engine: Engine) -> None:
-        compare(engine, checked(setup, engine), expected, "features")
+        compare(engine, checked(engine), expected, "features")
 
     return own + those_who_can(engines[len(own) :], work, check)
 
 
-def check_losses(setup: Setup, work: Work, _: HeadWork, engines: list[Engine]) -> list[Engine]:
+def check_losses(work: Work, engines: list[Engine]) -> list[Engine]:
     """Each peer against graft with the peer's own form of RMSprop."""
     graft = engines[0]
-    expected = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
+    expected = {form: checked(graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
 
     def check(engine: Engine) -> None:
         form, engine.limit = engine.epsilon_inside_sqrt, HEAD_LIMIT
-        found = checked(setup, engine, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
+        found = checked(engine, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
         compare(engine, found, expected[form], "losses")
 
     return [graft, *those_who_can(engines[1:], work, check)]
@@ -175,8 +171,11 @@ def run(setup: Setup, work: Work, asked: FeaturesWork | HeadWork, peers: list[Pe
     work.device, work.precision = setup.device, setup.precision
     with ExitStack() as stack:
         engines = prepare_all(setup, work, asked, start_all(setup, peers, stack))
-        check = check_features if isinstance(asked, FeaturesWork) else check_losses
-        work.engines = engines = check(setup, work, asked, engines)
+        if isinstance(asked, FeaturesWork):
+            engines = check_features(setup, work, asked, engines)
+        else:
+            engines = check_losses(work, engines)
+        work.engines = engines
         say(f"{work.name}: rounds: {setup.rounds}")
         if setup.on_gpu:
             work.executions = times_of_a_round(engines[0])

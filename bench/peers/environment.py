@@ -184,13 +184,11 @@ def machine() -> dict[str, object]:
 
 def build(project: Path) -> dict[str, object]:
     """Which graft was measured, by git; nothing is known of its compiler."""
-
-    def git(*arguments: str) -> str:
+    said = []
+    for command in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
         try:
-            command = ["git", "-C", str(project), *arguments]
-            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+            done = subprocess.run(["git", "-C", str(project), *command], capture_output=True, text=True)
+            said.append(done.stdout.strip())
         except OSError:  # git is not installed
-            return ""
-
-    commit, dirty = git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
-    return {"version": "", "commit": commit, "dirty": dirty, "compiler": "", "build_type": ""}
+            said.append("")
+    return {"version": "", "commit": said[0], "dirty": bool(said[1]), "compiler": "", "build_type": ""}

@@ -16,10 +16,6 @@ COUNTS = {"train": 1000, "validation": 400}
 CLASSES = {"first": (0.9, 1.0, 1.1), "second": (1.1, 1.0, 0.9)}
 
 
-def read(path: Path, batch: int, side: int) -> numpy.ndarray:
-    return numpy.fromfile(path, numpy.uint8).reshape(batch, side, side, 3)
-
-
 def rescaled(pictures: numpy.ndarray) -> numpy.ndarray:
     return pictures.astype(numpy.float32) * numpy.float32(1 / 255)
 

@@ -1,6 +1,7 @@
 """The comparison as figures, ratios and verdicts: a table for people, and a result with every sample."""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 
 import results
@@ -44,6 +45,7 @@ class Engine:
     difference: float | None = None  # from graft, as a share of the largest value
     limit: float | None = None
     worker: Worker | None = None
+    folder: Path = Path()  # of the worker alone
     epsilon_inside_sqrt: bool = False  # its form of RMSprop
 
     @property

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy
 
-from . import pictures
-from .head_engine import HeadData
 from .protocol import Message, serve
 from .vgg16 import Weights
 from .work import FeaturesWork, HeadWork
@@ -31,7 +29,7 @@ class Peer:
 
     def answer(self, request: Message) -> Message:
         if request["command"] == "prepare":
-            return self.prepare(dict(request["work"]))
+            return self.prepare(request["work"])
         if request["command"] not in ("check", "round"):
             raise ValueError(f"unknown command {request['command']}")
         if self._engine is None:
@@ -43,16 +41,12 @@ class Peer:
 
     def prepare(self, work: Message) -> Message:
         module = importlib.import_module(self._name)  # here: some print while they are imported
-        kind = work.pop("kind")
-        if kind == "features":
+        if work["kind"] == "features":
             asked = FeaturesWork(**work | {"variant": self._variant})
-            batch = pictures.read(Path(asked.pictures), asked.batch, asked.side)
-            self._engine = module.Features(asked, batch, Weights(Path(asked.weights)))
-        elif kind == "head":
-            asked = HeadWork(**work)
-            self._engine = module.Head(asked, HeadData.read(asked))
+            pictures = numpy.fromfile(asked.pictures, numpy.uint8).reshape(asked.batch, asked.side, asked.side, 3)
+            self._engine = module.Features(asked, pictures, Weights(Path(asked.weights)))
         else:
-            raise ValueError(f"unknown work {kind}")
+            self._engine = module.Head(HeadWork(**work))
         self._engine.run()  # what an engine does at its first batch is no part of a round
         return {
             "version": module.VERSION,

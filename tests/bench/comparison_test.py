@@ -76,6 +76,10 @@ class WithoutWorkers(support.InFolder):
             patch.start()
             self.addCleanup(patch.stop)
 
+    def engines(self, limit: float, values: dict[str, list[float] | None]) -> list[Engine]:
+        fakes = {name: Fake(name, self.diary, found) for name, found in values.items()}
+        return [Engine(name, limit=limit, worker=fake, folder=self.folder) for name, fake in fakes.items()]
+
 
 class Comparison(WithoutWorkers):
     features = FeaturesWork(32, 1, "", "", 1, "")
@@ -83,7 +87,7 @@ class Comparison(WithoutWorkers):
 
     def compare(self, asked: FeaturesWork | HeadWork, **values: list[float] | None) -> Work:
         """None: an engine that cannot be prepared."""
-        engines = [Engine(name, limit=EXACT, worker=Fake(name, self.diary, found)) for name, found in values.items()]
+        engines = self.engines(EXACT, values)
         self.setup = Setup(Path(), Path(), {}, ["avx2"], [], 1, 3, self.folder)
         with mock.patch.object(comparison, "start_all", return_value=engines):
             return comparison.run(self.setup, Work("", "images", 1, 2, None, ""), asked, [])
@@ -134,10 +138,7 @@ class Comparison(WithoutWorkers):
 
 class OnGpu(WithoutWorkers):
     def compare(self, precision: str, **values: list[float]) -> Work:
-        engines = [
-            Engine(name, limit=LIMITS[precision], worker=Fake(name, self.diary, found))
-            for name, found in values.items()
-        ]
+        engines = self.engines(LIMITS[precision], values)
         setup = Setup(Path(), Path(), {}, [], [], 1, 3, self.folder, "cuda:0", precision)
         expected = Values((2,), array("f", [1.0, 4.0]))
         with mock.patch.object(comparison, "start_all", return_value=engines):

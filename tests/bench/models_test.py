@@ -125,7 +125,8 @@ class Writers(support.InFolder):
             self.assertEqual(only(tensor, 9), [self.weights.oihw(layer)])
 
     def test_ncnns_layers_are_chained_and_counted(self) -> None:
-        magic, counts, *lines = vgg16.ncnn_param().strip().split("\n")
+        text, _ = vgg16.write_ncnn(self.folder, self.weights)
+        magic, counts, *lines = text.read_text().strip().split("\n")
         self.assertEqual(magic, "7767517")
         self.assertEqual(counts, f"{len(lines)} {len(lines)}")
         value = None
