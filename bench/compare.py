@@ -54,20 +54,7 @@ class Row:
     high: float | None = None
 
 
-@dataclass
-class Comparison:
-    before: str  # device, commit and date, for people
-    after: str
-    tolerance: float
-    after_complete: bool
-    warnings: list[str]
-    rows: list[Row]  # in the order of AFTER
-    only_before: list[str]
-    only_after: list[str]
-
-    def counts(self) -> dict[str, int]:
-        found = Counter(row.verdict for row in self.rows)
-        return {verdict: found[verdict] for verdict in (*VERDICTS, NO_TIMES, LOST)}
+Comparison = dict  # as --json prints it
 
 
 def resampled_median(ascending: list[float], generator: random.Random) -> float:
@@ -150,16 +137,19 @@ def compare(before: Result, after: Result, tolerance: float = TOLERANCE) -> Comp
     for side, result in sides.items():
         interrupted = [] if result["complete"] else ["interrupted"]
         warnings += [f"{side}: {warning}" for warning in (*interrupted, *result["warnings"])]
-    return Comparison(
-        results.description(before),
-        results.description(after),
-        tolerance,
-        after["complete"],
-        warnings,
-        [compared(earlier[name], one, tolerance) for name, one in later.items() if name in earlier],
-        [name for name in earlier if name not in later],
-        [name for name in later if name not in earlier],
-    )
+    rows = [compared(earlier[name], one, tolerance) for name, one in later.items() if name in earlier]
+    found = Counter(row.verdict for row in rows)
+    return {
+        "schema": "graft-bench-compare/2",
+        **{side: results.description(result) for side, result in sides.items()},
+        "tolerance": tolerance,
+        "after_complete": after["complete"],
+        "warnings": warnings,
+        "rows": rows,  # in the order of AFTER
+        "only_before": [name for name in earlier if name not in later],
+        "only_after": [name for name in later if name not in earlier],
+        "counts": {verdict: found[verdict] for verdict in (*VERDICTS, NO_TIMES, LOST)},
+    }
 
 
 def slower_share(text: str) -> float:
@@ -172,10 +162,10 @@ def slower_share(text: str) -> float:
 
 def fails(comparison: Comparison, slower: float) -> bool:
     """A check that did not look at everything has not passed."""
-    too_slow = any(row.verdict == "slower" and row.ratio > 1 + slower for row in comparison.rows)
-    counts = comparison.counts()
+    too_slow = any(row.verdict == "slower" and row.ratio > 1 + slower for row in comparison["rows"])
+    counts = comparison["counts"]
     has_compared = any(counts[verdict] for verdict in VERDICTS)
-    return too_slow or counts[LOST] > 0 or not comparison.after_complete or not has_compared
+    return too_slow or counts[LOST] > 0 or not comparison["after_complete"] or not has_compared
 
 
 def cells(row: Row) -> list[str]:
@@ -186,18 +176,18 @@ def cells(row: Row) -> list[str]:
 
 
 def as_text(comparison: Comparison) -> str:
-    lines = [f"before  {comparison.before}", f"after   {comparison.after}"]
-    lines += [f"!       {warning}" for warning in comparison.warnings]
+    lines = [f"before  {comparison['before']}", f"after   {comparison['after']}"]
+    lines += [f"!       {warning}" for warning in comparison["warnings"]]
     titles = ["case", "before", "after", "ratio", "95 % interval", "verdict"]
-    head, *aligned = results.table([titles, *map(cells, comparison.rows)], left=(0, 5))
+    head, *aligned = results.table([titles, *map(cells, comparison["rows"])], left=(0, 5))
     lines += ["", head]
-    for row, line in zip(comparison.rows, aligned, strict=True):
+    for row, line in zip(comparison["rows"], aligned, strict=True):
         lines += [line, *(f"    ! {warning}" for warning in row.warnings)]
-    for title, names in (("only before:", comparison.only_before), ("only after:", comparison.only_after)):
+    for title, names in (("only before:", comparison["only_before"]), ("only after:", comparison["only_after"])):
         lines += ["", title, *(f"    {name}" for name in names)] if names else []
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison.counts().items() if count)
-    total = f"{len(comparison.rows)} case{'' if len(comparison.rows) == 1 else 's'}"
-    lines += ["", f"{total}: {counts or 'none in both'} (same: within {100 * comparison.tolerance:.2g} %)"]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison["counts"].items() if count)
+    total = f"{len(comparison['rows'])} case{'' if len(comparison['rows']) == 1 else 's'}"
+    lines += ["", f"{total}: {counts or 'none in both'} (same: within {100 * comparison['tolerance']:.2g} %)"]
     return "\n".join(map(results.printable, lines))
 
 
@@ -215,8 +205,7 @@ def main() -> int:
         return 1
     # A case within the tolerance never fails: a smaller share asks for a finer look.
     comparison = compare(before, after, min(TOLERANCE, options.fail_on or TOLERANCE))
-    found = {"schema": "graft-bench-compare/2", **asdict(comparison), "counts": comparison.counts()}
-    print(json.dumps(found, indent=1) if options.json else as_text(comparison))
+    print(json.dumps(comparison, indent=1, default=asdict) if options.json else as_text(comparison))
     if options.fail_on is None or not fails(comparison, options.fail_on):
         return 0
     print(f"compare.py: {options.after} does not pass --fail-on", file=sys.stderr)

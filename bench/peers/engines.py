@@ -21,7 +21,7 @@ HEAD_LIMIT = 1e-3
 class Peer:
     key: str  # on the command line: ENGINE or ENGINE:VARIANT; the module is ENGINE_engine
     name: str
-    packages: tuple[str, ...]  # of PyPI, whose versions environment.py has
+    packages: tuple[str, ...]  # of PyPI
     limit: float = EXACT  # on the CPU
     precisions: tuple[str, ...] = ("fp32", "tf32", "fp16")  # on a GPU
 
@@ -30,24 +30,26 @@ class Peer:
         return self.key.partition(":")[0]
 
 
-PYTORCH = Peer("pytorch", "PyTorch", ("torch",))
-KERAS = Peer("keras", "Keras", ("keras", "tensorflow-cpu"))
+TORCH = "torch==2.13.0"
+PYTORCH = Peer("pytorch", "PyTorch", (TORCH,))
+KERAS = Peer("keras", "Keras", ("keras==3.15.1", "tensorflow-cpu==2.21.0"))
 PEERS = (
-    Peer("onnxruntime", "ONNX Runtime", ("onnxruntime",)),
-    Peer("openvino", "OpenVINO", ("openvino",)),
+    Peer("onnxruntime", "ONNX Runtime", ("onnxruntime==1.32.0",)),
+    Peer("openvino", "OpenVINO", ("openvino==2026.4.1",)),
     PYTORCH,
     KERAS,
-    Peer("mnn", "MNN", ("MNN",), COARSE),
-    Peer("ncnn", "ncnn", ("ncnn",), COARSE),
+    Peer("mnn", "MNN", ("MNN==3.6.1",), COARSE),
+    Peer("ncnn", "ncnn", ("ncnn==1.0.20261020",), COARSE),
 )
 PYTORCH_WAYS = tuple(
-    Peer(f"pytorch:{way}", f"PyTorch {way}", ("torch",)) for way in ("eager", "channels_last", "compiled")
+    Peer(f"pytorch:{way}", f"PyTorch {way}", (TORCH,)) for way in ("eager", "channels_last", "compiled")
 )
+ORT_GPU = "onnxruntime-gpu==1.31.1"  # for CUDA 13; its provider is linked with TensorRT 10
 GPU_PEERS = (
     *PYTORCH_WAYS,
-    Peer("pytorch:amp", "PyTorch AMP", ("torch",), precisions=("fp16",)),
-    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", ("onnxruntime-gpu", "torch")),
-    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", ("onnxruntime-gpu", "torch", "tensorrt-cu13-libs")),
+    Peer("pytorch:amp", "PyTorch AMP", (TORCH,), precisions=("fp16",)),
+    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", (TORCH, ORT_GPU)),
+    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", (TORCH, ORT_GPU, "tensorrt-cu13-libs==10.16.1.11")),
 )
 
 

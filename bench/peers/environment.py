@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
+from .engines import GPU_PEERS, PEERS, Peer
+
 
 @dataclass(frozen=True)
 class Peers:
@@ -20,20 +22,13 @@ class Peers:
     packages: tuple[str, ...]
 
 
-CPU = Peers(
-    "peers/venv",
-    "about 7 GB",
-    (
-        "numpy==2.4.6", "pillow==13.0.0", "keras==3.15.1", "tensorflow-cpu==2.21.0", "torch==2.13.0",
-        "onnxruntime==1.32.0", "openvino==2026.4.1", "MNN==3.6.1", "ncnn==1.0.20261020",
-    ),
-)
-# For CUDA 13. ONNX Runtime's provider is linked with TensorRT 10.
-CUDA = Peers(
-    "peers/venv-cuda",
-    "several GB",
-    ("numpy==2.4.6", "torch==2.13.0", "onnxruntime-gpu==1.31.1", "tensorrt-cu13-libs==10.16.1.11"),
-)
+def packages_of(peers: tuple[Peer, ...]) -> tuple[str, ...]:
+    found = ["numpy==2.4.6", "pillow==13.0.0", *(package for peer in peers for package in peer.packages)]
+    return tuple(dict.fromkeys(found))
+
+
+CPU = Peers("peers/venv", "about 7 GB", packages_of(PEERS))
+CUDA = Peers("peers/venv-cuda", "several GB", packages_of(GPU_PEERS))
 
 
 class SetupError(Exception):
@@ -102,12 +97,11 @@ def install(venv: Path, peers: Peers, log: TextIO) -> None:
         raise failures[0]
 
 
-def missing_packages(python: Path, peers: Peers) -> dict[str, str]:
-    """Those that were skipped, by name, with their versions."""
+def missing_packages(python: Path, peer: Peer) -> list[str]:
+    """Those that were skipped."""
     folders = python.parents[1].glob("lib/python*/site-packages/*.dist-info")
     present = {folder.name.partition("-")[0].lower() for folder in folders}
-    names = {package.partition("==")[0]: package for package in peers.packages}
-    return {name: package for name, package in names.items() if name.replace("-", "_").lower() not in present}
+    return [one for one in peer.packages if one.partition("==")[0].replace("-", "_").lower() not in present]
 
 
 def run(command: list[str], log: TextIO, hint: str) -> None:

@@ -32,28 +32,14 @@ def photos_below(folder: Path) -> int:
     return sum(1 for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
 
 
-def recipe(photos: Path, weights: Path, output: Path, threads: int) -> dict[str, object]:
-    """The blog's recipe as a config of graft's."""
-    return {
-        "seed": 1,
-        "output": str(output),
-        "device": "cpu",
-        "threads": threads,
-        "data": {
-            "train": str(photos / "train"),
-            "validation": str(photos / "validation"),
-            "image_size": [150, 150],
-            "resize": "nearest",
-            "preprocess": "rescale",
-        },
-        "backbone": {"weights": str(weights), "batch_size": 16},
-        "head": {"hidden": [256], "dropout": 0.5},
-        "train": {
-            "epochs": EPOCHS,
-            "batch_size": 16,
-            "optimizer": {"type": "rmsprop", "learning_rate": 1e-3},
-        },
+def recipe(photos: Path, weights: Path, output: Path, threads: int) -> list[str]:
+    """Arguments of `graft run`: the blog's recipe, as configs/ has it, on these photos."""
+    values = {
+        "output": output, "device": "cpu", "threads": threads, "data.train": photos / "train",
+        "data.validation": photos / "validation", "backbone.weights": weights, "train.epochs": EPOCHS,
     }
+    config = Path(__file__).resolve().parents[2] / "configs/cats_and_dogs.json"
+    return ["run", str(config), *(part for key, value in values.items() for part in ("--set", f"{key}={value}"))]
 
 
 def run_program(setup: Setup, engine: Engine, command: list[str], output: Path) -> float:
@@ -84,12 +70,12 @@ def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, roun
     mine = Engine("graft", "this tree", "graft run, a fresh output folder, batch 16")
     keras = Engine("Keras", "", "image_dataset_from_directory, predict, fit")
     work.engines = [mine, keras]
-    config, outputs = setup.scratch / "job.json", [setup.scratch / "graft-job", setup.scratch / "keras-job"]
-    config.write_text(json.dumps(recipe(photos, weights, outputs[0], setup.threads)))
+    outputs = [setup.scratch / "graft-job", setup.scratch / "keras-job"]
+    own = [str(graft), *recipe(photos, weights, outputs[0], setup.threads)]
     command = [str(setup.python), "-m", f"{__package__}.keras_engine", str(photos), str(weights), str(outputs[1])]
     for number in range(rounds):
         say(f"{work.name}: round {number + 1} of {rounds}, graft")
-        accuracy = run_program(setup, mine, [str(graft), "run", str(config)], outputs[0])
+        accuracy = run_program(setup, mine, own, outputs[0])
         time.sleep(PAUSE)
         say(f"{work.name}: round {number + 1} of {rounds}, Keras; it takes minutes")
         its_accuracy = run_program(setup, keras, [*command, str(EPOCHS), str(setup.threads)], outputs[1])

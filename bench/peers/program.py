@@ -209,14 +209,12 @@ def prepared(options: argparse.Namespace, cache: Path, scratch: Path) -> Setup:
     worker, on_gpu = options.build / WORKER, options.device != "cpu"
     if on_gpu:
         options.precision = usable_precisions(worker, options, here)
-    kind = environment.CUDA if on_gpu else environment.CPU
-    python = environment.ensure(cache, kind)
-    missing = environment.missing_packages(python, kind)
-    wanted = {peer: [missing[name] for name in peer.packages if name in missing] for peer in options.peers}
+    python = environment.ensure(cache, environment.CUDA if on_gpu else environment.CPU)
+    missing = {peer: environment.missing_packages(python, peer) for peer in options.peers}
     here["not_installed"] = {
-        peer.name: f"{python} -m pip install {' '.join(lines)}" for peer, lines in wanted.items() if lines
+        peer.name: f"{python} -m pip install {' '.join(packages)}" for peer, packages in missing.items() if packages
     }
-    peers = [peer for peer, lines in wanted.items() if not lines]
+    peers = [peer for peer, packages in missing.items() if not packages]
     return Setup(
         python, worker, here, here["isas"], peers, options.threads, options.rounds, scratch, options.device
     )

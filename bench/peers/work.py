@@ -35,6 +35,9 @@ class FeaturesWork(Request):
     source: str = "floats"
     kind: str = "features"
 
+    def folder(self) -> Path:
+        return Path(self.scratch)
+
 
 @dataclass(frozen=True)
 class HeadWork(Request):

@@ -98,8 +98,7 @@ def main(what: str) -> int:
     if python is None:
         print("skipped: bench/peers.py has not installed the peers on this machine")
         return SKIPPED
-    missing = environment.missing_packages(python, kind).keys()
-    present = [peer for peer in peers if missing.isdisjoint(peer.packages)]
+    present = [peer for peer in peers if not environment.missing_packages(python, peer)]
     print("".join(f"skipped: {peer.name} is not installed\n" for peer in peers if peer not in present), end="")
     failures = 0
     with tempfile.TemporaryDirectory() as name:
