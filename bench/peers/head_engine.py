@@ -27,11 +27,8 @@ class HeadEngine:
     ) -> None:
         rows, inputs, units = work.rows, work.inputs, work.units
         shapes = [(rows, inputs), (rows, 1), (inputs, units), (units,), (units, 1), (1,)]
-        sizes = [int(numpy.prod(shape)) for shape in shapes]
-        values = numpy.fromfile(work.data, "<f4")
-        if values.size != sum(sizes):
-            raise ValueError(f"{work.data} holds {values.size} values, not {sum(sizes)}")
-        parts = numpy.split(values, numpy.cumsum(sizes)[:-1])
+        ends = numpy.cumsum([numpy.prod(shape) for shape in shapes])
+        parts = numpy.split(numpy.fromfile(work.data, "<f4"), ends[:-1])
         features, labels, *parameters = (part.reshape(shape) for part, shape in zip(parts, shapes))
         starts = range(0, rows - work.batch + 1, work.batch)
         self._batches = [(tensor(features[s : s + work.batch]), tensor(labels[s : s + work.batch])) for s in starts]

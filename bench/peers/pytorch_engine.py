@@ -20,7 +20,6 @@ from .vgg16 import Weights, layers
 from .work import FeaturesWork, HeadWork
 
 VERSION = torch.__version__.split("+")[0]
-WAYS = ("eager", "channels_last", "compiled", "amp")
 
 
 def network(weights: Weights) -> nn.Sequential:
@@ -52,8 +51,6 @@ def synchronise(device: torch.device) -> None:
 class Features:
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         way = work.variant or "channels_last"
-        if way not in WAYS:
-            raise ValueError(f"PyTorch is not run in a way called {way}; there are {', '.join(WAYS)}")
         use(work.threads, work.precision)
         self.setting = f"{way}, inference_mode, set_num_threads"
         self._device = torch.device(work.device)

@@ -25,21 +25,12 @@ class Peer:
     def __init__(self, key: str) -> None:
         module, _, self._variant = key.partition(":")
         self._name = f"{__package__}.{module}_engine"
-        self._engine = None
 
     def answer(self, request: Message) -> Message:
-        if request["command"] == "prepare":
-            return self.prepare(request["work"])
-        if request["command"] not in ("check", "round"):
-            raise ValueError(f"unknown command {request['command']}")
-        if self._engine is None:
-            raise ValueError(f"{request['command']} before prepare")
-        if request["command"] == "round":
-            return self.round(request["times"])
-        numpy.save(request["output"], self._engine.check(request))
-        return {}
+        return {"prepare": self.prepare, "check": self.check, "round": self.round}[request["command"]](request)
 
-    def prepare(self, work: Message) -> Message:
+    def prepare(self, request: Message) -> Message:
+        work = request["work"]
         module = importlib.import_module(self._name)  # here: some print while they are imported
         if work["kind"] == "features":
             asked = FeaturesWork(**work | {"variant": self._variant})
@@ -54,7 +45,12 @@ class Peer:
             "epsilon_inside_sqrt": getattr(self._engine, "epsilon_inside_sqrt", None),
         }
 
-    def round(self, times: int) -> Message:
+    def check(self, request: Message) -> Message:
+        numpy.save(request["output"], self._engine.check(request))
+        return {}
+
+    def round(self, request: Message) -> Message:
+        times = request["times"]
         synchronise = getattr(self._engine, "synchronise", lambda: None)
         for _ in range(max(times // 8, 1)):
             self._engine.run()  # the rounds of others have emptied the caches

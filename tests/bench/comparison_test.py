@@ -112,12 +112,10 @@ class Comparison(WithoutWorkers):
             self.assertIn("MNN quit", self.diary)
             self.assertEqual([engine.name for engine in work.engines], ["graft", "ncnn"])
 
-    def test_a_peer_that_does_not_start_is_named_and_the_others_are_measured(self) -> None:
+    def test_a_peer_that_does_not_start_is_named_but_without_graft_there_is_nothing_to_compare(self) -> None:
         work = self.compare(self.features, graft=[1.0], MNN=None, ncnn=[1.0])
         self.assertEqual(work.skipped, {"MNN": "MNN: it does not start"})
         self.assertEqual([len(engine.seconds) for engine in work.engines], [3, 3])
-
-    def test_without_graft_there_is_nothing_to_compare_with(self) -> None:
         with self.assertRaisesRegex(WorkerError, "graft: it does not start"):
             self.compare(self.features, graft=None, MNN=[1.0])
 
@@ -127,12 +125,9 @@ class Comparison(WithoutWorkers):
         work = self.compare(self.head, graft=[1.0], Keras=[1.0], PyTorch=[1.0])
         self.assertIn("PyTorch's losses", work.skipped["PyTorch"])
 
-    def test_tells_how_many_cores_others_used_in_the_pauses(self) -> None:
+    def test_has_the_cores_that_others_used_in_the_pauses_and_the_best_peak(self) -> None:
         work = self.compare(self.features, graft=[1.0], MNN=[1.0])
         self.assertEqual(work.others, 0.5)  # a second of work every two seconds, by the clocks above
-
-    def test_the_peak_is_the_best_of_before_and_after(self) -> None:
-        self.compare(self.features, graft=[1.0])
         self.assertEqual(self.setup.peaks["graft"]["multiply_add"], 4.0)
 
 
