@@ -14,11 +14,11 @@ with AVX-512, the column of graft/AVX2 is graft in AVX2 against peers in AVX-512
 
 On a GPU every engine, graft too, begins with the pictures' bytes in host memory and ends with float32 features
 in host memory: the copies count. Batches come one after the other, each awaited. All compute in the same
-precision, and all, graft too, must agree with graft on the CPU. An engine that is not installed is named, with
-its package.
+precision, and all, graft too, must agree with graft on the CPU.
 
-An engine that disagrees or fails is skipped in a work and named. A table is printed, and the JSON is written
-anew, after each work; bench/compare.py and bench/plot.py read it. Exit codes: 1 when an engine was skipped for that
+An engine that is not installed is named, with the command that installs it. One that disagrees or fails is skipped
+in a work and named. A table is printed, and the JSON is written anew, after each work; bench/compare.py and
+bench/plot.py read it. Exit codes: 1 when an engine was skipped for that
 or graft failed, 5 when there is no GPU to measure, 130 after Ctrl-C. Missed targets are in the table, not in the
 exit code.
 """
