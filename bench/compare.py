@@ -27,7 +27,7 @@ import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import quantiles
 
 import results
 from results import Measurement, Result, ResultError, no_times_reason, time_text
@@ -54,20 +54,7 @@ class Row:
     high: float | None = None
 
 
-@dataclass
-class Comparison:
-    before: str  # device, commit and date, for people
-    after: str
-    tolerance: float
-    after_complete: bool
-    warnings: list[str]
-    rows: list[Row]  # in the order of AFTER
-    only_before: list[str]
-    only_after: list[str]
-
-    def counts(self) -> dict[str, int]:
-        found = Counter(row.verdict for row in self.rows)
-        return {verdict: found[verdict] for verdict in (*VERDICTS, NO_TIMES, LOST)}
+Comparison = dict  # as --json prints it
 
 
 def resampled_median(ascending: list[float], generator: random.Random) -> float:
@@ -105,20 +92,20 @@ def verdict_of(low: float, high: float, tolerance: float) -> str:
 
 
 def compared(before: Measurement, after: Measurement, tolerance: float) -> Row:
-    sides = {"before": before, "after": after}
-    reasons = {side: no_times_reason(one) for side, one in sides.items()}
-    if any(reasons.values()):
-        verdict = LOST if reasons["before"] is None and after["ended"] == "failed" else NO_TIMES
-        return Row(after["name"], verdict, [f"{side}: {reason}" for side, reason in reasons.items() if reason])
-    warnings = [f"{side}: {warning}" for side, one in sides.items() for warning in one["warnings"]]
+    name, sides = after["name"], (("before", before), ("after", after))
+    reasons = [f"{side}: {reason}" for side, one in sides if (reason := no_times_reason(one))]
+    if reasons:
+        is_lost = not no_times_reason(before) and after["ended"] == "failed"
+        return Row(name, LOST if is_lost else NO_TIMES, reasons)
+    warnings = [f"{side}: {warning}" for side, one in sides for warning in one["warnings"]]
     low, high = interval_of_ratio(before["samples"], after["samples"])
     verdict = verdict_of(low, high, tolerance)
-    fewest, needed = min(len(one["samples"]) for one in sides.values()), results.LEAST_SAMPLES_FOR_NOISE
+    fewest, needed = min(len(one["samples"]) for _, one in sides), results.LEAST_SAMPLES_FOR_NOISE
     if fewest < needed:
         verdict = "ambiguous"
         warnings.append(f"too few samples for a verdict: {fewest}, and {needed} are needed")
-    one, other = median(before["samples"]), median(after["samples"])
-    return Row(after["name"], verdict, warnings, one, other, other / one, low, high)
+    one, other = before["summary"]["median"], after["summary"]["median"]
+    return Row(name, verdict, warnings, one, other, other / one, low, high)
 
 
 def facts(of: Result) -> dict[str, str]:
@@ -140,39 +127,29 @@ def facts(of: Result) -> dict[str, str]:
     }
 
 
-def warnings_of(before: Result, after: Result) -> list[str]:
-    """What differs between the runs, and what makes each doubtful."""
-    earlier, later = facts(before), facts(after)
-    found = [
-        f"{what}: {one or 'unknown'} before, {later[what] or 'unknown'} after"
-        for what, one in earlier.items()
-        if one != later[what]
-    ]
-    for side, result in (("before", before), ("after", after)):
-        found += [] if result["complete"] else [f"{side}: interrupted"]
-        found += [f"{side}: {warning}" for warning in result["warnings"]]
-    return found
-
-
-def description(result: Result) -> str:
-    device, build = result["device"], result["build"]
-    commit = (build["commit"] or "unknown") + (" with changes" if build["dirty"] else "")
-    return f"{device['device']} ({device['name']}), commit {commit}, {result['date']}"
-
-
 def compare(before: Result, after: Result, tolerance: float = TOLERANCE) -> Comparison:
-    earlier = {one["name"]: one for one in before["measurements"]}
-    later = {one["name"]: one for one in after["measurements"]}
-    return Comparison(
-        description(before),
-        description(after),
-        tolerance,
-        after["complete"],
-        warnings_of(before, after),
-        [compared(earlier[name], one, tolerance) for name, one in later.items() if name in earlier],
-        [name for name in earlier if name not in later],
-        [name for name in later if name not in earlier],
-    )
+    sides = {"before": before, "after": after}
+    earlier, later = ({one["name"]: one for one in result["measurements"]} for result in sides.values())
+    pairs = zip(facts(before).items(), facts(after).values())
+    warnings = [
+        f"{what}: {one or 'unknown'} before, {other or 'unknown'} after" for (what, one), other in pairs if one != other
+    ]
+    for side, result in sides.items():
+        interrupted = [] if result["complete"] else ["interrupted"]
+        warnings += [f"{side}: {warning}" for warning in (*interrupted, *result["warnings"])]
+    rows = [compared(earlier[name], one, tolerance) for name, one in later.items() if name in earlier]
+    found = Counter(row.verdict for row in rows)
+    return {
+        "schema": "graft-bench-compare/2",
+        **{side: results.description(result) for side, result in sides.items()},
+        "tolerance": tolerance,
+        "after_complete": after["complete"],
+        "warnings": warnings,
+        "rows": rows,  # in the order of AFTER
+        "only_before": [name for name in earlier if name not in later],
+        "only_after": [name for name in later if name not in earlier],
+        "counts": {verdict: found[verdict] for verdict in (*VERDICTS, NO_TIMES, LOST)},
+    }
 
 
 def slower_share(text: str) -> float:
@@ -185,10 +162,10 @@ def slower_share(text: str) -> float:
 
 def fails(comparison: Comparison, slower: float) -> bool:
     """A check that did not look at everything has not passed."""
-    too_slow = any(row.verdict == "slower" and row.ratio > 1 + slower for row in comparison.rows)
-    counts = comparison.counts()
+    too_slow = any(row.verdict == "slower" and row.ratio > 1 + slower for row in comparison["rows"])
+    counts = comparison["counts"]
     has_compared = any(counts[verdict] for verdict in VERDICTS)
-    return too_slow or counts[LOST] > 0 or not comparison.after_complete or not has_compared
+    return too_slow or counts[LOST] > 0 or not comparison["after_complete"] or not has_compared
 
 
 def cells(row: Row) -> list[str]:
@@ -199,24 +176,19 @@ def cells(row: Row) -> list[str]:
 
 
 def as_text(comparison: Comparison) -> str:
-    lines = [f"before  {comparison.before}", f"after   {comparison.after}"]
-    lines += [f"!       {warning}" for warning in comparison.warnings]
+    lines = [f"before  {comparison['before']}", f"after   {comparison['after']}"]
+    lines += [f"!       {warning}" for warning in comparison["warnings"]]
     titles = ["case", "before", "after", "ratio", "95 % interval", "verdict"]
-    head, *aligned = results.table([titles, *map(cells, comparison.rows)], left=(0, 5))
+    head, *aligned = results.table([titles, *map(cells, comparison["rows"])], left=(0, 5))
     lines += ["", head]
-    for row, line in zip(comparison.rows, aligned, strict=True):
+    for row, line in zip(comparison["rows"], aligned, strict=True):
         lines += [line, *(f"    ! {warning}" for warning in row.warnings)]
-    for title, names in (("only before:", comparison.only_before), ("only after:", comparison.only_after)):
+    for title, names in (("only before:", comparison["only_before"]), ("only after:", comparison["only_after"])):
         lines += ["", title, *(f"    {name}" for name in names)] if names else []
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison.counts().items() if count)
-    total = f"{len(comparison.rows)} case{'' if len(comparison.rows) == 1 else 's'}"
-    lines += ["", f"{total}: {counts or 'none in both'} (same: within {100 * comparison.tolerance:.2g} %)"]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in comparison["counts"].items() if count)
+    total = f"{len(comparison['rows'])} case{'' if len(comparison['rows']) == 1 else 's'}"
+    lines += ["", f"{total}: {counts or 'none in both'} (same: within {100 * comparison['tolerance']:.2g} %)"]
     return "\n".join(map(results.printable, lines))
-
-
-def as_json(comparison: Comparison) -> str:
-    found = {"schema": "graft-bench-compare/2", **asdict(comparison), "counts": comparison.counts()}
-    return json.dumps(found, indent=1)
 
 
 def main() -> int:
@@ -233,7 +205,7 @@ def main() -> int:
         return 1
     # A case within the tolerance never fails: a smaller share asks for a finer look.
     comparison = compare(before, after, min(TOLERANCE, options.fail_on or TOLERANCE))
-    print(as_json(comparison) if options.json else as_text(comparison))
+    print(json.dumps(comparison, indent=1, default=asdict) if options.json else as_text(comparison))
     if options.fail_on is None or not fails(comparison, options.fail_on):
         return 0
     print(f"compare.py: {options.after} does not pass --fail-on", file=sys.stderr)

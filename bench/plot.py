@@ -13,8 +13,7 @@ Needs matplotlib: Debian's python3-matplotlib, or `python3 -m pip install matplo
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -36,8 +35,8 @@ DASHES = ("-", "--", ":", "-.", (0, (8, 3)), (0, (1, 4)))
 HATCHES = ("", "////", "----", "....", "||||", "xxxx")
 FILLS = ("#57606a", *["#ffffff"] * 5)
 INK, GRAFT, PEER = "#1f2328", "#1f7a4d", "#a9b4c2"
-# Inches. A name is on the left of its bar.
-WIDTH, LEFT, RIGHT, ROW, MARGIN, ROOFLINE = 13.0, 5.5, 1.8, 0.2, 0.75, 5.0
+# Inches: of the drawing, of a bar, between the panels, of the roofline.
+WIDTH, ROW, MARGIN, ROOFLINE = 13.0, 0.2, 0.75, 5.0
 LARGEST_LINEAR_RATIO = 30.0  # beyond it, short bars would vanish
 STYLE = {
     "font.size": 8,
@@ -48,26 +47,16 @@ STYLE = {
 }
 
 
-@dataclass
-class Panel:
-    """A part of the drawing: its height in inches without title and ticks, and what draws it."""
+class Panel(NamedTuple):
+    """A part of the drawing: its height in inches without title and ticks, and what draws it on axes."""
 
     height: float
-    draw: Callable[["Axes"], None]
-    left: float = LEFT
+    draw: partial
 
 
 def label_of(result: Result) -> str:
-    device, build = result["device"], result["build"]
-    parts = [device["name"] or device["device"]]
-    if build["commit"]:
-        parts.append(build["commit"][:10] + (" with changes" if build["dirty"] else ""))
     interrupted = [] if result["complete"] else ["interrupted"]
-    return "; ".join([", ".join([*parts, result["date"]]), *result["warnings"], *interrupted])
-
-
-def has_times(result: Result) -> bool:
-    return any(one["samples"] for one in result["measurements"])
+    return printable("; ".join([results.description(result), *result["warnings"], *interrupted]))
 
 
 def numbers_of(drawn: list[Result]) -> dict[str, int]:
@@ -76,17 +65,18 @@ def numbers_of(drawn: list[Result]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names, start=1)}
 
 
-def legend(drawn: list[Result]) -> Panel:
-    def draw(axes: "Axes") -> None:
-        axes.set(xlim=(0, WIDTH), ylim=(len(drawn) - 0.5, -0.5))
-        axes.axis("off")
-        for index, result in enumerate(drawn):
-            axes.plot(0.1, index, MARKS[index], color=INK, markerfacecolor="none")
-            axes.plot([0.25, 0.65], [index, index], linestyle=DASHES[index], color=INK)
-            axes.barh(index, 0.35, 0.6, 0.75, hatch=HATCHES[index], facecolor=FILLS[index], edgecolor=INK)
-            axes.text(1.2, index, printable(label_of(result)), va="center")
+def style_of(index: int) -> dict:
+    return {"hatch": HATCHES[index], "facecolor": FILLS[index], "edgecolor": INK}
 
-    return Panel(ROW * len(drawn), draw, left=0.3)
+
+def draw_legend(drawn: list[Result], axes: "Axes") -> None:
+    axes.set(xlim=(0, WIDTH), ylim=(len(drawn) - 0.5, -0.5))
+    axes.axis("off")
+    for index, result in enumerate(drawn):
+        axes.plot(0.1, index, MARKS[index], color=INK, markerfacecolor="none")
+        axes.plot([0.25, 0.65], [index, index], linestyle=DASHES[index], color=INK)
+        axes.barh(index, 0.35, 0.6, 0.75, **style_of(index))
+        axes.text(1.2, index, label_of(result), va="center").set_in_layout(False)
 
 
 def is_counted(one: Measurement) -> bool:
@@ -107,32 +97,29 @@ def draw_ceilings(axes: "Axes", ceilings: dict, dashes: object, leftmost: float,
         axes.text(start, start * copy, f"copy {four_digits(copy / 1e9)} GB/s", va="top")
 
 
-def roofline(drawn: list[Result], numbers: dict[str, int]) -> Panel:
+def draw_roofline(drawn: list[Result], numbers: dict[str, int], axes: "Axes") -> None:
     points = [(index, one) for index, result in enumerate(drawn) for one in result["measurements"] if is_counted(one)]
-    intensities = [one["cost"]["flop"] / one["cost"]["bytes"] for _, one in points]
-    ceilings = {index: drawn[index]["ceilings"] for index, _ in points}
-    for found in ceilings.values():
-        peaks = found["flop_per_second"].values()
-        intensities += [peak / found["bytes_per_second"] for peak in peaks if found["bytes_per_second"] and peak]
-
-    def draw(axes: "Axes") -> None:
-        axes.set(xscale="log", yscale="log", xlabel="flop per byte")
-        axes.xaxis.set_major_formatter(EngFormatter())
-        axes.yaxis.set_major_formatter(EngFormatter(unit="flop/s"))
-        axes.set_title("Roofline: lines are the ceilings of the same run, numbers are those of the bars", loc="left")
-        for index, found in ceilings.items():
-            draw_ceilings(axes, found, DASHES[index], min(intensities) / 2, max(intensities) * 2)
-        for (index, one), intensity in zip(points, intensities):
-            speed = figures(one, ceilings[index])["flop/s"]
-            axes.plot(intensity, speed, MARKS[index], color=INK, markerfacecolor="none", gid="point")
-            axes.annotate(str(numbers[one["name"]]), (intensity, speed), (4, 2), textcoords="offset points", fontsize=6)
-        axes.grid(color="#d8dde3", linewidth=0.5)
-
-    def draw_nothing(axes: "Axes") -> None:
+    if not points:
         axes.axis("off")
         axes.text(0, 0.5, "No case counts both its flop and its bytes: there is no roofline.")
-
-    return Panel(ROOFLINE, draw, left=1.2) if points else Panel(ROW, draw_nothing, left=1.2)
+        return
+    axes.set(xscale="log", yscale="log", xlabel="flop per byte")
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.yaxis.set_major_formatter(EngFormatter(unit="flop/s"))
+    axes.set_title("Roofline: lines are the ceilings of the same run, numbers are those of the bars", loc="left")
+    ceilings = {index: drawn[index]["ceilings"] for index, _ in points}
+    intensities = []
+    for index, one in points:
+        intensity, speed = one["cost"]["flop"] / one["cost"]["bytes"], figures(one, ceilings[index])["flop/s"]
+        intensities.append(intensity)
+        axes.plot(intensity, speed, MARKS[index], color=INK, markerfacecolor="none", gid="point")
+        axes.annotate(str(numbers[one["name"]]), (intensity, speed), (4, 2), textcoords="offset points", fontsize=6)
+    for found in ceilings.values():
+        peaks, copy = found["flop_per_second"].values(), found["bytes_per_second"]
+        intensities += [peak / copy for peak in peaks if copy and peak]
+    for index, found in ceilings.items():
+        draw_ceilings(axes, found, DASHES[index], min(intensities) / 2, max(intensities) * 2)
+    axes.grid(color="#d8dde3", linewidth=0.5)
 
 
 class Bar(NamedTuple):
@@ -148,48 +135,44 @@ class Bar(NamedTuple):
 def bars(title: str, unit: str, groups: dict[str, list[Bar]]) -> Panel:
     """The bars of a group are below each other, next to its name."""
     rows = sum(map(len, groups.values())) + 0.5 * len(groups)
+    return Panel(ROW * rows, partial(draw_bars, title, unit, groups, rows))
+
+
+def draw_bars(title: str, unit: str, groups: dict[str, list[Bar]], rows: float, axes: "Axes") -> None:
     present = [bar for group in groups.values() for bar in group if bar.middle]
     shortest, longest = min((bar.low for bar in present), default=1.0), max((bar.high for bar in present), default=1.0)
     is_linear = longest <= LARGEST_LINEAR_RATIO * shortest
     start = 0.0 if is_linear else shortest / 2
-
-    def draw_bar(axes: "Axes", y: float, bar: Bar) -> None:
-        axes.text(max(bar.middle or start, bar.high), y, f" {printable(bar.text)}", va="center")
-        if bar.middle:
-            axes.barh(y, bar.middle - start, 0.8, start, **bar.style)
-            for colour, width, gid in (("#ffffff", 4, "ground"), (INK, 1.5, "spread")):
-                axes.plot([bar.low, bar.high], [y, y], color=colour, linewidth=width, solid_capstyle="butt", gid=gid)
-
-    def draw(axes: "Axes") -> None:
-        if not is_linear:
-            axes.set_xscale("log")
-        axes.set(xlim=(start, longest), ylim=(rows - 0.5, -0.75))
-        y, places = 0.0, []
-        for group in groups.values():
-            places.append(y + (len(group) - 1) / 2)
-            for bar in group:
-                draw_bar(axes, y, bar)
-                y += 1
-            y += 0.5
-        axes.set_yticks(places, [printable(name) for name in groups])
-        if unit:
-            axes.xaxis.set_major_formatter(EngFormatter(unit=unit))
-        axes.set_title(f"{printable(title)}, {'linear from 0' if is_linear else 'logarithmic'}", loc="left")
-
-    return Panel(ROW * rows, draw)
+    axes.set(xscale="linear" if is_linear else "log", xlim=(start, longest), ylim=(rows - 0.5, -0.75))
+    y, places = 0.0, []
+    for group in groups.values():
+        places.append(y + (len(group) - 1) / 2)
+        for bar in group:
+            text = axes.text(max(bar.middle or start, bar.high), y, f" {printable(bar.text)}", va="center")
+            text.set_in_layout(bar.middle is not None)  # a long sentence does not make the bars shorter
+            if bar.middle:
+                axes.barh(y, bar.middle - start, 0.8, start, **bar.style)
+                for colour, width, gid in (("#ffffff", 4, "ground"), (INK, 1.5, "spread")):
+                    spread = axes.plot([bar.low, bar.high], [y, y], color=colour, linewidth=width, gid=gid)
+                    spread[0].set_solid_capstyle("butt")
+            y += 1
+        y += 0.5
+    axes.set_yticks(places, [printable(name) for name in groups])
+    if unit:
+        axes.xaxis.set_major_formatter(EngFormatter(unit=unit))
+    axes.set_title(f"{printable(title)}, {'linear from 0' if is_linear else 'logarithmic'}", loc="left")
 
 
 def time_bars(drawn: list[Result], suite: str, numbers: dict[str, int]) -> Panel:
     """The median of each case, with a line from the lower to the upper quartile; a bar for each result."""
     groups: dict[str, list[Bar]] = {}
     for index, result in enumerate(drawn):
-        style = {"hatch": HATCHES[index], "facecolor": FILLS[index], "edgecolor": INK}
         for one in result["measurements"]:
             reason, found = no_times_reason(one), one["summary"]
             if one["suite"] == suite:
                 ends = () if reason else (found["median"], found["lower_quartile"], found["upper_quartile"])
                 text = f"no time: {reason}" if reason else time_text(found["median"])
-                groups.setdefault(f"{numbers[one['name']]}  {one['name']}", []).append(Bar(text, style, *ends))
+                groups.setdefault(f"{numbers[one['name']]}  {one['name']}", []).append(Bar(text, style_of(index), *ends))
     return bars(f"{suite}: median time and quartiles", "s", groups)
 
 
@@ -222,9 +205,9 @@ def figure_text(one: Measurement) -> str:
 def panels_of(drawn: list[Result]) -> list[Panel]:
     suites = {one["suite"] for result in drawn for one in result["measurements"]} - {"peers"}
     numbers = numbers_of(drawn)
-    found = [legend(drawn)]
+    found = [Panel(ROW * len(drawn), partial(draw_legend, drawn))]
     if suites:
-        found.append(roofline(drawn, numbers))
+        found.append(Panel(ROOFLINE, partial(draw_roofline, drawn, numbers)))
     found += [time_bars(drawn, suite, numbers) for suite in results.SUITES if suite in suites]
     for result in drawn:
         works = dict.fromkeys(map(work_of, result["measurements"]))
@@ -237,21 +220,16 @@ def drawing(drawn: list[Result]) -> "Figure":
     if len(drawn) > len(MARKS):
         raise ResultError(f"{len(drawn)} results are more than a drawing can tell apart; give {len(MARKS)} at most")
     for index, result in enumerate(drawn, start=1):
-        if not has_times(result):
+        if not any(one["samples"] for one in result["measurements"]):
             raise ResultError(f"result {index} of {len(drawn)} ({label_of(result)}) has no times to draw")
     panels = panels_of(drawn)
-    height = MARGIN + sum(panel.height + MARGIN for panel in panels)
+    heights = [panel.height for panel in panels]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height))
-        top = height - MARGIN / 2
-        for panel in panels:
-            bottom = top - panel.height
-            width = WIDTH - panel.left - (RIGHT if panel.left == LEFT else 0.3)
-            box = (panel.left / WIDTH, bottom / height, width / WIDTH, panel.height / height)
-            axes = figure.add_axes(box)
+        figure = Figure(figsize=(WIDTH, sum(heights) + MARGIN * len(panels)), layout="constrained")
+        rows = figure.subplots(len(panels), gridspec_kw={"height_ratios": heights}, squeeze=False)
+        for axes, panel in zip(rows.flat, panels, strict=True):
             axes.spines[["top", "right"]].set_visible(False)
             panel.draw(axes)
-            top = bottom - MARGIN
     return figure
 
 

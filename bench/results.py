@@ -115,26 +115,28 @@ def shown(value: object) -> str:
 
 def check_measurement(one: Measurement, head: Result) -> None:
     """What no run writes is refused; so is a figure that was not measured."""
-    if len(one["samples"]) > MOST_SAMPLES:
-        raise ResultError(f"samples: there are more than {MOST_SAMPLES}")
-    if not all(0 < sample < 1e9 for sample in one["samples"]):
-        raise ResultError("samples: a time is above 0 s and below 1e9 s")
-    expected, found = summarise(one["samples"]), one["summary"]
-    if (expected is None) != (found is None):
-        raise ResultError("summary: must be null without samples, and only then")
+    samples, expected, found = one["samples"], summarise(one["samples"]), one["summary"]
+    is_timed = head["has_timer"] and one["ended"] != "no_timer"
+    for is_wrong, text in (
+        (len(samples) > MOST_SAMPLES, f"samples: there are more than {MOST_SAMPLES}"),
+        (not all(0 < sample < 1e9 for sample in samples), "samples: a time is above 0 s and below 1e9 s"),
+        (not samples and found is not None, "summary: must be null without samples"),
+        (samples and not isinstance(found, dict), f"summary: {shown(found)} is not an object"),
+        (one["executions"] == 0, "executions: 0 executions take no time"),
+        (head["complete"] and one["ended"] == "interrupted", 'ended: "interrupted" in a result that is complete'),
+        (
+            (one["ended"] == "failed") != bool(one["failure"]),
+            "failure: a measurement that failed has a sentence, and no other has one",
+        ),
+        (samples and not is_timed, "samples: there are times from a device that has no timer"),
+    ):
+        if is_wrong:
+            raise ResultError(text)
     for key, value in (expected or {}).items():
-        number = found.get(key, "nothing") if isinstance(found, dict) else found
-        equal = is_number(number) and value is not None and math.isclose(number, value, rel_tol=1e-9, abs_tol=1e-15)
-        if not equal and not (number is None and value is None):
+        number = found.get(key, "nothing")
+        are_numbers = is_number(number) and value is not None
+        if number != value and not (are_numbers and math.isclose(number, value, rel_tol=1e-9, abs_tol=1e-15)):
             raise ResultError(f"summary.{key}: {shown(number)} does not follow from the samples, which give {value}")
-    if one["executions"] == 0:
-        raise ResultError("executions: 0 executions take no time")
-    if head["complete"] and one["ended"] == "interrupted":
-        raise ResultError('ended: "interrupted" in a result that is complete')
-    if (one["ended"] == "failed") == (not one["failure"]):
-        raise ResultError("failure: a measurement that failed has a sentence, and no other has one")
-    if one["samples"] and (not head["has_timer"] or one["ended"] == "no_timer"):
-        raise ResultError("samples: there are times from a device that has no timer")
 
 
 def checked(result: object) -> Result:
@@ -221,9 +223,6 @@ def ratio(numerator: float | None, denominator: float | None) -> float | None:
     return value if value and math.isfinite(value) else None
 
 
-FIGURES = ("items/s", "bytes/s", "flop/s", "share_of_copy", "share_of_arithmetic", "share_of_roofline")
-
-
 def figures(one: Measurement, ceilings: dict) -> dict[str, float | None]:
     """Rates, and shares of what the device reaches at best; None where something is not known. A share above 1:
     Winograd's algorithm multiplies less often than the definition, and a cache holds what counts as memory."""
@@ -234,8 +233,8 @@ def figures(one: Measurement, ceilings: dict) -> dict[str, float | None]:
     # The longer time is the larger share. A part without a ceiling might be the longer one.
     all_known = bool(cost["bytes"]) == bool(of_copy) and bool(cost["flop"]) == bool(of_arithmetic)
     of_roofline = max(of_copy or 0.0, of_arithmetic or 0.0) or None if all_known else None
-    values = (ratio(one["items"], median), bytes_rate, flop_rate, of_copy, of_arithmetic, of_roofline)
-    return dict(zip(FIGURES, values, strict=True))
+    rates = {"items/s": ratio(one["items"], median), "bytes/s": bytes_rate, "flop/s": flop_rate}
+    return rates | {"share_of_copy": of_copy, "share_of_arithmetic": of_arithmetic, "share_of_roofline": of_roofline}
 
 
 def no_times_reason(one: Measurement) -> str | None:
@@ -245,6 +244,13 @@ def no_times_reason(one: Measurement) -> str | None:
     if one["ended"] == "no_timer":
         return "the device has no timer"
     return None if one["samples"] else "there are no samples"
+
+
+def description(result: Result) -> str:
+    """Device, commit and date, for people."""
+    device, build = result["device"], result["build"]
+    commit = (build["commit"][:10] or "unknown") + (" with changes" if build["dirty"] else "")
+    return f"{device['device']} ({device['name']}), commit {commit}, {result['date']}"
 
 
 def printable(text: str) -> str:
@@ -272,22 +278,21 @@ def table(rows: list[list[str]], left: tuple[int, ...] = (0,)) -> list[str]:
     return ["  ".join(cells).rstrip() for cells in aligned]
 
 
-def csv_rows(result: Result) -> list[list[object]]:
-    """Names, then a row for each case. A column for each axis that a case has; what is not known is empty."""
-    measurements = result["measurements"]
-    axes = list(dict.fromkeys(axis for one in measurements for axis in one["axes"]))
-    times = ["minimum", "lower_quartile", "median", "upper_quartile", "maximum"]
-    names = ["name", "suite", *(f"axis {axis}" for axis in axes), "ended", "samples", "executions", "throttled"]
-    names += [*(f"{time} s" for time in times), "relative_deviation", "noise", "item"]
-    rows: list[list[object]] = []
-    for one in measurements:
-        rates = figures(one, result["ceilings"]).values()
-        summary = one["summary"] or {}
-        row = [one["name"], one["suite"], *(one["axes"].get(axis, "") for axis in axes), one["ended"]]
-        row += [len(one["samples"]), one["executions"], one["throttled"]]
-        row += [summary.get(key) for key in (*times, "relative_deviation", "noise")]
-        rows.append([*row, one["item"], *rates, "; ".join(one["warnings"]), one["failure"]])
-    return [[*names, *FIGURES, "warnings", "failure"], *rows]
+def csv_rows(result: Result) -> list[dict[str, object]]:
+    """A row for each case. A column for each axis that a case has; what is not known is empty."""
+    axes = dict.fromkeys(axis for one in result["measurements"] for axis in one["axes"])
+    units = dict.fromkeys(("minimum", "lower_quartile", "median", "upper_quartile", "maximum"), " s")
+    units |= {"relative_deviation": "", "noise": ""}
+    return [
+        {"name": one["name"], "suite": one["suite"]}
+        | {f"axis {axis}": one["axes"].get(axis, "") for axis in axes}
+        | {"ended": one["ended"], "samples": len(one["samples"])}
+        | {key: one[key] for key in ("executions", "throttled")}
+        | {f"{key}{unit}": (one["summary"] or {}).get(key) for key, unit in units.items()}
+        | {"item": one["item"], **figures(one, result["ceilings"])}
+        | {"warnings": "; ".join(one["warnings"]), "failure": one["failure"]}
+        for one in result["measurements"]
+    ]
 
 
 def main() -> int:
@@ -299,7 +304,9 @@ def main() -> int:
     except ResultError as error:
         print(f"results.py: {error}", file=sys.stderr)
         return 1
-    csv.writer(sys.stdout).writerows(rows)
+    writer = csv.DictWriter(sys.stdout, rows[0] if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
     return 0
 
 

@@ -16,6 +16,7 @@ packages_for() {
     test)
       echo git libgmock-dev libgtest-dev
       echo libzstd-dev    # the virtual GPU: nvcc compresses the PTX in a program
+      echo python3-matplotlib  # bench/plot.py
       echo python3-venv   # the other engines of bench/peers.py
       echo valgrind       # counts the instructions of kernels
       ;;

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from . import environment
@@ -25,96 +25,74 @@ CHECKED_STEPS = 12
 # Of a round on a GPU, whose speed is not known before: long compared with the clock and the wait at its end.
 SECONDS_OF_A_ROUND = 0.5
 
+
 class Disagreement(Exception):
     """An engine that does not compute what graft does, in a sentence."""
 
 
-@dataclass
-class Participant:
-    engine: Engine
-    worker: Worker
-    variant: str = ""
-    epsilon_inside_sqrt: bool | None = None
-
-
-def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Participant]:
+def start_all(setup: Setup, peers: list[Peer], stack: ExitStack) -> list[Engine]:
     """A worker process for each of graft's columns, then one for each peer."""
     surroundings = environment.worker_environment(setup.device, setup.precision)
     own_limit = LIMITS[setup.precision] if setup.on_gpu else EXACT
-    commands = [(name, [str(setup.worker), *how], "", own_limit) for name, how in setup.grafts().items()]
-    for peer in peers:
-        command = [str(setup.python), "-m", f"{__package__}.worker", peer.engine]
-        commands.append((peer.name, command, peer.variant, setup.limit(peer)))
-    found = []
-    for name, command, variant, limit in commands:
-        log = folder_of(setup, name) / "log.txt"
-        worker = Worker(name, command, log, surroundings)
-        stack.callback(worker.quit)
-        engine = Engine(name, limit=limit, device=setup.device, precision=setup.precision)
-        found.append(Participant(engine, worker, variant))
-    # The stack ends with this: the word goes to all before anyone is waited for.
-    stack.callback(lambda: [one.worker.ask_to_quit() for one in found])
-    return found
+    found = [(Engine(name, limit=own_limit), [str(setup.worker), *how]) for name, how in setup.grafts().items()]
+    module = [str(setup.python), "-m", f"{__package__}.worker"]
+    found += [(Engine(peer.name, limit=setup.limit(peer)), [*module, peer.key]) for peer in peers]
+    for engine, command in found:
+        engine.folder = setup.scratch / engine.name.replace("/", "-").replace(" ", "-")
+        engine.folder.mkdir(exist_ok=True)
+        engine.worker = Worker(engine.name, command, engine.folder / "worker.log", surroundings)
+        stack.callback(engine.worker.quit)
+    return [engine for engine, _ in found]
 
 
-def folder_of(setup: Setup, name: str) -> Path:
-    folder = setup.scratch / name.replace("/", "-").replace(" ", "-")
-    folder.mkdir(exist_ok=True)
-    return folder
+def request_for(engine: Engine, asked: FeaturesWork | HeadWork) -> Message:
+    return replace(asked, scratch=str(engine.folder)).request()
 
 
-def request_for(setup: Setup, asked: FeaturesWork | HeadWork, one: Participant) -> Message:
-    work = replace(asked, scratch=str(folder_of(setup, one.engine.name)))
-    return (replace(work, variant=one.variant) if isinstance(work, FeaturesWork) else work).request()
-
-
-def those_who_can(everyone: list[Participant], work: Work, step: Callable[[Participant], None]) -> list[Participant]:
+def those_who_can(engines: list[Engine], work: Work, step: Callable[[Engine], None]) -> list[Engine]:
     """Those who took the step. A peer that fails in it is skipped by name, and its process ends; graft's failure
     is everyone's."""
     found = []
-    for one in everyone:
+    for engine in engines:
         try:
-            step(one)
+            step(engine)
+            found.append(engine)
         except (WorkerError, Disagreement) as failure:
-            if one.engine.is_graft:
+            if engine.is_graft:
                 raise
-            work.skipped[one.engine.name] = str(failure)
-            one.worker.quit()
-        else:
-            found.append(one)
+            work.skipped[engine.name] = str(failure)
+            engine.worker.quit()
     return found
 
 
-def prepare_all(
-    setup: Setup, work: Work, asked: FeaturesWork | HeadWork, everyone: list[Participant]
-) -> list[Participant]:
+def prepare_all(setup: Setup, work: Work, asked: FeaturesWork | HeadWork, engines: list[Engine]) -> list[Engine]:
     """Features on the CPU: all at once, because this time counts nowhere. Else in turn, because engines try out
     which of their ways is the fastest."""
     at_once = isinstance(asked, FeaturesWork) and not setup.on_gpu
-    for one in everyone if at_once else []:
+    for engine in engines if at_once else []:
         with suppress(WorkerError):  # it shows when its answer is read
-            one.worker.send(request_for(setup, asked, one))
+            engine.worker.send(request_for(engine, asked))
 
-    def prepare(one: Participant) -> None:
-        answer = one.worker.receive() if at_once else one.worker.ask(request_for(setup, asked, one))
-        one.engine.version, one.engine.setting = str(answer["version"]), str(answer["setting"])
-        one.epsilon_inside_sqrt = answer.get("epsilon_inside_sqrt")
+    def prepare(engine: Engine) -> None:
+        answer = engine.worker.receive() if at_once else engine.worker.ask(request_for(engine, asked))
+        engine.version, engine.setting = str(answer["version"]), str(answer["setting"])
+        engine.epsilon_inside_sqrt = bool(answer.get("epsilon_inside_sqrt"))
 
-    return those_who_can(everyone, work, prepare)
+    return those_who_can(engines, work, prepare)
 
 
-def checked(setup: Setup, one: Participant, **request: object) -> Values:
-    output = folder_of(setup, one.engine.name) / "check.npy"
-    one.worker.ask({"command": "check", "output": str(output), **request})
+def checked(engine: Engine, **request: object) -> Values:
+    output = engine.folder / "check.npy"
+    engine.worker.ask({"command": "check", "output": str(output), **request})
     return read_npy(output)
 
 
-def compare(one: Participant, found: Values, expected: Values, limit: float, what: str) -> None:
-    one.engine.difference, one.engine.limit = difference(found, expected), limit
-    if one.engine.difference > limit:
+def compare(engine: Engine, found: Values, expected: Values, what: str) -> None:
+    engine.difference = difference(found, expected)
+    if engine.difference > engine.limit:
         raise Disagreement(
-            f"{one.engine.name}'s {what} differ from graft's by {one.engine.difference:.1e} of the largest; "
-            f"the limit is {limit:.0e}; its times compare nothing"
+            f"{engine.name}'s {what} differ from graft's by {engine.difference:.1e} of the largest; "
+            f"the limit is {engine.limit:.0e}; its times compare nothing"
         )
 
 
@@ -123,36 +101,34 @@ def features_on_the_cpu(setup: Setup, asked: FeaturesWork) -> Values:
     cpu = replace(setup, device="cpu", precision="fp32", isas=["auto"])
     with ExitStack() as stack:
         (graft,) = start_all(cpu, [], stack)
-        graft.worker.ask(request_for(cpu, replace(asked, device="cpu", precision="fp32"), graft))
-        return checked(cpu, graft)
+        graft.worker.ask(request_for(graft, replace(asked, device="cpu", precision="fp32")))
+        return checked(graft)
 
 
-def check_features(setup: Setup, work: Work, asked: FeaturesWork, everyone: list[Participant]) -> list[Participant]:
-    if setup.on_gpu:
-        expected, rest = features_on_the_cpu(setup, asked), everyone
-    else:
-        expected, rest = checked(setup, everyone[0]), everyone[1:]
+def check_features(setup: Setup, work: Work, asked: FeaturesWork, engines: list[Engine]) -> list[Engine]:
+    own = [] if setup.on_gpu else engines[:1]
+    expected = checked(own[0]) if own else features_on_the_cpu(setup, asked)
 
-    def check(one: Participant) -> None:
-        compare(one, checked(setup, one), expected, one.engine.limit, "features")
+    def check(engine: Engine) -> None:
+        compare(engine, checked(engine), expected, "features")
 
-    return everyone[: len(everyone) - len(rest)] + those_who_can(rest, work, check)
+    return own + those_who_can(engines[len(own) :], work, check)
 
 
-def check_losses(setup: Setup, work: Work, _: HeadWork, everyone: list[Participant]) -> list[Participant]:
+def check_losses(work: Work, engines: list[Engine]) -> list[Engine]:
     """Each peer against graft with the peer's own form of RMSprop."""
-    graft = everyone[0]
-    expected = {form: checked(setup, graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
+    graft = engines[0]
+    expected = {form: checked(graft, steps=CHECKED_STEPS, epsilon_inside_sqrt=form) for form in (True, False)}
 
-    def check(one: Participant) -> None:
-        form = bool(one.epsilon_inside_sqrt)
-        found = checked(setup, one, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
-        compare(one, found, expected[form], HEAD_LIMIT, "losses")
+    def check(engine: Engine) -> None:
+        form, engine.limit = engine.epsilon_inside_sqrt, HEAD_LIMIT
+        found = checked(engine, steps=CHECKED_STEPS, epsilon_inside_sqrt=form)
+        compare(engine, found, expected[form], "losses")
 
-    return [graft, *those_who_can(everyone[1:], work, check)]
+    return [graft, *those_who_can(engines[1:], work, check)]
 
 
-def times_of_a_round(graft: Participant) -> int:
+def times_of_a_round(graft: Engine) -> int:
     """How often graft does its work in SECONDS_OF_A_ROUND."""
     times = 1
     while True:
@@ -162,29 +138,29 @@ def times_of_a_round(graft: Participant) -> int:
         times *= 4
 
 
-def run_rounds(setup: Setup, everyone: list[Participant], times: int) -> float:
+def run_rounds(rounds: int, engines: list[Engine], times: int) -> float:
     """A B C A B C …: a disturbance of the machine hits all engines alike. The first round is not kept: it
     brings each engine's data back into the caches and its threads onto the cores. Returns the cores that
     other programs used."""
     heard, listened = 0.0, 0.0
-    for number in range(-1, setup.rounds):
-        for one in everyone:
+    for number in range(-1, rounds):
+        for engine in engines:
             time.sleep(PAUSE - LISTEN)
             busy, start = environment.busy_seconds(), time.monotonic()
             time.sleep(LISTEN)
             heard += environment.busy_seconds() - busy
             listened += time.monotonic() - start
-            answer = one.worker.ask({"command": "round", "times": times})
+            answer = engine.worker.ask({"command": "round", "times": times})
             if number >= 0:
-                one.engine.seconds.append(float(answer["seconds"]))
+                engine.seconds.append(float(answer["seconds"]))
     return heard / listened
 
 
-def measure_peaks(setup: Setup, grafts: list[Participant]) -> None:
+def measure_peaks(setup: Setup, engines: list[Engine]) -> None:
     """The machine's peaks by graft's vector units: the best seen in this run."""
-    for one in grafts:
-        answer = one.worker.ask({"command": "peak", "threads": setup.threads})
-        best = setup.peaks.setdefault(one.engine.name, {})
+    for graft in (engine for engine in engines if engine.is_graft):
+        answer = graft.worker.ask({"command": "peak", "threads": setup.threads})
+        best = setup.peaks.setdefault(graft.name, {})
         for key in ("multiply_add", "memory_read"):
             best[key] = max(best.get(key, 0.0), float(answer[key]))
 
@@ -192,20 +168,22 @@ def measure_peaks(setup: Setup, grafts: list[Participant]) -> None:
 def run(setup: Setup, work: Work, asked: FeaturesWork | HeadWork, peers: list[Peer]) -> Work:
     """Fills the work's engines with their rounds; on a GPU, a round has as many executions as fill the time."""
     say(f"{work.name}: {len(setup.grafts()) + len(peers)} engines prepare")
+    work.device, work.precision = setup.device, setup.precision
     with ExitStack() as stack:
-        everyone = prepare_all(setup, work, asked, start_all(setup, peers, stack))
-        check = check_features if isinstance(asked, FeaturesWork) else check_losses
-        everyone = check(setup, work, asked, everyone)
-        say(f"{work.name}: rounds: {setup.rounds}")
-        grafts = [one for one in everyone if one.engine.is_graft]
-        if setup.on_gpu:
-            work.executions = times_of_a_round(everyone[0])
+        engines = prepare_all(setup, work, asked, start_all(setup, peers, stack))
+        if isinstance(asked, FeaturesWork):
+            engines = check_features(setup, work, asked, engines)
         else:
-            measure_peaks(setup, grafts)
-        work.others = run_rounds(setup, everyone, work.executions)
+            engines = check_losses(work, engines)
+        work.engines = engines
+        say(f"{work.name}: rounds: {setup.rounds}")
+        if setup.on_gpu:
+            work.executions = times_of_a_round(engines[0])
+        else:
+            measure_peaks(setup, engines)
+        work.others = run_rounds(setup.rounds, engines, work.executions)
         if not setup.on_gpu:
-            measure_peaks(setup, grafts)
-    work.engines = [one.engine for one in everyone]
+            measure_peaks(setup, engines)
     return work
 
 

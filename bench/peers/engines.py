@@ -21,41 +21,36 @@ HEAD_LIMIT = 1e-3
 class Peer:
     key: str  # on the command line: ENGINE or ENGINE:VARIANT; the module is ENGINE_engine
     name: str
+    packages: tuple[str, ...]  # of PyPI
     limit: float = EXACT  # on the CPU
     precisions: tuple[str, ...] = ("fp32", "tf32", "fp16")  # on a GPU
-    modules: tuple[str, ...] = ()  # what it imports, of packages that need not be there
 
     @property
     def engine(self) -> str:
         return self.key.partition(":")[0]
 
-    @property
-    def variant(self) -> str:
-        return self.key.partition(":")[2]
 
-
+TORCH = "torch==2.13.0"
+PYTORCH = Peer("pytorch", "PyTorch", (TORCH,))
+KERAS = Peer("keras", "Keras", ("keras==3.15.1", "tensorflow-cpu==2.21.0"))
 PEERS = (
-    Peer("onnxruntime", "ONNX Runtime"),
-    Peer("openvino", "OpenVINO"),
-    Peer("pytorch", "PyTorch"),
-    Peer("keras", "Keras"),
-    Peer("mnn", "MNN", COARSE),
-    Peer("ncnn", "ncnn", COARSE),
+    Peer("onnxruntime", "ONNX Runtime", ("onnxruntime==1.32.0",)),
+    Peer("openvino", "OpenVINO", ("openvino==2026.4.1",)),
+    PYTORCH,
+    KERAS,
+    Peer("mnn", "MNN", ("MNN==3.6.1",), COARSE),
+    Peer("ncnn", "ncnn", ("ncnn==1.0.20261020",), COARSE),
 )
-PYTORCH_WAYS = (
-    Peer("pytorch:eager", "PyTorch eager", modules=("torch",)),
-    Peer("pytorch:channels_last", "PyTorch channels_last", modules=("torch",)),
-    Peer("pytorch:compiled", "PyTorch compiled", modules=("torch",)),
+PYTORCH_WAYS = tuple(
+    Peer(f"pytorch:{way}", f"PyTorch {way}", (TORCH,)) for way in ("eager", "channels_last", "compiled")
 )
+ORT_GPU = "onnxruntime-gpu==1.31.1"  # for CUDA 13; its provider is linked with TensorRT 10
 GPU_PEERS = (
     *PYTORCH_WAYS,
-    Peer("pytorch:amp", "PyTorch AMP", precisions=("fp16",), modules=("torch",)),
-    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", modules=("onnxruntime", "torch")),
-    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", modules=("onnxruntime", "torch", "tensorrt_libs")),
+    Peer("pytorch:amp", "PyTorch AMP", (TORCH,), precisions=("fp16",)),
+    Peer("onnxruntime:cuda", "ONNX Runtime CUDA", (TORCH, ORT_GPU)),
+    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", (TORCH, ORT_GPU, "tensorrt-cu13-libs==10.16.1.11")),
 )
-HEAD_PEERS = (Peer("pytorch", "PyTorch", modules=("torch",)), Peer("keras", "Keras"))
-# The package that brings a module of GPU_PEERS, by its name on PyPI.
-PACKAGES = {"torch": "torch", "onnxruntime": "onnxruntime-gpu", "tensorrt_libs": "tensorrt-cu13-libs"}
 
 
 def chosen(keys: str | None, device: str) -> list[Peer]:
@@ -77,7 +72,7 @@ def chosen(keys: str | None, device: str) -> list[Peer]:
 def head_peers(peers: list[Peer]) -> list[Peer]:
     """Those that train a head: once for each engine among `peers`."""
     engines = {peer.engine for peer in peers}
-    return [peer for peer in HEAD_PEERS if peer.engine in engines]
+    return [peer for peer in (PYTORCH, KERAS) if peer.engine in engines]
 
 
 NAMES_OF_ISAS = {

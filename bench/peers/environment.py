@@ -1,7 +1,6 @@
 """The machine, and the peers' own Python environment on it: made once in graft's cache folder, then only looked up."""
 
 import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -11,32 +10,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
+from .engines import GPU_PEERS, PEERS, Peer
+
 
 @dataclass(frozen=True)
 class Peers:
     """A Python environment: a folder of its own, and the packages of PyPI in it."""
 
     folder: str  # below graft's cache folder
-    packages: tuple[str, ...]
     size: str  # on disk, once installed, with what pip unpacks on the way
-    optional: bool = False  # each package is installed on its own, and one that fails is skipped
+    packages: tuple[str, ...]
 
 
-CPU = Peers(
-    "peers/venv",
-    (
-        "keras==3.15.1", "tensorflow-cpu==2.21.0", "torch==2.13.0", "onnxruntime==1.32.0", "openvino==2026.4.1",
-        "MNN==3.6.1", "ncnn==1.0.20261020", "numpy==2.4.6", "pillow==13.0.0",
-    ),
-    "about 7 GB",
-)
-# For CUDA 13. ONNX Runtime's provider is linked with TensorRT 10.
-CUDA = Peers(
-    "peers/venv-cuda",
-    ("numpy==2.4.6", "torch==2.13.0", "onnxruntime-gpu==1.31.1", "tensorrt-cu13-libs==10.16.1.11"),
-    "several GB",
-    optional=True,
-)
+def packages_of(peers: tuple[Peer, ...]) -> tuple[str, ...]:
+    found = ["numpy==2.4.6", "pillow==13.0.0", *(package for peer in peers for package in peer.packages)]
+    return tuple(dict.fromkeys(found))
+
+
+CPU = Peers("peers/venv", "about 7 GB", packages_of(PEERS))
+CUDA = Peers("peers/venv-cuda", "several GB", packages_of(GPU_PEERS))
 
 
 class SetupError(Exception):
@@ -45,11 +37,8 @@ class SetupError(Exception):
 
 def cache_folder() -> Path:
     """Where graft keeps what can be made again: as tools/common.sh has it."""
-    given = os.environ.get("GRAFT_CACHE")
-    if given:
-        return Path(given)
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "graft"
+    given, home = os.environ.get("GRAFT_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(given) if given else (Path(home) if home else Path.home() / ".cache") / "graft"
 
 
 # An environment belongs to one minor version of Python, whoever built that.
@@ -68,7 +57,7 @@ def installed(cache: Path, peers: Peers = CPU) -> Path | None:
     return python if python.exists() and mark.exists() and mark.read_text() == stamp(peers) else None
 
 
-def started(venv: Path) -> bool:
+def has_python(venv: Path) -> bool:
     """Whether there is an environment of this Python, complete or not."""
     settings = venv / "pyvenv.cfg"
     fits = settings.exists() and f"version = {PYTHON}." in settings.read_text()
@@ -85,7 +74,7 @@ def ensure(cache: Path, peers: Peers = CPU) -> Path:
     venv.parent.mkdir(parents=True, exist_ok=True)
     (venv / "graft.stamp").unlink(missing_ok=True)  # half an installation is not taken for a complete one
     with (cache / "peers/install.log").open("w") as log:
-        if not started(venv):
+        if not has_python(venv):
             run([sys.executable, "-m", "venv", "--clear", str(venv)], log, "on Debian 12, install python3-venv")
         install(venv, peers, log)
     (venv / "graft.stamp").write_text(stamp(peers))
@@ -93,14 +82,13 @@ def ensure(cache: Path, peers: Peers = CPU) -> Path:
 
 
 def install(venv: Path, peers: Peers, log: TextIO) -> None:
-    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    wheels = f"and that the packages have wheels for this Python, {PYTHON}"
-    hint = f"check that there are {peers.size} of free space, a network and pip's index, {wheels}, then run this again"
-    if not peers.optional:
-        return run([*pip, *peers.packages], log, hint)
+    """Each package on its own: one that fails is skipped by name. Raises SetupError when all of them fail."""
+    hint = f"check that there are {peers.size} of free space, a network and pip's index, "
+    hint += f"and that the packages have wheels for this Python, {PYTHON}, then run this again"
     failures = []
     for package in peers.packages:
         try:
+            pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
             run([*pip, package], log, hint)
         except SetupError as failure:
             failures.append(failure)
@@ -109,12 +97,11 @@ def install(venv: Path, peers: Peers, log: TextIO) -> None:
         raise failures[0]
 
 
-def missing_modules(python: Path, modules: set[str]) -> set[str]:
-    """Those that this interpreter does not find; nothing is imported."""
-    code = "import importlib.util, json, sys; f = importlib.util.find_spec"
-    code += "; print(json.dumps([m for m in sys.argv[1:] if f(m) is None]))"
-    done = subprocess.run([str(python), "-c", code, *sorted(modules)], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+def missing_packages(python: Path, peer: Peer) -> list[str]:
+    """Those that were skipped."""
+    folders = python.parents[1].glob("lib/python*/site-packages/*.dist-info")
+    present = {folder.name.partition("-")[0].lower() for folder in folders}
+    return [one for one in peer.packages if one.partition("==")[0].replace("-", "_").lower() not in present]
 
 
 def run(command: list[str], log: TextIO, hint: str) -> None:
@@ -148,13 +135,6 @@ def worker_environment(device: str = "cpu", precision: str = "fp32") -> dict[str
 ISAS = {"avx512": ("avx512f", "avx512bw", "avx512dq", "avx512vl"), "avx2": ("avx2", "fma")}
 
 
-def cpu_info() -> dict[str, str]:
-    """The first processor's lines of /proc/cpuinfo."""
-    first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
-    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
-
-
 def isas(flags: str) -> list[str]:
     """Each of graft's vector units that this processor has, widest first; "portable" when it has none."""
     present = set(flags.split())
@@ -181,7 +161,9 @@ def driver_version(said: Path = Path("/sys/module/nvidia/version")) -> str:
 
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
-    info = cpu_info()
+    first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    info = {key.strip(): value.strip() for key, value in pairs}
     family, model = info.get("cpu family", "?"), info.get("model", "?")
     return {
         "processor": f"{info.get('model name', platform.machine())} (family {family}, model {model})",
@@ -196,13 +178,11 @@ def machine() -> dict[str, object]:
 
 def build(project: Path) -> dict[str, object]:
     """Which graft was measured, by git; nothing is known of its compiler."""
-
-    def git(*arguments: str) -> str:
+    said = []
+    for command in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
         try:
-            command = ["git", "-C", str(project), *arguments]
-            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+            done = subprocess.run(["git", "-C", str(project), *command], capture_output=True, text=True)
+            said.append(done.stdout.strip())
         except OSError:  # git is not installed
-            return ""
-
-    commit, dirty = git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
-    return {"version": "", "commit": commit, "dirty": dirty, "compiler": "", "build_type": ""}
+            said.append("")
+    return {"version": "", "commit": said[0], "dirty": bool(said[1]), "compiler": "", "build_type": ""}

@@ -284,9 +284,7 @@ void serve(Worker& worker) {
   for (std::string line; std::getline(std::cin, line);) {
     Json answer;
     try {
-      const Json request = Json::parse(line);
-      if (request.at("command") == "quit") return;
-      answer = worker.answer(request);
+      answer = worker.answer(Json::parse(line));
     } catch (const std::exception& error) {
       answer = {{"ok", false}, {"error", error.what()}};
     }

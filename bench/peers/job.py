@@ -9,6 +9,7 @@ from pathlib import Path
 from . import environment
 from .comparison import PAUSE, Disagreement, say
 from .engines import Setup
+from .protocol import last_line
 from .report import Engine, Work
 from .work import mean_difference, read_npy
 
@@ -31,31 +32,20 @@ def photos_below(folder: Path) -> int:
     return sum(1 for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS)
 
 
-def recipe(photos: Path, weights: Path, output: Path, threads: int) -> dict[str, object]:
-    """The blog's recipe as a config of graft's."""
-    return {
-        "seed": 1,
-        "output": str(output),
-        "device": "cpu",
-        "threads": threads,
-        "data": {
-            "train": str(photos / "train"),
-            "validation": str(photos / "validation"),
-            "image_size": [150, 150],
-            "resize": "nearest",
-            "preprocess": "rescale",
-        },
-        "backbone": {"weights": str(weights), "batch_size": 16},
-        "head": {"hidden": [256], "dropout": 0.5},
-        "train": {
-            "epochs": EPOCHS,
-            "batch_size": 16,
-            "optimizer": {"type": "rmsprop", "learning_rate": 1e-3},
-        },
+def recipe(photos: Path, weights: Path, output: Path, threads: int) -> list[str]:
+    """Arguments of `graft run`: the blog's recipe, as configs/ has it, on these photos."""
+    values = {
+        "output": output, "device": "cpu", "threads": threads, "data.train": photos / "train",
+        "data.validation": photos / "validation", "backbone.weights": weights, "train.epochs": EPOCHS,
     }
+    config = Path(__file__).resolve().parents[2] / "configs/cats_and_dogs.json"
+    return ["run", str(config), *(part for key, value in values.items() for part in ("--set", f"{key}={value}"))]
 
 
-def timed(name: str, command: list[str], log: Path) -> float:
+def run_program(setup: Setup, engine: Engine, command: list[str], output: Path) -> float:
+    """A round of a program that makes the folder `output`. Returns the best validation accuracy."""
+    shutil.rmtree(output, ignore_errors=True)
+    log = setup.scratch / f"{engine.name}-job.log"
     start = time.perf_counter()
     with log.open("wb") as out:
         try:
@@ -64,63 +54,34 @@ def timed(name: str, command: list[str], log: Path) -> float:
                 stdin=subprocess.DEVNULL, timeout=SECONDS_PER_RUN,
             ).returncode
         except subprocess.TimeoutExpired:
-            raise RuntimeError(f"{name} did not end within {SECONDS_PER_RUN:g} s (its log is {log})") from None
-    seconds = time.perf_counter() - start
+            late = f"{engine.name} did not end within {SECONDS_PER_RUN:g} s (its log is {log})"
+            raise RuntimeError(late) from None
+    engine.seconds.append(time.perf_counter() - start)
     if code != 0:
-        lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise RuntimeError(f"{name} ended with code {code}: {lines[-1]} (its log is {log})")
-    return seconds
-
-
-def run_graft(setup: Setup, graft: Path, photos: Path, weights: Path) -> tuple[float, float]:
-    """Seconds, and the best validation accuracy; into a fresh folder."""
-    output = setup.scratch / "graft-job"
-    shutil.rmtree(output, ignore_errors=True)
-    config = setup.scratch / "job.json"
-    config.write_text(json.dumps(recipe(photos, weights, output, setup.threads)))
-    seconds = timed("graft", [str(graft), "run", str(config)], setup.scratch / "graft-job.log")
-    return seconds, best_accuracy(output / "history.json")
-
-
-def best_accuracy(history: Path) -> float:
-    return max(json.loads(history.read_text())["history"]["val_accuracy"])
-
-
-def run_keras(setup: Setup, photos: Path, weights: Path) -> tuple[float, float, str]:
-    """The same, and Keras' version."""
-    output = setup.scratch / "keras-job"
-    shutil.rmtree(output, ignore_errors=True)
-    command = [str(setup.python), "-m", f"{__package__}.keras_engine", str(photos), str(weights), str(output)]
-    command += [str(EPOCHS), str(setup.threads)]
-    seconds = timed("Keras", command, setup.scratch / "keras-job.log")
-    version = json.loads((output / "history.json").read_text())["version"]
-    return seconds, best_accuracy(output / "history.json"), version
-
-
-def read_all(folder: Path) -> None:
-    """Brings the photos into the system's cache, so that the first engine does not pay for the disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            path.read_bytes()
+        raise RuntimeError(f"{engine.name} ended with code {code}: {last_line(log)} (its log is {log})")
+    return max(json.loads((output / "history.json").read_text())["history"]["val_accuracy"])
 
 
 def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, rounds: int) -> Work:
-    """graft and Keras in turn. graft takes the vector unit that it finds best."""
-    read_all(photos)
+    """graft and Keras in turn, each into a fresh folder. graft takes the vector unit that it finds best."""
+    for path in photos.rglob("*"):
+        if path.is_file():
+            path.read_bytes()  # into the system's cache, so that the first engine does not pay for the disk
     mine = Engine("graft", "this tree", "graft run, a fresh output folder, batch 16")
     keras = Engine("Keras", "", "image_dataset_from_directory, predict, fit")
+    work.engines = [mine, keras]
+    outputs = [setup.scratch / "graft-job", setup.scratch / "keras-job"]
+    own = [str(graft), *recipe(photos, weights, outputs[0], setup.threads)]
+    command = [str(setup.python), "-m", f"{__package__}.keras_engine", str(photos), str(weights), str(outputs[1])]
     for number in range(rounds):
         say(f"{work.name}: round {number + 1} of {rounds}, graft")
-        seconds, accuracy = run_graft(setup, graft, photos, weights)
-        mine.seconds.append(seconds)
+        accuracy = run_program(setup, mine, own, outputs[0])
         time.sleep(PAUSE)
         say(f"{work.name}: round {number + 1} of {rounds}, Keras; it takes minutes")
-        seconds, its_accuracy, version = run_keras(setup, photos, weights)
-        keras.seconds.append(seconds)
-        keras.version = version
+        its_accuracy = run_program(setup, keras, [*command, str(EPOCHS), str(setup.threads)], outputs[1])
+        keras.version = json.loads((outputs[1] / "history.json").read_text())["version"]
         compare_features(keras, setup.scratch)
         compare(accuracy, its_accuracy)
-    work.engines = [mine, keras]
     return work
 
 

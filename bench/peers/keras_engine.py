@@ -6,14 +6,13 @@ blog's recipe as one would write it today: photos → VGG16 → .npy → Dense h
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 
 import keras
 import numpy
 import tensorflow
 
-from .head_engine import HeadData, HeadEngine
+from .head_engine import HeadEngine
 from .pictures import rescaled
 from .protocol import Message
 from .vgg16 import Weights, layers
@@ -52,19 +51,25 @@ class Features:
         return self.run()
 
 
+def dense_head(first: keras.KerasTensor | keras.Layer, units: int, dropout: float) -> keras.Sequential:
+    return keras.Sequential(
+        [
+            first,
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dropout(dropout),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
 class Trainer:
     """`train_on_batch` is Keras' own step at its fastest: `fit` adds callbacks."""
 
-    def __init__(self, work: HeadWork, data: HeadData, dropout: float, way: str) -> None:
-        self._head = keras.Sequential(
-            [
-                keras.Input((work.inputs,)),
-                keras.layers.Dense(work.units, activation="relu"),
-                keras.layers.Dropout(dropout),
-                keras.layers.Dense(1, activation="sigmoid"),
-            ]
-        )
-        self._head.set_weights([v for pair in zip(data.kernels, data.biases) for v in pair])
+    def __init__(
+        self, work: HeadWork, kernels: list[numpy.ndarray], biases: list[numpy.ndarray], dropout: float, way: str
+    ) -> None:
+        self._head = dense_head(keras.Input((work.inputs,)), work.units, dropout)
+        self._head.set_weights([v for pair in zip(kernels, biases) for v in pair])
         optimizer = keras.optimizers.RMSprop(work.learning_rate, rho=0.9, epsilon=1e-7)
         self._head.compile(optimizer, "binary_crossentropy", jit_compile=way == "XLA")
         self.step = self._head.train_on_batch
@@ -77,10 +82,9 @@ class Trainer:
 class Head(HeadEngine):
     epsilon_inside_sqrt = True
 
-    def __init__(self, work: HeadWork, data: HeadData) -> None:
+    def __init__(self, work: HeadWork) -> None:
         use_threads(work.threads)
-        trainer = partial(Trainer, work, data)
-        super().__init__(work, data, ("XLA", "no XLA"), tensorflow.constant, trainer)
+        super().__init__(work, ("XLA", "no XLA"), tensorflow.constant, Trainer)
 
 
 def batches_of(folder: Path) -> tuple[tensorflow.data.Dataset, numpy.ndarray]:
@@ -102,27 +106,16 @@ def bottleneck(model: keras.Model, photos: Path, output: Path, part: str) -> tup
     return numpy.load(output / f"{part}.npy"), labels
 
 
-def trained(train: tuple, validation: tuple, epochs: int) -> keras.callbacks.History:
-    head = keras.Sequential(
-        [
-            keras.layers.Flatten(),
-            keras.layers.Dense(256, activation="relu"),
-            keras.layers.Dropout(0.5),
-            keras.layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    head.compile(keras.optimizers.RMSprop(1e-3), "binary_crossentropy", metrics=["accuracy"])
-    return head.fit(*train, epochs=epochs, batch_size=BATCH, validation_data=validation, verbose=2)
-
-
 def main(photos: Path, weights: Path, output: Path, epochs: int, threads: int) -> None:
     use_threads(threads)
     output.mkdir(parents=True)
     keras.utils.set_random_seed(1)
     model = network(Weights(weights), SIDE)
     train, validation = (bottleneck(model, photos, output, part) for part in ("train", "validation"))
-    history = trained(train, validation, epochs).history
-    (output / "history.json").write_text(json.dumps({"history": history, "version": VERSION}))
+    head = dense_head(keras.layers.Flatten(), 256, 0.5)
+    head.compile(keras.optimizers.RMSprop(1e-3), "binary_crossentropy", metrics=["accuracy"])
+    found = head.fit(*train, epochs=epochs, batch_size=BATCH, validation_data=validation, verbose=2)
+    (output / "history.json").write_text(json.dumps({"history": found.history, "version": VERSION}))
 
 
 if __name__ == "__main__":

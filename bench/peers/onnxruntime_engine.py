@@ -34,11 +34,10 @@ def providers(work: FeaturesWork) -> list[tuple[str, dict[str, str]]]:
     return [(TENSORRT, {**device, "trt_fp16_enable": half}), cuda]
 
 
-def load_libraries(wanted: str) -> None:
+def load_libraries(tensorrt: bool) -> None:
     """CUDA's and TensorRT's are in packages, where the system's loader does not look for them."""
-    if wanted != CPU:
-        onnxruntime.preload_dlls()
-    if wanted == TENSORRT:
+    onnxruntime.preload_dlls()
+    if tensorrt:
         import tensorrt_libs
 
         for name in TENSORRT_LIBRARIES:
@@ -64,16 +63,13 @@ class Features:
         options.inter_op_num_threads = 1
         found = providers(work)
         wanted = found[0][0]
-        load_libraries(wanted)
         if wanted != CPU:
+            load_libraries(tensorrt=wanted == TENSORRT)
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         self._session = onnxruntime.InferenceSession(model, options, providers=found)
         if self._session.get_providers()[0] != wanted:
             raise RuntimeError(f"ONNX Runtime could not load its {wanted}; its log says why")
         self.setting = f"{wanted}, ORT_ENABLE_ALL, intra_op_num_threads"
-        self._bind(work, pictures)
-
-    def _bind(self, work: FeaturesWork, pictures: numpy.ndarray) -> None:
         values = pictures if work.source == "bytes" else channels_first(pictures)
         side = feature_side(work.side)
         results = numpy.empty((work.batch, 512, side, side), "f4")

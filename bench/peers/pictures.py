@@ -11,13 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy
+from PIL import Image
 
 COUNTS = {"train": 1000, "validation": 400}
 CLASSES = {"first": (0.9, 1.0, 1.1), "second": (1.1, 1.0, 0.9)}
-
-
-def read(path: Path, batch: int, side: int) -> numpy.ndarray:
-    return numpy.fromfile(path, numpy.uint8).reshape(batch, side, side, 3)
 
 
 def rescaled(pictures: numpy.ndarray) -> numpy.ndarray:
@@ -35,8 +32,6 @@ def channels_last(features: numpy.ndarray) -> numpy.ndarray:
 
 def write_photo(path: Path, generator: numpy.random.Generator, tint: tuple[float, float, float]) -> None:
     """A coarse random field made large, with a little grain."""
-    from PIL import Image  # only here: a GPU's peers are installed without Pillow
-
     width, height = int(generator.integers(200, 501)), int(generator.integers(200, 376))
     coarse = generator.integers(0, 256, (9, 12, 3)).astype(numpy.uint8)
     smooth = numpy.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), "f4")

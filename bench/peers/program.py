@@ -14,17 +14,16 @@ with AVX-512, the column of graft/AVX2 is graft in AVX2 against peers in AVX-512
 
 On a GPU every engine, graft too, begins with the pictures' bytes in host memory and ends with float32 features
 in host memory: the copies count. Batches come one after the other, each awaited. All compute in the same
-precision, and all, graft too, must agree with graft on the CPU. An engine that is not installed is named, with
-its package.
+precision, and all, graft too, must agree with graft on the CPU.
 
-An engine that disagrees or fails is skipped in a work and named. A table is printed, and the JSON is written
-anew, after each work; bench/compare.py and bench/plot.py read it. Exit codes: 1 when an engine was skipped for that
+An engine that is not installed is named, with the command that installs it. One that disagrees or fails is skipped
+in a work and named. A table is printed, and the JSON is written anew, after each work; bench/compare.py and
+bench/plot.py read it. Exit codes: 1 when an engine was skipped for that
 or graft failed, 5 when there is no GPU to measure, 130 after Ctrl-C. Missed targets are in the table, not in the
 exit code.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -39,7 +38,7 @@ from pathlib import Path
 
 from . import comparison, environment, job, report
 from .comparison import Disagreement
-from .engines import LIMITS, PACKAGES, Peer, Setup, chosen, head_peers
+from .engines import LIMITS, Setup, chosen, head_peers
 from .protocol import WorkerError
 from .report import Work
 from .vgg16 import direct_operations
@@ -103,10 +102,9 @@ def arguments() -> argparse.Namespace:
     return found
 
 
-def need(path: Path, hint: str) -> Path:
+def need(path: Path, hint: str) -> None:
     if not path.exists():
         raise environment.SetupError(f"{path} does not exist; {hint}")
-    return path
 
 
 def check_start(options: argparse.Namespace, cache: Path) -> None:
@@ -115,11 +113,10 @@ def check_start(options: argparse.Namespace, cache: Path) -> None:
     need(options.build / WORKER, f"build the target {WORKER}")
     if "job" in options.work:
         need(options.build / "graft", "build the program graft")
-        if options.photos:
-            for part in ("train", "validation"):
-                folder = need(options.photos / part, "--photos takes a folder with train/ and validation/")
-                if job.photos_below(folder) == 0:
-                    raise environment.SetupError(f"there is no photo below {folder}")
+        for folder in (options.photos / part for part in ("train", "validation")) if options.photos else ():
+            if job.photos_below(folder) == 0:
+                hint = "--photos takes a folder with train/ and validation/"
+                raise environment.SetupError(f"there is no photo below {folder}; {hint}")
     if options.json:
         if options.json.is_dir():
             raise environment.SetupError(f"--json {options.json} is a folder; give the name of a file")
@@ -156,31 +153,19 @@ def usable_precisions(worker: Path, options: argparse.Namespace, here: dict[str,
     return [precision for precision in options.precision if precision not in refused]
 
 
-def without_packages(python: Path, peers: list[Peer]) -> dict[str, str]:
-    """Which peers' modules this interpreter lacks, and how to get them, by name."""
-    missing = environment.missing_modules(python, {module for peer in peers for module in peer.modules})
-    found = {}
-    for peer in peers:
-        wanted = [PACKAGES[module] for module in peer.modules if module in missing]
-        if wanted:
-            pinned = [line for line in environment.CUDA.packages if line.partition("==")[0] in wanted]
-            found[peer.name] = f"{python} -m pip install {' '.join(pinned)}"
-    return found
-
-
 def features(setup: Setup, weights: Path) -> Iterator[Work]:
     for side, batch, batches in GPU_SHAPES if setup.on_gpu else SHAPES:
         name = f"features, {side}×{side}, batch {batch}"
-        source, clock = "floats", FEATURES_CLOCK
+        source, clock, peers = "floats", FEATURES_CLOCK, setup.peers
         if setup.on_gpu:
             name, source, clock = f"{name}, {setup.precision}", "bytes", GPU_FEATURES_CLOCK
+            peers = [peer for peer in peers if setup.precision in peer.precisions]
         work = Work(name, "images", batch, batches, direct_operations(side), clock)
         pictures = setup.scratch / "pictures"
         write_pictures(pictures, batch, side)
         asked = FeaturesWork(
             side, batch, str(pictures), str(weights), setup.threads, "", setup.device, setup.precision, source=source
         )
-        peers = [p for p in setup.peers if setup.precision in p.precisions] if setup.on_gpu else setup.peers
         yield comparison.run(setup, work, asked, peers)
 
 
@@ -195,22 +180,17 @@ def head(setup: Setup) -> Work:
 
 
 def complete_job(setup: Setup, options: argparse.Namespace, weights: Path) -> Work:
-    graft = options.build / "graft"
-    photos = options.photos or made_photos(setup)
+    photos, whose = options.photos, "of your own"
+    if photos is None:
+        photos, whose = environment.cache_folder() / "peers/photos", "made by peers.py"
+        if not (photos / "complete").exists():
+            comparison.say("making 2,800 photos, once")
+            command = [str(setup.python), "-m", f"{__package__}.pictures", str(photos)]
+            subprocess.run(command, check=True, env=environment.worker_environment())
     count = job.photos_below(photos)
-    whose = f"of the folder {photos.name}" if options.photos else "made by peers.py"
     covers = f"{JOB_CLOCK}; {count} photos {whose}, read once before"
     work = Work("job, photos to a trained head", "photos", count, 1, None, covers)
-    return job.run(setup, work, graft, photos.resolve(), weights, options.job_rounds)
-
-
-def made_photos(setup: Setup) -> Path:
-    folder = environment.cache_folder() / "peers/photos"
-    if not (folder / "complete").exists():
-        comparison.say("making 2,800 photos, once")
-        command = [str(setup.python), "-m", f"{__package__}.pictures", str(folder)]
-        subprocess.run(command, check=True, env=environment.worker_environment())
-    return folder
+    return job.run(setup, work, options.build / "graft", photos.resolve(), weights, options.job_rounds)
 
 
 def measured(setup: Setup, options: argparse.Namespace, weights: Path) -> Iterator[Work]:
@@ -224,18 +204,20 @@ def measured(setup: Setup, options: argparse.Namespace, weights: Path) -> Iterat
 
 
 def prepared(options: argparse.Namespace, cache: Path, scratch: Path) -> Setup:
-    """Finds the GPU before anything is installed."""
+    """Finds the GPU before anything is installed. Peers that are not installed are named, with how to get them."""
     here = environment.machine()
     worker, on_gpu = options.build / WORKER, options.device != "cpu"
     if on_gpu:
         options.precision = usable_precisions(worker, options, here)
     python = environment.ensure(cache, environment.CUDA if on_gpu else environment.CPU)
-    peers = options.peers
-    if on_gpu:
-        here["not_installed"] = without_packages(python, peers)
-        peers = [peer for peer in peers if peer.name not in here["not_installed"]]
-    threads, rounds = options.threads, options.rounds
-    return Setup(python, worker, here, here["isas"], peers, threads, rounds, scratch, options.device)
+    missing = {peer: environment.missing_packages(python, peer) for peer in options.peers}
+    here["not_installed"] = {
+        peer.name: f"{python} -m pip install {' '.join(packages)}" for peer, packages in missing.items() if packages
+    }
+    peers = [peer for peer, packages in missing.items() if not packages]
+    return Setup(
+        python, worker, here, here["isas"], peers, options.threads, options.rounds, scratch, options.device
+    )
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> list[str]:
@@ -245,6 +227,11 @@ def measure(options: argparse.Namespace, scratch: Path) -> list[str]:
     setup, build = prepared(options, cache, scratch), environment.build(PROJECT)
     print(report.machine_text(setup), flush=True)
     works: list[Work] = []
+
+    def write(complete: bool) -> None:
+        if options.json:
+            write_json(options.json, report.as_result(setup, build, works, complete))
+
     shown = None
     for work in measured(setup, options, cache / "vgg16_imagenet.safetensors"):
         works.append(work)
@@ -252,10 +239,8 @@ def measure(options: argparse.Namespace, scratch: Path) -> list[str]:
             print(report.peak_text(setup.peak))
             shown = setup.peak
         print(f"\n{report.work_text(work, setup.peak)}", flush=True)
-        if options.json:
-            write_json(options.json, report.as_result(setup, build, works, complete=False))
-    if options.json:
-        write_json(options.json, report.as_result(setup, build, works, complete=True))
+        write(complete=False)
+    write(complete=True)
     return sorted({name for work in works for name in work.skipped})
 
 
@@ -266,15 +251,15 @@ def write_json(path: Path, content: dict) -> None:
     os.replace(part, path)
 
 
-def keep_logs(scratch: Path) -> bool:
-    """Removes all but the logs that hold something. Returns whether there are any."""
-    for folder, _, names in os.walk(scratch, topdown=False):
-        for path in (Path(folder, name) for name in names):
-            if (path.suffix != ".log" and path.name != "log.txt") or path.stat().st_size == 0:
-                path.unlink()
-        with contextlib.suppress(OSError):
-            Path(folder).rmdir()  # it goes when it is empty
-    return scratch.exists()
+def clean_up(scratch: Path, failed: bool) -> None:
+    """Removes the folder; after a failure, all but the logs that hold something."""
+    logs = [path for path in scratch.rglob("*.log") if failed and path.stat().st_size > 0]
+    if not logs:
+        return shutil.rmtree(scratch, ignore_errors=True)
+    for path in scratch.rglob("*"):
+        if path.is_file() and path not in logs:
+            path.unlink()
+    print(f"peers.py: the logs of the engines are in {scratch}", file=sys.stderr)
 
 
 def end_by_signal(number: int, _: object) -> None:
@@ -301,8 +286,5 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        if failed and keep_logs(scratch):
-            print(f"peers.py: the logs of the engines are in {scratch}", file=sys.stderr)
-        elif not failed:
-            shutil.rmtree(scratch, ignore_errors=True)
+        clean_up(scratch, failed)
     return 0

@@ -8,10 +8,8 @@
                                             do not count; an error on the virtual GPU
     {"command": "peak", "threads": N}     → graft's worker only: {"ok": true, "multiply_add": FLOP/s, …},
                                             on the CPU
-    {"command": "quit"}                   → the worker ends
 
-What fails is answered with {"ok": false, "error": sentence}. Each engine is a process of its own, so that
-neither its threads nor its allocator nor its copy of oneDNN meets another's.
+The end of its stdin ends a worker. What fails is answered with {"ok": false, "error": sentence}. Each engine is a process of its own, so that neither its threads nor its allocator nor its copy of oneDNN meets another's.
 """
 
 import contextlib
@@ -38,16 +36,9 @@ class Worker:
     """The asking side: starts the process, sends requests, ends it with the object."""
 
     def __init__(
-        self,
-        name: str,
-        command: list[str],
-        log: Path,
-        environment: dict[str, str],
-        limit: float = SECONDS_PER_REQUEST,
+        self, name: str, command: list[str], log: Path, environment: dict[str, str], limit: float = SECONDS_PER_REQUEST
     ) -> None:
-        self.name = name
-        self._log = log
-        self._limit = limit
+        self.name, self._log, self._limit = name, log, limit
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
@@ -74,53 +65,43 @@ class Worker:
         finally:
             timer.cancel()
         if not line and too_late.is_set():
-            late = f"gave no answer within {self._limit:g} s and was killed"
-            raise WorkerError(f"{self.name} {late} (its log is {self._log})")
+            raise self._error(f" gave no answer within {self._limit:g} s and was killed")
         if not line:
             raise self._died()
         try:
             answer = json.loads(line)
         except json.JSONDecodeError:
-            raise WorkerError(f"{self.name} wrote what is no answer: {line.strip()}") from None
+            raise self._error(f" wrote what is no answer: {line.strip()}") from None
         if not answer["ok"]:
-            raise WorkerError(f"{self.name}: {answer['error']} (its log is {self._log})")
+            raise self._error(f": {answer['error']}")
         return answer
 
-    @property
-    def exit_code(self) -> int | None:
-        """None while the process runs."""
-        return self._process.poll()
-
-    def ask_to_quit(self) -> None:
-        """Sends the word and does not wait; what is already gone is fine."""
-        if not self._process.stdin.closed:
-            with contextlib.suppress(OSError):
-                self._process.stdin.write('{"command": "quit"}\n')
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-
-    def quit(self) -> None:
-        """Ends the process; kills it when it does not go."""
-        self.ask_to_quit()
+    def quit(self) -> int:
+        """Ends the process by the end of its stdin; kills it when it does not go. Returns its exit code."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         try:
-            self._process.wait(SECONDS_TO_QUIT)
-        except BaseException as error:
-            self._process.kill()
-            self._process.wait()
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(SECONDS_TO_QUIT)
         finally:
+            self._process.kill()
             self._process.stdout.close()
+        return self._process.wait()
 
     def _died(self) -> WorkerError:
-        code = self._process.wait()
-        lines = self._log.read_text(errors="replace").strip().splitlines()
-        last = lines[-1] if lines else "it said nothing"
-        return WorkerError(f"{self.name} ended with code {code}: {last} (its log is {self._log})")
+        return self._error(f" ended with code {self._process.wait()}: {last_line(self._log)}")
+
+    def _error(self, text: str) -> WorkerError:
+        return WorkerError(f"{self.name}{text} (its log is {self._log})")
+
+
+def last_line(log: Path) -> str:
+    """Of what a process wrote before it ended."""
+    return (log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"])[-1]
 
 
 def serve(answer: Callable[[Message], Message]) -> None:
-    """The answering side: calls `answer` for each request until "quit" or the end of stdin.
+    """The answering side: calls `answer` for each request until the end of stdin.
 
     Libraries print to stdout as they like, some from C: file descriptor 1 becomes stderr for them, and
     answers go out through a copy of the real one.
@@ -129,8 +110,6 @@ def serve(answer: Callable[[Message], Message]) -> None:
         os.dup2(2, 1)
         for line in sys.stdin:
             request = json.loads(line)
-            if request["command"] == "quit":
-                return
             try:
                 reply = {"ok": True, **answer(request)}
             except Exception as error:  # the asking side decides what a failure means

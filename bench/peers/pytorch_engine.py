@@ -13,14 +13,13 @@ import numpy
 import torch
 from torch import nn
 
-from .head_engine import HeadData, HeadEngine
+from .head_engine import HeadEngine
 from .pictures import rescaled
 from .protocol import Message
 from .vgg16 import Weights, layers
 from .work import FeaturesWork, HeadWork
 
 VERSION = torch.__version__.split("+")[0]
-WAYS = ("eager", "channels_last", "compiled", "amp")
 
 
 def network(weights: Weights) -> nn.Sequential:
@@ -52,8 +51,6 @@ def synchronise(device: torch.device) -> None:
 class Features:
     def __init__(self, work: FeaturesWork, pictures: numpy.ndarray, weights: Weights) -> None:
         way = work.variant or "channels_last"
-        if way not in WAYS:
-            raise ValueError(f"PyTorch is not run in a way called {way}; there are {', '.join(WAYS)}")
         use(work.threads, work.precision)
         self.setting = f"{way}, inference_mode, set_num_threads"
         self._device = torch.device(work.device)
@@ -100,12 +97,17 @@ class Features:
         return self.run().permute(0, 2, 3, 1).contiguous().numpy()
 
 
+FOREACH = "eager, RMSprop foreach=True"
+
+
 class Trainer:
     """PyTorch's RMSprop divides by sqrt(a) + eps, as Keras 2 does."""
 
-    def __init__(self, work: HeadWork, data: HeadData, dropout: float, way: str) -> None:
+    def __init__(
+        self, work: HeadWork, kernels: list[numpy.ndarray], biases: list[numpy.ndarray], dropout: float, way: str
+    ) -> None:
         dense = [nn.Linear(work.inputs, work.units), nn.Linear(work.units, 1)]
-        for layer, kernel, bias in zip(dense, data.kernels, data.biases):
+        for layer, kernel, bias in zip(dense, kernels, biases):
             layer.weight.data = torch.tensor(kernel.T.copy())
             layer.bias.data = torch.tensor(bias)
         head = nn.Sequential(dense[0], nn.ReLU(), nn.Dropout(dropout), dense[1])
@@ -126,18 +128,14 @@ class Trainer:
         return self.step(features, labels).item()
 
 
-FOREACH = "eager, RMSprop foreach=True"
-
-
 class Head(HeadEngine):
     epsilon_inside_sqrt = False
 
-    def __init__(self, work: HeadWork, data: HeadData) -> None:
+    def __init__(self, work: HeadWork) -> None:
         use(work.threads, "fp32")
         self._device = torch.device(work.device)
-        ways = (FOREACH, "eager, RMSprop foreach=False")
         tensor = partial(torch.tensor, device=self._device)
-        super().__init__(work, data, ways, tensor, partial(Trainer, work, data))
+        super().__init__(work, (FOREACH, "eager, RMSprop foreach=False"), tensor, Trainer)
 
     def synchronise(self) -> None:
         synchronise(self._device)

@@ -1,16 +1,20 @@
-"""The comparison as figures, ratios and verdicts, as a table for people, and as a result with every sample."""
+"""The comparison as figures, ratios and verdicts: a table for people, and a result with every sample."""
 
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 
 import results
 
 from .engines import Setup
+from .protocol import Worker
 
 FRAMEWORKS = ("ONNX Runtime", "OpenVINO", "PyTorch", "Keras")
 WINOGRAD = ("MNN", "ncnn")
 # Cores. Where other programs used more, the figures are doubtful.
 OTHERS_ALLOWED = 0.1
+# What people want to know of a work, by its item.
+UNITS = {"images": "images/s", "steps": "ms", "photos": "s"}
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class Engine:
     seconds: list[float] = field(default_factory=list)  # of each round
     difference: float | None = None  # from graft, as a share of the largest value
     limit: float | None = None
-    device: str = "cpu"
-    precision: str = "fp32"
+    worker: Worker | None = None
+    folder: Path = Path()  # of the worker alone
+    epsilon_inside_sqrt: bool = False  # its form of RMSprop
 
     @property
     def is_graft(self) -> bool:
@@ -53,7 +58,7 @@ class Work:
     """One work and everyone who did it."""
 
     name: str
-    item: str  # "images", "steps", "photos"
+    item: str  # a key of UNITS
     items: int  # of one execution
     executions: int  # in a round
     operations: float | None  # of one item: a direct convolution or plain matrix products, in floating-point operations
@@ -61,6 +66,8 @@ class Work:
     engines: list[Engine] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)  # engines that failed or disagreed, and the reason
     others: float | None = None  # cores that other programs used, on average
+    device: str = "cpu"
+    precision: str = "fp32"
 
     @property
     def amount(self) -> int:
@@ -68,14 +75,8 @@ class Work:
         return self.items * self.executions
 
     def figure(self, seconds: float) -> float:
-        """What people want to know: images a second, milliseconds a step, seconds a job."""
-        if self.item == "images":
-            return self.amount / seconds
-        return seconds / self.amount * 1e3 if self.item == "steps" else seconds
-
-    @property
-    def unit(self) -> str:
-        return {"images": "images/s", "steps": "ms", "photos": "s"}[self.item]
+        """A round's figure, in the unit of UNITS."""
+        return {"images": self.amount / seconds, "steps": seconds / self.amount * 1e3, "photos": seconds}[self.item]
 
     def grafts(self) -> list[Engine]:
         return [engine for engine in self.engines if engine.is_graft]
@@ -99,14 +100,12 @@ def ratio(graft: Engine, peer: Engine) -> Spread:
 
 @dataclass(frozen=True)
 class Verdict:
+    work: str
     target: Target
     graft: str
     best_peer: str
     ratio: Spread
-
-    @property
-    def reached(self) -> bool:
-        return self.ratio.median >= self.target.factor
+    reached: bool
 
 
 def verdicts(work: Work) -> list[Verdict]:
@@ -115,66 +114,58 @@ def verdicts(work: Work) -> list[Verdict]:
     by_name = {engine.name: engine for engine in work.engines}
     found = []
     for target in TARGETS.get(work.name, ()):
-        if not all(name in by_name for name in target.peers):
-            continue
-        for graft in work.grafts():
+        for graft in work.grafts() if by_name.keys() >= set(target.peers) else []:
             ratios = {name: ratio(graft, by_name[name]) for name in target.peers}
             best = min(ratios, key=lambda name: ratios[name].median)
-            found.append(Verdict(target, graft.name, best, ratios[best]))
+            is_reached = ratios[best].median >= target.factor
+            found.append(Verdict(work.name, target, graft.name, best, ratios[best], is_reached))
     return found
-
-
-def engine_row(work: Work, engine: Engine, peak: float | None) -> list[str]:
-    found = spread([work.figure(seconds) for seconds in engine.seconds])
-    row = [engine.name, f"{found.median:.2f}", f"{found.min:.2f}", f"{found.max:.2f}"]
-    for graft in work.grafts():
-        times = ratio(graft, engine)
-        row.append("" if engine.is_graft else f"{times.median:.2f} ({times.min:.2f}–{times.max:.2f})")
-    if peak is not None and work.operations is not None:
-        row.append(f"{direct_share(work, engine, peak):.2f}")
-    row.append("" if engine.difference is None else f"{engine.difference:.0e}")
-    row.append(engine.version)
-    return row
 
 
 def direct_share(work: Work, engine: Engine, peak: float) -> float:
     """The operations that direct arithmetic needs, a second, over the machine's peak of multiply-adds: at
     most 1 for a direct convolution, more where Winograd saves multiplications."""
-    return work.operations * work.amount / spread(engine.seconds).median / peak
+    return work.operations * work.amount / median(engine.seconds) / peak
+
+
+def engine_row(work: Work, engine: Engine, peak: float | None) -> list[str]:
+    found = spread([work.figure(seconds) for seconds in engine.seconds])
+    row = [engine.name, f"{found.median:.2f}", f"{found.min:.2f}", f"{found.max:.2f}"]
+    for times in (ratio(graft, engine) for graft in work.grafts()):
+        row.append("" if engine.is_graft else f"{times.median:.2f} ({times.min:.2f}–{times.max:.2f})")
+    if peak and work.operations:
+        row.append(f"{direct_share(work, engine, peak):.2f}")
+    return [*row, "" if engine.difference is None else f"{engine.difference:.0e}", engine.version]
 
 
 def verdict_line(verdict: Verdict) -> str:
-    group = " and ".join(verdict.target.peers) if len(verdict.target.peers) < 3 else ", ".join(verdict.target.peers)
-    best = f"the best of {group}" if len(verdict.target.peers) > 1 else group
-    found = f"{verdict.ratio.median:.2f} × {verdict.best_peer} ({verdict.ratio.min:.2f}–{verdict.ratio.max:.2f})"
-    state = "reached" if verdict.reached else "missed"
-    return f"  {state:7}  ≥ {verdict.target.factor:g} × {best}: {verdict.graft} is {found}"
+    target, found = verdict.target, verdict.ratio
+    *names, last = target.peers
+    group = f"the best of {', '.join(names)} and {last}" if names else last
+    times = f"{found.median:.2f} × {verdict.best_peer} ({found.min:.2f}–{found.max:.2f})"
+    return f"  {'reached' if verdict.reached else 'missed':7}  ≥ {target.factor:g} × {group}: {verdict.graft} is {times}"
 
 
 def work_text(work: Work, peak: float | None) -> str:
-    titles = ["", "median", "min", "max"]
-    titles += [f"{graft.name} is ×" for graft in work.grafts()]
-    titles += ["of peak"] if peak is not None and work.operations is not None else []
-    titles += ["differs", "version"]
-    rows = [titles] + [engine_row(work, engine, peak) for engine in work.engines]
+    titles = ["", "median", "min", "max", *(f"{graft.name} is ×" for graft in work.grafts())]
+    titles += ["of peak"] if peak and work.operations else []
+    rows = [[*titles, "differs", "version"], *(engine_row(work, engine, peak) for engine in work.engines)]
     rounds = len(work.engines[0].seconds)
-    head = f"{work.name}: {work.unit}, {rounds} round{'s' if rounds != 1 else ''} of {work.amount} {work.item}"
-    clock = f"  clock: {work.covers}"
+    head = f"{work.name}: {UNITS[work.item]}, {rounds} round{'s' if rounds != 1 else ''} of {work.amount} {work.item}"
     if work.others is not None:
         head += f"; other programs used {work.others:.1f} cores meanwhile"
-    aligned = [f"  {line}" for line in results.table(rows, left=(0, len(titles) - 1))]
+    aligned = [f"  {line}" for line in results.table(rows, left=(0, len(rows[0]) - 1))]
     skipped = [f"  skipped: {name}: {reason}" for name, reason in work.skipped.items()]
-    return "\n".join([head, clock, *aligned, *skipped, *map(verdict_line, verdicts(work))])
+    return "\n".join([head, f"  clock: {work.covers}", *aligned, *skipped, *map(verdict_line, verdicts(work))])
 
 
 def machine_text(setup: Setup) -> str:
     machine, threads = setup.machine, setup.threads
     found = f"{machine['processor']}, {machine['cores']} logical processors, {threads} threads, {machine['system']}"
     lines = [f"{found}, {machine['date']}, load {machine['load_at_start']:.2f} at the start"]
-    if "gpu" in machine:
-        lines.append(f"{machine['gpu']}, driver {machine['driver']}")
-    lines += [f"not computed: {precision}: {reason}" for precision, reason in machine.get("not_computed", {}).items()]
-    lines += [f"not installed: {name}: {how}" for name, how in machine.get("not_installed", {}).items()]
+    lines += [f"{machine['gpu']}, driver {machine['driver']}"] if "gpu" in machine else []
+    for key, title in (("not_computed", "not computed"), ("not_installed", "not installed")):
+        lines += [f"{title}: {name}: {text}" for name, text in machine.get(key, {}).items()]
     return "\n".join(lines)
 
 
@@ -190,15 +181,12 @@ def as_result(setup: Setup, build: dict[str, object], works: list[Work], complet
     """In the format of graft-bench, docs/benchmark_results.md, with keys of its own."""
     machine = setup.machine
     unknown = dict.fromkeys(results.CONDITIONS) | {"throttle_reasons": []}
-    device = dict.fromkeys(("driver", "cuda", "cudnn", "instruction_set"), "") | {"memory_bytes": 0}
-    if not setup.on_gpu:
-        device |= {"name": machine["processor"], "instruction_set": machine["isas"][0]}
-    else:
-        device |= {"name": machine["gpu"], "driver": machine["driver"]}
+    name, units = machine.get("gpu", machine["processor"]), "" if setup.on_gpu else machine["isas"][0]
+    device = {"device": setup.device, "name": name, "driver": machine.get("driver", ""), "instruction_set": units}
     return {
         "schema": results.SCHEMA,
         "date": machine["date"],
-        "device": {"device": setup.device, **device},
+        "device": device | {"cuda": "", "cudnn": "", "memory_bytes": 0},
         "build": build,
         "method": {"cache": "hot", "noise": 0.0, "least_samples": setup.rounds, "seconds": 0.0, "warm_up_seconds": 0.0},
         "has_timer": True,
@@ -208,52 +196,38 @@ def as_result(setup: Setup, build: dict[str, object], works: list[Work], complet
         "at_end": unknown,
         "ceilings": {"bytes_per_second": 0.0, "flop_per_second": {"fp32": setup.peak} if setup.peak else {}},
         "config": None,
-        "measurements": [found for work in works for found in measurements(work, setup.threads)],
-        "machine": {**machine, "threads": setup.threads, "peaks": setup.peaks},
-        "targets": [
-            {"work": work.name, **asdict(verdict), "reached": verdict.reached}
+        # Those that were skipped come last.
+        "measurements": [
+            measurement(work, engine, setup.threads)
             for work in works
-            for verdict in verdicts(work)
+            for engine in [*work.engines, *map(Engine, work.skipped)]
         ],
+        "machine": {**machine, "threads": setup.threads, "peaks": setup.peaks},
+        "targets": [asdict(verdict) for work in works for verdict in verdicts(work)],
     }
-
-
-def measurements(work: Work, threads: int) -> list[results.Measurement]:
-    """One for each engine, those that were skipped last."""
-    graft = work.engines[0]
-    skipped = [Engine(name, device=graft.device, precision=graft.precision) for name in work.skipped]
-    return [measurement(work, engine, threads) for engine in [*work.engines, *skipped]]
 
 
 def measurement(work: Work, engine: Engine, threads: int) -> results.Measurement:
     samples = [seconds / work.executions for seconds in engine.seconds]
     failure = work.skipped.get(engine.name, "")
-    warnings = []
-    if work.others is not None and work.others > OTHERS_ALLOWED:
-        warnings.append(f"other programs used {work.others:.1f} cores meanwhile")
-    axes = {"work": work.name, "engine": engine.name, "device": engine.device, "precision": engine.precision}
+    is_disturbed = work.others is not None and work.others > OTHERS_ALLOWED
+    axes = {"work": work.name, "engine": engine.name, "device": work.device, "precision": work.precision}
     return {
         "name": f"peers/{work.name}/{engine.name}",
         "suite": "peers",
         "axes": axes | {"threads": str(threads)},
-        "cost": {"flop": (work.operations or 0.0) * work.items, "bytes": 0.0, "arithmetic": engine.precision},
+        "cost": {"flop": (work.operations or 0.0) * work.items, "bytes": 0.0, "arithmetic": work.precision},
         "clock": "host",
         "items": work.items,
         "item": work.item,
         "ended": "failed" if failure else "settled",
         "failure": failure,
-        "warnings": warnings,
+        "warnings": [f"other programs used {work.others:.1f} cores meanwhile"] if is_disturbed else [],
         "executions": work.executions,
         "throttled": 0,
         "summary": results.summarise(samples),
         "stages": {},
         "samples": samples,
-        "peer": {
-            "version": engine.version,
-            "setting": engine.setting,
-            "difference": engine.difference,
-            "limit": engine.limit,
-            "other_cores": work.others,
-            "covers": work.covers,
-        },
+        "peer": {key: getattr(engine, key) for key in ("version", "setting", "difference", "limit")}
+        | {"other_cores": work.others, "covers": work.covers},
     }

@@ -144,57 +144,45 @@ def value_info(name: str, kind: int, shape: list[int]) -> bytes:
     return block(1, name) + block(2, block(1, number(1, kind) + block(2, dimensions)))
 
 
-def rescaling() -> tuple[list[bytes], list[bytes]]:
-    """The nodes and tensors from bytes (batch, y, x, channel) to "turned", floats with channels first."""
-    nodes = [
-        node("Cast", [INPUT], "floats", {"to": FLOAT}),
-        node("Mul", ["floats", "scale"], "rescaled", {}),
-        node("Transpose", ["rescaled"], "turned", {"perm": [0, 3, 1, 2]}),
-    ]
-    return nodes, [tensor("scale", [], struct.pack("<f", 1 / 255))]
-
-
-def onnx_graph(weights: Weights, work: FeaturesWork) -> bytes:
-    """Conv → Relu (→ MaxPool) thirteen times, in fp16 with that precision. Features are float32 and
+def write_onnx(path: Path, weights: Weights, work: FeaturesWork) -> None:
+    """An ONNX model of IR version 8 and operator set 13, which ONNX Runtime, OpenVINO and MNN's converter read:
+    Conv → Relu (→ MaxPool) thirteen times, in fp16 with that precision. Features are float32 and
     (batch, 512, y, x); the input is as work.source says, floats as (batch, 3, side, side)."""
     half, of_bytes, side = work.precision == "fp16", work.source == "bytes", work.side
-    nodes, tensors = rescaling() if of_bytes else ([], [])
-    value = "turned" if of_bytes else INPUT
+    nodes: list[bytes] = []
+    tensors: list[bytes] = []
+    value = INPUT
+
+    def append(operation: str, output: str, attributes: dict[str, int | list[int]], *others: str) -> None:
+        nonlocal value
+        nodes.append(node(operation, [value, *others], output, attributes))
+        value = output
+
+    if of_bytes:  # (batch, y, x, channel)
+        tensors.append(tensor("scale", [], struct.pack("<f", 1 / 255)))
+        append("Cast", "floats", {"to": FLOAT})
+        append("Mul", "rescaled", {}, "scale")
+        append("Transpose", "turned", {"perm": [0, 3, 1, 2]})
     if half:
-        nodes.append(node("Cast", [value], "halved", {"to": FLOAT16}))
-        value = "halved"
+        append("Cast", "halved", {"to": FLOAT16})
     last = "half_features" if half else OUTPUT
     for layer in layers():
         kernel, bias = f"{layer.name}/kernel", f"{layer.name}/bias"
         tensors.append(tensor(kernel, [layer.outputs, layer.inputs, 3, 3], weights.oihw(layer), half))
         tensors.append(tensor(bias, [layer.outputs], bytes(weights.bias(layer)), half))
-        nodes.append(
-            node("Conv", [value, kernel, bias], layer.name, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]})
-        )
-        value = f"{layer.name}/relu"
-        nodes.append(node("Relu", [layer.name], value, {}))
+        append("Conv", layer.name, {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, kernel, bias)
+        append("Relu", f"{layer.name}/relu", {})
         if layer.pool_after:
             pooled = last if layer.name == "block5_conv3" else f"{layer.name}/pool"
-            nodes.append(node("MaxPool", [value], pooled, {"kernel_shape": [2, 2], "strides": [2, 2]}))
-            value = pooled
+            append("MaxPool", pooled, {"kernel_shape": [2, 2], "strides": [2, 2]})
     if half:
-        nodes.append(node("Cast", [last], OUTPUT, {"to": FLOAT}))
+        append("Cast", OUTPUT, {"to": FLOAT})
     shape = [work.batch, side, side, 3] if of_bytes else [work.batch, 3, side, side]
     found = [work.batch, 512, feature_side(side), feature_side(side)]
-    return (
-        b"".join(block(1, n) for n in nodes)
-        + block(2, "vgg16")
-        + b"".join(block(5, t) for t in tensors)
-        + block(11, value_info(INPUT, UINT8 if of_bytes else FLOAT, shape))
-        + block(12, value_info(OUTPUT, FLOAT, found))
-    )
-
-
-def write_onnx(path: Path, weights: Weights, work: FeaturesWork) -> None:
-    """An ONNX model of IR version 8 and operator set 13, which ONNX Runtime, OpenVINO and MNN's converter read."""
-    operators = block(1, "") + number(2, 13)
-    model = number(1, 8) + block(7, onnx_graph(weights, work)) + block(8, operators)
-    path.write_bytes(model)
+    graph = b"".join(block(1, n) for n in nodes) + block(2, "vgg16") + b"".join(block(5, t) for t in tensors)
+    graph += block(11, value_info(INPUT, UINT8 if of_bytes else FLOAT, shape))
+    graph += block(12, value_info(OUTPUT, FLOAT, found))
+    path.write_bytes(number(1, 8) + block(7, graph) + block(8, block(1, "") + number(2, 13)))
 
 
 # ncnn's "param and model file structure": a list of layers as text, and the weights. A line is: type, name, number
@@ -202,34 +190,21 @@ def write_onnx(path: Path, weights: Weights, work: FeaturesWork) -> None:
 # kernel, the bias.
 
 
-def ncnn_lines() -> list[str]:
-    """The layers. Keys of Convolution: 0 outputs, 1 kernel, 4 padding, 5 bias, 6 values, 9 ReLU;
-    of Pooling: 0=0 maximum, 1 kernel, 2 stride, 5=1 without padding, which drops the odd row."""
-    found, value = [f"Input {INPUT} 0 1 {INPUT}"], INPUT
-    for layer in layers():
-        size = 9 * layer.inputs * layer.outputs
-        found.append(
-            f"Convolution {layer.name} 1 1 {value} {layer.name} 0={layer.outputs} 1=3 4=1 5=1 6={size} 9=1"
-        )
-        value = layer.name
-        if layer.pool_after:
-            pooled = OUTPUT if layer.name == "block5_conv3" else f"{layer.name}_pool"
-            found.append(f"Pooling {pooled} 1 1 {value} {pooled} 0=0 1=2 2=2 5=1")
-            value = pooled
-    return found
-
-
-def ncnn_param() -> str:
-    found = ncnn_lines()
-    # Every layer here has one output, so that there are as many values as layers.
-    return "\n".join(["7767517", f"{len(found)} {len(found)}", *found, ""])
-
-
 def write_ncnn(folder: Path, weights: Weights) -> tuple[Path, Path]:
-    """vgg16.param and vgg16.bin in this folder."""
+    """vgg16.param and vgg16.bin in this folder. Keys of Convolution: 0 outputs, 1 kernel, 4 padding, 5 bias,
+    6 values, 9 ReLU; of Pooling: 0=0 maximum, 1 kernel, 2 stride, 5=1 without padding, which drops the odd row."""
     text, values = folder / "vgg16.param", folder / "vgg16.bin"
-    text.write_text(ncnn_param(), encoding="ascii")
+    lines, value = [f"Input {INPUT} 0 1 {INPUT}"], INPUT
     with values.open("wb") as file:
         for layer in layers():
             file.write(bytes(4) + weights.oihw(layer) + weights.bias(layer))
+            size = 9 * layer.inputs * layer.outputs
+            keys = f"0={layer.outputs} 1=3 4=1 5=1 6={size} 9=1"
+            lines.append(f"Convolution {layer.name} 1 1 {value} {layer.name} {keys}")
+            value = layer.name
+            if layer.pool_after:
+                value = OUTPUT if layer.name == "block5_conv3" else f"{layer.name}_pool"
+                lines.append(f"Pooling {value} 1 1 {layer.name} {value} 0=0 1=2 2=2 5=1")
+    # Every layer here has one output, so that there are as many values as layers.
+    text.write_text("\n".join(["7767517", f"{len(lines)} {len(lines)}", *lines, ""]), encoding="ascii")
     return text, values

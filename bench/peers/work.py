@@ -12,8 +12,13 @@ from operator import sub
 from pathlib import Path
 
 
+class Request:
+    def request(self) -> dict[str, object]:
+        return {"command": "prepare", "work": asdict(self)}
+
+
 @dataclass(frozen=True)
-class FeaturesWork:
+class FeaturesWork(Request):
     """The features of one batch of pictures."""
 
     side: int
@@ -28,16 +33,14 @@ class FeaturesWork:
     # What a peer's clock begins with: "floats", rescaled and in its own layout, or "bytes", the pictures
     # as graft gets them.
     source: str = "floats"
-
-    def request(self) -> dict[str, object]:
-        return {"command": "prepare", "work": {"kind": "features", **asdict(self)}}
+    kind: str = "features"
 
     def folder(self) -> Path:
         return Path(self.scratch)
 
 
 @dataclass(frozen=True)
-class HeadWork:
+class HeadWork(Request):
     """Training steps of Dense(units, relu) → Dropout → Dense(1, sigmoid), over rows in their order."""
 
     inputs: int
@@ -50,9 +53,7 @@ class HeadWork:
     threads: int
     scratch: str
     device: str = "cpu"
-
-    def request(self) -> dict[str, object]:
-        return {"command": "prepare", "work": {"kind": "head", **asdict(self)}}
+    kind: str = "head"
 
 
 def write_pictures(path: Path, batch: int, side: int) -> None:
@@ -100,24 +101,21 @@ def read_npy(path: Path) -> Values:
     return Values(tuple(header["shape"]), floats)
 
 
-def comparable(found: Values, expected: Values) -> bool:
-    """Whether all values are finite. Shapes that differ are a ValueError."""
+def differences(found: Values, expected: Values) -> array | None:
+    """None where a value is not finite or all that is expected is 0. Shapes that differ are a ValueError."""
     if found.shape != expected.shape:
         raise ValueError(f"shape {found.shape} where {expected.shape} is expected")
-    return all(map(math.isfinite, found.floats)) and all(map(math.isfinite, expected.floats))
+    is_finite = all(map(math.isfinite, found.floats)) and all(map(math.isfinite, expected.floats))
+    return array("d", map(abs, map(sub, found.floats, expected.floats))) if is_finite and any(expected.floats) else None
 
 
 def difference(found: Values, expected: Values) -> float:
-    """The largest difference as a share of the largest expected value; infinite where a value is not finite."""
-    if not comparable(found, expected):
-        return math.inf
-    largest = max(map(abs, expected.floats))
-    return max(map(abs, map(sub, found.floats, expected.floats))) / largest if largest > 0 else math.inf
+    """The largest difference as a share of the largest expected value; infinite where there is none."""
+    apart = differences(found, expected)
+    return max(apart) / max(map(abs, expected.floats)) if apart else math.inf
 
 
 def mean_difference(found: Values, expected: Values) -> float:
-    """The mean difference as a share of the mean size of the expected values; infinite as above."""
-    if not comparable(found, expected):
-        return math.inf
-    size = math.fsum(map(abs, expected.floats))
-    return math.fsum(map(abs, map(sub, found.floats, expected.floats))) / size if size > 0 else math.inf
+    """The mean difference as a share of the mean size of the expected values; infinite where there is none."""
+    apart = differences(found, expected)
+    return math.fsum(apart) / math.fsum(map(abs, expected.floats)) if apart else math.inf

@@ -1,4 +1,4 @@
-"""A peer's process: `python -m peers.worker ENGINE`, with bench/ on the module path.
+"""A peer's process: `python -m peers.worker ENGINE` or `ENGINE:VARIANT`, with bench/ on the module path.
 
 The clock of a round covers what a caller waits for, to float32 results in host memory. On the CPU it begins
 with float32 input in the layout that the engine's interface takes: reading, rescaling and the change to that
@@ -14,44 +14,30 @@ from pathlib import Path
 
 import numpy
 
-from . import pictures
-from .head_engine import HeadData
 from .protocol import Message, serve
 from .vgg16 import Weights
 from .work import FeaturesWork, HeadWork
 
 
 class Peer:
-    """Answers requests with the engine that the module of this name implements."""
+    """Answers requests with an engine in one of its ways: ENGINE or ENGINE:VARIANT."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, key: str) -> None:
+        module, _, self._variant = key.partition(":")
         self._name = f"{__package__}.{module}_engine"
-        self._engine = None
 
     def answer(self, request: Message) -> Message:
-        if request["command"] == "prepare":
-            return self.prepare(dict(request["work"]))
-        if request["command"] not in ("check", "round"):
-            raise ValueError(f"unknown command {request['command']}")
-        if self._engine is None:
-            raise ValueError(f"{request['command']} before prepare")
-        if request["command"] == "round":
-            return self.round(request["times"])
-        numpy.save(request["output"], self._engine.check(request))
-        return {}
+        return {"prepare": self.prepare, "check": self.check, "round": self.round}[request["command"]](request)
 
-    def prepare(self, work: Message) -> Message:
+    def prepare(self, request: Message) -> Message:
+        work = request["work"]
         module = importlib.import_module(self._name)  # here: some print while they are imported
-        kind = work.pop("kind")
-        if kind == "features":
-            asked = FeaturesWork(**work)
-            batch = pictures.read(Path(asked.pictures), asked.batch, asked.side)
-            self._engine = module.Features(asked, batch, Weights(Path(asked.weights)))
-        elif kind == "head":
-            asked = HeadWork(**work)
-            self._engine = module.Head(asked, HeadData.read(asked))
+        if work["kind"] == "features":
+            asked = FeaturesWork(**work | {"variant": self._variant})
+            pictures = numpy.fromfile(asked.pictures, numpy.uint8).reshape(asked.batch, asked.side, asked.side, 3)
+            self._engine = module.Features(asked, pictures, Weights(Path(asked.weights)))
         else:
-            raise ValueError(f"unknown work {kind}")
+            self._engine = module.Head(HeadWork(**work))
         self._engine.run()  # what an engine does at its first batch is no part of a round
         return {
             "version": module.VERSION,
@@ -59,7 +45,12 @@ class Peer:
             "epsilon_inside_sqrt": getattr(self._engine, "epsilon_inside_sqrt", None),
         }
 
-    def round(self, times: int) -> Message:
+    def check(self, request: Message) -> Message:
+        numpy.save(request["output"], self._engine.check(request))
+        return {}
+
+    def round(self, request: Message) -> Message:
+        times = request["times"]
         synchronise = getattr(self._engine, "synchronise", lambda: None)
         for _ in range(max(times // 8, 1)):
             self._engine.run()  # the rounds of others have emptied the caches

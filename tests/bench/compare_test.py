@@ -29,7 +29,7 @@ def of(samples: list[float], **changed: object) -> Result:
 
 
 def verdict(before: list[float], after: list[float], tolerance: float = 0.01) -> str:
-    return compared(of(before), of(after), tolerance).rows[0].verdict
+    return compared(of(before), of(after), tolerance)["rows"][0].verdict
 
 
 class Interval(unittest.TestCase):
@@ -68,19 +68,19 @@ class Interval(unittest.TestCase):
 
 class Verdicts(unittest.TestCase):
     def verdicts(self, before: Result, after: Result) -> set[str]:
-        rows = compared(before, after).rows
+        rows = compared(before, after)["rows"]
         self.assertEqual([row.name for row in rows], ["kernels/short", "layers/middle", "backbone/long"])
         return {row.verdict for row in rows}
 
     def test_the_same_with_one_percent_of_noise_is_the_same(self) -> None:
         self.assertEqual(self.verdicts(BEFORE, SAME), {"same"})
         self.assertEqual(self.verdicts(BEFORE, BEFORE), {"same"})
-        self.assertEqual(compared(BEFORE, SAME).warnings, [])
+        self.assertEqual(compared(BEFORE, SAME)["warnings"], [])
 
     def test_three_percent_faster_with_one_percent_of_noise_is_faster_and_backwards_slower(self) -> None:
         self.assertEqual(self.verdicts(BEFORE, FASTER), {"faster"})
         self.assertEqual(self.verdicts(FASTER, BEFORE), {"slower"})
-        self.assertAlmostEqual(compared(BEFORE, FASTER).rows[0].ratio, 0.97, delta=0.01)
+        self.assertAlmostEqual(compared(BEFORE, FASTER)["rows"][0].ratio, 0.97, delta=0.01)
 
     def test_three_percent_faster_with_ten_percent_of_noise_is_ambiguous(self) -> None:
         self.assertEqual(self.verdicts(BEFORE, NOISY), {"ambiguous"})
@@ -94,7 +94,7 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(verdict(one, one, 0.0), "ambiguous")
 
     def test_few_samples_have_no_verdict(self) -> None:
-        few = compared(of([1.0] * 5), of(samples_around(2.0))).rows[0]
+        few = compared(of([1.0] * 5), of(samples_around(2.0)))["rows"][0]
         self.assertEqual(few.verdict, "ambiguous")
         self.assertIn("too few samples for a verdict: 5, and 6 are needed", few.warnings)
         self.assertEqual(verdict([1.0] * 6, samples_around(2.0)), "slower")
@@ -104,8 +104,8 @@ class Cases(unittest.TestCase):
     def test_of_only_one_result_are_listed(self) -> None:
         a, b, c = (measurement(f"kernels/{name}", samples_around(1)) for name in "abc")
         found = compared(result(a, b), result(b, c))
-        self.assertEqual((found.only_before, found.only_after), (["kernels/a"], ["kernels/c"]))
-        self.assertEqual([row.name for row in found.rows], ["kernels/b"])
+        self.assertEqual((found["only_before"], found["only_after"]), (["kernels/a"], ["kernels/c"]))
+        self.assertEqual([row.name for row in found["rows"]], ["kernels/b"])
 
     def test_without_times_are_listed_with_the_reason(self) -> None:
         times = samples_around(1)
@@ -114,7 +114,7 @@ class Cases(unittest.TestCase):
         lost, found = "kernels/lost", "kernels/found"
         before = result(measurement(lost, times), measurement(found, []), once, measurement("kernels/half", times))
         after = result(measurement(lost, []), measurement(found, times), once, half)
-        rows = {row.name: (row.verdict, row.warnings) for row in compared(before, after).rows}
+        rows = {row.name: (row.verdict, row.warnings) for row in compared(before, after)["rows"]}
         self.assertEqual(rows[lost], ("lost", ["after: failed: out of memory"]))
         self.assertEqual(rows[found], ("no times", ["before: failed: out of memory"]))
         no_timer = ["before: the device has no timer", "after: the device has no timer"]
@@ -127,7 +127,7 @@ class Cases(unittest.TestCase):
         after["at_start"]["clocks_locked"] = False
         after["method"]["cache"] = "hot"
         after["build"]["build_type"] = "Debug"
-        warnings = compared(before, after).warnings
+        warnings = compared(before, after)["warnings"]
         self.assertRegex(warnings.pop(4), "^methods: cache cold, noise 0.005, .* before, cache hot, .* after$")
         self.assertEqual(
             warnings,
@@ -141,7 +141,7 @@ class Cases(unittest.TestCase):
     def test_an_idle_device_that_does_not_tell_of_its_clocks_is_asked_at_the_end(self) -> None:
         after = of([1.0] * 6)
         after["at_start"]["clocks_locked"], after["at_end"]["clocks_locked"] = None, False
-        self.assertEqual(compared(of([1.0] * 6), after).warnings, ["clocks: locked before, not locked after"])
+        self.assertEqual(compared(of([1.0] * 6), after)["warnings"], ["clocks: locked before, not locked after"])
 
 
 class FailOn(unittest.TestCase):
@@ -186,7 +186,7 @@ class Program(support.InFolder):
         after = result(slow, measurement("kernels/two", []), measurement("kernels/x", [1.0]))
         code, out, error = self.ended(before, after)
         self.assertEqual((code, error), (0, ""))
-        self.assertIn("before  cuda:0 (a made device), commit 0123456789abcdef with changes, 2026-11-24T23:29:52Z", out)
+        self.assertIn("before  cuda:0 (a made device), commit 0123456789 with changes, 2026-11-24T23:29:52Z", out)
         self.assertRegex(out, r"\nkernels/one  100.\d us  1[01]\d.\d us  1.100  1.09\d to 1.10\d  slower\n")
         self.assertIn("\n    ! after: busy\ufffd[2J\n", out)
         self.assertRegex(out, r"\nkernels/two +lost\n    ! after: failed: out of memory\n")

@@ -1,5 +1,10 @@
+import argparse
+import contextlib
+import io
+import itertools
 import math
 import os
+import tempfile
 import time
 import unittest
 from array import array
@@ -7,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import support
-from peers import engines, environment, job
+from peers import engines, environment, job, program, report
 from peers.comparison import Disagreement
 from peers.report import Engine
 from peers.work import HeadWork, write_head_data, write_pictures
@@ -32,15 +37,15 @@ class Cache(support.InFolder):
         (self.folder / "peers/venv/graft.stamp").write_text(mark)
         return python
 
-    def commands(self, code: int) -> list[str]:
-        """What ensure() runs, when every command ends with this code."""
-        done = mock.Mock(returncode=code)
-        with mock.patch("subprocess.run", return_value=done) as run, mock.patch("builtins.print"):
-            try:
+    def commands(self, *codes: int) -> list[str]:
+        """What ensure() runs, when its commands end with these codes, and the others with the last of them."""
+        done = itertools.chain(codes, itertools.repeat(codes[-1]))
+        error = io.StringIO()
+        with mock.patch("subprocess.run", side_effect=lambda *_, **__: mock.Mock(returncode=next(done))) as run:
+            with contextlib.redirect_stderr(error):
                 environment.ensure(self.folder)
-            finally:
-                self.found = [" ".join(call.args[0][1:4]) for call in run.call_args_list]
-        return self.found
+        self.skipped = [line.split()[1] for line in error.getvalue().splitlines()[1:]]
+        return [" ".join(call.args[0][1:4]) for call in run.call_args_list]
 
     def test_an_environment_with_the_right_stamp_is_taken_as_it_is(self) -> None:
         python = self.ready(environment.stamp())
@@ -49,24 +54,38 @@ class Cache(support.InFolder):
 
     def test_other_requirements_are_installed_into_it(self) -> None:
         self.ready("old")
-        self.assertEqual(self.commands(0), ["-m pip install"])
+        self.assertEqual(self.commands(0), ["-m pip install"] * len(environment.CPU.packages))
         self.assertEqual(self.commands(1), [])
 
     def test_none_or_one_of_another_python_is_made_anew(self) -> None:
         self.ready("old", version="2.7")
-        self.assertEqual(self.commands(0), ["-m venv --clear", "-m pip install"])
+        self.assertEqual(self.commands(0)[:2], ["-m venv --clear", "-m pip install"])
 
-    def test_a_failure_is_a_sentence_and_leaves_no_stamp(self) -> None:
+    def test_a_package_that_cannot_be_installed_keeps_none_of_the_others_away(self) -> None:
+        self.ready("old")
+        self.commands(0, 1, 0)
+        self.assertEqual(self.skipped, [environment.CPU.packages[1]])
+
+    def test_a_failure_of_all_is_a_sentence_and_leaves_no_stamp(self) -> None:
         self.ready("old")
         with self.assertRaisesRegex(environment.SetupError, "pip install.*7 GB.*network.*this Python.*install.log"):
             self.commands(1)
         self.assertFalse((self.folder / "peers/venv/graft.stamp").exists())
 
-    def test_every_requirement_is_pinned(self) -> None:
-        for peers, least in ((environment.CPU, 7), (environment.CUDA, 4)):
-            self.assertGreaterEqual(len(peers.packages), least)
-            for package in peers.packages:
-                self.assertRegex(package, r"^[\w-]+==[\d.]+$")
+    def test_peers_without_their_packages_are_named_with_the_command_that_installs_them(self) -> None:
+        python = self.ready(environment.stamp(environment.CPU))
+        for name in ("numpy-2.4.6", "tensorflow_cpu-2.21.0", "mnn-3.6.1"):
+            (self.folder / f"peers/venv/lib/python3/site-packages/{name}.dist-info").mkdir(parents=True)
+        options = argparse.Namespace(device="cpu", build=Path(), threads=1, rounds=1)
+        options.peers = engines.chosen("mnn,keras", "cpu")
+        setup = program.prepared(options, self.folder, self.folder)
+        self.assertEqual([peer.name for peer in setup.peers], ["MNN"])
+        expected = f"Keras: {python} -m pip install keras=="
+        self.assertRegex(report.machine_text(setup).splitlines()[1], f"^not installed: {expected}[0-9.]+$")
+
+    def test_every_package_is_pinned(self) -> None:
+        for package in environment.CPU.packages + environment.CUDA.packages:
+            self.assertRegex(package, r"^[\w-]+==[\d.]+$")
 
     def test_threads_and_vector_units_that_someone_set_do_not_reach_a_worker(self) -> None:
         left = (
@@ -78,6 +97,13 @@ class Cache(support.InFolder):
         for name in left:
             self.assertNotIn(name, found)
         self.assertEqual(found["LANG"], "C")
+
+    def test_nobody_takes_tf32_where_fp32_is_asked_for(self) -> None:
+        with mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": "3"}):
+            exact = environment.worker_environment("cuda:0", "fp32")
+            self.assertEqual((exact["NVIDIA_TF32_OVERRIDE"], exact["CUDA_VISIBLE_DEVICES"]), ("0", "3"))
+            self.assertNotIn("NVIDIA_TF32_OVERRIDE", environment.worker_environment("cuda:0", "tf32"))
+            self.assertEqual(environment.worker_environment()["CUDA_VISIBLE_DEVICES"], "")
 
 
 class Machine(unittest.TestCase):
@@ -93,6 +119,13 @@ class Machine(unittest.TestCase):
             pass
         self.assertGreaterEqual(environment.busy_seconds() - before, 0.05)
 
+    def test_the_driver_is_the_kernels_word_or_unknown(self) -> None:
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("580.65.06\n")
+            file.flush()
+            self.assertEqual(environment.driver_version(Path(file.name)), "580.65.06")
+        self.assertEqual(environment.driver_version(Path(file.name)), "unknown")
+
 
 class Chosen(unittest.TestCase):
     def test_takes_a_list_in_its_order_and_refuses_strangers(self) -> None:
@@ -101,10 +134,12 @@ class Chosen(unittest.TestCase):
             engines.chosen("mnn,caffe", "cpu")
 
     def test_an_engine_alone_is_its_usual_way_on_the_cpu_and_all_of_its_ways_on_a_gpu(self) -> None:
-        self.assertEqual([peer.variant for peer in engines.chosen("pytorch", "cpu")], [""])
-        ways = [peer.variant for peer in engines.chosen("pytorch", "cuda:0")]
-        self.assertEqual(ways, ["eager", "channels_last", "compiled", "amp"])
-        self.assertEqual([p.variant for p in engines.chosen("pytorch:compiled", "cpu")], ["compiled"])
+        for given, device, ways in (
+            ("pytorch", "cpu", ["pytorch"]),
+            ("pytorch", "cuda:0", [f"pytorch:{way}" for way in ("eager", "channels_last", "compiled", "amp")]),
+            ("pytorch:compiled", "cpu", ["pytorch:compiled"]),
+        ):
+            self.assertEqual([peer.key for peer in engines.chosen(given, device)], ways)
 
     def test_what_runs_on_the_cpu_alone_is_refused_on_a_gpu(self) -> None:
         with self.assertRaisesRegex(ValueError, "no peer is called openvino on cuda:0"):

@@ -41,14 +41,10 @@ def only(message: Fields, number: int) -> list:
 
 
 class Vgg16(unittest.TestCase):
-    def test_has_the_parameters_of_keras_network(self) -> None:
-        self.assertEqual(sum(9 * x.inputs * x.outputs + x.outputs for x in layers()), 14_714_688)
+    def test_is_keras_network_without_its_top(self) -> None:
         self.assertEqual(len(layers()), 13)
-
-    def test_needs_thirteen_gigaflop_for_a_picture_of_150(self) -> None:
+        self.assertEqual(sum(9 * x.inputs * x.outputs + x.outputs for x in layers()), 14_714_688)
         self.assertAlmostEqual(direct_operations(150) / 1e9, 13.2, delta=0.1)
-
-    def test_features_of_150_are_four_wide(self) -> None:
         self.assertEqual((feature_side(150), feature_side(224), feature_side(32)), (4, 7, 1))
 
 
@@ -124,10 +120,10 @@ class Writers(support.InFolder):
             self.assertEqual(only(tensor, 1), [layer.outputs, layer.inputs, 3, 3])
             self.assertEqual(only(tensor, 9), [self.weights.oihw(layer)])
 
-    def test_ncnns_layers_are_chained_and_counted(self) -> None:
-        magic, counts, *lines = vgg16.ncnn_param().strip().split("\n")
-        self.assertEqual(magic, "7767517")
-        self.assertEqual(counts, f"{len(lines)} {len(lines)}")
+    def test_ncnns_layers_are_chained_and_counted_and_its_weights_are_tag_kernel_bias(self) -> None:
+        text, values = vgg16.write_ncnn(self.folder, self.weights)
+        magic, counts, *lines = text.read_text().strip().split("\n")
+        self.assertEqual((magic, counts), ("7767517", f"{len(lines)} {len(lines)}"))
         value = None
         for line in lines:
             kind, _, inputs, outputs, *rest = line.split()
@@ -136,14 +132,10 @@ class Writers(support.InFolder):
             self.assertEqual((inputs, outputs), ("0" if kind == "Input" else "1", "1"))
             value = rest[int(inputs)]
         self.assertEqual(value, vgg16.OUTPUT)
-
-    def test_ncnns_weights_are_tag_kernel_bias(self) -> None:
-        _, values = vgg16.write_ncnn(self.folder, self.weights)
         data = values.read_bytes()
-        first = layers()[0]
         self.assertEqual(len(data), 4 * (14_714_688 + 13))
         self.assertEqual(struct.unpack_from("<I", data)[0], 0)
-        self.assertEqual(data[4 : 4 + 4 * 9 * 3 * 64], self.weights.oihw(first))
+        self.assertEqual(data[4 : 4 + 4 * 9 * 3 * 64], self.weights.oihw(layers()[0]))
 
 
 if __name__ == "__main__":

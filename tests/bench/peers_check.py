@@ -17,7 +17,7 @@ from pathlib import Path
 
 import support
 from peers import environment, program
-from peers.engines import GPU_PEERS, HEAD_LIMIT, HEAD_PEERS, LIMITS, PEERS, PYTORCH_WAYS
+from peers.engines import GPU_PEERS, HEAD_LIMIT, LIMITS, PEERS, PYTORCH_WAYS, Peer, head_peers
 from peers.protocol import Worker
 from peers.work import FeaturesWork, HeadWork, Values, difference, read_npy, write_head_data
 
@@ -27,51 +27,47 @@ CHECKED_STEPS = 8
 
 @dataclass(frozen=True)
 class Case:
-    engine: str
+    key: str  # ENGINE or ENGINE:VARIANT
     limit: float
-    variant: str = ""
     device: str = "cpu"
     precision: str = "fp32"
     source: str = "floats"
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.engine, self.variant, self.device, self.precision, f"from {self.source}")))
+        return f"{self.key} {self.device} {self.precision} from {self.source}"
 
 
-def cases(what: str) -> list[Case]:
+def cases(what: str, peers: list[Peer]) -> list[Case]:
     if what == "cpu":
-        return [Case(peer.engine, peer.limit) for peer in PEERS]
+        return [Case(peer.key, peer.limit) for peer in peers]
     if what != "ways":
         return [
-            Case(peer.engine, LIMITS[precision], peer.variant, what, precision, "bytes")
-            for peer in GPU_PEERS
+            Case(peer.key, LIMITS[precision], what, precision, "bytes")
+            for peer in peers
             for precision in peer.precisions
         ]
-    found = [Case("pytorch", peer.limit, peer.variant) for peer in PYTORCH_WAYS]
-    found += [Case("pytorch", LIMITS["fp16"], way, "cpu", "fp16", "bytes") for way in ("eager", "compiled", "amp")]
-    return found + [Case("onnxruntime", LIMITS["fp16"], "", "cpu", "fp16", "bytes")]
+    half = ("pytorch:eager", "pytorch:compiled", "pytorch:amp", "onnxruntime")
+    found = [Case(peer.key, peer.limit) for peer in PYTORCH_WAYS]
+    return found + [Case(key, LIMITS["fp16"], "cpu", "fp16", "bytes") for key in half]
 
 
 def features(case: Case, python: Path, folder: Path) -> float:
     """How far the features are from the expected ones."""
+    paths = support.known_files(folder)
     work = FeaturesWork(
-        support.SIDE, 2, str(folder / "pictures"), str(folder / "weights.safetensors"), 2, str(folder),
-        case.device, case.precision, case.variant, case.source,
+        support.SIDE, 2, *paths, 2, str(folder), case.device, case.precision, source=case.source
     )
-    command = [str(python), "-m", "peers.worker", case.engine]
+    command = [str(python), "-m", "peers.worker", case.key]
     surroundings = environment.worker_environment(case.device, case.precision)
-    found = checked(command, work, folder, surroundings)
-    expected = Values((2, 2, 2, 512), support.known_features())
-    return difference(found, expected)
+    return difference(checked(command, work, folder, surroundings), Values((2, 2, 2, 512), support.known_features()))
 
 
 def losses(engine: str, python: Path, folder: Path) -> float:
-    """how far the losses are from graft's, in the engine's form of RMSprop."""
+    """How far the losses are from graft's, in the engine's form of RMSprop."""
     work = HeadWork(64, 8, 4, 16, 0.5, 0.02, str(folder / "head"), 2, str(folder))
     write_head_data(folder / "head", work)
     command = [str(python), "-m", "peers.worker", engine]
-    form = {"pytorch": False, "keras": True}[engine]
-    asked = {"steps": CHECKED_STEPS, "epsilon_inside_sqrt": form}
+    asked = {"steps": CHECKED_STEPS, "epsilon_inside_sqrt": engine == "keras"}
     found = checked(command, work, folder, environment.worker_environment(), **asked)
     expected = checked([os.environ["GRAFT_BENCH_WORKER"], "cpu", "auto"], work, folder, dict(os.environ), **asked)
     return difference(found, expected)
@@ -89,41 +85,27 @@ def checked(
     return read_npy(folder / "found.npy")
 
 
-def why_skipped(what: str) -> str | None:
-    """Nothing is installed for a test."""
-    on_gpu = what.startswith("cuda")
-    if on_gpu:
-        try:
-            program.find_gpu(Path(os.environ["GRAFT_BENCH_WORKER"]), what, "fp32")
-        except program.NoGpu as error:
-            return str(error)
-    kind = environment.CUDA if on_gpu else environment.CPU
-    if environment.installed(environment.cache_folder(), kind) is None:
-        return "bench/peers.py has not installed the peers on this machine"
-    return None
-
-
 def main(what: str) -> int:
-    reason = why_skipped(what)
-    if reason:
-        print(f"skipped: {reason}")
-        return SKIPPED
     on_gpu = what.startswith("cuda")
-    python = environment.installed(environment.cache_folder(), environment.CUDA if on_gpu else environment.CPU)
-    there = cases(what)
-    if on_gpu:
-        absent = program.without_packages(python, list(GPU_PEERS))
-        gone = {(peer.engine, peer.variant) for peer in GPU_PEERS if peer.name in absent}
-        there = [case for case in there if (case.engine, case.variant) not in gone]
-        print("".join(f"skipped: {name}: {how}\n" for name, how in absent.items()), end="")
+    kind, peers = (environment.CUDA, GPU_PEERS) if on_gpu else (environment.CPU, PEERS)
+    try:
+        if on_gpu:
+            program.find_gpu(Path(os.environ["GRAFT_BENCH_WORKER"]), what, "fp32")
+    except program.NoGpu as error:
+        print(f"skipped: {error}")
+        return SKIPPED
+    python = environment.installed(environment.cache_folder(), kind)
+    if python is None:
+        print("skipped: bench/peers.py has not installed the peers on this machine")
+        return SKIPPED
+    present = [peer for peer in peers if not environment.missing_packages(python, peer)]
+    print("".join(f"skipped: {peer.name} is not installed\n" for peer in peers if peer not in present), end="")
     failures = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        support.write_safetensors(folder / "weights.safetensors", support.known_tensors())
-        (folder / "pictures").write_bytes(support.known_pictures())
-        checks = [(str(case), partial(features, case), case.limit) for case in there]
+        checks = [(str(case), partial(features, case), case.limit) for case in cases(what, present)]
         if what == "cpu":
-            checks += [(f"{p.name}'s losses", partial(losses, p.engine), HEAD_LIMIT) for p in HEAD_PEERS]
+            checks += [(f"{p.name}'s losses", partial(losses, p.key), HEAD_LIMIT) for p in head_peers(present)]
         for title, check, limit in checks:
             difference = check(python, folder)
             failures += difference > limit

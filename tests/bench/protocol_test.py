@@ -22,45 +22,33 @@ serve(answer)
 
 
 class Protocol(support.InFolder):
-    def setUp(self) -> None:
-        super().setUp()
-        self.log = self.folder / "log.txt"
-        self.worker = Worker("adder", [sys.executable, "-c", ADDER], self.log, dict(os.environ))
-        self.addCleanup(self.worker.quit)
+    def worker(self, code: str, limit: float = 60.0) -> Worker:
+        worker = Worker("adder", [sys.executable, "-c", code], self.folder / "log", dict(os.environ), limit)
+        self.addCleanup(worker.quit)
+        return worker
 
     def test_answers_are_not_disturbed_by_what_a_library_prints(self) -> None:
+        worker = self.worker(ADDER)
         for a in range(3):
-            self.assertEqual(self.worker.ask({"command": "add", "a": a, "b": 40})["sum"], a + 40)
-        self.worker.quit()
-        self.assertIn("hello from C", self.log.read_text())
+            self.assertEqual(worker.ask({"command": "add", "a": a, "b": 40})["sum"], a + 40)
+        self.assertEqual(worker.quit(), 0)
+        self.assertIn("hello from C", (self.folder / "log").read_text())
 
     def test_a_failure_is_a_sentence_with_the_workers_name_and_the_worker_lives(self) -> None:
+        worker = self.worker(ADDER)
         with self.assertRaisesRegex(WorkerError, "adder: TypeError: .*log"):
-            self.worker.ask({"command": "add", "a": 1, "b": "one"})
-        self.assertEqual(self.worker.ask({"command": "add", "a": 1, "b": 1})["sum"], 2)
+            worker.ask({"command": "add", "a": 1, "b": "one"})
+        self.assertEqual(worker.ask({"command": "add", "a": 1, "b": 1})["sum"], 2)
 
-    def test_a_death_is_told_with_its_code_and_its_last_words(self) -> None:
+    def test_a_death_has_its_code_and_its_last_words(self) -> None:
         with self.assertRaisesRegex(WorkerError, "adder ended with code 3: the last words"):
-            self.worker.ask({"command": "die"})
+            self.worker(ADDER).ask({"command": "die"})
 
-    def test_a_worker_that_hangs_is_killed_and_told_of(self) -> None:
-        command = [sys.executable, "-c", "import time; time.sleep(60)"]
-        sleeper = Worker("sleeper", command, self.log, dict(os.environ), limit=0.2)
-        self.addCleanup(sleeper.quit)
-        with self.assertRaisesRegex(WorkerError, "sleeper gave no answer within 0.2 s"):
-            sleeper.ask({"command": "add"})
-        sleeper.quit()
-        self.assertEqual(sleeper.exit_code, -signal.SIGKILL)
-
-    def test_a_worker_asked_to_quit_goes_without_being_waited_for(self) -> None:
-        self.worker.ask_to_quit()
-        self.worker.quit()
-        self.assertEqual(self.worker.exit_code, 0)
-
-    def test_quit_ends_the_process(self) -> None:
-        self.assertIsNone(self.worker.exit_code)
-        self.worker.quit()
-        self.assertEqual(self.worker.exit_code, 0)
+    def test_a_worker_that_hangs_is_killed_and_named(self) -> None:
+        worker = self.worker("import time; time.sleep(60)", limit=0.2)
+        with self.assertRaisesRegex(WorkerError, "adder gave no answer within 0.2 s"):
+            worker.ask({"command": "add"})
+        self.assertEqual(worker.quit(), -signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import json
 import unittest
+from dataclasses import replace
 from pathlib import Path
 
 import results
@@ -50,6 +51,14 @@ class Table(unittest.TestCase):
     def test_shows_whether_the_targets_are_reached(self) -> None:
         verdicts = [line.split()[0] for line in self.lines if "≥" in line]
         self.assertEqual(verdicts, ["reached", "missed"])
+
+    def test_names_the_gpu_its_driver_what_is_not_installed_and_who_was_skipped(self) -> None:
+        here = MACHINE | {"gpu": "a GPU", "driver": "1.2.3", "not_installed": {"X": "pip install x"}}
+        text = report.machine_text(Setup(Path(), Path(), here, [], [], 2, 3, Path()))
+        self.assertEqual(text.splitlines()[1:], ["a GPU, driver 1.2.3", "not installed: X: pip install x"])
+        skipped = work()
+        skipped.skipped = {"PyTorch AMP": "its features differ"}
+        self.assertIn("  skipped: PyTorch AMP: its features differ", report.work_text(skipped, None).splitlines())
 
     def test_columns_are_under_their_titles(self) -> None:
         title, *rows = self.lines[2 : 4 + len(FRAMEWORKS) + len(WINOGRAD)]
@@ -137,6 +146,15 @@ class AsResult(unittest.TestCase):
         self.assertEqual(one["peer"], peer | {"covers": "this and that"})
         self.assertEqual(one["warnings"], ["other programs used 0.2 cores meanwhile"])
         self.assertEqual([target["reached"] for target in self.result["targets"]], [True, False])
+
+    def test_names_the_gpu_and_the_precision(self) -> None:
+        here = MACHINE | {"gpu": "a GPU", "driver": "1.2.3"}
+        setup = Setup(Path(), Path(), here, [], [], 2, 3, Path(), "cuda:0")
+        on_gpu = replace(work(), device="cuda:0", precision="fp16")
+        found = results.checked(json.loads(json.dumps(report.as_result(setup, BUILD, [on_gpu], complete=True))))
+        self.assertEqual((found["device"]["name"], found["device"]["driver"]), ("a GPU", "1.2.3"))
+        axes = found["measurements"][0]["axes"]
+        self.assertEqual((axes["device"], axes["precision"]), ("cuda:0", "fp16"))
 
     def test_a_skipped_engine_is_a_failed_measurement(self) -> None:
         skipped = self.by_name["peers/training step/Keras"]

@@ -61,6 +61,13 @@ def known_pictures() -> bytes:
     return bytes(picture) + bytes(SIDE * SIDE * 3)
 
 
+def known_files(folder: Path) -> tuple[str, str]:
+    """The pictures and the weights in this folder."""
+    (folder / "pictures").write_bytes(known_pictures())
+    write_safetensors(folder / "weights.safetensors", known_tensors())
+    return str(folder / "pictures"), str(folder / "weights.safetensors")
+
+
 def known_features() -> array:
     """(2, 2, 2, 512): 0.2 above on the left, 1 below on the right, and the bias everywhere."""
     found = array("f", bytes(4 * 2 * 2 * 2 * 512))

@@ -33,13 +33,11 @@ class VirtualGpu(support.InFolder):
         return read_npy(self.folder / "found.npy")
 
     def test_features_are_the_networks_in_every_precision_and_no_round_is_timed(self) -> None:
-        weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
-        support.write_safetensors(weights, support.known_tensors())
-        pictures.write_bytes(support.known_pictures())
+        paths = support.known_files(self.folder)
         expected = Values((2, 2, 2, 512), support.known_features())
         for precision, limit in LIMITS.items():
             worker = self.worker("cuda:0", precision)
-            worker.ask(FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 2, "").request())
+            worker.ask(FeaturesWork(support.SIDE, 2, *paths, 2, "").request())
             self.assertLess(difference(self.checked(worker), expected), limit, precision)
             with self.assertRaisesRegex(WorkerError, NO_TIMER):
                 worker.ask({"command": "round", "times": 1})

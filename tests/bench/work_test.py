@@ -10,25 +10,18 @@ class Agreement(support.InFolder):
     def values(self, *floats: float) -> Values:
         return Values((len(floats),), array("f", floats))
 
-    def test_is_the_largest_difference_over_the_largest_value(self) -> None:
-        self.assertEqual(difference(self.values(0.0, 3.0), self.values(1.0, -4.0)), 1.75)
+    def test_is_the_largest_or_the_mean_difference_over_that_of_the_values(self) -> None:
+        found, expected = self.values(0.0, 3.0), self.values(1.0, -4.0)
+        self.assertEqual((difference(found, expected), mean_difference(found, expected)), (1.75, 8.0 / 5.0))
 
-    def test_the_mean_is_taken_over_the_mean_size(self) -> None:
-        self.assertEqual(mean_difference(self.values(0.0, 3.0), self.values(1.0, -4.0)), 8.0 / 5.0)
-        for bad in (math.nan, math.inf):
-            self.assertEqual(mean_difference(self.values(bad, 1.0), self.values(1.0, 1.0)), math.inf)
-        self.assertEqual(mean_difference(self.values(0.0), self.values(0.0)), math.inf)
-
-    def test_what_is_not_finite_agrees_with_nothing(self) -> None:
-        for bad in (math.nan, math.inf):
-            self.assertEqual(difference(self.values(bad, 1.0), self.values(bad, 1.0)), math.inf)
-
-    def test_all_zero_agrees_with_nothing(self) -> None:
-        self.assertEqual(difference(self.values(0.0), self.values(0.0)), math.inf)
-
-    def test_shapes_must_match(self) -> None:
-        with self.assertRaisesRegex(ValueError, "shape"):
-            difference(self.values(1.0), self.values(1.0, 1.0))
+    def test_nothing_agrees_with_what_is_not_finite_or_all_zero(self) -> None:
+        zero, one = self.values(0.0, 0.0), self.values(1.0, 1.0)
+        for measure in (difference, mean_difference):
+            self.assertEqual(measure(zero, zero), math.inf)
+            for bad in (self.values(math.nan, 1.0), self.values(math.inf, 1.0)):
+                self.assertEqual((measure(bad, one), measure(bad, bad)), (math.inf, math.inf))
+            with self.assertRaisesRegex(ValueError, "shape"):
+                measure(self.values(1.0), one)
 
     def npy(self, header: str, floats: array) -> Values:
         support.write_npy(self.folder / "values.npy", header, floats)

@@ -54,11 +54,8 @@ class GraftsWorker(support.InFolder):
         return worker
 
     def test_features_are_the_networks(self) -> None:
-        weights, pictures = self.folder / "weights.safetensors", self.folder / "pictures"
-        support.write_safetensors(weights, support.known_tensors())
-        pictures.write_bytes(support.known_pictures())
         worker = self.worker("cpu", "auto")
-        worker.ask(FeaturesWork(support.SIDE, 2, str(pictures), str(weights), 2, "").request())
+        worker.ask(FeaturesWork(support.SIDE, 2, *support.known_files(self.folder), 2, "").request())
         worker.ask({"command": "check", "output": str(self.folder / "found.npy")})
         found = read_npy(self.folder / "found.npy")
         expected = Values((2, 2, 2, 512), support.known_features())
@@ -100,22 +97,18 @@ class GraftsWorker(support.InFolder):
         with self.assertRaisesRegex(WorkerError, "unknown command dance"):
             worker.ask({"command": "dance"})
 
-    def test_an_unknown_vector_unit_ends_the_worker_with_a_sentence(self) -> None:
-        with self.assertRaisesRegex(WorkerError, "expected portable, avx2, avx512 or auto, got avx1024"):
-            self.worker("cpu", "avx1024").ask({"command": "peak", "threads": 1})
-
-    def test_an_unknown_precision_or_a_missing_argument_ends_the_worker_with_a_sentence(self) -> None:
-        with self.assertRaisesRegex(WorkerError, "expected fp32, tf32, fp16 or bf16, got fp8"):
-            self.worker("cuda:0", "fp8").ask({"command": "device"})
-        with self.assertRaisesRegex(WorkerError, "expected a device and its setting"):
-            self.worker("cpu").ask({"command": "device"})
-
     def test_tells_what_it_computes_on(self) -> None:
         self.assertIn("CPU", self.worker("cpu", "auto").ask({"command": "device"})["device"])
 
-    def test_an_unknown_device_is_a_sentence(self) -> None:
-        with self.assertRaisesRegex(WorkerError, 'no device "tpu:0"; choose "cpu", "cuda"'):
-            self.worker("tpu:0", "fp32").ask({"command": "device"})
+    def test_wrong_arguments_end_the_worker_with_a_sentence(self) -> None:
+        for how, expected in (
+            (("cpu", "avx1024"), "expected portable, avx2, avx512 or auto, got avx1024"),
+            (("cuda:0", "fp8"), "expected fp32, tf32, fp16 or bf16, got fp8"),
+            (("cpu",), "expected a device and its setting"),
+            (("tpu:0", "fp32"), 'no device "tpu:0"; choose "cpu", "cuda"'),
+        ):
+            with self.assertRaisesRegex(WorkerError, expected):
+                self.worker(*how).ask({"command": "device"})
 
 
 if __name__ == "__main__":
