@@ -19,7 +19,7 @@ SCHEMA = "graft-bench/2"
 SUITES = ("kernels", "layers", "backbone", "head", "pipeline", "peers")
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 LARGEST_FILE = 512 << 20  # bytes
-MOST_SAMPLES = 5000  # of a measurement, as bench/harness/stopping.h has it
+MOST_SAMPLES = 5000  # of a measurement, as bench/harness/statistics.h has it
 # With fewer, no two samples enclose the median with a probability of 95 % (1 − 2·2^−n).
 LEAST_SAMPLES_FOR_NOISE = 6
 

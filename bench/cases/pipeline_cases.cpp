@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <functional>
 #include <string>
@@ -8,7 +6,6 @@
 #include "bench/cases/photos.h"
 #include "bench/cases/stage_times.h"
 #include "bench/cases/timed.h"
-#include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/observer.h"
 #include "engine/features/features.h"

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <utility>
-
 #include "bench/cuda/cuda_cases.h"
 
 namespace graft::bench {
