@@ -56,6 +56,9 @@ std::vector<Case> backbone_cases(const SuiteContext& context, const Axes& axes);
 std::vector<Case> head_cases(const SuiteContext& context, const Axes& axes);
 std::vector<Case> pipeline_cases(const SuiteContext& context, const Axes& axes);
 
+// Random values: the speed of a kernel depends on them only where they are denormal, infinite or NaN.
+std::vector<float> normal_values(std::size_t count, std::uint32_t seed, float scale);
+
 // The config's backbone at each point of the axes, and the axis values of such a point.
 std::vector<BackboneOptions> options_at(const Config& config, const Axes& axes);
 AxisValues axes_of(const BackboneOptions& options);

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "bench/cases/backend_suites.h"
-#include "bench/cases/random_network.h"
 #include "bench/cases/timed.h"
 #include "engine/base/memory.h"
 #include "engine/head/trainer.h"

@@ -7,7 +7,6 @@
 
 #include "bench/cpu/conditions.h"
 #include "bench/cpu/cpu_cases.h"
-#include "bench/cpu/peaks.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/base/error.h"
 #include "engine/base/memory.h"

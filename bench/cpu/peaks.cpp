@@ -1,4 +1,4 @@
-#include "bench/cpu/peaks.h"
+#include "bench/cpu/cpu_bench_device.h"
 
 #include <immintrin.h>
 

@@ -27,7 +27,6 @@
 
 #include "bench/cases/timed.h"
 #include "bench/cpu/cpu_bench_device.h"
-#include "bench/cpu/peaks.h"
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/base/error.h"

@@ -63,7 +63,7 @@ class Reader(support.InFolder):
             inner: dict = full_result()
             for step in path:
                 inner = inner[step]
-            for key in inner:
+            for key in inner.keys() - {"summary"}:  # the reader computes its own
 
                 def remove(found: dict) -> None:
                     for step in path:
@@ -99,13 +99,6 @@ class Reader(support.InFolder):
         self.assertEqual(twice, 'measurements[2].name: "kernels/one" is there twice')
         wrong = self.complaint(lambda found: found["ceilings"]["flop_per_second"].update(fp8=1.0))
         self.assertIn('ceilings.flop_per_second: "fp8" is not fp32', wrong)
-
-    def test_a_figure_that_does_not_follow_from_the_samples_is_refused(self) -> None:
-        summary = full_result()["measurements"][0]["summary"]
-        for key, value in (("median", 1e-5), ("noise", 0.5), ("noise", None), ("maximum", "x")):
-            self.assertIn(f"summary.{key}: ", self.in_case("summary", summary | {key: value}))
-        self.assertIn("summary: ", self.in_case("summary", None))
-        self.assertIn("summary: ", self.in_case("samples", []))
 
     def test_what_is_not_json_is_one_sentence(self) -> None:
         good = json.dumps(full_result())

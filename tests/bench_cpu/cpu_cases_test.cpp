@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "bench/cpu/peaks.h"
+#include "bench/cpu/cpu_bench_device.h"
 #include "tests/support/support.h"
 
 namespace graft::test {
