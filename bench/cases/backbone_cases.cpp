@@ -7,7 +7,7 @@
 
 #include "bench/cases/backend_suites.h"
 #include "bench/cases/timed.h"
-#include "engine/job/session.h"
+#include "engine/job/job.h"
 #include "engine/vgg16/vgg16.h"
 
 namespace graft::bench {

@@ -87,10 +87,6 @@ class CudaModule {
                                              const BackboneOptions& options) const = 0;
 };
 
-// The function `symbol` of a library in the program's folder that needs CUDA. The library stays
-// loaded. Throws Error(device) as cuda_module() does.
-void* load_cuda_library(const std::string& file, const char* symbol);
-
 // Throws Error(device) with the reason when the library cannot be loaded: built without CUDA, or a
 // library of CUDA's is missing.
 const CudaModule& cuda_module();

@@ -33,13 +33,6 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-// Whether XML can hold the character of `length` bytes: no control character, U+FFFE or U+FFFF.
-bool is_xml_character(std::string_view text, std::size_t length) {
-  if (length == 0) return false;
-  if (length == 1) return static_cast<unsigned char>(text[0]) >= 0x20U;
-  return !text.starts_with("\xEF\xBF\xBE") && !text.starts_with("\xEF\xBF\xBF");
-}
-
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -62,32 +55,6 @@ std::string escape_invalid_utf8(std::string_view text) {
       escaped += text.substr(0, length);
       text.remove_prefix(length);
     }
-  }
-  return escaped;
-}
-
-std::string xml_text(std::string_view text) {
-  constexpr std::string_view replacement = "\xEF\xBF\xBD";
-  std::string escaped;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const bool fits = is_xml_character(text, length);
-    if (!fits) {
-      escaped += replacement;
-    } else if (text[0] == '&') {
-      escaped += "&amp;";
-    } else if (text[0] == '<') {
-      escaped += "&lt;";
-    } else if (text[0] == '>') {
-      escaped += "&gt;";
-    } else if (text[0] == '"') {
-      escaped += "&quot;";
-    } else if (text[0] == '\'') {
-      escaped += "&#39;";
-    } else {
-      escaped += text.substr(0, length);
-    }
-    text.remove_prefix(fits ? length : 1);
   }
   return escaped;
 }

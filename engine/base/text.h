@@ -19,9 +19,6 @@ bool is_utf8(std::string_view text);
 // The text with every byte that is not part of valid UTF-8 written as \xNN.
 std::string escape_invalid_utf8(std::string_view text);
 
-// The text inside of XML: markup characters escaped; what XML cannot hold becomes U+FFFD.
-std::string xml_text(std::string_view text);
-
 // Control characters become '?'. Text longer than `limit` bytes is cut and ends in "...".
 std::string printable(std::string_view text,
                       std::size_t limit = std::numeric_limits<std::size_t>::max());

@@ -1,5 +1,3 @@
-#include "engine/config/explain.h"
-
 #include <fmt/format.h>
 
 #include <string_view>

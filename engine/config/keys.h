@@ -67,6 +67,11 @@ Json value_of(const ConfigKey& key);
 // Throws Error(usage) "expected …, found …", or for a path that cannot be expanded.
 void set_value(const ConfigKey& key, const Json& value, const Environment& environment);
 
+// All keys, or one key or section. Throws Error(usage) with a suggestion when there is no such key.
+std::string explain_for_terminal(const std::string& key_or_section);
+// configs/README.md.
+std::string explain_as_markdown();
+
 // What an unknown key was probably meant to be ("train.epochs"), or nothing.
 std::optional<std::string> suggestion_for(std::string_view unknown_path);
 

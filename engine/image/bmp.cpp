@@ -150,9 +150,8 @@ void read_colour_row(Bytes row, const BmpHeader& header, std::uint8_t* out) {
 
 }  // namespace
 
-ImageInfo inspect_bmp(Bytes file) {
-  const BmpHeader header = read_header(file);
-  return {ImageFormat::bmp, header.width, header.height, false};
+void inspect_bmp(Bytes file) {
+  read_header(file);
 }
 
 Image decode_bmp(Bytes file, const DecodeOptions&) {

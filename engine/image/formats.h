@@ -1,6 +1,6 @@
 #pragma once
-// The readers of the image formats, private to the library, and what they share. inspect_* reads
-// the header and the cheap structure; decode_* checks the rest, and its own header again. Both
+// The readers of the image formats, private to the library, and what they share. inspect_* checks
+// the header and the cheap structure; decode_* checks these again, and the rest. Both
 // throw BadImage.
 
 #include <fmt/format.h>
@@ -19,11 +19,11 @@ namespace graft::image {
 
 using Bytes = std::span<const std::byte>;
 
-ImageInfo inspect_jpeg(Bytes file);
-ImageInfo inspect_png(Bytes file);
-ImageInfo inspect_bmp(Bytes file);
-ImageInfo inspect_pnm(Bytes file);
-ImageInfo inspect_tiff(Bytes file);
+void inspect_jpeg(Bytes file);
+void inspect_png(Bytes file);
+void inspect_bmp(Bytes file);
+void inspect_pnm(Bytes file);
+void inspect_tiff(Bytes file);
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options);
 Image decode_png(Bytes file, const DecodeOptions& options);

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cctype>
-#include <optional>
 #include <string_view>
 
 #include "engine/image/formats.h"
@@ -19,21 +18,29 @@ std::string_view beginning_of(Bytes file, std::size_t length) {
   return {reinterpret_cast<const char*>(file.data()), std::min(length, file.size())};
 }
 
+struct Reader {
+  void (*inspect)(Bytes);
+  Image (*decode)(Bytes, const DecodeOptions&);
+};
+
+constexpr Reader pnm_reader = {inspect_pnm, decode_pnm};
+constexpr Reader tiff_reader = {inspect_tiff, decode_tiff};
+
 struct Signature {
   std::string_view bytes;
-  ImageFormat format;
+  Reader reader;
 };
 
 using namespace std::string_view_literals;
 
 constexpr std::array signatures = {
-    Signature{"\xFF\xD8\xFF"sv, ImageFormat::jpeg},
-    Signature{"\x89PNG\r\n\x1A\n"sv, ImageFormat::png},
-    Signature{"BM"sv, ImageFormat::bmp},
-    Signature{"II*\0"sv, ImageFormat::tiff},
-    Signature{"MM\0*"sv, ImageFormat::tiff},
-    Signature{"II+\0"sv, ImageFormat::tiff},
-    Signature{"MM\0+"sv, ImageFormat::tiff},
+    Signature{"\xFF\xD8\xFF"sv, {inspect_jpeg, decode_jpeg}},
+    Signature{"\x89PNG\r\n\x1A\n"sv, {inspect_png, decode_png}},
+    Signature{"BM"sv, {inspect_bmp, decode_bmp}},
+    Signature{"II*\0"sv, tiff_reader},
+    Signature{"MM\0*"sv, tiff_reader},
+    Signature{"II+\0"sv, tiff_reader},
+    Signature{"MM\0+"sv, tiff_reader},
 };
 
 // Other kinds of files that are found under the name of an image.
@@ -58,17 +65,6 @@ constexpr std::array other_kinds = {
 
 bool is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-std::optional<ImageFormat> format_of(Bytes file) {
-  const std::string_view start = beginning_of(file, 8);
-  for (const Signature& signature : signatures) {
-    if (start.starts_with(signature.bytes)) return signature.format;
-  }
-  const bool netpbm = start.size() >= 3 && start[0] == 'P' && start[1] >= '1' && start[1] <= '6' &&
-                      (is_space(start[2]) || start[2] == '#');
-  if (netpbm) return ImageFormat::pnm;
-  return std::nullopt;
 }
 
 bool is_text(std::string_view start) {
@@ -96,22 +92,19 @@ std::string what_it_looks_like(Bytes file) {
   return "its first bytes belong to none of them";
 }
 
-struct Reader {
-  ImageInfo (*inspect)(Bytes);
-  Image (*decode)(Bytes, const DecodeOptions&);
-};
-
-constexpr std::array readers = {Reader{inspect_jpeg, decode_jpeg},  // in the order of ImageFormat
-                                Reader{inspect_png, decode_png}, Reader{inspect_bmp, decode_bmp},
-                                Reader{inspect_pnm, decode_pnm}, Reader{inspect_tiff, decode_tiff}};
-
 const Reader& reader_of(Bytes file) {
   if (file.empty()) refuse("the file is empty");
   if (file.size() > maximum_image_file_bytes) {
     refuse("the file has {} bytes, more than the limit of {}", file.size(),
            maximum_image_file_bytes);
   }
-  if (const auto format = format_of(file)) return readers.at(static_cast<std::size_t>(*format));
+  const std::string_view start = beginning_of(file, 8);
+  for (const Signature& signature : signatures) {
+    if (start.starts_with(signature.bytes)) return signature.reader;
+  }
+  const bool netpbm = start.size() >= 3 && start[0] == 'P' && start[1] >= '1' && start[1] <= '6' &&
+                      (is_space(start[2]) || start[2] == '#');
+  if (netpbm) return pnm_reader;
   refuse("not a JPEG, PNG, BMP, PNM or TIFF image: {}", what_it_looks_like(file));
 }
 
@@ -143,8 +136,8 @@ Image make_image(std::uint64_t width, std::uint64_t height) {
 
 }  // namespace image
 
-ImageInfo inspect_image(std::span<const std::byte> file) {
-  return image::reader_of(file).inspect(file);
+void inspect_image(std::span<const std::byte> file) {
+  image::reader_of(file).inspect(file);
 }
 
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options) {

@@ -23,19 +23,10 @@ class BadImage : public Error {
   explicit BadImage(const std::string& reason) : Error(ErrorKind::data, reason) {}
 };
 
-enum class ImageFormat { jpeg, png, bmp, pnm, tiff };
-
 // As Pillow: a file that claims more pixels is refused before memory is taken.
 inline constexpr std::uint64_t maximum_pixels = 178'956'970;
 // A larger file is refused before it is read.
 inline constexpr std::uint64_t maximum_image_file_bytes = std::uint64_t{1} << 30;
-
-struct ImageInfo {
-  ImageFormat format = ImageFormat::jpeg;
-  std::uint32_t width = 0;
-  std::uint32_t height = 0;
-  bool gray16 = false;  // 16 bits of gray a pixel: DecodeOptions::gray16 decides
-};
 
 struct Image {
   std::uint32_t width = 0;
@@ -54,9 +45,9 @@ struct DecodeOptions {
   std::optional<ImageSize> shrink_towards = std::nullopt;
 };
 
-// Reads the header and the structure, not the pixels: cheap enough for every file of a data set
-// before the work starts. Width and height are those of decode_image without exif_orientation.
-ImageInfo inspect_image(std::span<const std::byte> file);
+// Checks the header and the structure, not the pixels: cheap enough for every file of a data set
+// before the work starts.
+void inspect_image(std::span<const std::byte> file);
 
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options);
 

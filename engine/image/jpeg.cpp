@@ -299,7 +299,7 @@ Image decode_jpeg(Bytes file, const DecodeOptions& options) {
   return upright(std::move(image), orientation);
 }
 
-ImageInfo inspect_jpeg(Bytes file) {
+void inspect_jpeg(Bytes file) {
   SegmentReader reader(file);
   std::optional<Frame> frame;
   while (const std::optional<Segment> segment = reader.next()) {
@@ -311,7 +311,7 @@ ImageInfo inspect_jpeg(Bytes file) {
       refuse("the JPEG is truncated: {} bytes cannot hold its {} x {} pixels", reader.bytes_left(),
              frame->width, frame->height);
     }
-    return {ImageFormat::jpeg, frame->width, frame->height, false};
+    return;
   }
   refuse("the JPEG is truncated: the file ends before its picture data");
 }

@@ -231,9 +231,8 @@ Bytes exif_of(Bytes file) {
 
 }  // namespace
 
-ImageInfo inspect_png(Bytes file) {
-  const PngHeader header = read_layout(file, false).header;
-  return {ImageFormat::png, header.width, header.height, header.gray16()};
+void inspect_png(Bytes file) {
+  read_layout(file, false);
 }
 
 Image decode_png(Bytes file, const DecodeOptions& options) {

@@ -100,10 +100,8 @@ std::vector<std::uint8_t> sample_table(const PnmHeader& header, Gray16 gray16) {
 
 }  // namespace
 
-ImageInfo inspect_pnm(Bytes file) {
-  const PnmHeader header = read_header(file);
-  return {ImageFormat::pnm, static_cast<std::uint32_t>(header.width),
-          static_cast<std::uint32_t>(header.height), header.gray16()};
+void inspect_pnm(Bytes file) {
+  read_header(file);
 }
 
 Image decode_pnm(Bytes file, const DecodeOptions& options) {

@@ -81,7 +81,6 @@ struct TiffHeader {
   bool is_gray() const {
     return photometric == PHOTOMETRIC_MINISBLACK || photometric == PHOTOMETRIC_MINISWHITE;
   }
-  bool gray16() const { return is_gray() && bits == 16 && samples == 1; }
 };
 
 // The largest number of bytes of samples that one byte of the file can hold; 0: unknown.
@@ -372,13 +371,8 @@ Image read_by_libtiff(const TiffFile& file) {
 
 }  // namespace
 
-ImageInfo inspect_tiff(Bytes bytes) {
-  const TiffFile file(bytes);
-  check_kind(file);
-  const TiffHeader& header = file.header();
-  ImageInfo info{ImageFormat::tiff, header.width, header.height, header.gray16()};
-  if (is_on_its_side(header.orientation)) std::swap(info.width, info.height);
-  return info;
+void inspect_tiff(Bytes bytes) {
+  check_kind(TiffFile(bytes));
 }
 
 Image decode_tiff(Bytes bytes, const DecodeOptions& options) {

@@ -3,22 +3,116 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
-#include "engine/backend/backend.h"
+#include "engine/backend/run_context.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
+#include "engine/features/pipeline.h"
 #include "engine/head/trainer.h"
-#include "engine/job/session.h"
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {
 
 namespace {
+
+// Creates config.output and locks it.
+FolderLock lock_output(const Config& config) {
+  make_folder(config.output);
+  return FolderLock(config.output);
+}
+
+// What the steps of a job share: the device, and the frozen network, which is made at its first use.
+class Session {
+ public:
+  enum class Uses { backbone, head_only };
+  // Makes the backend, notes the device and the weights that it uses, and calls the hook. `config`
+  // and `observer` are borrowed.
+  Session(const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop,
+          Uses uses = Uses::backbone)
+      : config_(config),
+        backend_(make_backend(config.device, config.threads,
+                              [&](const std::string& sentence) { observer.note(sentence); })),
+        context_{*backend_, observer, hooks.tracer, std::move(stop)} {
+    observer.note(fmt::format(
+        "device: {}{}{}", backend_->description(),
+        config.device == "auto" ? " (chosen by \"auto\")" : "",
+        uses == Uses::backbone ? "; weights: " + config.backbone.weights.string() : ""));
+    backend_->set_tracer(hooks.tracer);
+    if (hooks.backend_made) hooks.backend_made(*backend_);
+  }
+
+  const RunContext& context() const { return context_; }
+  Backend& backend() { return *backend_; }
+
+  // Read once.
+  const Vgg16Weights& weights() {
+    if (weights_) return *weights_;
+    const std::filesystem::path& file = config_.backbone.weights;
+    std::error_code failure;
+    if (!std::filesystem::exists(file, failure)) {
+      throw Error(
+          ErrorKind::io,
+          fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
+                      "ImageNet weights",
+                      file.string()));
+    }
+    return weights_.emplace(load_vgg16_weights(file));
+  }
+
+  // The backbone's options for a set of at most `images`. The first call decides "auto" and notes
+  // the decision.
+  const BackboneOptions& backbone_options(std::size_t images) {
+    if (options_) return *options_;
+    BackboneOptions options = graft::backbone_options(config_);
+    if (config_.backbone.batch_size == 0) {
+      // A power of two, as the backend's answer is: a few images more or less do not change it, and
+      // with it the key of the features.
+      options.batch_size = std::bit_floor(std::max<std::size_t>(images, 1));
+      options.batch_size = std::min(options.batch_size, backend_->largest_batch(options));
+      context_.observer.note(
+          fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
+    }
+    return options_.emplace(std::move(options));
+  }
+
+  // Made once, with the options of the call before.
+  Backbone& backbone() {
+    if (!backbone_) {
+      backbone_ = backend_->make_backbone(weights(), known_options());
+      for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
+    }
+    return *backbone_;
+  }
+
+  // Frees its memory on the device.
+  void free_backbone() { backbone_.reset(); }
+
+  PipelineOptions pipeline_options() const {
+    return {config_.data, known_options().batch_size, backend_->host_threads(),
+            config_.pipeline.depth};
+  }
+
+ private:
+  // Throws std::logic_error before backbone_options().
+  const BackboneOptions& known_options() const {
+    if (!options_) throw std::logic_error("the backbone's options are not decided yet");
+    return *options_;
+  }
+
+  const Config& config_;
+  const std::unique_ptr<Backend> backend_;
+  const RunContext context_;
+  std::optional<Vgg16Weights> weights_;
+  std::optional<BackboneOptions> options_;
+  std::unique_ptr<Backbone> backbone_;
+};
 
 std::filesystem::path features_folder(const Config& config) {
   return config.output / "features";
@@ -64,16 +158,14 @@ void extract(const Config& config, Session& session) {
   write_classes(config, datasets.train.classes);
 }
 
-JobResult train(const Config& config, Session& session) {
+void train(const Config& config, Session& session) {
   const TraceSpan span(session.context().tracer, "train");
   const FeatureSet training = open_features(config, "train");
   const FeatureSet validation = open_features(config, "validation");
-  JobResult result;
-  result.history = train_head(session.context(), labelled(training), labelled(validation), config,
-                              config.output);
+  const History history = train_head(session.context(), labelled(training), labelled(validation),
+                                     config, config.output);
   write_file_whole(config.output / "curves.svg",
-                   curves_svg(result.history, config.output.filename().string()));
-  return result;
+                   curves_svg(history, config.output.filename().string()));
 }
 
 std::unique_ptr<Head> ready_head(const Config& config, Backend& backend,
@@ -158,35 +250,36 @@ std::size_t most_probable(std::span<const float> probabilities) {
 
 }  // namespace
 
-void extract_job(const Config& config, const JobHooks& hooks, Observer& observer,
-                 std::stop_token stop) {
-  const FolderLock lock = lock_output(config, hooks);
-  Session session(config, hooks, observer, std::move(stop));
-  extract(config, session);
+BackboneOptions backbone_options(const Config& config) {
+  BackboneOptions options;
+  options.image_size = config.data.image_size;
+  options.preprocess = config.data.preprocess;
+  options.batch_size = config.backbone.batch_size;
+  options.precision = config.backbone.precision;
+  options.autotune = config.backbone.autotune;
+  options.algorithm = config.backbone.algorithm;
+  options.cache = config.cache;
+  return options;
 }
 
-JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
-                    std::stop_token stop) {
-  const FolderLock lock = lock_output(config, hooks);
-  Session session(config, hooks, observer, std::move(stop), Session::Uses::head_only);
-  return train(config, session);
+std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
+                                  Observer& observer, std::stop_token stop) {
+  const FolderLock lock = lock_output(config);
+  if (hooks.folder_locked) hooks.folder_locked();
+  Session session(config, hooks, observer, std::move(stop),
+                  steps == Steps::train ? Session::Uses::head_only : Session::Uses::backbone);
+  if (steps != Steps::train) extract(config, session);
+  if (steps == Steps::extract) return std::nullopt;
+  session.free_backbone();  // its memory is for the classifier now
+  train(config, session);
+  if (steps == Steps::train) return std::nullopt;
+  return evaluate(config, false, session);
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
-  const FolderLock lock = lock_output(config, {});
+  const FolderLock lock = lock_output(config);
   Session session(config, {}, observer, std::move(stop), Session::Uses::head_only);
   return evaluate(config, best, session);
-}
-
-JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observer,
-                  std::stop_token stop) {
-  const FolderLock lock = lock_output(config, hooks);
-  Session session(config, hooks, observer, std::move(stop));
-  extract(config, session);
-  session.free_backbone();  // its memory is for the classifier now
-  JobResult result = train(config, session);
-  result.evaluation = evaluate(config, false, session);
-  return result;
 }
 
 PredictionReport predict_job(const Config& config, const std::vector<std::filesystem::path>& inputs,
@@ -213,7 +306,6 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
 
   PredictionReport report;
-  report.classes = trained.classes;
   classes(trained.classes);
   const std::size_t count = trained.classes.size();
   std::vector<float> probabilities;

@@ -13,15 +13,12 @@
 #include "engine/base/observer.h"
 #include "engine/base/trace.h"
 #include "engine/config/config.h"
-#include "engine/head/history.h"
 #include "engine/report/report.h"
 
 namespace graft {
 
-struct JobResult {
-  History history;
-  std::optional<Evaluation> evaluation;
-};
+// The backbone of the config; a batch_size of 0 is still to be decided.
+BackboneOptions backbone_options(const Config& config);
 
 // What the program does inside a job. All may be empty.
 struct JobHooks {
@@ -30,17 +27,16 @@ struct JobHooks {
   std::function<void(Backend&)> backend_made;  // the backend outlives the last span
 };
 
-// read the folders → features/*.npy, classes.json
-void extract_job(const Config& config, const JobHooks& hooks, Observer& observer,
-                 std::stop_token stop);
-// features/*.npy → head.safetensors, head_best.safetensors, history.*, curves.svg
-JobResult train_job(const Config& config, const JobHooks& hooks, Observer& observer,
-                    std::stop_token stop);
+enum class Steps {
+  extract,  // the folders of photos → features/*.npy, classes.json
+  train,    // features/*.npy → head.safetensors, head_best.safetensors, history.*, curves.svg
+  all,      // both, then head.safetensors on the validation features → evaluation.json
+};
+// The evaluation is that of Steps::all.
+std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
+                                  Observer& observer, std::stop_token stop);
 // head.safetensors (or head_best) on the validation features → evaluation.json
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop);
-// extract, train, evaluate, report
-JobResult run_job(const Config& config, const JobHooks& hooks, Observer& observer,
-                  std::stop_token stop);
 
 struct Prediction {
   std::string file;
@@ -48,7 +44,6 @@ struct Prediction {
   std::vector<float> probabilities;  // in the order of the classes
 };
 struct PredictionReport {
-  std::vector<std::string> classes;
   std::size_t predicted = 0;
   std::vector<std::pair<std::string, std::string>> bad;  // file, reason
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -85,6 +86,15 @@ std::string tick_label(double value, double step) {
   if (std::abs(value) >= 1e5) return fmt::format("{:.3g}", value);
   const int decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
   return fmt::format("{:.{}f}", std::abs(value) < step / 2 ? 0.0 : value, decimals);
+}
+
+// The text inside of an XML element. Control characters, which XML cannot hold, become '?'.
+std::string xml_text(std::string_view text) {
+  constexpr std::pair<std::string_view, std::string_view> escapes[] = {
+      {"&", "&amp;"}, {"<", "&lt;"}, {"\xEF\xBF\xBE", "?"}, {"\xEF\xBF\xBF", "?"}};
+  std::string escaped = printable(escape_invalid_utf8(text));
+  for (const auto& [from, to] : escapes) escaped = replace_all(escaped, from, to);
+  return escaped;
 }
 
 // The first characters of a title that would run into the legend.

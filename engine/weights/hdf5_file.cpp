@@ -76,19 +76,9 @@ std::string type_text(hid_t type) {
 
 }  // namespace
 
-Hdf5Quiet::Hdf5Quiet() {
-  H5Eget_auto2(H5E_DEFAULT, &printer_, &printer_data_);
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  H5PLget_loading_state(&plugins_);
-  H5PLset_loading_state(0);
-}
-
-Hdf5Quiet::~Hdf5Quiet() {
-  H5PLset_loading_state(plugins_);
-  H5Eset_auto2(H5E_DEFAULT, printer_, printer_data_);
-}
-
 Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  H5PLset_loading_state(0);
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
   H5Pset_file_locking(access.get(), false, true);  // a file that is only read, on NFS too

@@ -1,8 +1,8 @@
 #pragma once
 // HDF5 files from untrusted sources. Only hard links are followed. A dataset is read only when its
 // values are in this file, plain or through the two built-in filters (deflate, shuffle). Plugins are
-// never loaded. The library's error printing is off while a file is open; its reason becomes part of
-// the message. Not for two threads at once: Debian's HDF5 has no locks.
+// never loaded. The library prints no errors from the first file on; its reason becomes part of the
+// message. Not for two threads at once: Debian's HDF5 has no locks.
 
 #include <hdf5.h>
 
@@ -48,20 +48,6 @@ class Hdf5Handle {
   Close close_ = nullptr;
 };
 
-// While it lives, the library prints nothing to stderr and loads no plugins.
-class Hdf5Quiet {
- public:
-  Hdf5Quiet();
-  ~Hdf5Quiet();
-  Hdf5Quiet(const Hdf5Quiet&) = delete;
-  Hdf5Quiet& operator=(const Hdf5Quiet&) = delete;
-
- private:
-  H5E_auto2_t printer_ = nullptr;
-  void* printer_data_ = nullptr;
-  unsigned plugins_ = 0;
-};
-
 class Hdf5File {
  public:
   explicit Hdf5File(const std::filesystem::path& path);
@@ -91,7 +77,6 @@ class Hdf5File {
   void check_storage(const std::string& where, hid_t dataset, std::size_t bytes) const;
 
   std::filesystem::path path_;
-  Hdf5Quiet quiet_;  // before the file, so that closing prints nothing either
   Hdf5Handle file_;
 };
 

@@ -18,8 +18,8 @@ struct Convolution {
   const OnnxTensor* kernel = nullptr;
   const OnnxTensor* bias = nullptr;
   const OnnxNode* node = nullptr;
-  const OnnxNode* predecessor = nullptr;  // the 3×3 convolution that its input comes from
-  std::string_view foreign_operation;     // before it, one that a plain VGG16 does not have
+  const OnnxNode* predecessor = nullptr;    // the 3×3 convolution that its input comes from
+  std::string_view foreign_operation = {};  // before it, one that a plain VGG16 does not have
 };
 
 bool is_3x3_kernel(const OnnxTensor& tensor) {
@@ -55,10 +55,10 @@ class ConvolutionFinder {
   bool empty() const { return found_.empty(); }
 
   // The convolutions of `layers`, each fed by the one before it.
-  std::vector<const Convolution*> chain(std::span<const Vgg16Layer> layers) const {
-    std::vector<const Convolution*> chain;
+  std::vector<Convolution> chain(std::span<const Vgg16Layer> layers) const {
+    std::vector<Convolution> chain;
     for (const Vgg16Layer& layer : layers) {
-      chain.push_back(&follower(chain.empty() ? nullptr : chain.back(), layer));
+      chain.push_back(follower(chain.empty() ? nullptr : &chain.back(), layer));
     }
     return chain;
   }
@@ -197,10 +197,7 @@ std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
       refuse_weights(file.path(), "there is no bias of {} values for \"{}\", {}",
                      layers[i].output_channels, name, layers[i].name);
     }
-    Convolution convolution;
-    convolution.kernel = kernels[i];
-    convolution.bias = *best;
-    found.push_back(convolution);
+    found.push_back({.kernel = kernels[i], .bias = *best});
     vectors.erase(best);
   }
   return found;
@@ -226,16 +223,9 @@ ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
   const ConvolutionFinder finder(file);
   ConvolutionFile result;
   result.source = fmt::format("ONNX file {}", path.filename().string());
-  if (finder.empty()) {
-    const std::vector<Convolution> found = convolutions_by_name(file, layers);
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      result.convolutions.push_back(read_weights(file, layers[i], found[i]));
-    }
-  } else {
-    const std::vector<const Convolution*> chain = finder.chain(layers);
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      result.convolutions.push_back(read_weights(file, layers[i], *chain[i]));
-    }
+  const auto found = finder.empty() ? convolutions_by_name(file, layers) : finder.chain(layers);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    result.convolutions.push_back(read_weights(file, layers[i], found[i]));
   }
   return result;
 }

@@ -122,12 +122,6 @@ void OnnxFile::read_graph(std::span<const std::byte> graph) {
   }
 }
 
-const OnnxTensor* OnnxFile::find(std::string_view name) const {
-  const auto found = std::find_if(initialisers_.begin(), initialisers_.end(),
-                                  [&](const OnnxTensor& tensor) { return tensor.name == name; });
-  return found == initialisers_.end() ? nullptr : &*found;
-}
-
 std::vector<float> OnnxFile::values(const OnnxTensor& tensor) const {
   if (tensor.external) {
     refuse_weights(path(),

@@ -41,7 +41,6 @@ class OnnxFile {
   const std::vector<OnnxTensor>& initialisers() const { return initialisers_; }
   const std::vector<OnnxNode>& nodes() const { return nodes_; }
   const std::vector<std::pair<std::string, std::string>>& metadata() const { return metadata_; }
-  const OnnxTensor* find(std::string_view name) const;  // null when absent
 
   // The values of a float32 initialiser. Checks type, place and number before it takes memory.
   std::vector<float> values(const OnnxTensor& tensor) const;

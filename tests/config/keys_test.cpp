@@ -5,7 +5,6 @@
 
 #include <set>
 
-#include "engine/config/explain.h"
 #include "tests/config/config_support.h"
 
 namespace graft::test {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/base/file.h"
-#include "engine/config/explain.h"
+#include "engine/config/keys.h"
 #include "tests/config/config_support.h"
 
 namespace graft::test {

@@ -127,7 +127,6 @@ TEST(Pnm, OtherMaximaAreScaledAndRounded) {
 
 TEST(Pnm, GrayAboveEightBitsIsSixteenBitGray) {
   const Bytes file = pnm_file('5', 2, 1, 65535, {0x12, 0x34, 0x00, 0x21});
-  EXPECT_TRUE(inspect_image(file).gray16);
   EXPECT_EQ(decode_image(file, {false, Gray16::high_byte}).rgb, (Pixels{18, 18, 18, 0, 0, 0}));
   EXPECT_EQ(decode_image(file, {false, Gray16::clip}).rgb, (Pixels{255, 255, 255, 33, 33, 33}));
 }

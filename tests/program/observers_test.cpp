@@ -140,7 +140,8 @@ TEST(TerminalStyle, AFileIsNoTerminal) {
 
 TEST(LogObserver, KeepsLinesBackUntilTheFolderIsItsOwn) {
   const test::TemporaryFolder folder;
-  LogObserver log;
+  SilentObserver terminal;
+  LogObserver log(terminal);
   log.note("before");
   EXPECT_FALSE(std::filesystem::exists(folder / "run.log"));
   log.open(folder / "run.log");
@@ -158,14 +159,16 @@ TEST(LogObserver, KeepsLinesBackUntilTheFolderIsItsOwn) {
 TEST(LogObserver, AddsToWhatAnEarlierRunWrote) {
   const test::TemporaryFolder folder;
   write_file_whole(folder / "run.log", "earlier\n");
-  LogObserver log;
+  SilentObserver terminal;
+  LogObserver log(terminal);
   log.open(folder / "run.log");
   log.note("now");
   EXPECT_THAT(read_text_file(folder / "run.log", 1 << 20), MatchesRegex("earlier\n.*now\n"));
 }
 
 TEST(LogObserver, AFullDiskIsSaidAndStopsNothing) {
-  LogObserver log;
+  SilentObserver terminal;
+  LogObserver log(terminal);
   log.open("/dev/full");
   log.note("lost");
   log.note("lost too");

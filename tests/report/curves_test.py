@@ -101,9 +101,9 @@ class Curves(unittest.TestCase):
 
     def test_any_title_gives_valid_xml(self):
         for title, shown in [("<b> & \"c\" 'd'", "<b> & \"c\" 'd'"), ("Käthe 猫 😀", "Käthe 猫 😀"),
-                             ("a\nb\x01c", "a\ufffdb\ufffdc"), (b"\xff\xc3", "\ufffd" * 2),
-                             (b"\xed\xa0\x80", "\ufffd" * 3),  # half of a surrogate pair
-                             (b"\xef\xbf\xbf", "\ufffd" * 3), ("", None)]:  # fmt: skip
+                             ("a\nb\x01c", "a?b?c"), (b"\xff\xc3", r"\xff\xc3"),
+                             (b"\xed\xa0\x80", r"\xed\xa0\x80"),  # half of a surrogate pair
+                             (b"\xef\xbf\xbe\xef\xbf\xbf", "??"), ("", None)]:  # fmt: skip
             with self.subTest(title):
                 self.assertEqual(parsed(THREE_EPOCHS, title).findtext("title") or None, shown)
 

@@ -6,19 +6,17 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <utility>
 
 #include "engine/backend/cuda_module.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
+#include "engine/config/keys.h"
 #include "engine/job/job.h"
-#include "engine/job/session.h"
 #include "engine/weights/vgg16_weights.h"
 #include "kernels/cpu/isa.h"
 #include "tools/graft/build_identity.h"
-#include "engine/config/explain.h"
 #include "tools/graft/forecast_text.h"
 #include "tools/graft/observers.h"
 #include "tools/graft/signals.h"
@@ -72,21 +70,17 @@ void print_evaluation(const Evaluation& evaluation, bool json) {
   print_result(json ? evaluation_json(evaluation) : evaluation_table(evaluation, mistakes_shown));
 }
 
-using Job = std::function<std::optional<Evaluation>(const Config&, const JobHooks&, Observer&,
-                                                    std::stop_token)>;
-
 // A job that owns its output folder. The effective config and the log are written there only once
-// the folder is locked. Prints the evaluation that the job returns.
+// the folder is locked.
 void run_in_output_folder(const Request& request, std::string_view command, std::string_view next,
-                          const Job& job) {
+                          Steps steps) {
   const Stopwatch watch;
   const Config config = config_of(request);
   const std::string effective = effective_config(config);
   Tracing tracing(request, command, config, process_environment());
   const Signals signals;
   TerminalObserver terminal(stderr, TerminalStyle::of(stderr, request.quiet));
-  LogObserver log;
-  TeeObserver observer(terminal, log);
+  LogObserver log(terminal);
   log.write("start", fmt::format("graft {} {}", command, request.config));
 
   JobHooks hooks;
@@ -97,15 +91,15 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   };
   std::optional<Evaluation> evaluation;
   try {
-    evaluation = job(config, hooks, observer, signals.stop_token());
+    evaluation = run_job(config, steps, hooks, log, signals.stop_token());
   } catch (const std::exception& error) {
     log.write("error", error.what());
-    tracing.finish_after_failure(observer);
+    tracing.finish_after_failure(log);
     throw;
   }
-  tracing.finish(observer);
+  tracing.finish(log);
   const std::string closing = closing_line(watch, config, next);
-  log.note(closing);
+  log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
   if (evaluation) print_evaluation(*evaluation, request.json);
   terminal.note(closing);
@@ -147,28 +141,15 @@ void warn_if_missing(std::string_view key, const std::filesystem::path& path) {
 }  // namespace
 
 void run_command(const Request& request) {
-  run_in_output_folder(
-      request, "run", predict_next,
-      [](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
-        return run_job(config, hooks, observer, std::move(stop)).evaluation;
-      });
+  run_in_output_folder(request, "run", predict_next, Steps::all);
 }
 
 void extract_command(const Request& request) {
-  run_in_output_folder(request, "extract", "graft train FOLDER",
-                       [](const Config& config, const JobHooks& hooks, Observer& observer,
-                          std::stop_token stop) -> std::optional<Evaluation> {
-                         extract_job(config, hooks, observer, std::move(stop));
-                         return std::nullopt;
-                       });
+  run_in_output_folder(request, "extract", "graft train FOLDER", Steps::extract);
 }
 
 void train_command(const Request& request) {
-  run_in_output_folder(
-      request, "train", "graft evaluate FOLDER",
-      [](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
-        return train_job(config, hooks, observer, std::move(stop)).evaluation;
-      });
+  run_in_output_folder(request, "train", "graft evaluate FOLDER", Steps::train);
 }
 
 void evaluate_command(const Request& request) {
@@ -218,7 +199,8 @@ void plan_command(const Request& request) {
   BackboneOptions options = backbone_options(config);
   options.autotune = false;  // needs the GPU
   options.cache.clear();     // no run can use what is chosen here
-  const GpuForecast forecast = forecast_for_gpu(cuda_module_for_plan(), gpu, memory, std::move(options));
+  const GpuForecast forecast =
+      forecast_for_gpu(cuda_module_for_plan(), gpu, memory, std::move(options));
   print_result(request.json ? forecast_json(forecast) : forecast_text(forecast));
 }
 

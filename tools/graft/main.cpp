@@ -5,7 +5,6 @@
 #include <exception>
 #include <filesystem>
 #include <new>
-#include <string>
 #include <system_error>
 
 #include "engine/base/error.h"
@@ -14,15 +13,9 @@
 
 namespace {
 
-constexpr int bug_in_program = 1;
-
-int fail(int code, const char* sentence) {
-  std::fprintf(stderr, "graft: %s\n", sentence);
-  return code;
-}
-
 int fail(graft::ErrorKind kind, const char* sentence) {
-  return fail(static_cast<int>(kind), sentence);
+  std::fprintf(stderr, "graft: %s\n", sentence);
+  return static_cast<int>(kind);
 }
 
 }  // namespace
@@ -41,8 +34,7 @@ int main(int argument_count, char** arguments) {
   } catch (const std::system_error& error) {  // filesystem_error is one
     return fail(graft::ErrorKind::io, error.what());
   } catch (const std::exception& error) {
-    const std::string sentence =
-        std::string("a bug in this program, please report it: ") + error.what();
-    return fail(bug_in_program, sentence.c_str());
+    std::fprintf(stderr, "graft: a bug in this program, please report it: %s\n", error.what());
+    return EXIT_FAILURE;
   }
 }

@@ -207,16 +207,33 @@ void LogObserver::put(const std::string& line) {
 }
 
 void LogObserver::begin(std::string_view stage, std::size_t total, std::string_view unit) {
+  next_.begin(stage, total, unit);
   stage_ = stage;
   unit_ = unit;
   done_ = 0;
-  started_ = std::chrono::steady_clock::now();
+  started_ = Rate::Clock::now();
   write("begin", fmt::format("{}: {} {}", stage, total, unit));
 }
 
 void LogObserver::end() {
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started_;
-  write("end", fmt::format("{}: {} {} in {}", stage_, done_, unit_, duration_text(took.count())));
+  next_.end();
+  write("end", fmt::format("{}: {} {} in {}", stage_, done_, unit_,
+                           duration_text(seconds_between(started_, Rate::Clock::now()))));
+}
+
+void LogObserver::note(std::string_view sentence) {
+  next_.note(sentence);
+  write("note", sentence);
+}
+
+void LogObserver::warn(std::string_view sentence) {
+  next_.warn(sentence);
+  write("warning", sentence);
+}
+
+void LogObserver::row(std::string_view line) {
+  next_.row(line);
+  write("row", line);
 }
 
 }  // namespace graft::program

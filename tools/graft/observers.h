@@ -75,10 +75,11 @@ class TerminalObserver final : public Observer {
 };
 
 // Lines with the time in UTC, appended to the file. Until open() they are kept in memory, so that a
-// run whose folder is locked by another writes nothing there.
+// run whose folder is locked by another writes nothing there. Passes everything to `next`, which it
+// borrows.
 class LogObserver final : public Observer {
  public:
-  LogObserver() = default;
+  explicit LogObserver(Observer& next) : next_(next) {}
   ~LogObserver() override;
   LogObserver(const LogObserver&) = delete;
   LogObserver& operator=(const LogObserver&) = delete;
@@ -91,15 +92,16 @@ class LogObserver final : public Observer {
   std::optional<std::string> failure() const { return failure_; }
 
   void begin(std::string_view stage, std::size_t total, std::string_view unit) override;
-  void advance(std::size_t done_in_all) override { done_ = done_in_all; }
+  void advance(std::size_t done_in_all) override { next_.advance(done_ = done_in_all); }
   void end() override;
-  void note(std::string_view sentence) override { write("note", sentence); }
-  void warn(std::string_view sentence) override { write("warning", sentence); }
-  void row(std::string_view line) override { write("row", line); }
+  void note(std::string_view sentence) override;
+  void warn(std::string_view sentence) override;
+  void row(std::string_view line) override;
 
  private:
   void put(const std::string& line);
 
+  Observer& next_;
   std::FILE* file_ = nullptr;
   std::vector<std::string> pending_;
   std::optional<std::string> failure_;
@@ -107,40 +109,6 @@ class LogObserver final : public Observer {
   std::string unit_;
   std::size_t done_ = 0;
   std::chrono::steady_clock::time_point started_;
-};
-
-// Passes every call to two observers.
-class TeeObserver final : public Observer {
- public:
-  TeeObserver(Observer& first, Observer& second) : first_(first), second_(second) {}
-  void begin(std::string_view stage, std::size_t total, std::string_view unit) override {
-    first_.begin(stage, total, unit);
-    second_.begin(stage, total, unit);
-  }
-  void advance(std::size_t done_in_all) override {
-    first_.advance(done_in_all);
-    second_.advance(done_in_all);
-  }
-  void end() override {
-    first_.end();
-    second_.end();
-  }
-  void note(std::string_view sentence) override {
-    first_.note(sentence);
-    second_.note(sentence);
-  }
-  void warn(std::string_view sentence) override {
-    first_.warn(sentence);
-    second_.warn(sentence);
-  }
-  void row(std::string_view line) override {
-    first_.row(line);
-    second_.row(line);
-  }
-
- private:
-  Observer& first_;
-  Observer& second_;
 };
 
 }  // namespace graft::program
