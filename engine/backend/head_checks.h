@@ -5,14 +5,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/backend/backend.h"
 
 namespace graft {
 
 void check_options(const HeadOptions& options);
-// `state` has the layers of `options`, each with its shape; mean_squares may be empty.
-void check_shapes(const HeadState& state, const HeadOptions& options);
+// `layers` are those of `options`, each with its shape. `what` they are: "parameters".
+void check_shapes(const std::vector<DenseParameters>& layers, const HeadOptions& options,
+                  const char* what);
+// Both lists of the state; mean_squares may be empty.
+void check_state(const HeadState& state, const HeadOptions& options);
 void check_has_state(bool has_state);
 void check_features(FeatureView features, const HeadOptions& options);
 // Also: one label for each row, below options.classes.

@@ -9,7 +9,7 @@
 
 #include <cmath>
 
-#include "engine/head/dense_tensors.h"
+#include "engine/backend/head_checks.h"
 #include "engine/head/trainer.h"
 #include "kernels/philox.h"
 
@@ -35,8 +35,9 @@ void fill_glorot_uniform(DenseParameters& dense, std::uint64_t seed, std::size_t
 }  // namespace
 
 HeadState initial_head_state(const HeadOptions& options) {
+  check_options(options);
   HeadState state;
-  for (const DenseShape& shape : dense_shapes(options)) {
+  for (const DenseShape& shape : options.layers()) {
     state.mean_squares.push_back(zeros(shape));
     state.parameters.push_back(zeros(shape));
     fill_glorot_uniform(state.parameters.back(), options.seed, state.parameters.size() - 1);
