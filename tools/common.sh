@@ -22,7 +22,7 @@ quietly() {
   mkdir -p "$(dirname "$log")"
   "$@" >"$log" 2>&1 && return
   tail -n 40 "$log" >&2
-  stop "'$*' failed; the whole output is in $log"
+  stop "'$*' failed; all of its output is in $log"
 }
 
 # fetch_wheel PACKAGE VERSION SHA256 FOLDER: the package's wheel from the Python registry that pip is

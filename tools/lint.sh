@@ -21,7 +21,7 @@ known() {
   done
 }
 
-# check_file FILE: clang-tidy says how many findings it left out; only findings are to be shown.
+# check_file FILE: clang-tidy says how many findings it suppressed; only findings are to be shown.
 check_file() {
   local output
   output=$(clang-tidy --quiet -p "$build" "$1" 2>&1) && return

@@ -48,8 +48,11 @@ std::filesystem::path photos_folder(const BenchSetup& setup) {
   if (std::filesystem::exists(folder)) return folder;
   const std::filesystem::path unfinished = setup.scratch() / "photos.partial";
   make_folder(unfinished);
-  for (std::uint32_t i = 0; i < count; ++i)
-    write_file_whole(unfinished / fmt::format("photo.{}.jpg", i), generated_photo(i + 1));
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::vector<std::byte> photo = generated_photo(i + 1);
+    write_file_whole(unfinished / fmt::format("photo.{}.jpg", i),
+                     {reinterpret_cast<const char*>(photo.data()), photo.size()});
+  }
   std::filesystem::rename(unfinished, folder);
   return folder;
 }

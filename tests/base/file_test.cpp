@@ -49,7 +49,7 @@ TEST(WriteFileWhole, KeepsTheOldBytesWhenTheNewOnesDoNotFit) {
   const TemporaryFolder folder;
   const auto path = folder / "value.txt";
   write_file_whole(path, std::string_view{"old"});
-  // A limit on the file's size stands for a full disk: write() fails in the same place.
+  // A limit on the file's size simulates a full disk: write() fails in the same place.
   const Ending ending = in_child([&] {
     limit_file_size(4096);
     try {

@@ -75,12 +75,12 @@ TEST(Roofline, WhatTakesMostOfTheTimeLimits) {
 }
 
 // VGG16's second convolution, 224×224, one image, in FP32 on an A100, worked out by hand:
-// 2·9·64·64·224² = 3.699 GFLOP at 19.5 TFLOP/s are 189.7 µs; two planes of 12.85 MB at 2,039 GB/s
+// 2·9·64·64·224² = 3.699 GFLOP at 19.5 TFLOP/s are 189.7 µs; two feature maps of 12.85 MB at 2,039 GB/s
 // are 12.6 µs.
 TEST(Roofline, AConvolutionOfTheNetwork) {
-  const double plane = 224.0 * 224.0 * 64.0 * 4.0;
-  const LayerBound bound =
-      layer_bound(layer_of(2.0 * 9 * 64 * 64 * 224 * 224, 2.0 * plane), Roofline{19.5e12, 2039e9});
+  const double feature_map = 224.0 * 224.0 * 64.0 * 4.0;
+  const LayerBound bound = layer_bound(layer_of(2.0 * 9 * 64 * 64 * 224 * 224, 2.0 * feature_map),
+                                       Roofline{19.5e12, 2039e9});
   EXPECT_NEAR(bound.arithmetic * 1e6, 189.7, 0.1);
   EXPECT_NEAR(bound.memory * 1e6, 12.6, 0.1);
   EXPECT_EQ(bound.limiter(), Limiter::arithmetic);

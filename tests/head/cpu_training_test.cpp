@@ -74,7 +74,7 @@ class CpuTraining : public ::testing::TestWithParam<std::size_t> {  // the numbe
   const TemporaryFolder features_;
 };
 
-TEST_P(CpuTraining, FollowsNaiveLoopsInDouble) {
+TEST_P(CpuTraining, FollowsTheReferenceInDouble) {
   const TemporaryFolder output;
   const TemporaryFolder reference_output;
   const History history = train(2, output.path());

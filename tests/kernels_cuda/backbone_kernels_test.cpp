@@ -1,4 +1,4 @@
-// preprocess, bias_relu, bias_relu_max_pool, cast_features against their twins, to the bit.
+// preprocess, bias_relu, bias_relu_max_pool, cast_features against their reference implementations, to the bit.
 
 #include <numeric>
 
@@ -138,7 +138,7 @@ TYPED_TEST(BackboneKernels, PoolFillsAndCrossesBlocks) {
   this->expect_pool({1, 5, 2 * 129 + 1, this->pack}, 0);
 }
 
-// Whichever of the four places it stands in.
+// In each of the four positions of a window.
 TYPED_TEST(BackboneKernels, ANanAnywhereInAWindowMakesItNan) {
   for (std::size_t place = 0; place < 4; ++place) {
     std::vector<float> values(4 * 8, 1.0F);

@@ -6,11 +6,11 @@
 #include "kernels/cuda/bias_relu_max_pool.h"
 #include "kernels/cuda/cast_features.h"
 #include "kernels/cuda/column_sums.h"
+#include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/gather_rows.h"
 #include "kernels/cuda/preprocess.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
-#include "kernels/cuda/cross_entropy.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
 namespace graft {

@@ -6,7 +6,7 @@
 
 Needs cuobjdump, and nvdisasm for the 128-bit accesses: from the CUDA toolkit, from where
 tools/fetch_cuda_tools.sh puts them, or from PyPI's nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm. An architecture of the table that the objects lack is
-left out; one that the table lacks, or a kernel, is an error.
+skipped; one that the table lacks, or a kernel, is an error.
 """
 
 import argparse

@@ -156,7 +156,7 @@ inline std::vector<float> random_numbers(std::size_t count, std::uint32_t seed,
   return values;
 }
 
-// Random numbers with NaN, both infinities and both zeros among them, as far as there is room.
+// Random numbers with NaN, both infinities and both zeros among them.
 inline std::vector<float> odd_numbers(std::size_t count, std::uint32_t seed) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> values = random_numbers(count, seed);

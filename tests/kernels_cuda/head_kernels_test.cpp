@@ -1,4 +1,4 @@
-// gather_rows, relu_dropout, column_sums, rmsprop against their twins.
+// gather_rows, relu_dropout, column_sums, rmsprop against their reference implementations.
 
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/gather_rows.h"
@@ -69,7 +69,7 @@ class CudaReluDropout : public test::CudaTest {
     return out;
   }
   // In float, as the CPU's kernel computes it: equal to the bit.
-  static std::vector<float> twin(const std::vector<float>& before, double rate) {
+  static std::vector<float> reference(const std::vector<float>& before, double rate) {
     std::vector<float> out(before.size());
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (!reference::is_kept(stream(), rate, i)) continue;
@@ -84,7 +84,7 @@ class CudaReluDropout : public test::CudaTest {
     const DeviceArray<float> biases(bias, offset % 2);
     cuda::relu_dropout(data.get(), biases.get(), rows, units, dropout(rate), nullptr);
     const std::vector<float> before = sums(values, bias);
-    ASSERT_TRUE(nearly_equal(data.host(), twin(before, rate), 0.0))
+    ASSERT_TRUE(nearly_equal(data.host(), reference(before, rate), 0.0))
         << rows << " × " << units << ", rate " << rate << ", offset " << offset;
     ASSERT_TRUE(
         nearly_equal(data.host(), reference::relu_dropout(before, stream(), rate, 0), 1e-6));
@@ -126,7 +126,7 @@ TEST_F(CudaReluDropout, BackwardPassesWhatWasKeptAndAboveZero) {
       for (const std::size_t offset : {0, 1, 3}) {
         const std::vector<float> before = odd_numbers(count, 13);
         const std::vector<float> gradient = random_numbers(count, 14);
-        const DeviceArray<float> outputs(twin(before, rate), offset);
+        const DeviceArray<float> outputs(reference(before, rate), offset);
         const DeviceArray<float> actual(gradient, (offset + count % 2) % 4);
         cuda::relu_dropout_backward(actual.get(), outputs.get(), count,
                                     static_cast<float>(1.0 / (1.0 - rate)), nullptr);

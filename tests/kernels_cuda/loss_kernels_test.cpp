@@ -37,8 +37,8 @@ void expect_added(const DeviceArray<cuda::LossTotals>& totals, const cpu::BatchL
 
 class CudaSigmoidCrossEntropy : public test::CudaTest {
  protected:
-  static void expect_twin(const std::vector<float>& logits,
-                          const std::vector<std::uint32_t>& labels, std::size_t offset) {
+  static void expect_reference(const std::vector<float>& logits,
+                               const std::vector<std::uint32_t>& labels, std::size_t offset) {
     const std::size_t rows = logits.size();
     std::vector<float> expected(rows);
     const cpu::BatchLoss batch =
@@ -63,9 +63,9 @@ class CudaSigmoidCrossEntropy : public test::CudaTest {
   }
 };
 
-TEST_F(CudaSigmoidCrossEntropy, EqualsItsTwinForEveryBatchSize) {
+TEST_F(CudaSigmoidCrossEntropy, EqualsItsReferenceForEveryBatchSize) {
   for (const std::size_t rows : {0, 1, 2, 3, 16, 31, 32, 33, 255, 256, 257, 600}) {
-    expect_twin(random_numbers(rows, 1, 5.0F), random_labels(rows, 2), rows % 3);
+    expect_reference(random_numbers(rows, 1, 5.0F), random_labels(rows, 2), rows % 3);
   }
 }
 
@@ -73,21 +73,21 @@ TEST_F(CudaSigmoidCrossEntropy, HoldsAtTheEnds) {
   const std::vector<float> logits = {0.0F,  -0.0F,  100.0F, -100.0F, 800.0F, -800.0F,
                                      3e38F, -3e38F, 1e-30F, -1e-30F, 20.0F,  -20.0F};
   for (const float logit : logits) {
-    for (const std::uint32_t label : {0U, 1U}) expect_twin({logit}, {label}, 0);
+    for (const std::uint32_t label : {0U, 1U}) expect_reference({logit}, {label}, 0);
   }
 }
 
 TEST_F(CudaSigmoidCrossEntropy, NanAndInfinityShow) {
-  expect_twin({1.0F, nan, -1.0F}, {1, 0, 1}, 0);
-  expect_twin({1.0F, infinity}, {1, 0}, 0);
-  expect_twin({-infinity, -2.0F}, {1, 0}, 0);
+  expect_reference({1.0F, nan, -1.0F}, {1, 0, 1}, 0);
+  expect_reference({1.0F, infinity}, {1, 0}, 0);
+  expect_reference({-infinity, -2.0F}, {1, 0}, 0);
 }
 
 class CudaSoftmaxCrossEntropy : public test::CudaTest {
  protected:
-  static void expect_twin(const std::vector<float>& logits,
-                          const std::vector<std::uint32_t>& labels, std::size_t classes,
-                          std::size_t offset) {
+  static void expect_reference(const std::vector<float>& logits,
+                               const std::vector<std::uint32_t>& labels, std::size_t classes,
+                               std::size_t offset) {
     const std::size_t rows = labels.size();
     std::vector<float> expected(rows * classes);
     const cpu::BatchLoss batch =
@@ -114,37 +114,37 @@ class CudaSoftmaxCrossEntropy : public test::CudaTest {
   }
 };
 
-TEST_F(CudaSoftmaxCrossEntropy, EqualsItsTwinForEveryShape) {
+TEST_F(CudaSoftmaxCrossEntropy, EqualsItsReferenceForEveryShape) {
   for (const std::size_t classes : {1, 2, 3, 5, 31, 32, 33, 64, 65, 100}) {
     for (const std::size_t rows : {0, 1, 3, 4, 5, 9}) {
-      expect_twin(random_numbers(rows * classes, 2, 6.0F), random_labels(rows, classes), classes,
-                  classes % 3);
+      expect_reference(random_numbers(rows * classes, 2, 6.0F), random_labels(rows, classes),
+                       classes, classes % 3);
     }
   }
-  expect_twin(random_numbers(300 * 3, 3, 6.0F), random_labels(300, 3), 3, 0);
+  expect_reference(random_numbers(300 * 3, 3, 6.0F), random_labels(300, 3), 3, 0);
 }
 
 TEST_F(CudaSoftmaxCrossEntropy, OfEqualOnesTheFirstCounts) {
   std::vector<float> logits(70, -1.0F);
   logits[40] = 2.0F;
   logits[9] = 2.0F;
-  expect_twin(logits, {9}, 70, 0);
-  expect_twin(logits, {40}, 70, 0);
-  expect_twin(std::vector<float>(70, 0.0F), {0}, 70, 0);
+  expect_reference(logits, {9}, 70, 0);
+  expect_reference(logits, {40}, 70, 0);
+  expect_reference(std::vector<float>(70, 0.0F), {0}, 70, 0);
 }
 
 TEST_F(CudaSoftmaxCrossEntropy, HoldsAtTheEnds) {
-  expect_twin({1000.0F, -1000.0F, 0.0F}, {0}, 3, 0);
-  expect_twin({1000.0F, -1000.0F, 0.0F}, {1}, 3, 0);
-  expect_twin({3e38F, -3e38F, 3e38F}, {2}, 3, 0);
+  expect_reference({1000.0F, -1000.0F, 0.0F}, {0}, 3, 0);
+  expect_reference({1000.0F, -1000.0F, 0.0F}, {1}, 3, 0);
+  expect_reference({3e38F, -3e38F, 3e38F}, {2}, 3, 0);
 }
 
 TEST_F(CudaSoftmaxCrossEntropy, NanAndInfinityShow) {
-  expect_twin({1.0F, nan, 2.0F}, {0}, 3, 0);
-  expect_twin({nan, 1.0F, 2.0F}, {2}, 3, 0);
-  expect_twin({infinity, 1.0F, 2.0F}, {0}, 3, 0);
-  expect_twin({-infinity, 1.0F, 2.0F}, {0}, 3, 0);
-  expect_twin({-infinity, -infinity}, {0}, 2, 0);
+  expect_reference({1.0F, nan, 2.0F}, {0}, 3, 0);
+  expect_reference({nan, 1.0F, 2.0F}, {2}, 3, 0);
+  expect_reference({infinity, 1.0F, 2.0F}, {0}, 3, 0);
+  expect_reference({-infinity, 1.0F, 2.0F}, {0}, 3, 0);
+  expect_reference({-infinity, -infinity}, {0}, 2, 0);
 }
 
 }  // namespace
