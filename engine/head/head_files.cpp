@@ -10,7 +10,7 @@
 #include <set>
 #include <span>
 
-#include "engine/backend/head_checks.h"
+#include "engine/backend/checks.h"
 #include "engine/base/digest.h"
 #include "engine/base/error.h"
 #include "engine/base/json.h"

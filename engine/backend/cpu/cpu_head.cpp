@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cpu/dense_layer.h"
-#include "engine/backend/head_checks.h"
 #include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/dense_forward.h"

@@ -72,9 +72,10 @@ TEST_F(CudaTrainingRows, ResidentAndStreamedBatchesAreTheRowsAskedFor) {
     const test::DeviceArray<float> features(std::size_t{200} * 20);
     const test::DeviceArray<std::uint32_t> labels(200);
     const auto batches = test::shuffled_batches(200, 2, 3);
+    cuda::KernelTrace no_trace;
     std::size_t done = 0;
     for (const auto& wanted : batches) {
-      const cuda::DeviceRows batch = rows.batch(wanted, compute);
+      const cuda::DeviceRows batch = rows.batch(wanted, compute, no_trace);
       GRAFT_CUDA_CHECK(cudaMemcpyAsync(features.get() + done * 20, batch.features,
                                        wanted.size() * 80, cudaMemcpyDeviceToDevice,
                                        compute.get()));

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cuda/head/dense_products.h"
 #include "engine/backend/cuda/head/feature_ring.h"
 #include "engine/backend/cuda/head/head_arrays.h"
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
-#include "engine/backend/head_checks.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"

@@ -1,5 +1,5 @@
 #pragma once
-// Preconditions of Head, the same for every backend. A broken one is an Error(usage) with a
+// Preconditions of Backbone and Head, the same for every backend. A broken one is an Error(usage) with a
 // sentence.
 
 #include <cstddef>
@@ -10,6 +10,13 @@
 #include "engine/backend/backend.h"
 
 namespace graft {
+
+// An image of at least 32×32, and a batch of at least 1.
+void check_options(const BackboneOptions& options);
+void check_weights(const Vgg16Weights& weights);  // throws Error(weights)
+// What Backbone::submit receives.
+void check_batch(std::span<const std::uint8_t> images, std::size_t count,
+                 std::span<const float> features, const BackboneOptions& options);
 
 void check_options(const HeadOptions& options);
 // `layers` are those of `options`, each with its shape. `what` they are: "parameters".

@@ -1,4 +1,4 @@
-#include "engine/backend/head_checks.h"
+#include "engine/backend/checks.h"
 
 #include <fmt/format.h>
 
@@ -34,6 +34,32 @@ void check_optimizer(const OptimizerConfig& optimizer) {
 }
 
 }  // namespace
+
+void check_options(const BackboneOptions& options) {
+  vgg16_feature_shape(options.image_size);  // throws below 32×32
+  require(options.batch_size > 0, "The backbone's batch_size is 0; it must be at least 1.");
+}
+
+void check_weights(const Vgg16Weights& weights) {
+  for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
+    const Vgg16Layer& layer = vgg16_layers[i];
+    if (weights.layers[i].kernel.size() != 9 * layer.input_channels * layer.output_channels ||
+        weights.layers[i].bias.size() != layer.output_channels) {
+      throw Error(ErrorKind::weights,
+                  fmt::format("The weights of {} have the wrong size.", layer.name));
+    }
+  }
+}
+
+void check_batch(std::span<const std::uint8_t> images, std::size_t count,
+                 std::span<const float> features, const BackboneOptions& options) {
+  const ImageSize size = options.image_size;
+  require(count > 0 && count <= options.batch_size &&
+              images.size() >= count * 3 * size.height * size.width &&
+              features.size() >= count * vgg16_feature_shape(size).count(),
+          "A batch of {} images does not fit a backbone made for {}, or its buffers are too small.",
+          count, options.batch_size);
+}
 
 void check_options(const HeadOptions& options) {
   require(options.inputs > 0, "The head has 0 inputs; it needs features of at least one value.");
