@@ -73,6 +73,10 @@ struct FeatureView {
   const float* row(std::size_t index) const { return data + index * columns; }
 };
 
+struct DenseShape {
+  std::size_t inputs = 0, outputs = 0;
+};
+
 struct HeadOptions {
   std::size_t inputs = 0;
   std::vector<std::size_t> hidden;
@@ -82,6 +86,14 @@ struct HeadOptions {
   OptimizerConfig optimizer;
   std::uint64_t seed = 1;
   std::size_t outputs() const { return classes == 2 ? 1 : classes; }
+  std::vector<DenseShape> layers() const {  // one per Dense, first to last
+    std::vector<DenseShape> shapes = {{inputs, outputs()}};
+    for (const std::size_t units : hidden) {
+      shapes.back().outputs = units;
+      shapes.push_back({units, outputs()});
+    }
+    return shapes;
+  }
 };
 
 struct DenseParameters {

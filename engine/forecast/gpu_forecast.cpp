@@ -2,13 +2,32 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "engine/base/error.h"
 
 namespace graft {
 namespace {
+
+// The least share of direct convolution's multiplications that an engine with these notes makes.
+double share_of_multiplications(const std::vector<std::string>& notes) {
+  constexpr double tiles_of_6 = 36.0 / (9.0 * 4.0 * 4.0);
+  constexpr double tiles_of_13 = 169.0 / (9.0 * 11.0 * 11.0);
+  double share = 1.0;
+  for (std::string note : notes) {
+    std::transform(note.begin(), note.end(), note.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (note.find("fft") != std::string::npos) return 0.0;
+    if (note.find("winograd") == std::string::npos) continue;
+    const bool large = note.find("13x13") != std::string::npos;
+    share = std::min(share, large ? tiles_of_13 : tiles_of_6);
+  }
+  return share;
+}
 
 class Forecaster {
  public:
@@ -51,6 +70,44 @@ class Forecaster {
 };
 
 }  // namespace
+
+double LayerBound::seconds() const {
+  return std::max(arithmetic, memory) + epilogue;
+}
+
+double LayerBound::memory_seconds() const {
+  return epilogue + (memory >= arithmetic ? memory : 0.0);
+}
+
+Limiter LayerBound::limiter() const {
+  return 2.0 * memory_seconds() >= seconds() ? Limiter::memory : Limiter::arithmetic;
+}
+
+LayerBound layer_bound(const LayerForecast& layer, const Roofline& roofline) {
+  LayerBound bound;
+  bound.arithmetic =
+      share_of_multiplications(layer.notes) * layer.convolution_flop / roofline.flop_per_second;
+  bound.memory = layer.convolution_bytes / roofline.bytes_per_second;
+  bound.epilogue = layer.epilogue_bytes / roofline.bytes_per_second;
+  return bound;
+}
+
+Limiter BackboneBound::limiter() const {
+  return 2.0 * memory_seconds >= seconds ? Limiter::memory : Limiter::arithmetic;
+}
+
+BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline) {
+  BackboneBound total;
+  for (const LayerForecast& layer : forecast.layers) {
+    const LayerBound bound = layer_bound(layer, roofline);
+    total.layers.push_back(bound);
+    total.flop += layer.convolution_flop;
+    total.bytes += layer.convolution_bytes + layer.epilogue_bytes;
+    total.seconds += bound.seconds();
+    total.memory_seconds += bound.memory_seconds();
+  }
+  return total;
+}
 
 double GpuForecast::images_per_second() const {
   return static_cast<double>(options.batch_size) / bound.seconds;

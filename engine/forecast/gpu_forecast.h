@@ -3,12 +3,51 @@
 // of the GPU's memory.
 
 #include <cstddef>
+#include <vector>
 
 #include "engine/backend/cuda_module.h"
 #include "engine/forecast/gpu_registry.h"
-#include "engine/forecast/roofline.h"
 
 namespace graft {
+
+// Lower bounds on the time of a backbone by the roofline model (Williams, Waterman, Patterson
+// 2009): a kernel takes at least as long as its arithmetic at the peak rate, and at least as long
+// as its bytes at the memory's bandwidth. Real kernels reach a part of either. All activations
+// count as device memory traffic; where they stay in the L2 cache, the memory's bound is too high
+// by that much.
+struct Roofline {
+  double flop_per_second = 0.0;
+  double bytes_per_second = 0.0;
+};
+
+enum class Limiter { arithmetic, memory };
+
+// Seconds of one batch.
+struct LayerBound {
+  double arithmetic = 0.0;  // the convolution's, at the peak
+  double memory = 0.0;      // the convolution's activations and weights, at the bandwidth
+  double epilogue = 0.0;    // the kernels after it, which only move bytes
+  double seconds() const;
+  double memory_seconds() const;  // the part at the bandwidth's limit
+  Limiter limiter() const;        // of the larger share of seconds()
+};
+
+// Winograd's algorithm multiplies less often than direct convolution (Lavin, Gray 2016): with t×t
+// tiles, t²/(9·(t − 2)²) of the times. With "Winograd" among a layer's notes the arithmetic counts
+// as that of 13×13 tiles where the notes say so. Else it counts as that of 6×6 tiles, a quarter:
+// the least that smaller tiles can need, so that the bound holds. With "FFT" no arithmetic is
+// counted: it depends on tiles that cuDNN does not name.
+LayerBound layer_bound(const LayerForecast& layer, const Roofline& roofline);
+
+struct BackboneBound {
+  std::vector<LayerBound> layers;
+  double flop = 0.0, bytes = 0.0;  // of all layers with their epilogues
+  double seconds = 0.0;
+  double memory_seconds = 0.0;
+  Limiter limiter() const;
+};
+
+BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline);
 
 struct GpuForecast {
   Gpu gpu;

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "engine/backend/backend.h"
-#include "engine/head/dense_tensors.h"
 #include "engine/head/history.h"
 
 namespace graft {

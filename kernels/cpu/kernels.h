@@ -2,7 +2,6 @@
 // The kernels of the CPU: a table of functions for each Isa. A function's contract is in the header
 // of its op.
 
-#include "kernels/cpu/bias_update.h"
 #include "kernels/cpu/convolution_rgb.h"
 #include "kernels/cpu/dense_backward_input.h"
 #include "kernels/cpu/dense_forward.h"

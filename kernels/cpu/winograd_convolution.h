@@ -1,7 +1,7 @@
 #pragma once
 // One convolution layer by Winograd's F(m×m, 3×3) (winograd.h), on all threads.
 //
-// The work goes in blocks of tiles and of output channels (winograd_blocking.h):
+// The work goes in blocks of tiles and of output channels (WinogradBlocking):
 //
 //   input ─▶ input transform ─▶ V ─▶ a GEMM for each of ─▶ M ─▶ output transform ─▶ output
 //            `tiles` tiles           up to 64 positions          bias, ReLU, pool
@@ -17,9 +17,31 @@
 
 #include "kernels/cpu/convolution.h"
 #include "kernels/cpu/tiling.h"
-#include "kernels/cpu/winograd_blocking.h"
 
 namespace graft::cpu {
+
+// Blocking of a Winograd layer: a block's intermediate results are read again while they are in a
+// near cache. The blocking and the threads that share the blocks do not change what is computed.
+//
+//   by tiles     each thread takes a block of tiles through all steps, in scratch memory of its own:
+//                large feature maps with few channels. V and M stay in or near the second-level cache:
+//                4·64·24·(64 + 64) bytes are 786 KB in block1_conv2. The weights, 1 to 8 MiB, pass
+//                through it once a block.
+//   by channels  all threads transform one block of tiles, then each takes blocks of output
+//                channels through GEMM and output transform: small feature maps with many channels, where
+//                the weights (16 to 64 MiB) come from memory and must be read few times. V goes
+//                through the last-level cache; the part of one position, 4·84·512 bytes, stays in
+//                the second-level one. Blocks of channels are all that threads can share: 256
+//                channels keep 8 threads busy, 512 keep 16.
+struct WinogradBlocking {
+  std::size_t tiles;    // in a block, ≥ 1
+  std::size_t outputs;  // channels in a block, a multiple of channel_block
+  bool by_channels;
+};
+
+// threads ≥ 1.
+WinogradBlocking winograd_blocking(const ConvolutionShape& shape, const KernelTable& kernels,
+                                   std::size_t threads);
 
 class WinogradConvolution final : public Convolution {
  public:

@@ -9,7 +9,7 @@
 
 #include "engine/base/error.h"
 #include "engine/features/features.h"
-#include "engine/features/files_json.h"
+#include "engine/features/set_files.h"
 #include "tests/features/small_backend.h"
 #include "tests/features/system_calls.h"
 #include "tests/support/files.h"

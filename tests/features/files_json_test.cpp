@@ -1,6 +1,6 @@
 // NAME.files.json: what is written is read back, and nothing else is believed.
 
-#include "engine/features/files_json.h"
+#include "engine/features/set_files.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 // The bounds against numbers worked out by hand.
 
-#include "engine/forecast/roofline.h"
+#include "engine/forecast/gpu_forecast.h"
 
 #include <gtest/gtest.h>
 

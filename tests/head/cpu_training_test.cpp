@@ -5,8 +5,8 @@
 
 #include "engine/base/error.h"
 #include "engine/features/features.h"
-#include "engine/features/files_json.h"
 #include "engine/features/npy.h"
+#include "engine/features/set_files.h"
 #include "engine/head/trainer.h"
 #include "tests/support/support.h"
 #include "training_support.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cpu/aligned_floats.h"
-#include "engine/base/error.h"
 #include "engine/base/memory.h"
 #include "kernels/cpu/divide_up.h"
 #include "kernels/cpu/gemm_convolution.h"
@@ -110,11 +110,9 @@ class CpuBackbone final : public Backbone {
   Ticket last_ = 0;
 };
 
-void check_options(const BackboneOptions& options) {
+// Before any shape is multiplied out.
+void check_least_memory(const BackboneOptions& options) {
   const std::size_t features = vgg16_feature_shape(options.image_size).count();
-  if (options.batch_size == 0) {
-    throw Error(ErrorKind::usage, "The backbone's batch_size is 0; it must be at least 1.");
-  }
   // What no grouping can avoid: one image's first activations, and the features of a batch. After
   // this the counts of take_memory() cannot wrap.
   const double pixels = static_cast<double>(options.image_size.height) * options.image_size.width;
@@ -122,16 +120,6 @@ void check_options(const BackboneOptions& options) {
   check_backbone_memory(
       options, (first + static_cast<double>(features) * static_cast<double>(options.batch_size)) *
                    sizeof(float));
-}
-
-void check_weights(const Vgg16Weights& weights, const Shapes& shapes) {
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-    if (weights.layers[layer].kernel.size() != shapes[layer].weights() ||
-        weights.layers[layer].bias.size() != shapes[layer].outputs) {
-      throw Error(ErrorKind::weights,
-                  fmt::format("The weights of {} have the wrong size.", vgg16_layers[layer].name));
-    }
-  }
 }
 
 CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& options,
@@ -142,7 +130,7 @@ CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& opt
       shapes_(vgg16_shapes(options.image_size)),
       tables_(pixel_tables(options.preprocess)),
       tracer_(tracer) {
-  check_weights(weights, shapes_);
+  check_weights(weights);
   for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) make_layer(layer);
   std::size_t least = 1;
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
@@ -217,17 +205,8 @@ void CpuBackbone::take_weights(const Vgg16Weights& weights) {
 
 Backbone::Ticket CpuBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,
                                      std::span<float> features) {
-  const std::size_t image_bytes =
-      std::size_t{options_.image_size.height} * options_.image_size.width * 3;
+  check_batch(images, count, features, options_);
   const std::size_t feature_count = vgg16_feature_shape(options_.image_size).count();
-  if (count == 0 || count > options_.batch_size || images.size() < count * image_bytes ||
-      features.size() < count * feature_count) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("A batch of {} images does not fit a backbone made for {}, or its buffers "
-                    "are too small.",
-                    count, options_.batch_size));
-  }
   run_stage(stages.size() - 1, images.data(), count, features.data(), feature_count);
   return ++last_;
 }
@@ -303,6 +282,7 @@ std::unique_ptr<Backbone> make_cpu_backbone(const Vgg16Weights& weights,
                                             const BackboneOptions& options, ThreadPool& threads,
                                             const KernelTable& kernels, Tracer* tracer) {
   check_options(options);
+  check_least_memory(options);
   return std::make_unique<CpuBackbone>(weights, options, threads, kernels, tracer);
 }
 

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cpu/dense_layer.h"
-#include "engine/backend/head_checks.h"
 #include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/dense_forward.h"
@@ -36,17 +36,15 @@ void check_head_memory(const HeadOptions& options, std::size_t threads) {
   double floats = static_cast<double>(inference_rows) * static_cast<double>(options.outputs()) +
                   static_cast<double>(DenseLayer::group_size) * static_cast<double>(threads);
   double workspace = 0.0;
-  auto inputs = static_cast<double>(options.inputs);
-  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
-    const bool last = layer == options.hidden.size();
-    const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
+  for (const DenseShape& shape : options.layers()) {
+    const auto inputs = static_cast<double>(shape.inputs);
+    const auto units = static_cast<double>(shape.outputs);
     floats += 4.0 * (inputs + 1.0) * units;  // parameters and mean squares, here and there
     floats += rows * std::ceil(inputs / line_inputs) * line_inputs;  // packed inputs
     floats += rows * 2.0 * units;                                    // outputs and their gradient
-    if (!last) floats += piece * units;                              // outputs in inference
     workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
-    inputs = units;
   }
+  for (const std::size_t units : options.hidden) floats += piece * static_cast<double>(units);
   check_memory("The head", (floats + workspace) * sizeof(float),
                "choose smaller layers (head.hidden), a smaller train.batch_size or "
                "data.image_size");
@@ -110,15 +108,11 @@ class CpuHead final : public Head {
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
     : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
   const std::size_t most_rows = most_batch_rows(options);
-  std::size_t inputs = options.inputs;
   std::size_t workspace = 0;
   layers_.reserve(options.hidden.size() + 1);
-  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
-    const bool last = layer == options.hidden.size();
-    const std::size_t units = last ? options.outputs() : options.hidden[layer];
-    layers_.emplace_back(inputs, units, most_rows);
+  for (const DenseShape& shape : options.layers()) {
+    layers_.emplace_back(shape, most_rows);
     workspace = std::max(workspace, layers_.back().workspace_size());
-    inputs = units;
   }
   sums_ = AlignedFloats::uninitialised(workspace);
   inputs_.resize(std::max(most_rows, inference_rows));
@@ -130,7 +124,7 @@ CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable
 }
 
 void CpuHead::set_state(const HeadState& state) {
-  check_shapes(state, options_);
+  check_state(state, options_);
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     layers_[layer].set_parameters(state.parameters[layer]);
     if (state.mean_squares.empty()) {

@@ -6,20 +6,20 @@
 
 namespace graft::cpu {
 
-DenseLayer::DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_rows)
-    : inputs_(inputs),
-      units_(units),
+DenseLayer::DenseLayer(const DenseShape& shape, std::size_t most_rows)
+    : inputs_(shape.inputs),
+      units_(shape.outputs),
       most_rows_(most_rows),
-      kernel_(inputs * units),
-      bias_(units),
-      kernel_mean_square_(inputs * units),
-      bias_mean_square_(units),
-      packed_inputs_(packed_size(most_rows, inputs)),
-      outputs_(most_rows * units),
-      delta_(most_rows * units),
+      kernel_(inputs_ * units_),
+      bias_(units_),
+      kernel_mean_square_(inputs_ * units_),
+      bias_mean_square_(units_),
+      packed_inputs_(packed_size(most_rows, inputs_)),
+      outputs_(most_rows * units_),
+      delta_(most_rows * units_),
       output_rows_(most_rows) {
   for (std::size_t row = 0; row < most_rows; ++row)
-    output_rows_[row] = outputs_.data() + row * units;
+    output_rows_[row] = outputs_.data() + row * units_;
 }
 
 // Calls visit(its index in dense_layout.h) for every weight of a row-major kernel, in order.

@@ -38,13 +38,13 @@ class DenseLayer {
   static constexpr std::size_t group_rows = 12;
 
   // most_rows: of a batch that forward() takes.
-  DenseLayer(std::size_t inputs, std::size_t units, std::size_t most_rows);
+  DenseLayer(const DenseShape& shape, std::size_t most_rows);
 
   std::size_t units() const { return units_; }
   // Floats that forward() needs as workspace.
   std::size_t workspace_size() const { return chunks() * most_rows_ * units_; }
 
-  // The shapes are the layer's: see check_shapes.
+  // The shapes are the layer's: see check_state.
   void set_parameters(const DenseParameters& parameters);
   void set_mean_squares(const DenseParameters& mean_squares);
   void clear_mean_squares();

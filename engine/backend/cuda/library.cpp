@@ -1,7 +1,7 @@
 // libgraft_cuda.so: its one exported function returns all that cuda_module.h offers. The function's
 // number changes with that interface.
 
-#include "engine/backend/cuda/backbone/forecast_backbone.h"
+#include "engine/backend/cuda/backbone/backbone_spec.h"
 #include "engine/backend/cuda/cuda_backend.h"
 
 namespace graft::cuda {

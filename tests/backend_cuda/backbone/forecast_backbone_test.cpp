@@ -1,6 +1,6 @@
 // The data of `graft plan`: real plans of all thirteen convolutions, and sums that add up.
 
-#include "engine/backend/cuda/backbone/forecast_backbone.h"
+#include "engine/backend/cuda/backbone/backbone_spec.h"
 
 #include <ostream>
 

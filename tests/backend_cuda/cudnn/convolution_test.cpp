@@ -12,7 +12,6 @@ using cuda::candidates;
 using cuda::ConvolutionPlan;
 using cuda::ConvolutionProblem;
 using cuda::CudnnDevice;
-using cuda::first_candidate;
 using test::error_of;
 
 // ---- Without a device ----
@@ -35,7 +34,7 @@ TEST(CudnnPlans, OfFp32UseNoTensorCores) {
 TEST(CudnnPlans, OfTheOtherPrecisionsUseThem) {
   const auto device = CudnnDevice::described(test::described_gpu(90));
   for (const Precision precision : {Precision::tf32, Precision::fp16, Precision::bf16}) {
-    const auto plans = first_candidate(device, {32, 75, 75, 128, 128, precision, true});
+    const auto plans = candidates(device, {32, 75, 75, 128, 128, precision, true}, 1);
     ASSERT_EQ(plans.size(), 1U);
     EXPECT_TRUE(test::has_note(plans[0], "tensor core")) << plans[0].engine();
   }
@@ -76,7 +75,7 @@ TEST(CudnnPlans, CandidatesAreDistinctAndBeginWithTheFirst) {
   const ConvolutionProblem problem = {32, 37, 37, 256, 256, Precision::fp16, true};
   const auto plans = candidates(device, problem);
   ASSERT_GT(plans.size(), 3U);
-  EXPECT_EQ(plans[0].engine(), first_candidate(device, problem).at(0).engine());
+  EXPECT_EQ(plans[0].engine(), candidates(device, problem, 1).at(0).engine());
   std::vector<std::string> engines;
   for (const ConvolutionPlan& plan : plans) engines.push_back(plan.engine());
   std::ranges::sort(engines);
@@ -87,7 +86,7 @@ TEST(CudnnPlans, AreOneForADescriptionAndDoNotRun) {
   const auto device = CudnnDevice::described(test::described_gpu(90));
   EXPECT_FALSE(device.can_run());
   EXPECT_EQ(device.compute_capability(), 90);
-  const auto plans = first_candidate(device, test::small_problem(Precision::fp32, false));
+  const auto plans = candidates(device, test::small_problem(Precision::fp32, false), 1);
   ASSERT_EQ(plans.size(), 1U);
   EXPECT_EQ(error_of([&] { plans[0].run(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr); }),
             "a plan for a described GPU cannot run");
@@ -98,7 +97,7 @@ TEST(CudnnPlans, ComeBackFromTheirText) {
   const auto device = CudnnDevice::described(test::described_gpu(90));
   for (const Precision precision : test::all_precisions) {
     const auto problem = test::small_problem(precision, true);
-    const auto plans = first_candidate(device, problem);
+    const auto plans = candidates(device, problem, 1);
     ASSERT_EQ(plans.size(), 1U);
     const auto again = ConvolutionPlan::deserialised(device, problem, plans[0].serialised());
     EXPECT_EQ(again.engine(), plans[0].engine());
@@ -137,7 +136,7 @@ TEST(CudnnPlans, ThatDoNotFitAreRefused) {
 
 TEST(CudnnPlans, OfAPrecisionThatTheGpuLacksAreRefusedWithASentence) {
   const auto device = CudnnDevice::described(test::described_gpu(75));
-  EXPECT_FALSE(first_candidate(device, test::small_problem(Precision::fp16, true)).empty());
+  EXPECT_FALSE(candidates(device, test::small_problem(Precision::fp16, true), 1).empty());
   for (const Precision precision : {Precision::bf16, Precision::tf32}) {
     EXPECT_EQ(error_of([&] { candidates(device, test::small_problem(precision, false)); }),
               fmt::format("\"precision\": \"{}\" needs a GPU of sm_80 or later, and this is sm_75: "
@@ -183,7 +182,7 @@ class CudnnFaults : public test::FaultTest<test::CudaTest> {};
 template <typename T>
 void expect_convolution(const ConvolutionProblem& problem, double tolerance) {
   const auto device = CudnnDevice::current();
-  const auto plans = first_candidate(device, problem);
+  const auto plans = candidates(device, problem, 1);
   ASSERT_EQ(plans.size(), 1U) << cuda::text_of(problem);
   const test::ConvolutionData<T> data(problem);
   const auto y = data.run(plans[0]);
@@ -232,7 +231,7 @@ TEST_F(CudnnRun, EveryCandidateComputesTheSame) {
 
 TEST_F(CudnnRun, IsCapturedInAGraph) {
   const auto problem = test::small_problem(Precision::fp32, false);
-  const auto plan = std::move(first_candidate(CudnnDevice::current(), problem).at(0));
+  const auto plan = std::move(candidates(CudnnDevice::current(), problem, 1).at(0));
   const test::ConvolutionData<float> data(problem);
   const test::DeviceArray<float> x(data.x);
   const test::DeviceArray<float> filters(data.filters);
@@ -255,11 +254,11 @@ TEST_F(CudnnRun, IsCapturedInAGraph) {
 TEST_F(CudnnFaults, AnEngineThatDoesNotCompileIsSkipped) {
   const auto problem = test::small_problem(Precision::fp16, true);
   const auto device = CudnnDevice::current();
-  const std::string first = first_candidate(device, problem).at(0).engine();
+  const std::string first = candidates(device, problem, 1).at(0).engine();
   int others = 0;
   for (int call = 1; call < 40; ++call) {
     test::set_faults(fmt::format("cudnnBackendFinalize:{}:4001", call));
-    for (const ConvolutionPlan& plan : first_candidate(device, problem)) {
+    for (const ConvolutionPlan& plan : candidates(device, problem, 1)) {
       if (plan.engine() != first) ++others;
     }
   }
@@ -273,7 +272,7 @@ TEST_F(CudnnFaults, EachFailureIsOneSentenceAndLeaksNothing) {
   const test::ConvolutionData<__half> data(problem);
   const auto work = [&] {
     const auto device = CudnnDevice::current();
-    const auto plan = std::move(first_candidate(device, problem).at(0));
+    const auto plan = std::move(candidates(device, problem, 1).at(0));
     const auto again = ConvolutionPlan::deserialised(device, problem, plan.serialised());
     return data.run(again);
   };

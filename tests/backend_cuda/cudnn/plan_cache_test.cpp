@@ -34,7 +34,7 @@ class PlanFolder : public ::testing::Test {
     made_ = 0;
     const auto plan = cache.get(device, problem, "heuristics", [&] {
       ++made_;
-      return std::move(cuda::first_candidate(device, problem).at(0));
+      return std::move(cuda::candidates(device, problem, 1).at(0));
     });
     warnings_ = cache.warnings();
     return plan->engine();
@@ -117,7 +117,7 @@ TEST_F(PlanFolder, WritesNothingWithoutAFolder) {
   for (int n = 0; n < 2; ++n) {
     cache.get(device_, layer, "heuristics", [&] {
       ++made;
-      return std::move(cuda::first_candidate(device_, layer).at(0));
+      return std::move(cuda::candidates(device_, layer, 1).at(0));
     });
   }
   EXPECT_EQ(made, 1);
@@ -193,7 +193,7 @@ TEST_F(Autotune, TimesOnceAndKeepsTheWinner) {
       int made = 0;
       const auto plan = next.get(device, problem, "autotune", [&] {
         ++made;
-        return std::move(cuda::first_candidate(device, problem).at(0));
+        return std::move(cuda::candidates(device, problem, 1).at(0));
       });
       EXPECT_EQ(plan->engine(), winner);
       return made;

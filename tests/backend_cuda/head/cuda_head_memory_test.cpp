@@ -71,11 +71,11 @@ TEST_F(CudaTrainingRows, ResidentAndStreamedBatchesAreTheRowsAskedFor) {
     // The host asks for all batches before it waits for one: both rings go round.
     const test::DeviceArray<float> features(std::size_t{200} * 20);
     const test::DeviceArray<std::uint32_t> labels(200);
-    cuda::KernelTrace trace;
     const auto batches = test::shuffled_batches(200, 2, 3);
+    cuda::KernelTrace no_trace;
     std::size_t done = 0;
     for (const auto& wanted : batches) {
-      const cuda::DeviceRows batch = rows.batch(wanted, compute, trace);
+      const cuda::DeviceRows batch = rows.batch(wanted, compute, no_trace);
       GRAFT_CUDA_CHECK(cudaMemcpyAsync(features.get() + done * 20, batch.features,
                                        wanted.size() * 80, cudaMemcpyDeviceToDevice,
                                        compute.get()));

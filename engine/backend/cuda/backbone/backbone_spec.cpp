@@ -4,9 +4,12 @@
 
 #include <algorithm>
 
+#include "engine/backend/checks.h"
 #include "engine/backend/cuda/cudnn/autotune.h"
 #include "engine/base/digest.h"
 #include "engine/base/error.h"
+#include "kernels/cuda/bias_relu.h"
+#include "kernels/cuda/bias_relu_max_pool.h"
 
 namespace graft::cuda {
 namespace {
@@ -18,10 +21,7 @@ std::size_t rounded_up(std::size_t bytes) {
 
 // After this no product of sizes wraps.
 const BackboneOptions& checked(const BackboneOptions& options) {
-  vgg16_feature_shape(options.image_size);  // throws below 32×32
-  if (options.batch_size == 0) {
-    throw Error(ErrorKind::usage, "The backbone's batch_size is 0; it must be at least 1.");
-  }
+  check_options(options);
   if (options.algorithm != ConvolutionAlgorithm::automatic) {
     throw Error(ErrorKind::usage,
                 fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
@@ -72,6 +72,17 @@ BackboneMemory memory_of(const BackboneSpec& spec) {
   return memory;
 }
 
+// Of the kernel between a convolution and the next: none, bias_relu or bias_relu_max_pool.
+double epilogue_bytes(const ConvolutionProblem& problem, bool pool_after) {
+  if (problem.bias_relu) return 0.0;
+  const std::size_t value = storage_bytes(problem.precision);
+  const MovedBytes moved =
+      pool_after ? bias_relu_max_pool_bytes(value, {problem.batch, problem.height, problem.width,
+                                                    problem.output_channels})
+                 : bias_relu_bytes(value, problem.pixels(), problem.output_channels);
+  return static_cast<double>(moved.total());
+}
+
 }  // namespace
 
 BackboneSpec::BackboneSpec(const BackboneOptions& of)
@@ -107,6 +118,24 @@ std::string BackboneSpec::engines_digest() const {
     digester.add(";");
   }
   return digester.digest().hex();
+}
+
+BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptions& options) {
+  BackboneSpec spec(options);
+  spec.options.autotune = false;
+  PlanCache cache;
+  spec.choose_plans(CudnnDevice::described(gpu), cache);
+  BackboneForecast forecast;
+  forecast.cudnn_version = cudnn_version();
+  forecast.memory = spec.memory;
+  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+    const ConvolutionPlan& plan = *spec.plans[layer];
+    forecast.layers.push_back({std::string(vgg16_layers[layer].name), plan.engine(), plan.notes(),
+                               plan.problem().bias_relu, plan.workspace_bytes(),
+                               plan.problem().flop(), plan.problem().bytes(),
+                               epilogue_bytes(plan.problem(), spec.shapes[layer].pool_after)});
+  }
+  return forecast;
 }
 
 }  // namespace graft::cuda

@@ -66,4 +66,9 @@ struct BackboneSpec {
   std::array<std::shared_ptr<const ConvolutionPlan>, vgg16_convolutions> plans;
 };
 
+// What `graft plan` shows of a GPU that may be absent. By heuristics, even with options.autotune. Needs no driver. Bytes are those that the kernels'
+// headers promise: of the convolution what it reads and writes, each array once; of its epilogue
+// what bias_relu or bias_relu_max_pool moves.
+BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptions& options);
+
 }  // namespace graft::cuda

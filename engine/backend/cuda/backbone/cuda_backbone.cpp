@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cuda/backbone/packed_weights.h"
 #include "engine/backend/cuda/cudnn/storage_type.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
@@ -60,8 +61,6 @@ class CudaBackbone final : public Backbone {
   };
   enum TraceRow : std::size_t { compute_row, copy_in_row, copy_out_row };
 
-  void check_batch(std::span<const std::uint8_t> images, std::size_t count,
-                   std::span<float> features) const;
   void enqueue_network(std::size_t slot);
   template <typename T>
   void run_network(std::size_t slot);
@@ -175,7 +174,7 @@ const T* CudaBackbone::run_layer(std::size_t layer, const T* input) {
 
 Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,
                                       std::span<float> features) {
-  check_batch(images, count, features);
+  check_batch(images, count, features, spec_.options);
   const std::size_t slot = last_ % backbone_slots;
   const std::size_t in = count * spec_.image_bytes;
   const std::size_t out = count * spec_.feature_count * sizeof(float);
@@ -224,17 +223,6 @@ void CudaBackbone::wait(Ticket ticket) {
       check_finite(features);
     }
   });
-}
-
-void CudaBackbone::check_batch(std::span<const std::uint8_t> images, std::size_t count,
-                               std::span<float> features) const {
-  if (count == 0 || count > spec_.options.batch_size || images.size() < count * spec_.image_bytes ||
-      features.size() < count * spec_.feature_count) {
-    throw Error(ErrorKind::usage,
-                fmt::format("A batch of {} images does not fit a backbone made for {}, or its "
-                            "buffers are too small.",
-                            count, spec_.options.batch_size));
-  }
 }
 
 Event CudaBackbone::spare_event() {

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cuda/cudnn/storage_type.h"
 #include "engine/base/error.h"
 
@@ -46,20 +47,11 @@ void pack_filters(T* to, std::size_t padded_inputs, const std::vector<float>& ke
   }
 }
 
-void check_sizes(const ConvolutionWeights& weights, const Vgg16Layer& layer) {
-  if (weights.kernel.size() != 9 * layer.input_channels * layer.output_channels ||
-      weights.bias.size() != layer.output_channels) {
-    throw Error(ErrorKind::weights,
-                fmt::format("The weights of {} have the wrong size.", layer.name));
-  }
-}
-
 template <typename T>
 void pack_layers(std::byte* to, const Vgg16Weights& weights, const BackboneSpec& spec) {
   for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
     const Vgg16Layer& layer = vgg16_layers[i];
     const ConvolutionWeights& from = weights.layers[i];
-    check_sizes(from, layer);
     pack_filters(reinterpret_cast<T*>(to + spec.weights.filters[i]), spec.shapes[i].inputs,
                  from.kernel, layer);
     auto* stored_bias = reinterpret_cast<T*>(to + spec.weights.stored_bias[i]);
@@ -71,6 +63,7 @@ void pack_layers(std::byte* to, const Vgg16Weights& weights, const BackboneSpec&
 }  // namespace
 
 std::vector<std::byte> packed_weights(const Vgg16Weights& weights, const BackboneSpec& spec) {
+  check_weights(weights);
   std::vector<std::byte> bytes(spec.weights.bytes);
   with_storage_type(spec.options.precision,
                     [&](auto zero) { pack_layers<decltype(zero)>(bytes.data(), weights, spec); });

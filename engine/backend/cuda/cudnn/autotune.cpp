@@ -42,9 +42,9 @@ bool keeps_nan(const ConvolutionPlan& plan) {
 }
 
 ConvolutionPlan by_heuristics(const CudnnDevice& device, const ConvolutionProblem& problem) {
-  auto plans = first_candidate(device, problem);
+  auto plans = candidates(device, problem, 1);
   if (problem.bias_relu && (plans.empty() || !keeps_nan(plans.front()))) {
-    plans = first_candidate(device, unfused(problem));
+    plans = candidates(device, unfused(problem), 1);
   }
   if (plans.empty()) no_plan(device, problem);
   return std::move(plans.front());

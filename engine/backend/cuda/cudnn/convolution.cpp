@@ -178,28 +178,6 @@ void check_precision(const CudnnDevice& device, Precision precision) {
                           name_of(precision), device.compute_capability()));
 }
 
-std::vector<ConvolutionPlan> found(const CudnnDevice& device, const ConvolutionProblem& problem,
-                                   std::size_t most) {
-  check_precision(device, problem.precision);
-  std::vector<ConvolutionPlan> plans;
-  const auto operations = if_supported([&] { return Operations(device, problem); });
-  if (!operations) return plans;
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    const auto configs = if_supported([&] { return proposals(device, operations->graph(), mode); });
-    if (!configs) continue;
-    for (const Descriptor& config : *configs) {
-      if (plans.size() == most) return plans;
-      auto plan = plan_for(device, problem, config);
-      if (!plan) continue;
-      const bool known = std::any_of(plans.begin(), plans.end(), [&](const ConvolutionPlan& other) {
-        return other.engine() == plan->engine();
-      });
-      if (!known) plans.push_back(std::move(*plan));
-    }
-  }
-  return plans;
-}
-
 // Name, type and size of each tensor that a plan reads or writes. They must agree with the problem,
 // or the plan would access memory out of bounds.
 using Tensors = std::map<std::string, std::pair<std::string, std::vector<std::size_t>>>;
@@ -249,13 +227,25 @@ std::string text_of(const ConvolutionProblem& problem) {
 // ---- Finding plans ----
 
 std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem) {
-  return found(device, problem, SIZE_MAX);
-}
-
-std::vector<ConvolutionPlan> first_candidate(const CudnnDevice& device,
-                                             const ConvolutionProblem& problem) {
-  return found(device, problem, 1);
+                                        const ConvolutionProblem& problem, std::size_t most) {
+  check_precision(device, problem.precision);
+  std::vector<ConvolutionPlan> plans;
+  const auto operations = if_supported([&] { return Operations(device, problem); });
+  if (!operations) return plans;
+  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+    const auto configs = if_supported([&] { return proposals(device, operations->graph(), mode); });
+    if (!configs) continue;
+    for (const Descriptor& config : *configs) {
+      if (plans.size() == most) return plans;
+      auto plan = plan_for(device, problem, config);
+      if (!plan) continue;
+      const bool known = std::any_of(plans.begin(), plans.end(), [&](const ConvolutionPlan& other) {
+        return other.engine() == plan->engine();
+      });
+      if (!known) plans.push_back(std::move(*plan));
+    }
+  }
+  return plans;
 }
 
 // ---- A plan ----

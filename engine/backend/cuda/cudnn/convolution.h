@@ -11,6 +11,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -81,16 +82,14 @@ class ConvolutionPlan {
   std::string serialised_;
 };
 
-// Every plan that cuDNN has for this problem and that keeps its promises, best first: by the
-// heuristics that know the device ("mode A"), then the fallback engines, each once. Skipped are
+// Every plan that cuDNN has for this problem and that keeps its promises, best first, up to
+// `most`: by the heuristics that know the device ("mode A"), then the fallback engines, each once. Skipped are
 // engines that are not deterministic, those whose sums depend on an image's place in the batch
 // (stream-K), those that the precision does not allow, and those whose plan cannot be built. May be
 // empty. Throws Error(device) for a precision that the device does not have (bf16 and tf32 below
 // sm_80).
 std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem);
-// The first of candidates(), if there is one, without building the others.
-std::vector<ConvolutionPlan> first_candidate(const CudnnDevice& device,
-                                             const ConvolutionProblem& problem);
+                                        const ConvolutionProblem& problem,
+                                        std::size_t most = SIZE_MAX);
 
 }  // namespace graft::cuda

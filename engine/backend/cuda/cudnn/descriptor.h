@@ -12,10 +12,21 @@
 #include <utility>
 #include <vector>
 
+#include "engine/backend/cuda/runtime/errors.h"
+
 namespace graft::cuda {
 
-void check_cudnn(cudnnStatus_t status, std::string_view expression, std::string_view file,
-                 int line);
+inline void check_cudnn(cudnnStatus_t status, std::string_view expression, std::string_view file,
+                        int line) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  // cuDNN's explanation may have lines of advice: the first line is kept.
+  char last[1024] = {};
+  cudnnGetLastErrorString(last, sizeof last);
+  std::string_view meaning = last;
+  meaning = meaning.substr(0, meaning.find('\n'));
+  throw LibraryFailure({static_cast<int>(status), cudnnGetErrorString(status), meaning}, expression,
+                       file, line);
+}
 
 // Throws LibraryFailure when `expression`, a call that returns cudnnStatus_t, does not succeed.
 #define GRAFT_CUDNN_CHECK(expression) \

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "engine/backend/arithmetic.h"
+#include "engine/backend/checks.h"
 #include "engine/backend/cuda/head/dense_products.h"
 #include "engine/backend/cuda/head/feature_ring.h"
 #include "engine/backend/cuda/head/head_arrays.h"
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
-#include "engine/backend/head_checks.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"
@@ -118,7 +118,7 @@ void for_both(const DenseArrays& arrays, Layer& layer, const Copy& copy) {
 }
 
 void CudaHead::set_state(const HeadState& state) {
-  check_shapes(state, options_);
+  check_state(state, options_);
   device_.run("Copying the head to the GPU", [&] {
     has_state_ = false;  // until it is complete
     for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
@@ -276,7 +276,7 @@ const std::vector<LayerProducts>& CudaHead::products(std::size_t rows) {
   if (known != products_.end()) return known->second;
   std::vector<LayerProducts> made;
   for (const DenseArrays& layer : arrays_.layers) {
-    const MatrixProduct::Layer shape = {layer.inputs, layer.units};
+    const DenseShape shape = {layer.inputs, layer.units};
     const bool is_last = made.size() + 1 == arrays_.layers.size();
     made.push_back(
         {MatrixProduct::forward(library_, rows, shape, is_last ? layer.bias.parameters : nullptr),

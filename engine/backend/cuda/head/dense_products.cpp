@@ -39,19 +39,19 @@ CublasLt::CublasLt() {
   workspace_ = DeviceBuffer(workspace_bytes);
 }
 
-MatrixProduct MatrixProduct::forward(const CublasLt& library, std::size_t rows, Layer layer,
+MatrixProduct MatrixProduct::forward(const CublasLt& library, std::size_t rows, DenseShape layer,
                                      const float* bias) {
-  return {library, {rows, layer.inputs}, {layer.inputs, layer.units}, bias};
+  return {library, {rows, layer.inputs}, {layer.inputs, layer.outputs}, bias};
 }
 
 MatrixProduct MatrixProduct::kernel_gradient(const CublasLt& library, std::size_t rows,
-                                             Layer layer) {
-  return {library, {rows, layer.inputs, true}, {rows, layer.units}, nullptr};
+                                             DenseShape layer) {
+  return {library, {rows, layer.inputs, true}, {rows, layer.outputs}, nullptr};
 }
 
 MatrixProduct MatrixProduct::input_gradient(const CublasLt& library, std::size_t rows,
-                                            Layer layer) {
-  return {library, {rows, layer.units}, {layer.inputs, layer.units, true}, nullptr};
+                                            DenseShape layer) {
+  return {library, {rows, layer.outputs}, {layer.inputs, layer.outputs, true}, nullptr};
 }
 
 // CUBLAS_COMPUTE_32F is fp32 too, but lets an environment variable put emulation in its place: it

@@ -27,6 +27,7 @@
 
 #include <cstddef>
 
+#include "engine/backend/backend.h"
 #include "engine/backend/cuda/runtime/errors.h"
 #include "engine/backend/cuda/runtime/resources.h"
 
@@ -52,16 +53,13 @@ class MatrixProduct {
  public:
   void run(const float* left, const float* right, float* out, const Stream& stream) const;
 
-  struct Layer {
-    std::size_t inputs, units;
-  };
   // bias: units floats on the device, or null for none. run(inputs, kernel, outputs)
-  static MatrixProduct forward(const CublasLt& library, std::size_t rows, Layer layer,
+  static MatrixProduct forward(const CublasLt& library, std::size_t rows, DenseShape layer,
                                const float* bias);
   // run(inputs, delta, gradient)
-  static MatrixProduct kernel_gradient(const CublasLt& library, std::size_t rows, Layer layer);
+  static MatrixProduct kernel_gradient(const CublasLt& library, std::size_t rows, DenseShape layer);
   // run(delta, kernel, gradient)
-  static MatrixProduct input_gradient(const CublasLt& library, std::size_t rows, Layer layer);
+  static MatrixProduct input_gradient(const CublasLt& library, std::size_t rows, DenseShape layer);
 
  private:
   using Description = Owner<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;

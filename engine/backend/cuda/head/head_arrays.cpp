@@ -48,19 +48,17 @@ struct Sizes {
 Sizes sizes_of(const HeadOptions& options) {
   const auto chunk = static_cast<double>(rows_of_chunk(options));
   const auto batch = static_cast<double>(options.batch_size);
-  auto inputs = static_cast<double>(options.inputs);
-  const double ring = FeatureRing::bytes(chunk, inputs);
-  Sizes sizes = {ring + TrainingRows::device_bytes(batch, inputs) +
+  const auto columns = static_cast<double>(options.inputs);
+  const double ring = FeatureRing::bytes(chunk, columns);
+  Sizes sizes = {ring + TrainingRows::device_bytes(batch, columns) +
                      static_cast<double>(CublasLt::workspace_bytes) + 4.0 * 256.0 +
                      chunk * (4.0 * static_cast<double>(options.classes) + sizeof(LossTotals)),
                  ring + TrainingRows::pinned_bytes(batch), 0.0};
-  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
-    const bool last = layer == options.hidden.size();
-    const auto units = static_cast<double>(last ? options.outputs() : options.hidden[layer]);
-    const double parameters = (inputs + 1.0) * units;
+  for (const DenseShape& shape : options.layers()) {
+    const auto units = static_cast<double>(shape.outputs);
+    const double parameters = (static_cast<double>(shape.inputs) + 1.0) * units;
     sizes.device += 12.0 * parameters + 4.0 * (chunk + batch) * units + 8.0 * 256.0;
     sizes.state += 8.0 * parameters;
-    inputs = units;
   }
   return sizes;
 }
@@ -99,10 +97,7 @@ HeadArrays arrange(const HeadOptions& options, std::byte* memory) {
   Cursor cursor(memory);
   HeadArrays arrays = {};
   const std::size_t chunk = rows_of_chunk(options);
-  std::size_t inputs = options.inputs;
-  for (std::size_t layer = 0; layer <= options.hidden.size(); ++layer) {
-    const bool last = layer == options.hidden.size();
-    const std::size_t units = last ? options.outputs() : options.hidden[layer];
+  for (const auto [inputs, units] : options.layers()) {
     DenseArrays dense = {inputs,
                          units,
                          cursor.take_tensor(inputs * units),
@@ -111,7 +106,6 @@ HeadArrays arrange(const HeadOptions& options, std::byte* memory) {
                          nullptr};
     dense.delta = cursor.take<float>(options.batch_size * units);
     arrays.layers.push_back(dense);
-    inputs = units;
   }
   arrays.probabilities = cursor.take<float>(chunk * options.classes);
   arrays.row_losses = cursor.take<LossTotals>(chunk);

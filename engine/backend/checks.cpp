@@ -1,4 +1,4 @@
-#include "engine/backend/head_checks.h"
+#include "engine/backend/checks.h"
 
 #include <fmt/format.h>
 
@@ -22,14 +22,6 @@ void require(bool holds, fmt::format_string<Values...> sentence, Values&&... val
 // A layer's weights are counted, in floats, without overflow, far below what memory can hold.
 constexpr std::size_t most_weights = std::size_t{1} << 40U;
 
-void check_layer_size(std::size_t inputs, std::size_t units) {
-  require(units > 0, "A layer of the head has 0 units; give each at least 1 (head.hidden).");
-  require(inputs <= most_weights / units,
-          "A Dense layer of {} inputs and {} units has more weights than any memory holds; "
-          "make head.hidden smaller.",
-          inputs, units);
-}
-
 void check_optimizer(const OptimizerConfig& optimizer) {
   require(optimizer.type == "rmsprop", "The optimizer \"{}\" does not exist here; use \"rmsprop\".",
           optimizer.type);
@@ -41,31 +33,33 @@ void check_optimizer(const OptimizerConfig& optimizer) {
           "RMSprop's epsilon is {}; it must be above 0 and finite.", optimizer.epsilon);
 }
 
-void check_parameters(const DenseParameters& parameters, std::size_t layer, std::size_t inputs,
-                      std::size_t outputs, const char* what) {
-  require(parameters.inputs == inputs && parameters.outputs == outputs &&
-              parameters.kernel.size() == inputs * outputs && parameters.bias.size() == outputs,
-          "The {} of Dense layer {} are {} × {} (kernel of {} values, bias of {}); this head "
-          "has {} × {} there. They belong to another head.",
-          what, layer, parameters.inputs, parameters.outputs, parameters.kernel.size(),
-          parameters.bias.size(), inputs, outputs);
+}  // namespace
+
+void check_options(const BackboneOptions& options) {
+  vgg16_feature_shape(options.image_size);  // throws below 32×32
+  require(options.batch_size > 0, "The backbone's batch_size is 0; it must be at least 1.");
 }
 
-void check_layers(const std::vector<DenseParameters>& layers, const HeadOptions& options,
-                  const char* what) {
-  require(layers.size() == options.hidden.size() + 1,
-          "The state has {} of {} Dense layers; this head has {}. It belongs to another head.",
-          what, layers.size(), options.hidden.size() + 1);
-  std::size_t inputs = options.inputs;
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const bool last = layer == options.hidden.size();
-    const std::size_t outputs = last ? options.outputs() : options.hidden[layer];
-    check_parameters(layers[layer], layer, inputs, outputs, what);
-    inputs = outputs;
+void check_weights(const Vgg16Weights& weights) {
+  for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
+    const Vgg16Layer& layer = vgg16_layers[i];
+    if (weights.layers[i].kernel.size() != 9 * layer.input_channels * layer.output_channels ||
+        weights.layers[i].bias.size() != layer.output_channels) {
+      throw Error(ErrorKind::weights,
+                  fmt::format("The weights of {} have the wrong size.", layer.name));
+    }
   }
 }
 
-}  // namespace
+void check_batch(std::span<const std::uint8_t> images, std::size_t count,
+                 std::span<const float> features, const BackboneOptions& options) {
+  const ImageSize size = options.image_size;
+  require(count > 0 && count <= options.batch_size &&
+              images.size() >= count * 3 * size.height * size.width &&
+              features.size() >= count * vgg16_feature_shape(size).count(),
+          "A batch of {} images does not fit a backbone made for {}, or its buffers are too small.",
+          count, options.batch_size);
+}
 
 void check_options(const HeadOptions& options) {
   require(options.inputs > 0, "The head has 0 inputs; it needs features of at least one value.");
@@ -77,18 +71,37 @@ void check_options(const HeadOptions& options) {
           options.hidden.size());
   require(options.dropout >= 0.0 && options.dropout < 1.0,
           "The dropout rate is {}; it must be at least 0 and below 1.", options.dropout);
-  std::size_t inputs = options.inputs;
-  for (const std::size_t units : options.hidden) {
-    check_layer_size(inputs, units);
-    inputs = units;
+  for (const auto [inputs, units] : options.layers()) {
+    require(units > 0, "A layer of the head has 0 units; give each at least 1 (head.hidden).");
+    require(inputs <= most_weights / units,
+            "A Dense layer of {} inputs and {} units has more weights than any memory holds; "
+            "make head.hidden smaller.",
+            inputs, units);
   }
-  check_layer_size(inputs, options.outputs());
   check_optimizer(options.optimizer);
 }
 
-void check_shapes(const HeadState& state, const HeadOptions& options) {
-  check_layers(state.parameters, options, "parameters");
-  if (!state.mean_squares.empty()) check_layers(state.mean_squares, options, "mean squares");
+void check_shapes(const std::vector<DenseParameters>& layers, const HeadOptions& options,
+                  const char* what) {
+  const std::vector<DenseShape> shapes = options.layers();
+  require(layers.size() == shapes.size(),
+          "The state has {} of {} Dense layers; this head has {}. It belongs to another head.",
+          what, layers.size(), shapes.size());
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const DenseParameters& found = layers[layer];
+    const auto [inputs, outputs] = shapes[layer];
+    require(found.inputs == inputs && found.outputs == outputs &&
+                found.kernel.size() == inputs * outputs && found.bias.size() == outputs,
+            "The {} of Dense layer {} are {} × {} (kernel of {} values, bias of {}); this head "
+            "has {} × {} there. They belong to another head.",
+            what, layer, found.inputs, found.outputs, found.kernel.size(), found.bias.size(),
+            inputs, outputs);
+  }
+}
+
+void check_state(const HeadState& state, const HeadOptions& options) {
+  check_shapes(state.parameters, options, "parameters");
+  if (!state.mean_squares.empty()) check_shapes(state.mean_squares, options, "mean squares");
 }
 
 void check_has_state(bool has_state) {

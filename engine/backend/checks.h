@@ -1,0 +1,37 @@
+#pragma once
+// Preconditions of Backbone and Head, the same for every backend. A broken one is an Error(usage) with a
+// sentence.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/backend/backend.h"
+
+namespace graft {
+
+// An image of at least 32×32, and a batch of at least 1.
+void check_options(const BackboneOptions& options);
+void check_weights(const Vgg16Weights& weights);  // throws Error(weights)
+// What Backbone::submit receives.
+void check_batch(std::span<const std::uint8_t> images, std::size_t count,
+                 std::span<const float> features, const BackboneOptions& options);
+
+void check_options(const HeadOptions& options);
+// `layers` are those of `options`, each with its shape. `what` they are: "parameters".
+void check_shapes(const std::vector<DenseParameters>& layers, const HeadOptions& options,
+                  const char* what);
+// Both lists of the state; mean_squares may be empty.
+void check_state(const HeadState& state, const HeadOptions& options);
+void check_has_state(bool has_state);
+void check_features(FeatureView features, const HeadOptions& options);
+// Also: one label for each row, below options.classes.
+void check_features(FeatureView features, std::span<const std::uint32_t> labels,
+                    const HeadOptions& options);
+// `rows` are 1 … batch_size indices below row_count; step is below 2^48.
+void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
+                 std::size_t batch_size);
+void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes);
+
+}  // namespace graft

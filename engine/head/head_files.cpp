@@ -1,0 +1,241 @@
+// The trained head and the checkpoint as safetensors files. Layer 0 is "dense", layer 1 "dense_1", …
+// (Keras' names); each has NAME/kernel (inputs × outputs) and NAME/bias. The metadata of a trained
+// head has the names of the classes, the shape of the features it takes, and its layers.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <span>
+
+#include "engine/backend/checks.h"
+#include "engine/base/digest.h"
+#include "engine/base/error.h"
+#include "engine/base/json.h"
+#include "engine/head/checkpoint.h"
+#include "engine/head/trainer.h"
+#include "engine/weights/safetensors.h"
+
+namespace graft {
+namespace {
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& fault) {
+  throw Error(ErrorKind::weights, fmt::format("{}: {}.", path.string(), fault));
+}
+
+// ---- Tensors ----
+
+std::vector<float> read_tensor(const SafetensorsFile& file, const std::filesystem::path& path,
+                               const std::string& name, const std::vector<std::size_t>& shape) {
+  const TensorView* tensor = file.find(name);
+  if (tensor == nullptr) {
+    refuse(path, fmt::format("the tensor {} is missing", name));
+  }
+  if (tensor->shape != shape) {
+    refuse(path, fmt::format("the tensor {} has the shape [{}], expected [{}]", name,
+                             fmt::join(tensor->shape, ", "), fmt::join(shape, ", ")));
+  }
+  if (!std::all_of(tensor->data.begin(), tensor->data.end(),
+                   [](float v) { return std::isfinite(v); })) {
+    refuse(path, fmt::format("the tensor {} holds a value that is not finite", name));
+  }
+  return {tensor->data.begin(), tensor->data.end()};
+}
+
+std::string dense_name(std::size_t layer) {
+  return layer == 0 ? "dense" : "dense_" + std::to_string(layer);
+}
+
+// Views of `parameters`, which must stay alive.
+void append_tensors(const std::vector<DenseParameters>& parameters, const std::string& prefix,
+                    std::vector<TensorView>& tensors) {
+  for (std::size_t layer = 0; layer < parameters.size(); ++layer) {
+    const DenseParameters& dense = parameters[layer];
+    const std::string name = prefix + dense_name(layer);
+    tensors.push_back({name + "/kernel", {dense.inputs, dense.outputs}, dense.kernel});
+    tensors.push_back({name + "/bias", {dense.outputs}, dense.bias});
+  }
+}
+
+// Throws Error(weights) for a tensor that is absent, of another shape or not finite.
+std::vector<DenseParameters> read_tensors(const SafetensorsFile& file,
+                                          const std::filesystem::path& path,
+                                          const std::string& prefix,
+                                          const std::vector<DenseShape>& shapes) {
+  std::vector<DenseParameters> parameters;
+  for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
+    const auto [inputs, outputs] = shapes[layer];
+    const std::string name = prefix + dense_name(layer);
+    parameters.push_back({inputs, outputs,
+                          read_tensor(file, path, name + "/kernel", {inputs, outputs}),
+                          read_tensor(file, path, name + "/bias", {outputs})});
+  }
+  return parameters;
+}
+
+// ---- The trained head ----
+
+constexpr const char* format_name = "graft head 1";
+constexpr JsonLimits limits = {ErrorKind::weights, std::uint64_t{1} << 26U, 2,
+                               std::size_t{1} << 20U, false};
+
+// One entry of the metadata, which is JSON, as a Value.
+template <typename Value>
+Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path, const char* key) {
+  const auto entry = file.metadata().find(key);
+  if (entry == file.metadata().end()) {
+    refuse(path, fmt::format("its metadata has no \"{}\"", key));
+  }
+  try {
+    return json_as<Value>(read_json(entry->second, key, limits).value, key);
+  } catch (const Error& error) {
+    refuse(path, fmt::format("\"{}\" in its metadata is wrong: {}", key, error.what()));
+  }
+}
+
+std::vector<std::string> read_classes(const SafetensorsFile& file,
+                                      const std::filesystem::path& path) {
+  auto classes = read_entry<std::vector<std::string>>(file, path, "classes");
+  if (classes.size() < 2 || std::set(classes.begin(), classes.end()).size() != classes.size()) {
+    refuse(path, "\"classes\" in its metadata is not two or more different names");
+  }
+  return classes;
+}
+
+FeatureShape read_feature_shape(const SafetensorsFile& file, const std::filesystem::path& path) {
+  constexpr std::size_t largest = 1U << 20U;  // the product of three cannot overflow
+  const auto sizes = read_entry<std::vector<std::size_t>>(file, path, "feature_shape");
+  if (sizes.size() != 3 || std::ranges::min(sizes) == 0 || std::ranges::max(sizes) > largest) {
+    refuse(path, "\"feature_shape\" in its metadata is not [height, width, channels]");
+  }
+  return {sizes[0], sizes[1], sizes[2]};
+}
+
+}  // namespace
+
+void save_head(const std::filesystem::path& path, const TrainedHead& head) {
+  HeadOptions options;
+  options.inputs = head.features.count();
+  options.classes = head.classes.size();
+  for (const DenseParameters& dense : head.parameters) options.hidden.push_back(dense.outputs);
+  if (!options.hidden.empty()) options.hidden.pop_back();
+  check_options(options);
+  check_shapes(head.parameters, options, "parameters");
+  std::vector<TensorView> tensors;
+  append_tensors(head.parameters, "", tensors);
+  const FeatureShape& shape = head.features;
+  Json key = Json::object();
+  for (const auto& [name, value] : head.key.settings) key[name] = value;
+  write_safetensors(path, tensors,
+                    {{"format", format_name},
+                     {"classes", json_text(head.classes)},
+                     {"hidden", json_text(options.hidden)},
+                     {"feature_shape", json_text({shape.height, shape.width, shape.channels})},
+                     {"feature_key", json_text(key)},
+                     {"epoch", std::to_string(head.epoch)}});
+}
+
+TrainedHead load_head(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  const auto format = file.metadata().find("format");
+  if (format == file.metadata().end() || format->second != format_name) {
+    refuse(path,
+           fmt::format("it is not a trained head (its metadata does not say \"format\": \"{}\")",
+                       format_name));
+  }
+  TrainedHead head;
+  head.classes = read_classes(file, path);
+  head.features = read_feature_shape(file, path);
+  head.key.settings = read_entry<JsonStrings>(file, path, "feature_key");
+  head.epoch = read_entry<std::size_t>(file, path, "epoch");
+  HeadOptions options;
+  options.inputs = head.features.count();
+  options.hidden = read_entry<std::vector<std::size_t>>(file, path, "hidden");
+  options.classes = head.classes.size();
+  try {
+    check_options(options);
+  } catch (const Error& error) {
+    refuse(path, fmt::format("\"hidden\" in its metadata is impossible: {}", error.what()));
+  }
+  const std::vector<DenseShape> shapes = options.layers();
+  if (file.tensors().size() != 2 * shapes.size()) {
+    refuse(path, fmt::format("it holds {} tensors, and its {} layers have {}",
+                             file.tensors().size(), shapes.size(), 2 * shapes.size()));
+  }
+  head.parameters = read_tensors(file, path, "", shapes);
+  return head;
+}
+
+// ---- The checkpoint ----
+
+namespace {
+
+constexpr const char* mean_squares_prefix = "mean_squares/";
+constexpr const char* key_prefix = "key/";
+
+std::string content_digest(const HeadState& state, const std::string& history) {
+  Digester digester;
+  for (const auto* layers : {&state.parameters, &state.mean_squares}) {
+    for (const DenseParameters& dense : *layers) {
+      digester.add(std::as_bytes(std::span(dense.kernel)));
+      digester.add(std::as_bytes(std::span(dense.bias)));
+    }
+  }
+  digester.add(history);
+  return digester.digest().hex();
+}
+
+std::string entry(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  return found == file.metadata().end() ? "unknown" : found->second;
+}
+
+std::string differences(const SafetensorsFile& file, const RunKey& key) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : key) {
+    const std::string saved = entry(file, key_prefix + name);
+    if (saved != value) parts.push_back(fmt::format("{} was {}, is {}", name, saved, value));
+  }
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+  std::vector<TensorView> tensors;
+  append_tensors(checkpoint.state.parameters, "", tensors);
+  append_tensors(checkpoint.state.mean_squares, mean_squares_prefix, tensors);
+  const std::string history = history_json(checkpoint.history);
+  Metadata metadata = {{"history", history}, {"digest", content_digest(checkpoint.state, history)}};
+  for (const auto& [name, value] : checkpoint.key) metadata[key_prefix + name] = value;
+  write_safetensors(path, tensors, metadata);
+}
+
+std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, const RunKey& key,
+                                          const std::vector<DenseShape>& shapes,
+                                          std::string& reason) {
+  std::error_code unknown;  // then writing the checkpoint will meet the cause and name it
+  if (!std::filesystem::exists(path, unknown)) return std::nullopt;
+  try {
+    const SafetensorsFile file(path);
+    reason = differences(file, key);
+    if (!reason.empty()) return std::nullopt;
+    Checkpoint checkpoint{key,
+                          {read_tensors(file, path, "", shapes),
+                           read_tensors(file, path, mean_squares_prefix, shapes)},
+                          parse_history_json(entry(file, "history"))};
+    if (entry(file, "digest") != content_digest(checkpoint.state, entry(file, "history"))) {
+      reason = "its digest does not fit its content";
+      return std::nullopt;
+    }
+    return checkpoint;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io) throw;
+    reason = error.what();
+    return std::nullopt;
+  }
+}
+
+}  // namespace graft
