@@ -288,20 +288,18 @@ def csv_rows(result: Result) -> list[dict[str, object]]:
     ]
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("result", type=Path, help="what --json of graft-bench or of bench/peers.py wrote")
     options = parser.parse_args()
     try:
         rows = csv_rows(read(options.result))
     except ResultError as error:
-        print(f"results.py: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"results.py: {error}")
     writer = csv.DictWriter(sys.stdout, rows[0] if rows else [])
     writer.writeheader()
     writer.writerows(rows)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
