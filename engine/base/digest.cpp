@@ -12,17 +12,6 @@ namespace graft {
 
 namespace {
 
-constexpr std::size_t hex_digits_of_half = 16;
-
-std::uint64_t half_from_hex(std::string_view half) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(half.data(), half.data() + half.size(), value, 16);
-  if (error != std::errc() || end != half.data() + half.size()) {
-    throw Error(ErrorKind::data, "not a digest of 32 hexadecimal digits");
-  }
-  return value;
-}
-
 Digest from_xxh(XXH128_hash_t hash) {
   return {hash.high64, hash.low64};
 }
@@ -34,11 +23,17 @@ std::string Digest::hex() const {
 }
 
 Digest Digest::from_hex(std::string_view thirty_two) {
-  if (thirty_two.size() != 2 * hex_digits_of_half) {
-    throw Error(ErrorKind::data, "not a digest of 32 hexadecimal digits");
+  Digest digest;
+  bool is_valid = thirty_two.size() == 32;
+  for (std::uint64_t* half : {&digest.high, &digest.low}) {
+    if (!is_valid) break;
+    const char* const end = thirty_two.data() + 16;
+    const auto [stop, error] = std::from_chars(thirty_two.data(), end, *half, 16);
+    is_valid = error == std::errc() && stop == end;
+    thirty_two.remove_prefix(16);
   }
-  return {half_from_hex(thirty_two.substr(0, hex_digits_of_half)),
-          half_from_hex(thirty_two.substr(hex_digits_of_half))};
+  if (!is_valid) throw Error(ErrorKind::data, "not a digest of 32 hexadecimal digits");
+  return digest;
 }
 
 Digest digest_of(std::span<const std::byte> bytes) {

@@ -117,10 +117,6 @@ void File::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   }
 }
 
-void File::append(std::span<const std::byte> bytes) {
-  write_at(size(), bytes);
-}
-
 void File::truncate(std::uint64_t size) {
   if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail("resize", path_, errno);
 }

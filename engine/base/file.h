@@ -30,7 +30,7 @@ class File {
   std::uint64_t size() const;
   void read_at(std::uint64_t offset, std::span<std::byte> bytes) const;  // all of them or an error
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
-  void append(std::span<const std::byte> bytes);
+  void append(std::span<const std::byte> bytes) { write_at(size(), bytes); }
   void truncate(std::uint64_t size);
   // Takes disk space for [0, size) now, so that a full disk fails before the work, not after it.
   // On failure the file keeps its size and takes nothing.

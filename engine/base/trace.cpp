@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <new>
-#include <string_view>
 
 #include "engine/base/file.h"
 #include "engine/base/json.h"
@@ -17,69 +15,11 @@ double microseconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double, std::micro>(duration).count();
 }
 
-// The JSON, event by event.
-class EventList {
- public:
-  template <typename... Values>
-  void add(fmt::format_string<Values...> event, Values&&... values) {
-    text_ += separator_;
-    fmt::format_to(std::back_inserter(text_), event, std::forward<Values>(values)...);
-    separator_ = ",\n";
-  }
-  std::string text() const { return text_ + "\n]}\n"; }
-
- private:
-  std::string text_ = R"({"displayTimeUnit":"ms","traceEvents":[)";
-  const char* separator_ = "\n";
-};
-
 }  // namespace
-
-TraceDetail TeeTracer::detail() const noexcept {
-  TraceDetail finest = TraceDetail::stages;
-  for (const Tracer* tracer : to_) finest = std::max(finest, tracer->detail());
-  return finest;
-}
-
-void TeeTracer::name_thread(const std::string& name) {
-  for (Tracer* tracer : to_) tracer->name_thread(name);
-}
-
-void TeeTracer::begin(const char* name, std::uint64_t number) noexcept {
-  for (Tracer* tracer : to_) tracer->begin(name, number);
-}
-
-void TeeTracer::end() noexcept {
-  for (auto tracer = to_.rbegin(); tracer != to_.rend(); ++tracer) (*tracer)->end();
-}
-
-void TeeTracer::count(const char* name, std::uint64_t value) noexcept {
-  for (Tracer* tracer : to_) tracer->count(name, value);
-}
-
-void TeeTracer::device_span(const DeviceSpan& span) noexcept {
-  for (Tracer* tracer : to_) tracer->device_span(span);
-}
-
-void TeeTracer::name_queue(void* queue, const char* name) noexcept {
-  for (Tracer* tracer : to_) tracer->name_queue(queue, name);
-}
 
 void ChromeTrace::name_thread(const std::string& name) {
   const std::lock_guard lock(mutex_);
   threads_[std::this_thread::get_id()] = row_of_name(name);
-}
-
-void ChromeTrace::begin(const char* name, std::uint64_t number) noexcept {
-  add(name, number, [this] { return row_of_this_thread(); });
-}
-
-void ChromeTrace::end() noexcept {
-  add(nullptr, 0, [this] { return row_of_this_thread(); });
-}
-
-void ChromeTrace::count(const char* name, std::uint64_t value) noexcept {
-  add(name, value, [] { return no_row; });
 }
 
 void ChromeTrace::device_span(const DeviceSpan& span) noexcept {
@@ -93,13 +33,13 @@ void ChromeTrace::device_span(const DeviceSpan& span) noexcept {
   }
 }
 
-template <typename Row>
-void ChromeTrace::add(const char* name, std::uint64_t number, const Row& row) noexcept {
+void ChromeTrace::add(const char* name, std::uint64_t number, bool is_count) noexcept {
   const std::lock_guard lock(mutex_);
   if (full_) return;
   try {
     // The clock is read under the lock, so that the events are in the order of their times.
-    events_.push_back({name, number, Clock::now() - start_, row()});
+    const auto when = Clock::now() - start_;
+    events_.push_back({name, number, when, is_count ? no_row : row_of_this_thread()});
   } catch (const std::bad_alloc&) {
     full_ = true;
   }
@@ -124,16 +64,22 @@ std::size_t ChromeTrace::row_of_this_thread() {
 // microseconds. Names of spans are literals of the engine and need no escapes.
 std::string ChromeTrace::json() const {
   const std::lock_guard lock(mutex_);
-  EventList list;
+  std::string text = R"({"displayTimeUnit":"ms","traceEvents":[)";
+  const char* separator = "\n";
+  const auto add_event = [&](const std::string& event) {
+    text += separator + event;
+    separator = ",\n";
+  };
   for (std::size_t row = 0; row < rows_.size(); ++row) {
-    list.add(R"({{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":{}}}}})", row + 1,
-             json_text(rows_[row]));
+    add_event(
+        fmt::format(R"({{"ph":"M","pid":1,"tid":{},"name":"thread_name","args":{{"name":{}}}}})",
+                    row + 1, json_text(rows_[row])));
   }
   std::vector<std::vector<const Event*>> open(rows_.size());  // of each row, outermost first
   for (const Event& event : events_) {
     if (event.row == no_row) {
-      list.add(R"({{"ph":"C","pid":1,"name":"{}","ts":{:.3f},"args":{{"count":{}}}}})", event.name,
-               microseconds(event.when), event.number);
+      add_event(fmt::format(R"({{"ph":"C","pid":1,"name":"{}","ts":{:.3f},"args":{{"count":{}}}}})",
+                            event.name, microseconds(event.when), event.number));
       continue;
     }
     std::vector<const Event*>& spans = open[event.row];
@@ -144,21 +90,21 @@ std::string ChromeTrace::json() const {
     if (spans.empty()) continue;
     const Event& begun = *spans.back();
     spans.pop_back();
-    list.add(
+    add_event(fmt::format(
         R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f},"args":{{"number":{}}}}})",
         event.row + 1, begun.name, microseconds(begun.when), microseconds(event.when - begun.when),
-        begun.number);
+        begun.number));
   }
   for (const DeviceSpan& span : device_spans_) {
     const auto row = std::find(rows_.begin(), rows_.end(), span.row) - rows_.begin();
-    list.add(
+    add_event(fmt::format(
         R"({{"ph":"X","pid":1,"tid":{},"name":"{}","ts":{:.3f},"dur":{:.3f},"args":{{"number":{},"enqueued":{:.3f}{}{}}}}})",
         row + 1, span.name, microseconds(span.begin - start_), microseconds(span.end - span.begin),
         span.batch, microseconds(span.enqueued - start_),
         span.layer != nullptr ? fmt::format(R"(,"layer":"{}")", span.layer) : "",
-        span.bytes != 0 ? fmt::format(R"(,"bytes":{})", span.bytes) : "");
+        span.bytes != 0 ? fmt::format(R"(,"bytes":{})", span.bytes) : ""));
   }
-  return list.text();
+  return text + "\n]}\n";
 }
 
 void ChromeTrace::write(const std::filesystem::path& path) const {

@@ -4,6 +4,7 @@
 //
 //   TraceSpan span(tracer, "decode", image);   // until the end of the block
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -101,13 +102,29 @@ class TraceCounter {
 class TeeTracer final : public Tracer {
  public:
   explicit TeeTracer(std::vector<Tracer*> to) : to_(std::move(to)) {}
-  TraceDetail detail() const noexcept override;
-  void name_thread(const std::string& name) override;
-  void begin(const char* name, std::uint64_t number) noexcept override;
-  void end() noexcept override;
-  void count(const char* name, std::uint64_t value) noexcept override;
-  void device_span(const DeviceSpan& span) noexcept override;
-  void name_queue(void* queue, const char* name) noexcept override;
+  TraceDetail detail() const noexcept override {
+    TraceDetail finest = TraceDetail::stages;
+    for (const Tracer* tracer : to_) finest = std::max(finest, tracer->detail());
+    return finest;
+  }
+  void name_thread(const std::string& name) override {
+    for (Tracer* tracer : to_) tracer->name_thread(name);
+  }
+  void begin(const char* name, std::uint64_t number) noexcept override {
+    for (Tracer* tracer : to_) tracer->begin(name, number);
+  }
+  void end() noexcept override {
+    for (auto tracer = to_.rbegin(); tracer != to_.rend(); ++tracer) (*tracer)->end();
+  }
+  void count(const char* name, std::uint64_t value) noexcept override {
+    for (Tracer* tracer : to_) tracer->count(name, value);
+  }
+  void device_span(const DeviceSpan& span) noexcept override {
+    for (Tracer* tracer : to_) tracer->device_span(span);
+  }
+  void name_queue(void* queue, const char* name) noexcept override {
+    for (Tracer* tracer : to_) tracer->name_queue(queue, name);
+  }
 
  private:
   const std::vector<Tracer*> to_;
@@ -122,9 +139,9 @@ class ChromeTrace final : public Tracer {
 
   TraceDetail detail() const noexcept override { return TraceDetail::device_times; }
   void name_thread(const std::string& name) override;
-  void begin(const char* name, std::uint64_t number) noexcept override;
-  void end() noexcept override;
-  void count(const char* name, std::uint64_t value) noexcept override;
+  void begin(const char* name, std::uint64_t number) noexcept override { add(name, number); }
+  void end() noexcept override { add(nullptr, 0); }
+  void count(const char* name, std::uint64_t value) noexcept override { add(name, value, true); }
   void device_span(const DeviceSpan& span) noexcept override;
 
   // What was recorded so far, without spans that have not ended.
@@ -141,8 +158,7 @@ class ChromeTrace final : public Tracer {
     Clock::duration when;  // since the trace began
     std::size_t row;
   };
-  template <typename Row>
-  void add(const char* name, std::uint64_t number, const Row& row) noexcept;
+  void add(const char* name, std::uint64_t number, bool is_count = false) noexcept;
   std::size_t row_of_name(const std::string& name);
   std::size_t row_of_this_thread();
 

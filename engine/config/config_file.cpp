@@ -22,15 +22,6 @@ constexpr JsonLimits config_limits{.kind = ErrorKind::usage, .comments = true};
   throw Error(ErrorKind::usage, fmt::format("{}: {}: {}", where, printable(path, 200), sentence));
 }
 
-void set_key(const ConfigKey& key, const Json& value, const Environment& environment,
-             const std::string& where) {
-  try {
-    set_value(key, value, environment);
-  } catch (const Error& error) {
-    refuse(where, key.path, error.what());
-  }
-}
-
 // Puts values into a Config.
 class Reader {
  public:
@@ -41,7 +32,11 @@ class Reader {
 
   void read(const std::string& path, const Json& value) {
     if (const ConfigKey* key = find_key(keys_, path)) {
-      set_key(*key, value, environment_, where_(path));
+      try {
+        set_value(*key, value, environment_);
+      } catch (const Error& error) {
+        refuse(where_(path), path, error.what());
+      }
     } else if (path.empty() || is_section(path)) {
       read_section(path, value);
     } else {

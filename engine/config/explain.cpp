@@ -30,10 +30,6 @@ std::string wrapped(std::string_view text, std::string_view indent) {
   return result + line + '\n';
 }
 
-std::string with_bars_escaped(std::string_view text) {
-  return replace_all(text, "|", "\\|");
-}
-
 constexpr std::string_view markdown_head = R"(# Config files
 
 One JSON file describes a run. Copy one of the two next to this page: `solar_cells.json` is what the
@@ -88,9 +84,9 @@ std::string explain_as_markdown() {
       if (key.section() != section) continue;
       const std::string fallback =
           key.rule.required ? "**required**" : fmt::format("`{}`", default_text(key));
-      text +=
-          fmt::format("| `{}` | {} | {} | {} |\n", key.path, with_bars_escaped(expectation(key)),
-                      fallback, with_bars_escaped(key.text));
+      text += fmt::format("| `{}` | {} | {} | {} |\n", key.path,
+                          replace_all(expectation(key), "|", "\\|"), fallback,
+                          replace_all(key.text, "|", "\\|"));
     }
   }
   return text;

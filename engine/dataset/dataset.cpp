@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-#include "engine/dataset/duplicates.h"
 #include "engine/dataset/scan.h"
 #include "engine/dataset/split.h"
 #include "engine/dataset/verify.h"
@@ -16,7 +16,9 @@ namespace graft {
 namespace {
 
 // Good files become samples and bad ones are listed, both in the order of the scan.
-Dataset make_dataset(ScannedFolder folder, std::vector<VerifiedFile> verified) {
+Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t threads,
+                     Observer& observer, std::stop_token stop) {
+  std::vector<VerifiedFile> verified = verify_files(folder, stage, threads, observer, stop);
   Dataset dataset;
   dataset.root = std::move(folder.root);
   std::size_t next = 0;
@@ -33,6 +35,17 @@ Dataset make_dataset(ScannedFolder folder, std::vector<VerifiedFile> verified) {
     }
   }
   return dataset;
+}
+
+void check_no_class_vanished(const Dataset& dataset) {
+  std::vector<bool> present(dataset.classes.size(), false);
+  for (const Sample& sample : dataset.samples) present[sample.label] = true;
+  const auto absent = std::find(present.begin(), present.end(), false);
+  if (absent == present.end()) return;
+  throw Error(ErrorKind::data,
+              fmt::format("no file of the class '{}' in {} can be read as an image",
+                          dataset.classes[static_cast<std::size_t>(absent - present.begin())],
+                          dataset.root.string()));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
@@ -54,32 +67,19 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
   const std::string list = listed_lines(lines, bad);
   if (on_bad_image == OnBadImage::skip) {
     observer.warn(fmt::format("{} and are skipped:{}", count, list));
+    for (const Dataset* dataset : datasets) check_no_class_vanished(*dataset);
     return;
   }
   throw Error(ErrorKind::data,
               fmt::format("{}; remove them, or set data.on_bad_image to \"skip\":{}", count, list));
 }
 
-void check_no_class_vanished(const Dataset& dataset) {
-  std::vector<bool> present(dataset.classes.size(), false);
-  for (const Sample& sample : dataset.samples) present[sample.label] = true;
-  const auto absent = std::find(present.begin(), present.end(), false);
-  if (absent == present.end()) return;
-  throw Error(ErrorKind::data,
-              fmt::format("no file of the class '{}' in {} can be read as an image",
-                          dataset.classes[static_cast<std::size_t>(absent - present.begin())],
-                          dataset.root.string()));
-}
-
 Datasets read_and_split(const DataConfig& data, std::size_t threads, Observer& observer,
                         std::stop_token stop) {
   ScannedFolder folder = scan_classes(data.train);
   check_classes(folder);
-  std::vector<VerifiedFile> verified =
-      verify_files(folder, "check", threads, observer, std::move(stop));
-  Dataset all = make_dataset(std::move(folder), std::move(verified));
+  Dataset all = make_dataset(std::move(folder), "check", threads, observer, stop);
   handle_bad_files({&all}, data.on_bad_image, observer);
-  check_no_class_vanished(all);
   return split_by_content(std::move(all), data.validation_split);
 }
 
@@ -90,14 +90,11 @@ Datasets read_both(const DataConfig& data, std::size_t threads, Observer& observ
   check_same_classes(train, validation);
   check_classes(train);
   check_classes(validation);
-  std::vector<VerifiedFile> of_train = verify_files(train, "check/train", threads, observer, stop);
-  std::vector<VerifiedFile> of_validation =
-      verify_files(validation, "check/validation", threads, observer, std::move(stop));
-  Datasets datasets{make_dataset(std::move(train), std::move(of_train)),
-                    make_dataset(std::move(validation), std::move(of_validation))};
+  Datasets datasets;
+  datasets.train = make_dataset(std::move(train), "check/train", threads, observer, stop);
+  datasets.validation =
+      make_dataset(std::move(validation), "check/validation", threads, observer, stop);
   handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
-  check_no_class_vanished(datasets.train);
-  check_no_class_vanished(datasets.validation);
   return datasets;
 }
 
@@ -108,6 +105,31 @@ std::string listed_lines(const std::vector<std::string>& first, std::size_t tota
   for (const std::string& line : first) text += "\n  " + line;
   if (total > first.size()) text += fmt::format("\n  and {} more", grouped(total - first.size()));
   return text;
+}
+
+void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
+  std::multimap<Digest, const Sample*> train;
+  for (const Sample& sample : datasets.train.samples) train.emplace(sample.content, &sample);
+
+  constexpr std::size_t named_at_most = 10;
+  std::size_t images = 0;
+  std::size_t pairs = 0;
+  std::vector<std::string> lines;
+  for (const Sample& sample : datasets.validation.samples) {
+    const auto [first, last] = train.equal_range(sample.content);
+    if (first != last) ++images;
+    for (auto same = first; same != last; ++same) {
+      if (pairs++ >= named_at_most) continue;
+      lines.push_back(fmt::format("{} = {}", (datasets.train.root / same->second->file).string(),
+                                  (datasets.validation.root / sample.file).string()));
+    }
+  }
+  if (pairs == 0) return;
+  observer.warn(
+      fmt::format("{} of validation {} also in train, with the same bytes ({}), so the validation "
+                  "accuracy will look better than it is:{}",
+                  counted(images, "image", "images"), images == 1 ? "is" : "are",
+                  counted(pairs, "pair", "pairs"), listed_lines(lines, pairs)));
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,

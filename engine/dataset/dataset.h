@@ -45,10 +45,14 @@ struct Datasets {
 // Lists, reads and header-checks every file of data.train and data.validation (or splits
 // data.train), digesting contents on `threads` threads. Throws Error(data) for: no such folder, no
 // classes, one class only, an empty class, no images, classes that differ between the two folders,
-// and, with on_bad_image = stop, the files that cannot be images (up to twenty are named). Warns of
-// files that are in both train and validation (same content), with the pairs.
+// and, with on_bad_image = stop, the files that cannot be images (up to twenty are named). Calls
+// warn_of_shared_images.
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop);
+
+// Warns of images that are in both (same bytes), with up to ten pairs in the order of the validation
+// files: they make the validation accuracy look too good.
+void warn_of_shared_images(const Datasets& datasets, Observer& observer);
 
 // Lists the images below one folder of any shape, sorted in the same way, with label 0 and no
 // digest: for prediction. Paths are relative to the folder.

@@ -53,8 +53,6 @@ class Decompressor {
   ~Decompressor() { jpeg_destroy_decompress(&info_); }
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;
-  Decompressor(Decompressor&&) = delete;
-  Decompressor& operator=(Decompressor&&) = delete;
 
   template <typename Call>
   void call_library(Call call) {

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t maximum_exif_bytes = 65'536;  // what a JPEG segment can hold
 
-using ExifPointer = std::unique_ptr<ExifData, decltype(&exif_data_unref)>;
-
 }  // namespace
 
 int orientation_of(Bytes exif) {
@@ -23,8 +21,8 @@ int orientation_of(Bytes exif) {
   static constexpr unsigned char prefix[] = {'E', 'x', 'i', 'f', 0, 0};
   std::vector<unsigned char> block(prefix, prefix + sizeof prefix);
   block.insert(block.end(), data_of(exif), data_of(exif) + exif.size());
-  const ExifPointer data(exif_data_new_from_data(block.data(), static_cast<unsigned>(block.size())),
-                         &exif_data_unref);
+  const std::unique_ptr<ExifData, decltype(&exif_data_unref)> data(
+      exif_data_new_from_data(block.data(), static_cast<unsigned>(block.size())), &exif_data_unref);
   if (!data) return 1;
   const ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
   if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT || entry->size < 2) return 1;

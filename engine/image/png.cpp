@@ -133,6 +133,7 @@ struct PngLayout {
   Bytes palette;
   std::vector<Bytes> image_data;
   std::uint64_t image_data_bytes = 0;
+  Bytes exif;
 };
 
 void check_checksum(const Chunk& chunk) {
@@ -149,6 +150,8 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
     if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty())
       refuse("the PNG's palette (PLTE) is malformed");
     layout.palette = chunk.data;
+  } else if (chunk.type == "eXIf" && layout.exif.empty()) {
+    layout.exif = chunk.data;
   } else if (chunk.is_critical()) {
     refuse("the PNG has an unknown critical chunk {}", name_of(chunk.type));
   }
@@ -221,14 +224,6 @@ std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const 
   return {pixels, &std::free};
 }
 
-Bytes exif_of(Bytes file) {
-  ChunkReader reader(file);
-  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next()) {
-    if (chunk.type == "eXIf") return chunk.data;
-  }
-  return {};
-}
-
 }  // namespace
 
 void inspect_png(Bytes file) {
@@ -248,7 +243,7 @@ Image decode_png(Bytes file, const DecodeOptions& options) {
     const auto pixels = load<std::uint8_t>(stbi_load_from_memory, file, layout, 3);
     image.rgb.assign(pixels.get(), pixels.get() + 3 * pixel_count);
   }
-  return upright(std::move(image), options.exif_orientation ? orientation_of(exif_of(file)) : 1);
+  return upright(std::move(image), options.exif_orientation ? orientation_of(layout.exif) : 1);
 }
 
 }  // namespace graft::image

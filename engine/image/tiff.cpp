@@ -118,8 +118,6 @@ class TiffFile {
   }
   TiffFile(const TiffFile&) = delete;  // libtiff holds the address of stream_
   TiffFile& operator=(const TiffFile&) = delete;
-  TiffFile(TiffFile&&) = delete;
-  TiffFile& operator=(TiffFile&&) = delete;
   ~TiffFile() = default;
 
   TIFF* handle() const { return tiff_.get(); }

@@ -61,13 +61,10 @@ void RangeProfiler::begin(const char* name, std::uint64_t number) noexcept {
   if (!is_own_thread()) return;
   if (device_ != nullptr && std::string_view(name) == range_.span) {
     // A number that does not grow is the next set of photos.
-    if (is_inside() && (number > range_.last || number <= reached_)) stop();
+    if (state_ == State::inside && (number > range_.last || number <= reached_)) stop();
     const bool is_in_range = number >= range_.first && number <= range_.last;
     if (is_in_range && state_ == State::before) start();
-    if (is_in_range && is_inside()) {
-      reached_ = number;
-      if (number == range_.last) state_ = State::inside_last;
-    }
+    if (is_in_range && state_ == State::inside) reached_ = number;
   }
   ++depth_;
 }
@@ -75,8 +72,9 @@ void RangeProfiler::begin(const char* name, std::uint64_t number) noexcept {
 void RangeProfiler::end() noexcept {
   if (!is_own_thread()) return;
   --depth_;
-  const bool enclosing_span_ended = is_inside() && depth_ < range_depth_;
-  const bool last_ended = state_ == State::inside_last && depth_ == range_depth_;
+  if (state_ != State::inside) return;
+  const bool enclosing_span_ended = depth_ < range_depth_;
+  const bool last_ended = reached_ == range_.last && depth_ == range_depth_;
   if (enclosing_span_ended || last_ended) stop();
 }
 

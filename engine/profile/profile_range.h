@@ -43,8 +43,7 @@ class RangeProfiler final : public Tracer {
   void end() noexcept override;
 
  private:
-  enum class State { before, inside, inside_last, after };
-  bool is_inside() const { return state_ == State::inside || state_ == State::inside_last; }
+  enum class State { before, inside, after };
   bool is_own_thread() const { return std::this_thread::get_id() == thread_; }
   void start() noexcept;
   void stop() noexcept;

@@ -1,6 +1,6 @@
 // Images that are in both train and validation.
 
-#include "engine/dataset/duplicates.h"
+#include "engine/dataset/dataset.h"
 
 #include <gmock/gmock.h>
 

@@ -125,12 +125,6 @@ const CudaModule& cuda_module_for_plan() {
   }
 }
 
-std::uint64_t count_of(const WeightsFileEntry& entry) {
-  std::uint64_t count = 1;
-  for (const std::size_t extent : entry.shape) count *= extent;
-  return count;
-}
-
 void warn_if_missing(std::string_view key, const std::filesystem::path& path) {
   std::error_code failure;
   if (path.empty() || std::filesystem::exists(path, failure)) return;
@@ -224,7 +218,9 @@ void show_weights_command(const Request& request) {
   std::uint64_t total = 0;
   for (const WeightsFileEntry& entry : summary.tensors) {
     table.row({printable(entry.name, 200), fmt::format("[{}]", fmt::join(entry.shape, ", "))});
-    total += count_of(entry);
+    std::uint64_t count = 1;
+    for (const std::size_t extent : entry.shape) count *= extent;
+    total += count;
   }
   print_result(text + table.text("  ") +
                fmt::format("{} tensors, {} values\n", summary.tensors.size(), grouped(total)));

@@ -89,9 +89,6 @@ Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights
 each: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM sm_90, B200 sm_100,
 RTX 5090 sm_120.)";
 
-inline constexpr std::string_view weights = R"(Example:
-  graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors)";
-
 inline constexpr std::string_view weights_import = R"(Examples:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors
   graft weights import model.onnx -o ~/.cache/graft/vgg16_imagenet.safetensors
@@ -104,10 +101,6 @@ inline constexpr std::string_view weights_show = R"(Example:
   graft weights show model.onnx
 
 Prints the format, the metadata, and the name and shape of each tensor, for any network.)";
-
-inline constexpr std::string_view config = R"(Examples:
-  graft config explain train.optimizer
-  graft config check configs/solar_cells.json --set train.epochs=5)";
 
 inline constexpr std::string_view config_check = R"(Example:
   graft config check configs/solar_cells.json --set train.epochs=5

@@ -42,8 +42,6 @@ class TerminalObserver final : public Observer {
   ~TerminalObserver() override { clear_bar(); }
   TerminalObserver(const TerminalObserver&) = delete;
   TerminalObserver& operator=(const TerminalObserver&) = delete;
-  TerminalObserver(TerminalObserver&&) = delete;
-  TerminalObserver& operator=(TerminalObserver&&) = delete;
 
   void begin(std::string_view stage, std::size_t total, std::string_view unit) override;
   void advance(std::size_t done_in_all) override;
@@ -83,8 +81,6 @@ class LogObserver final : public Observer {
   ~LogObserver() override;
   LogObserver(const LogObserver&) = delete;
   LogObserver& operator=(const LogObserver&) = delete;
-  LogObserver(LogObserver&&) = delete;
-  LogObserver& operator=(LogObserver&&) = delete;
 
   void open(const std::filesystem::path& path);
   void write(std::string_view kind, std::string_view text);

@@ -23,8 +23,6 @@ class Signals {
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
-  Signals(Signals&&) = delete;
-  Signals& operator=(Signals&&) = delete;
 
   std::stop_token stop_token() const { return stop_.get_token(); }
   // From here on the first signal asks.

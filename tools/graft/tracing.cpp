@@ -32,11 +32,6 @@ ProfileRange checked_range(const std::string& text, std::string_view command,
   return range;
 }
 
-bool does_tool_ask_for_nvtx(const Environment& environment) {
-  const auto path = environment.variable("NVTX_INJECTION64_PATH");
-  return has_nvtx() && path && !path->empty();
-}
-
 }  // namespace
 
 Tracing::Tracing(const Request& request, std::string_view command, const Config& config,
@@ -46,8 +41,9 @@ Tracing::Tracing(const Request& request, std::string_view command, const Config&
   std::optional<ProfileRange> range;
   if (request.profile) range = checked_range(*request.profile, command, config);
   std::vector<Tracer*> outputs;
-  if (request.nvtx || does_tool_ask_for_nvtx(environment))
-    outputs.push_back((nvtx_ = make_nvtx_tracer()).get());
+  const bool is_asked_by_tool =
+      has_nvtx() && environment.variable("NVTX_INJECTION64_PATH").has_value();
+  if (request.nvtx || is_asked_by_tool) outputs.push_back((nvtx_ = make_nvtx_tracer()).get());
   if (!trace_path_.empty()) {
     outputs.push_back(&trace_.emplace());
     trace_->write(trace_path_);
