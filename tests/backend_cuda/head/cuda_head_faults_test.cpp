@@ -1,8 +1,8 @@
 // The same bytes in every legal order of the streams, and each call of the CUDA runtime and of
 // cuBLASLt failing once.
 
-#include "tests/backend_cuda/head/cuda_head_test.h"
 #include "tests/backend_cuda/faults.h"
+#include "tests/backend_cuda/head/cuda_head_test.h"
 
 namespace graft {
 namespace {
