@@ -207,7 +207,8 @@ class CommandLine {
   }
 
   void add_weights() {
-    CLI::App* weights = add(app_, "weights", "Import and show weights files", "", {});
+    CLI::App* weights =
+        add(app_, "weights", "Import and show weights files", help::weights_import, {});
     weights->require_subcommand(1);
     CLI::App* import = add(*weights, "import", "Convert VGG16 weights to safetensors, once",
                            help::weights_import, import_weights_command);
@@ -224,7 +225,8 @@ class CommandLine {
   }
 
   void add_config() {
-    CLI::App* config = add(app_, "config", "Check and explain config files", "", {});
+    CLI::App* config =
+        add(app_, "config", "Check and explain config files", help::config_check, {});
     config->require_subcommand(1);
     CLI::App* check = add(*config, "check", "Check a config, and print it with every key",
                           help::config_check, check_config_command);
