@@ -53,7 +53,7 @@ class HeadSubject final : public Subject {
     probabilities_.resize(rows * options.classes);
     head_ = context.backend.make_head(options);
     head_->set_state(initial_head_state(options));
-    if (work == HeadWork::train_step) head_->set_training_data(view(), labels_);
+    if (work == HeadWork::train_step) head_->set_training_data(view(), labels_, {});
   }
 
   double sample(CacheState cache, std::size_t times) override {

@@ -94,15 +94,14 @@ void check_complete(Config config, const std::string& name) {
     if (key.rule.required && value_of(key) == "")
       refuse(name, key.path, "this key is required: " + key.text);
   }
-  const bool folder = !config.data.validation.empty();
-  const bool split = config.data.validation_split > 0.0;
-  if (!folder && !split)
-    refuse(name, "data.validation",
-           "this folder, or a data.validation_split above 0 (0.25, say), is required");
-  if (folder && split)
+  if (!config.data.validation.empty() && config.data.validation_split > 0.0)
     refuse(name, "data.validation_split",
            "give either data.validation or data.validation_split, not both; "
            "\"\" and 0 switch them off");
+  const FeatureSource& source = config.features.source;
+  if (source.layers.size() > 1 && source.pooling == Pooling::none)
+    refuse(name, "features.layers",
+           "more than one layer needs a features.pooling, such as \"average_max\"");
 }
 
 // Relative paths in the defaults mean what the same text in a config would mean.

@@ -23,7 +23,7 @@ Digest fingerprint_of(const FileList& list) {
 
 FeatureView FeatureSet::view() const {
   const float* data = mapped_ ? mapped_->floats().data() : held_.data();
-  return {data, labels_.size(), shape_.count()};
+  return {data, labels_.size() * views_, shape_.count()};
 }
 
 FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::string& name,
@@ -48,6 +48,7 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   set.fingerprint_ = fingerprint_of(stored.list);
   for (FileRow& row : stored.list.rows) {
     set.labels_.push_back(row.label);
+    set.contents_.push_back(row.content);
     set.files_.push_back(std::move(row.file));
   }
   const std::span<const float> values = stored.npy.floats();

@@ -80,7 +80,7 @@ class Training {
       return run_.history;
     }
     head_->set_state(run_.state);
-    head_->set_training_data(train_.features, train_.labels);
+    head_->set_training_data(train_.features, train_.labels, {});
 
     const Stage stage(context_.observer, "training", config_.train.epochs * batches_per_epoch_,
                       "batches");
@@ -270,8 +270,8 @@ HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t c
 }
 
 LabelledFeatures labelled(const FeatureSet& set) {
-  return {set.view(),  set.labels(),      set.classes(), set.files(),
-          set.shape(), set.fingerprint(), set.key()};
+  return {set.view(),        set.labels(), set.classes(), set.files(),   set.shape(),
+          set.fingerprint(), set.key(),    set.views(),   set.contents()};
 }
 
 History train_head(const RunContext& context, const LabelledFeatures& train,

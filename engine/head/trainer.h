@@ -38,15 +38,17 @@ struct TrainedHead {
 void save_head(const std::filesystem::path& path, const TrainedHead& head);
 TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weights)
 
-// One set of rows, borrowed.
+// One set, borrowed: the rows of each photo follow each other.
 struct LabelledFeatures {
-  FeatureView features;
-  std::span<const std::uint32_t> labels;
+  FeatureView features;                   // photos × views rows
+  std::span<const std::uint32_t> labels;  // of photos
   std::span<const std::string> classes;
-  std::span<const std::string> files;
+  std::span<const std::string> files;  // of photos
   FeatureShape shape;
   Digest fingerprint;
   FeatureKey key;
+  std::size_t views = 1;                  // rows of a photo
+  std::span<const Digest> contents = {};  // of photos: digests of their files
 };
 LabelledFeatures labelled(const FeatureSet& set);
 

@@ -15,11 +15,42 @@ void check_size(ImageSize image) {
                           image.height, image.width));
 }
 
+void check_source(const FeatureSource& source) {
+  if (!source.layers.empty() && (source.layers.size() == 1 || source.pooling != Pooling::none))
+    return;
+  throw Error(ErrorKind::usage,
+              "Features need one layer, or several and a features.pooling other than \"none\".");
+}
+
 }  // namespace
 
-FeatureShape vgg16_feature_shape(ImageSize image) {
-  const LayerShape last = vgg16_shapes(image).back();
+FeatureShape vgg16_feature_shape(ImageSize image, const FeatureSource& source) {
+  check_source(source);
+  if (source.pooling != Pooling::none) {
+    const FeatureGroup last = vgg16_feature_groups(image, source).back();
+    return {1, 1, last.first + last.columns, true};
+  }
+  const LayerShape last = vgg16_shapes(image)[convolutions_up_to(source.layers.back()) - 1];
   return {last.output_height(), last.output_width(), last.outputs};
+}
+
+std::vector<FeatureGroup> vgg16_feature_groups(ImageSize image, const FeatureSource& source) {
+  check_source(source);
+  if (source.pooling == Pooling::none) {
+    return {{source.layers.back(), Pooling::none, 0, vgg16_feature_shape(image, source).count()}};
+  }
+  const auto shapes = vgg16_shapes(image);
+  std::vector<FeatureGroup> groups;
+  std::size_t first = 0;
+  for (const Layer layer : source.layers) {
+    const std::size_t channels = shapes[convolutions_up_to(layer) - 1].outputs;
+    for (const Pooling statistic : {Pooling::average, Pooling::max}) {
+      if (source.pooling != statistic && source.pooling != Pooling::average_max) continue;
+      groups.push_back({layer, statistic, first, channels});
+      first += channels;
+    }
+  }
+  return groups;
 }
 
 std::array<LayerShape, vgg16_convolutions> vgg16_shapes(ImageSize image) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <string_view>
+#include <vector>
 
 #include "engine/config/config.h"
 
@@ -38,13 +39,32 @@ inline constexpr std::array<Vgg16Layer, vgg16_convolutions> vgg16_layers = {{
 inline constexpr std::size_t vgg16_parameters = 14'714'688;
 inline constexpr std::uint32_t vgg16_smallest_image = 32;  // it is halved five times
 
+// Features of one image: a feature map, or pooled: 1 × 1 × all numbers.
 struct FeatureShape {
   std::size_t height = 0, width = 0, channels = 0;
+  bool pooled = false;
   std::size_t count() const { return height * width * channels; }
+  std::vector<std::size_t> dimensions() const {  // of a row of features.npy
+    if (pooled) return {channels};
+    return {height, width, channels};
+  }
   auto operator<=>(const FeatureShape&) const = default;
 };
-// The shape of the last block's output. Throws Error(usage) for an image below 32×32.
-FeatureShape vgg16_feature_shape(ImageSize image);
+// Throws Error(usage) for an image below 32×32, and for more than one layer without pooling.
+FeatureShape vgg16_feature_shape(ImageSize image, const FeatureSource& source = {});
+
+// The columns of features that belong together: one statistic of one layer, or one feature map.
+struct FeatureGroup {
+  Layer layer;
+  Pooling statistic;  // average or max; none: a feature map
+  std::size_t first, columns;
+};
+std::vector<FeatureGroup> vgg16_feature_groups(ImageSize image, const FeatureSource& source);
+
+// The convolutions of the blocks up to this one.
+constexpr std::size_t convolutions_up_to(Layer layer) {
+  return std::array<std::size_t, 5>{2, 4, 7, 10, 13}.at(static_cast<std::size_t>(layer));
+}
 
 // A layer at one image size. height and width are those of the convolution's input and output.
 struct LayerShape {

@@ -75,7 +75,7 @@ TEST_P(HeadContract, RefusesWorkBeforeItHasParameters) {
   const auto head = make(small_options());
   const Samples samples = random_samples(4, 20, 2, 1);
   std::vector<float> probabilities(8);
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   expect_usage([&] { head->state(); }, "set_state first");
   expect_usage([&] { head->train_step(first_rows(1), 0); }, "set_state first");
   expect_usage([&] { head->evaluate(samples.view(), samples.labels); }, "set_state first");
@@ -102,12 +102,12 @@ TEST_P(HeadContract, RefusesFeaturesAndLabelsThatDoNotFit) {
   const auto head = make_with_state(small_options());
   Samples samples = random_samples(4, 20, 2, 1);
   const Samples narrow = random_samples(4, 19, 2, 1);
-  expect_usage([&] { head->set_training_data(narrow.view(), narrow.labels); }, "19 values");
-  expect_usage([&] { head->set_training_data({nullptr, 4, 20}, samples.labels); }, "no data");
+  expect_usage([&] { head->set_training_data(narrow.view(), narrow.labels, {}); }, "19 values");
+  expect_usage([&] { head->set_training_data({nullptr, 4, 20}, samples.labels, {}); }, "no data");
   expect_usage([&] { head->evaluate(samples.view(), std::span(samples.labels).first(3)); },
                "3 labels for 4 rows");
   samples.labels[2] = 2;
-  expect_usage([&] { head->set_training_data(samples.view(), samples.labels); },
+  expect_usage([&] { head->set_training_data(samples.view(), samples.labels, {}); },
                "label of row 2 is 2");
   std::vector<float> seven(7);
   expect_usage([&] { head->predict(samples.view(), seven); }, "the buffer has 7");
@@ -117,7 +117,7 @@ TEST_P(HeadContract, ARefusedBatchChangesNothing) {
   const auto head = make_with_state(small_options());
   const Samples samples = random_samples(10, 20, 2, 1);
   expect_usage([&] { head->train_step(first_rows(1), 0); }, "no training rows");
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   expect_usage([&] { head->train_step({}, 0); }, "0 rows");
   expect_usage([&] { head->train_step(first_rows(9), 0); }, "9 rows; it takes 1 to 8");
   expect_usage([&] { head->train_step(std::vector<std::uint32_t>{1, 10}, 0); }, "row 10 of 10");
@@ -147,7 +147,7 @@ TEST_P(HeadContract, TotalsAddUpOverBatchesWeighedBySizeAndStartAgain) {
     expected.set_state(head->state());
     const Samples samples = random_samples(10, 20, classes, 1);
     for (Head* each : {head.get(), static_cast<Head*>(&expected)}) {
-      each->set_training_data(samples.view(), samples.labels);
+      each->set_training_data(samples.view(), samples.labels, {});
       each->train_step(first_rows(8), 0);
       each->train_step(first_rows(2), 1);
       each->train_step(first_rows(1), 2);
@@ -217,7 +217,7 @@ TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
   const Samples others = random_samples(300, 20, 2, 9);
   const auto trained = [&](bool evaluate, bool resume) {
     auto head = make_with_state(options);
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     std::uint64_t step = 0;
     for (const auto& rows : shuffled_batches(24, 8, 1)) {
       head->train_step(rows, step++);
@@ -226,7 +226,7 @@ TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
       const HeadState state = head->state();
       head = make(options);
       head->set_state(state);
-      head->set_training_data(samples.view(), samples.labels);
+      head->set_training_data(samples.view(), samples.labels, {});
     }
     return head->state();
   };
@@ -245,7 +245,7 @@ TEST_P(HeadContract, LearnsSeparableClasses) {
     for (std::size_t row = 0; row < 64; ++row) {
       samples.features[row * 20 + samples.labels[row]] += 4.0F;
     }
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     const double before = head->evaluate(samples.view(), samples.labels).loss();
     for (std::uint64_t step = 0; step < 600; ++step) {
       std::vector<std::uint32_t> rows = first_rows(8);
@@ -268,7 +268,7 @@ TEST_P(HeadContract, ADeepHeadTrainsAsTheReference) {
     HeadState state = random_state(options, 1);
     for (DenseParameters& layer : state.parameters) std::ranges::fill(layer.bias, 0.1F);
     head.set_state(state);
-    head.set_training_data(samples.view(), samples.labels);
+    head.set_training_data(samples.view(), samples.labels, {});
     head.train_step(first_rows(8), 0);
     return head.state().mean_squares;
   };

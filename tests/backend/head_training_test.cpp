@@ -96,7 +96,7 @@ TEST_P(HeadGradient, EqualsCentralDifferences) {
   const HeadState before = random_state(head_options, 5);
   const auto head = make(head_options);
   head->set_state(before);
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   head->train_step(first_rows(batch), step);
   const HeadState after = head->state();
 
@@ -150,7 +150,7 @@ class HeadTraining : public OnDeviceAndCase {
     reference::ReferenceHead expected(options);
     for (Head* each : {head.get(), static_cast<Head*>(&expected)}) {
       each->set_state(random_state(options, 21));
-      each->set_training_data(samples.view(), samples.labels);
+      each->set_training_data(samples.view(), samples.labels, {});
     }
     std::uint64_t step = (1ULL << 40U) + 5;  // the masks take all of its bits
     for (const auto& batch : shuffled_batches(rows, options.batch_size, 5)) {
@@ -238,7 +238,7 @@ TEST_P(HeadKerasTrace, HasTheLossOfEveryBatchAndTheFinalParameters) {
   const std::vector<std::uint32_t> labels(y.begin(), y.end());
   const auto head = make(options(x.shape.at(1)));
   head->set_state(state_of("_init"));
-  head->set_training_data({features.data(), x.shape.at(0), x.shape.at(1)}, labels);
+  head->set_training_data({features.data(), x.shape.at(0), x.shape.at(1)}, labels, {});
 
   const bool inside = std::get<1>(GetParam()).epsilon_inside_sqrt;
   const std::string form = inside ? "_keras3" : "_keras2";

@@ -132,7 +132,7 @@ TEST_P(AllocatesNothing, InATrainingStepAfterTheFirst) {
     const auto head = cpu::make_cpu_head(options, pool, kernels());
     const test::Samples samples = test::random_samples(16, options.inputs, classes, 2);
     head->set_state(test::random_state(options, 3));
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     const std::vector<std::uint32_t> rows = test::first_rows(16);
     head->train_step(rows, 0);
     EXPECT_EQ(bytes_taken_by([&] {

@@ -45,7 +45,8 @@ class ScriptedHead final : public Head {
     }
     return state;
   }
-  void set_training_data(FeatureView, std::span<const std::uint32_t>) override {}
+  void set_training_data(FeatureView, std::span<const std::uint32_t>,
+                         const Normalization&) override {}
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override {
     script_.batches.emplace_back(rows.begin(), rows.end());
     script_.steps.push_back(step);

@@ -184,7 +184,8 @@ HeadState ReferenceHead::state() {
   return state;
 }
 
-void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                      const Normalization& /*normalization*/) {
   features_ = features;
   labels_ = labels;
 }

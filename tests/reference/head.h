@@ -26,7 +26,8 @@ class ReferenceHead final : public Head {
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
-  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                         const Normalization& normalization) override;
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
   Totals take_totals() override;
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;

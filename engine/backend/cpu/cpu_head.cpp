@@ -7,6 +7,7 @@
 #include "engine/backend/arithmetic.h"
 #include "engine/backend/checks.h"
 #include "engine/backend/cpu/dense_layer.h"
+#include "engine/base/error.h"
 #include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/dense_forward.h"
@@ -74,7 +75,8 @@ class CpuHead final : public Head {
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
-  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                         const Normalization& normalization) override;
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
   Totals take_totals() override { return std::exchange(totals_, Totals{}); }
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
@@ -146,7 +148,9 @@ HeadState CpuHead::state() {
   return state;
 }
 
-void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                const Normalization& normalization) {
+  if (!normalization.scale.empty()) throw Error(ErrorKind::usage, "not yet");
   check_features(features, labels, options_);
   features_ = features;
   labels_ = labels;

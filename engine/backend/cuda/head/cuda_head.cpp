@@ -14,6 +14,7 @@
 #include "engine/backend/cuda/head/head_arrays.h"
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
+#include "engine/base/error.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"
@@ -47,7 +48,8 @@ class CudaHead final : public Head {
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
-  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                         const Normalization& normalization) override;
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
   Totals take_totals() override;
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
@@ -159,7 +161,9 @@ HeadState CudaHead::state() {
 
 // ---- Training ----
 
-void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                 const Normalization& normalization) {
+  if (!normalization.scale.empty()) throw Error(ErrorKind::usage, "not yet");
   check_features(features, labels, options_);
   device_.run("Copying the training features to the GPU",
               [&] { training_rows_.set(features, labels, device_, stream_); });
