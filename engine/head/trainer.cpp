@@ -29,9 +29,9 @@ namespace graft {
 namespace {
 
 RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
-               const HeadOptions& head) {
+               const HeadOptions& head, std::size_t epochs) {
   const OptimizerConfig& optimizer = head.optimizer;
-  return {
+  RunKey key = {
       {"training features", train.fingerprint.hex()},
       {"validation features", validation.fingerprint.hex()},
       {"classes", json_text(std::vector(train.classes.begin(), train.classes.end()))},
@@ -41,9 +41,18 @@ RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation
       {"train.batch_size", fmt::format("{}", head.batch_size)},
       {"train.optimizer.type", optimizer.type},
       {"train.optimizer.learning_rate", fmt::format("{}", optimizer.learning_rate)},
+      {"train.optimizer.schedule", std::string(name_of(optimizer.schedule))},
       {"train.optimizer.rho", fmt::format("{}", optimizer.rho)},
       {"train.optimizer.epsilon", fmt::format("{}", optimizer.epsilon)},
       {"train.optimizer.epsilon_inside_sqrt", fmt::format("{}", optimizer.epsilon_inside_sqrt)}};
+  if (head.steps > 0) key.emplace_back("train.epochs", fmt::format("{}", epochs));
+  return key;
+}
+
+HeadOptions options_of(const LabelledFeatures& train, const Config& config, std::size_t steps) {
+  HeadOptions options = head_options(config, train.shape.count(), train.classes.size());
+  if (config.train.optimizer.schedule == Schedule::linear) options.steps = steps;
+  return options;
 }
 
 class Training {
@@ -59,10 +68,11 @@ class Training {
         head_path_(output / "head.safetensors"),
         best_path_(output / "head_best.safetensors"),
         output_(output),
-        options_(head_options(config, train.shape.count(), train.classes.size())),
-        batches_per_epoch_((train.features.rows + options_.batch_size - 1) / options_.batch_size),
+        batches_per_epoch_((train.features.rows + config.train.batch_size - 1) /
+                           config.train.batch_size),
+        options_(options_of(train, config, config.train.epochs * batches_per_epoch_)),
         head_(context.backend.make_head(options_)) {
-    run_.key = run_key(train, validation, options_);
+    run_.key = run_key(train, validation, options_, config.train.epochs);
   }
 
   History run() {
@@ -242,8 +252,8 @@ class Training {
   const std::filesystem::path head_path_;
   const std::filesystem::path best_path_;
   const std::filesystem::path output_;
-  const HeadOptions options_;
   const std::size_t batches_per_epoch_;
+  const HeadOptions options_;
   std::unique_ptr<Head> head_;
   Checkpoint run_;  // what the next checkpoint will hold
 };

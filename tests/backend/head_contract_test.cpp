@@ -235,6 +235,21 @@ TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
   EXPECT_TRUE(same_bytes(trained(false, true), plain));
 }
 
+TEST_P(HeadContract, ALinearScheduleEndsWithAStepOfNothing) {
+  HeadOptions options = small_options();
+  options.steps = 4;
+  const auto head = make_with_state(options);
+  const Samples samples = random_samples(8, 20, 2, 1);
+  head->set_training_data(samples.view(), samples.labels, {});
+  const std::vector<DenseParameters> before = head->state().parameters;
+  for (const std::uint64_t step : {4, 5, 1000}) {
+    head->train_step(first_rows(8), step);
+    EXPECT_TRUE(same_bytes(head->state().parameters, before)) << step;
+  }
+  head->train_step(first_rows(8), 3);
+  EXPECT_FALSE(same_bytes(head->state().parameters, before));
+}
+
 TEST_P(HeadContract, LearnsSeparableClasses) {
   for (const std::size_t classes : {2, 3}) {
     HeadOptions options = small_options(classes);

@@ -153,9 +153,14 @@ TEST(Trainer, TheHeadIsMadeAsTheConfigSays) {
   const TemporaryFolder folder;
   SmallRun run;
   run.config.train.epochs = 1;
-  run.config.train.optimizer = {"rmsprop", 0.02, 0.8, 1e-5, false};
+  run.config.train.optimizer = {"rmsprop", 0.02, Schedule::constant, 0.8, 1e-5, false};
   run.into(folder.path());
-  ASSERT_THAT(run.heads, SizeIs(1));
+  run.config.train.epochs = 3;
+  run.config.train.optimizer.schedule = Schedule::linear;
+  run.into(folder.path());
+  ASSERT_THAT(run.heads, SizeIs(2));
+  EXPECT_EQ(run.heads[0].steps, 0U);
+  EXPECT_EQ(run.heads[1].steps, 3 * small_batches);
   const HeadOptions& options = run.heads[0];
   EXPECT_EQ(options.inputs, 6U);
   EXPECT_THAT(options.hidden, ElementsAre(8U));
@@ -176,6 +181,7 @@ void learns(const std::vector<std::size_t>& hidden, std::size_t classes) {
   SmallRun run;
   run.config.head.hidden = hidden;
   run.config.train.epochs = 15;
+  run.config.train.optimizer.schedule = Schedule::constant;
   run.train = small_train(classes);
   run.validation = small_validation(classes);
   const History history = run.into(folder.path());
@@ -326,8 +332,8 @@ TEST(Trainer, SetsThatDoNotFitAreRefusedBeforeAnythingIsWritten) {
                 run.validation.shape = {2, 1, 3};
               }),
               HasSubstr("different shapes"));
-  EXPECT_THAT(refused([](SmallRun& run) { run.validation.key.settings[4].second = "caffe"; }),
-              HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_THAT(refused([](SmallRun& run) { run.validation.key.settings[4].second = "torch"; }),
+              HasSubstr("preprocess changed from caffe to torch"));
   EXPECT_THAT(refused([](SmallRun& run) { run.train.files.pop_back(); }),
               HasSubstr("does not fit together"));
 }

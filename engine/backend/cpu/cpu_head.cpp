@@ -84,7 +84,7 @@ class CpuHead final : public Head {
 
  private:
   const float* forward(std::size_t rows, const std::uint64_t* training_step);
-  void backward(std::size_t rows);
+  void backward(std::size_t rows, const Rmsprop& rmsprop);
   BatchLoss loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                  float* gradient) const;
   template <typename Block>
@@ -93,7 +93,6 @@ class CpuHead final : public Head {
   void infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& workspace);
 
   const HeadOptions options_;
-  const Rmsprop rmsprop_;
   const LayerContext context_;
   std::vector<DenseLayer> layers_;
   AlignedFloats sums_;                  // workspace of every layer's product
@@ -108,7 +107,7 @@ class CpuHead final : public Head {
 };
 
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
-    : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
+    : options_(options), context_{pool, kernels} {
   const std::size_t most_rows = most_batch_rows(options);
   std::size_t workspace = 0;
   layers_.reserve(options.hidden.size() + 1);
@@ -168,7 +167,7 @@ void CpuHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step
   totals_.loss_sum += batch.loss_sum;
   totals_.correct += batch.correct;
   totals_.count += rows.size();
-  backward(rows.size());
+  backward(rows.size(), rmsprop_at(options_, step));
 }
 
 Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
@@ -247,7 +246,7 @@ const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_st
 
 // From the gradient of the logits in the last layer's delta: the gradient of each layer before it,
 // with the weights as the forward pass had them, then that layer's update.
-void CpuHead::backward(std::size_t rows) {
+void CpuHead::backward(std::size_t rows, const Rmsprop& rmsprop) {
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     if (layer > 0) {
       DenseLayer& before = layers_[layer - 1];
@@ -255,7 +254,7 @@ void CpuHead::backward(std::size_t rows) {
       context_.kernels.relu_dropout_backward(before.delta(), before.outputs(),
                                              rows * before.units(), kept_scale(options_));
     }
-    layers_[layer].update(context_, rows, rmsprop_);
+    layers_[layer].update(context_, rows, rmsprop);
   }
 }
 

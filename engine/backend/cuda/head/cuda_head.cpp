@@ -61,7 +61,7 @@ class CudaHead final : public Head {
             LossTotals* totals);
   void backward(const float* features, std::size_t rows);
   void write_probabilities(const float* logits, std::size_t rows);
-  void update();
+  void update(const Rmsprop& factors);
   template <typename Chunk>
   void for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
                       const Chunk& chunk);
@@ -72,7 +72,6 @@ class CudaHead final : public Head {
 
   Device& device_;
   const HeadOptions options_;
-  const Rmsprop rmsprop_;
   const Stream stream_;
   const CublasLt library_;
   const DeviceBuffer memory_;
@@ -92,7 +91,6 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
                    Tracer* tracer)
     : device_(device),
       options_(options),
-      rmsprop_(rmsprop_of(options.optimizer)),
       memory_(arrange(options, nullptr).bytes),
       arrays_(arrange(options, memory_.data())),
       fetched_(sizeof(LossTotals)),
@@ -183,7 +181,7 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
     loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
     backward(batch.features, rows.size());
     training_rows_.release(stream_);
-    update();
+    update(rmsprop_at(options_, step));
     trained_count_ += rows.size();
   });
 }
@@ -264,14 +262,14 @@ void CudaHead::backward(const float* features, std::size_t rows) {
 }
 
 // One launch for a head of up to 32 Dense layers.
-void CudaHead::update() {
+void CudaHead::update(const Rmsprop& factors) {
   for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
     const std::size_t count = std::min(most_tensors, tensors_.size() - first);
     const auto tensors = std::span(tensors_).subspan(first, count);
     std::size_t parameters = 0;
     for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
     launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)},
-           [&] { rmsprop(tensors, rmsprop_, stream_.get()); });
+           [&] { rmsprop(tensors, factors, stream_.get()); });
   }
 }
 
