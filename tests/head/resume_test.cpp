@@ -188,6 +188,8 @@ TEST(Resume, NoOtherRunsCheckpointIsContinued) {
          run.config.head.hidden = {9, 3};
        }},
       {"head.dropout was 0.25, is 0.5", [](SmallRun& run) { run.config.head.dropout = 0.5; }},
+      {"features.normalize was rms, is standard",
+       [](SmallRun& run) { run.config.features.normalize = Normalize::standard; }},
       {"train.batch_size was 4, is 5", [](SmallRun& run) { run.config.train.batch_size = 5; }},
       {"train.optimizer.learning_rate was 0.01, is 0.02",
        [](SmallRun& run) { run.config.train.optimizer.learning_rate = 0.02; }},

@@ -194,8 +194,9 @@ HeadState ReferenceHead::state() {
 }
 
 void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
-                                      const Normalization& /*normalization*/) {
+                                      const Normalization& normalization) {
   features_ = features;
+  normalization_ = normalization;
   labels_ = labels;
 }
 
@@ -205,6 +206,10 @@ void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_
   std::vector<std::uint32_t> labels;
   for (const std::uint32_t row : rows) {
     inputs.push_back(row_of(features_, row));
+    for (std::size_t i = 0; i < normalization_.scale.size(); ++i) {
+      const float value = features_.row(row)[i] - normalization_.mean[i];
+      inputs.back()[i] = value * normalization_.scale[i];
+    }
     labels.push_back(labels_[row]);
   }
   const Activations activations = forward(std::move(inputs), step);

@@ -67,6 +67,7 @@ class ReferenceHead final : public Head {
   std::vector<bool> signs_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
   Totals totals_;
 };
 

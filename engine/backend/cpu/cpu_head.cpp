@@ -7,7 +7,6 @@
 #include "engine/backend/arithmetic.h"
 #include "engine/backend/checks.h"
 #include "engine/backend/cpu/dense_layer.h"
-#include "engine/base/error.h"
 #include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/dense_forward.h"
@@ -40,7 +39,8 @@ void check_head_memory(const HeadOptions& options, std::size_t threads) {
   for (const DenseShape& shape : options.layers()) {
     const auto inputs = static_cast<double>(shape.inputs);
     const auto units = static_cast<double>(shape.outputs);
-    floats += 4.0 * (inputs + 1.0) * units;  // parameters and mean squares, here and there
+    // Parameters and mean squares, here and there, and folded parameters there.
+    floats += 5.0 * (inputs + 1.0) * units;
     floats += rows * std::ceil(inputs / line_inputs) * line_inputs;  // packed inputs
     floats += rows * 2.0 * units;                                    // outputs and their gradient
     workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
@@ -102,6 +102,7 @@ class CpuHead final : public Head {
   std::vector<std::uint32_t> batch_labels_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
   Totals totals_;
   bool has_state_ = false;
 };
@@ -149,8 +150,9 @@ HeadState CpuHead::state() {
 
 void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                                 const Normalization& normalization) {
-  if (!normalization.scale.empty()) throw Error(ErrorKind::usage, "not yet");
   check_features(features, labels, options_);
+  check_normalization(normalization, options_);
+  normalization_ = normalization;
   features_ = features;
   labels_ = labels;
 }
@@ -235,10 +237,13 @@ void CpuHead::infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& w
 // From inputs_ to the logits, rows × outputs.
 const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_step) {
   const float* const* inputs = inputs_.data();
+  const bool normalized = training_step != nullptr && !normalization_.scale.empty();
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     const bool hidden = layer + 1 < layers_.size();
     const Dropout mask = dropout_of(options_, layer, training_step);
-    layers_[layer].forward(context_, inputs, rows, hidden ? &mask : nullptr, sums_.data());
+    layers_[layer].forward(context_, inputs, rows,
+                           normalized && layer == 0 ? &normalization_ : nullptr,
+                           hidden ? &mask : nullptr, sums_.data());
     inputs = layers_[layer].output_rows();
   }
   return layers_.back().outputs();

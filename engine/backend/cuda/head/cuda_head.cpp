@@ -14,7 +14,6 @@
 #include "engine/backend/cuda/head/head_arrays.h"
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
-#include "engine/base/error.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"
@@ -161,10 +160,10 @@ HeadState CudaHead::state() {
 
 void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                                  const Normalization& normalization) {
-  if (!normalization.scale.empty()) throw Error(ErrorKind::usage, "not yet");
   check_features(features, labels, options_);
+  check_normalization(normalization, options_);
   device_.run("Copying the training features to the GPU",
-              [&] { training_rows_.set(features, labels, device_, stream_); });
+              [&] { training_rows_.set(features, labels, normalization, device_, stream_); });
 }
 
 void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
