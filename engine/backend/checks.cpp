@@ -130,6 +130,13 @@ void check_features(FeatureView features, std::span<const std::uint32_t> labels,
           wrong - labels.begin(), *wrong, options.classes, options.classes - 1);
 }
 
+void check_normalization(const Normalization& normalization, const HeadOptions& options) {
+  const std::size_t count = normalization.scale.size();
+  require(normalization.mean.size() == count && (count == 0 || count == options.inputs),
+          "A normalisation has {} means and {} scales; this head needs one of each for {} inputs.",
+          normalization.mean.size(), count, options.inputs);
+}
+
 void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
                  std::size_t batch_size) {
   require(row_count > 0, "There are no training rows; call set_training_data with at least one.");

@@ -29,6 +29,8 @@ void check_features(FeatureView features, const HeadOptions& options);
 // Also: one label for each row, below options.classes.
 void check_features(FeatureView features, std::span<const std::uint32_t> labels,
                     const HeadOptions& options);
+// Empty, or a mean and a scale for each input.
+void check_normalization(const Normalization& normalization, const HeadOptions& options);
 // `rows` are 1 … batch_size indices below row_count; step is below 2^48.
 void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
                  std::size_t batch_size);

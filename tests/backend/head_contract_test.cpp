@@ -113,6 +113,16 @@ TEST_P(HeadContract, RefusesFeaturesAndLabelsThatDoNotFit) {
   expect_usage([&] { head->predict(samples.view(), seven); }, "the buffer has 7");
 }
 
+TEST_P(HeadContract, RefusesANormalizationOfOtherFeatures) {
+  const auto head = make_with_state(small_options());
+  const Samples samples = random_samples(4, 20, 2, 1);
+  Normalization wrong = random_normalization(19, 1);
+  const auto set = [&] { head->set_training_data(samples.view(), samples.labels, wrong); };
+  expect_usage(set, "19 means and 19 scales; this head needs one of each for 20 inputs");
+  wrong.mean.clear();
+  expect_usage(set, "0 means and 19 scales");
+}
+
 TEST_P(HeadContract, ARefusedBatchChangesNothing) {
   const auto head = make_with_state(small_options());
   const Samples samples = random_samples(10, 20, 2, 1);
@@ -233,6 +243,53 @@ TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
   const HeadState plain = trained(false, false);
   EXPECT_TRUE(same_bytes(trained(true, false), plain));
   EXPECT_TRUE(same_bytes(trained(false, true), plain));
+}
+
+// The same bytes as from rows that were normalised before: (value - mean) · scale in float. The head
+// keeps its own copy of the normalisation.
+TEST_P(HeadContract, NormalizesTheRowsThatItTrainsOnAndNoOthers) {
+  for (const std::size_t columns : {1, 15, 16, 17, 20, 256, 1030}) {
+    HeadOptions options = small_options();
+    options.inputs = columns;
+    const Samples samples = random_samples(24, columns, 2, 2);
+    const auto normalization = random_normalization(columns, 3);
+    Samples normalized = samples;
+    for (std::size_t i = 0; i < normalized.features.size(); ++i) {
+      const float value = normalized.features[i] - normalization.mean[i % columns];
+      normalized.features[i] = value * normalization.scale[i % columns];
+    }
+    const auto trained = [&](const Samples& on, Normalization by) {
+      const auto head = make_with_state(options);
+      head->set_training_data(on.view(), on.labels, by);
+      std::ranges::fill(by.mean, 9.0F);
+      std::ranges::fill(by.scale, 9.0F);
+      std::uint64_t step = 0;
+      for (const auto& rows : shuffled_batches(24, 8, 1)) {
+        head->train_step(rows, step++);
+        head->evaluate(samples.view(), samples.labels);
+      }
+      return std::pair(head->state(), head->evaluate(samples.view(), samples.labels).loss_sum);
+    };
+    const auto expected = trained(normalized, {});
+    const auto actual = trained(samples, normalization);
+    EXPECT_TRUE(same_bytes(actual.first, expected.first)) << columns << " columns";
+    EXPECT_EQ(actual.second, expected.second);
+  }
+}
+
+TEST_P(HeadContract, ALinearScheduleEndsWithAStepOfNothing) {
+  HeadOptions options = small_options();
+  options.steps = 4;
+  const auto head = make_with_state(options);
+  const Samples samples = random_samples(8, 20, 2, 1);
+  head->set_training_data(samples.view(), samples.labels, {});
+  const std::vector<DenseParameters> before = head->state().parameters;
+  for (const std::uint64_t step : {4, 5, 1000}) {
+    head->train_step(first_rows(8), step);
+    EXPECT_TRUE(same_bytes(head->state().parameters, before)) << step;
+  }
+  head->train_step(first_rows(8), 3);
+  EXPECT_FALSE(same_bytes(head->state().parameters, before));
 }
 
 TEST_P(HeadContract, LearnsSeparableClasses) {

@@ -144,7 +144,8 @@ INSTANTIATE_TEST_SUITE_P(
 class HeadTraining : public OnDeviceAndCase {
  protected:
   // An epoch on the device and on the reference, batch by batch.
-  void expect_same_epoch(const HeadOptions& options, std::size_t rows) {
+  void expect_same_epoch(const HeadOptions& options, std::size_t rows,
+                         std::uint64_t step = (1ULL << 40U) + 5) {  // the masks take all its bits
     const Samples samples = random_samples(rows, options.inputs, options.classes, 11);
     const auto head = make(options);
     reference::ReferenceHead expected(options);
@@ -152,7 +153,6 @@ class HeadTraining : public OnDeviceAndCase {
       each->set_state(random_state(options, 21));
       each->set_training_data(samples.view(), samples.labels, {});
     }
-    std::uint64_t step = (1ULL << 40U) + 5;  // the masks take all of its bits
     for (const auto& batch : shuffled_batches(rows, options.batch_size, 5)) {
       expected.train_step(batch, step);
       head->train_step(batch, step++);
@@ -176,6 +176,14 @@ TEST_P(HeadTraining, IsThatOfTheReference) {
   of_case.seed = 0x1234567890ULL;
   of_case.optimizer.learning_rate = 1e-3;
   expect_same_epoch(of_case, 100);
+}
+
+// 7 batches of 9 at which the rate reaches 0: no batch has the rate of another.
+TEST_P(HeadTraining, WithALinearScheduleIsThatOfTheReference) {
+  HeadOptions of_case = options(96);
+  of_case.optimizer.learning_rate = 5e-4;
+  of_case.steps = 9;
+  expect_same_epoch(of_case, 100, 1);
 }
 
 std::vector<Case> training_cases() {

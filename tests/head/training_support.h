@@ -1,6 +1,8 @@
 #pragma once
 // A small training run and what can be seen of it from outside.
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "engine/backend/backend.h"
+#include "engine/base/error.h"
 #include "engine/config/config.h"
 #include "engine/head/trainer.h"
 #include "tests/reference/head.h"
@@ -84,6 +87,18 @@ struct SmallRun {
 
   History into(const std::filesystem::path& output);
 };
+
+// The sentence of the Error of that kind that `run` ends with.
+template <typename Run>
+std::string error_of(ErrorKind kind, const Run& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
 
 // Name → content of each file in a folder.
 std::map<std::string, std::string> files_in(const std::filesystem::path& folder);

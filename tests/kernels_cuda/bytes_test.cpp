@@ -137,14 +137,19 @@ TEST_F(HeadBytes, OfGatherRows) {
   std::vector<std::uint32_t> order(rows);
   for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(rows - 1 - i);
   const DeviceArray<std::uint32_t> indices(order);
-  cuda::gather_rows(out.get(), out_labels.get(), {features.get(), labels.get(), columns},
-                    indices.get(), rows, nullptr);
-  const VgpuCounters counted = counters_of("18gather_rows_kernel");
-  const MovedBytes promise = cuda::gather_rows_bytes(rows, columns);
-  EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read);
-  EXPECT_EQ(32 * counted.distinct_sectors_written, promise.written);
-  EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
-  EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
+  const DeviceArray<float> factors(std::vector<float>(2 * columns, 1.0F));
+  cuda::GatherSource source = {features.get(), labels.get(), columns};
+  for (const bool normalized : {false, true}) {
+    if (normalized) source.mean = factors.get();
+    if (normalized) source.scale = factors.get() + columns;
+    cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), rows, nullptr);
+    const VgpuCounters counted = counters_of("18gather_rows_kernel");
+    const MovedBytes promise = cuda::gather_rows_bytes(rows, columns, normalized);
+    EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read);
+    EXPECT_EQ(32 * counted.distinct_sectors_written, promise.written);
+    EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
+    EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
+  }
 }
 
 TEST_F(HeadBytes, OfReluDropout) {

@@ -10,11 +10,12 @@ namespace graft::reference {
 namespace {
 
 // RMSprop on one value, rounded to float at the end.
-void rmsprop(double& value, float& mean_square, double gradient, const OptimizerConfig& o) {
+void rmsprop(double& value, float& mean_square, double gradient, double learning_rate,
+             const OptimizerConfig& o) {
   const double a = o.rho * static_cast<double>(mean_square) + (1.0 - o.rho) * gradient * gradient;
   const double root = o.epsilon_inside_sqrt ? std::sqrt(a + o.epsilon) : std::sqrt(a) + o.epsilon;
   mean_square = static_cast<float>(a);
-  value = static_cast<float>(value - o.learning_rate * gradient / root);
+  value = static_cast<float>(value - learning_rate * gradient / root);
 }
 
 // Of a row of logits: the probability of each class.
@@ -135,29 +136,37 @@ ReferenceHead::Matrix ReferenceHead::gradient_of_inputs(const Matrix& gradient,
   return result;
 }
 
-void ReferenceHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient) {
+double ReferenceHead::learning_rate(std::uint64_t step) const {
+  const double first = options_.optimizer.learning_rate;
+  if (options_.steps == 0) return first;
+  if (step >= options_.steps) return 0.0;
+  return first * (1.0 - static_cast<double>(step) / static_cast<double>(options_.steps));
+}
+
+void ReferenceHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient,
+                           double rate) {
   auto& [kernel, bias] = layers_[layer];
   DenseParameters& squares = mean_squares_[layer];
   for (std::size_t unit = 0; unit < bias.size(); ++unit) {
     double of_bias = 0.0;
     for (const auto& row : gradient) of_bias += row[unit];
-    rmsprop(bias[unit], squares.bias[unit], of_bias, options_.optimizer);
+    rmsprop(bias[unit], squares.bias[unit], of_bias, rate, options_.optimizer);
     for (std::size_t i = 0; i < inputs.front().size(); ++i) {
       double of_weight = 0.0;
       for (std::size_t row = 0; row < gradient.size(); ++row) {
         of_weight += inputs[row][i] * gradient[row][unit];
       }
       const std::size_t index = i * bias.size() + unit;
-      rmsprop(kernel[index], squares.kernel[index], of_weight, options_.optimizer);
+      rmsprop(kernel[index], squares.kernel[index], of_weight, rate, options_.optimizer);
     }
   }
 }
 
-void ReferenceHead::backward(const Activations& activations, Matrix gradient) {
+void ReferenceHead::backward(const Activations& activations, Matrix gradient, double rate) {
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     const Matrix& inputs = activations.inputs[layer];
     Matrix below = gradient_of_inputs(gradient, inputs, layers_[layer]);
-    update(layer, inputs, gradient);
+    update(layer, inputs, gradient, rate);
     gradient = std::move(below);
   }
 }
@@ -185,8 +194,9 @@ HeadState ReferenceHead::state() {
 }
 
 void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
-                                      const Normalization& /*normalization*/) {
+                                      const Normalization& normalization) {
   features_ = features;
+  normalization_ = normalization;
   labels_ = labels;
 }
 
@@ -196,10 +206,14 @@ void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_
   std::vector<std::uint32_t> labels;
   for (const std::uint32_t row : rows) {
     inputs.push_back(row_of(features_, row));
+    for (std::size_t i = 0; i < normalization_.scale.size(); ++i) {
+      const float value = features_.row(row)[i] - normalization_.mean[i];
+      inputs.back()[i] = value * normalization_.scale[i];
+    }
     labels.push_back(labels_[row]);
   }
   const Activations activations = forward(std::move(inputs), step);
-  backward(activations, loss_gradient(activations.logits, labels, totals_));
+  backward(activations, loss_gradient(activations.logits, labels, totals_), learning_rate(step));
 }
 
 Totals ReferenceHead::take_totals() {

@@ -54,9 +54,10 @@ class ReferenceHead final : public Head {
   void relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step);
   Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels,
                        Totals& totals) const;
-  void backward(const Activations& activations, Matrix gradient);
+  double learning_rate(std::uint64_t step) const;
+  void backward(const Activations& activations, Matrix gradient, double rate);
   Matrix gradient_of_inputs(const Matrix& gradient, const Matrix& inputs, const Layer& layer) const;
-  void update(std::size_t layer, const Matrix& inputs, const Matrix& gradient);
+  void update(std::size_t layer, const Matrix& inputs, const Matrix& gradient, double rate);
   double keep_scale() const { return 1.0 / (1.0 - options_.dropout); }
 
   HeadOptions options_;
@@ -66,6 +67,7 @@ class ReferenceHead final : public Head {
   std::vector<bool> signs_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
   Totals totals_;
 };
 

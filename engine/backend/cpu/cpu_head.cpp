@@ -7,7 +7,6 @@
 #include "engine/backend/arithmetic.h"
 #include "engine/backend/checks.h"
 #include "engine/backend/cpu/dense_layer.h"
-#include "engine/base/error.h"
 #include "engine/base/memory.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/dense_forward.h"
@@ -40,7 +39,8 @@ void check_head_memory(const HeadOptions& options, std::size_t threads) {
   for (const DenseShape& shape : options.layers()) {
     const auto inputs = static_cast<double>(shape.inputs);
     const auto units = static_cast<double>(shape.outputs);
-    floats += 4.0 * (inputs + 1.0) * units;  // parameters and mean squares, here and there
+    // Parameters and mean squares, here and there, and folded parameters there.
+    floats += 5.0 * (inputs + 1.0) * units;
     floats += rows * std::ceil(inputs / line_inputs) * line_inputs;  // packed inputs
     floats += rows * 2.0 * units;                                    // outputs and their gradient
     workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
@@ -84,7 +84,7 @@ class CpuHead final : public Head {
 
  private:
   const float* forward(std::size_t rows, const std::uint64_t* training_step);
-  void backward(std::size_t rows);
+  void backward(std::size_t rows, const Rmsprop& rmsprop);
   BatchLoss loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                  float* gradient) const;
   template <typename Block>
@@ -93,7 +93,6 @@ class CpuHead final : public Head {
   void infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& workspace);
 
   const HeadOptions options_;
-  const Rmsprop rmsprop_;
   const LayerContext context_;
   std::vector<DenseLayer> layers_;
   AlignedFloats sums_;                  // workspace of every layer's product
@@ -103,12 +102,13 @@ class CpuHead final : public Head {
   std::vector<std::uint32_t> batch_labels_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
   Totals totals_;
   bool has_state_ = false;
 };
 
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
-    : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
+    : options_(options), context_{pool, kernels} {
   const std::size_t most_rows = most_batch_rows(options);
   std::size_t workspace = 0;
   layers_.reserve(options.hidden.size() + 1);
@@ -150,8 +150,9 @@ HeadState CpuHead::state() {
 
 void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                                 const Normalization& normalization) {
-  if (!normalization.scale.empty()) throw Error(ErrorKind::usage, "not yet");
   check_features(features, labels, options_);
+  check_normalization(normalization, options_);
+  normalization_ = normalization;
   features_ = features;
   labels_ = labels;
 }
@@ -168,7 +169,7 @@ void CpuHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step
   totals_.loss_sum += batch.loss_sum;
   totals_.correct += batch.correct;
   totals_.count += rows.size();
-  backward(rows.size());
+  backward(rows.size(), rmsprop_at(options_, step));
 }
 
 Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
@@ -236,10 +237,13 @@ void CpuHead::infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& w
 // From inputs_ to the logits, rows × outputs.
 const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_step) {
   const float* const* inputs = inputs_.data();
+  const bool normalized = training_step != nullptr && !normalization_.scale.empty();
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     const bool hidden = layer + 1 < layers_.size();
     const Dropout mask = dropout_of(options_, layer, training_step);
-    layers_[layer].forward(context_, inputs, rows, hidden ? &mask : nullptr, sums_.data());
+    layers_[layer].forward(context_, inputs, rows,
+                           normalized && layer == 0 ? &normalization_ : nullptr,
+                           hidden ? &mask : nullptr, sums_.data());
     inputs = layers_[layer].output_rows();
   }
   return layers_.back().outputs();
@@ -247,7 +251,7 @@ const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_st
 
 // From the gradient of the logits in the last layer's delta: the gradient of each layer before it,
 // with the weights as the forward pass had them, then that layer's update.
-void CpuHead::backward(std::size_t rows) {
+void CpuHead::backward(std::size_t rows, const Rmsprop& rmsprop) {
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     if (layer > 0) {
       DenseLayer& before = layers_[layer - 1];
@@ -255,7 +259,7 @@ void CpuHead::backward(std::size_t rows) {
       context_.kernels.relu_dropout_backward(before.delta(), before.outputs(),
                                              rows * before.units(), kept_scale(options_));
     }
-    layers_[layer].update(context_, rows, rmsprop_);
+    layers_[layer].update(context_, rows, rmsprop);
   }
 }
 

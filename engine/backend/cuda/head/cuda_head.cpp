@@ -14,7 +14,6 @@
 #include "engine/backend/cuda/head/head_arrays.h"
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
-#include "engine/base/error.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"
@@ -61,7 +60,7 @@ class CudaHead final : public Head {
             LossTotals* totals);
   void backward(const float* features, std::size_t rows);
   void write_probabilities(const float* logits, std::size_t rows);
-  void update();
+  void update(const Rmsprop& factors);
   template <typename Chunk>
   void for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
                       const Chunk& chunk);
@@ -72,7 +71,6 @@ class CudaHead final : public Head {
 
   Device& device_;
   const HeadOptions options_;
-  const Rmsprop rmsprop_;
   const Stream stream_;
   const CublasLt library_;
   const DeviceBuffer memory_;
@@ -92,7 +90,6 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
                    Tracer* tracer)
     : device_(device),
       options_(options),
-      rmsprop_(rmsprop_of(options.optimizer)),
       memory_(arrange(options, nullptr).bytes),
       arrays_(arrange(options, memory_.data())),
       fetched_(sizeof(LossTotals)),
@@ -163,10 +160,10 @@ HeadState CudaHead::state() {
 
 void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                                  const Normalization& normalization) {
-  if (!normalization.scale.empty()) throw Error(ErrorKind::usage, "not yet");
   check_features(features, labels, options_);
+  check_normalization(normalization, options_);
   device_.run("Copying the training features to the GPU",
-              [&] { training_rows_.set(features, labels, device_, stream_); });
+              [&] { training_rows_.set(features, labels, normalization, device_, stream_); });
 }
 
 void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
@@ -183,7 +180,7 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
     loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
     backward(batch.features, rows.size());
     training_rows_.release(stream_);
-    update();
+    update(rmsprop_at(options_, step));
     trained_count_ += rows.size();
   });
 }
@@ -264,14 +261,14 @@ void CudaHead::backward(const float* features, std::size_t rows) {
 }
 
 // One launch for a head of up to 32 Dense layers.
-void CudaHead::update() {
+void CudaHead::update(const Rmsprop& factors) {
   for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
     const std::size_t count = std::min(most_tensors, tensors_.size() - first);
     const auto tensors = std::span(tensors_).subspan(first, count);
     std::size_t parameters = 0;
     for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
     launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)},
-           [&] { rmsprop(tensors, rmsprop_, stream_.get()); });
+           [&] { rmsprop(tensors, factors, stream_.get()); });
   }
 }
 

@@ -42,7 +42,7 @@ class Cursor {
 struct Sizes {
   double device;
   double pinned;
-  double state;  // a HeadState
+  double state;  // a HeadState, and folded parameters
 };
 
 Sizes sizes_of(const HeadOptions& options) {
@@ -58,7 +58,7 @@ Sizes sizes_of(const HeadOptions& options) {
     const auto units = static_cast<double>(shape.outputs);
     const double parameters = (static_cast<double>(shape.inputs) + 1.0) * units;
     sizes.device += 12.0 * parameters + 4.0 * (chunk + batch) * units + 8.0 * 256.0;
-    sizes.state += 8.0 * parameters;
+    sizes.state += 12.0 * parameters;
   }
   return sizes;
 }

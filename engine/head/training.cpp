@@ -1,0 +1,144 @@
+#include "engine/head/training.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/error.h"
+#include "engine/head/normalize.h"
+
+namespace graft {
+namespace {
+
+// One for each class; empty: all are 1.
+std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeatures& set,
+                                 const std::vector<std::uint32_t>& photos) {
+  if (weights.kind == ClassWeights::Kind::none) return {};
+  std::vector<float> result(set.classes.size(), 1.0F);
+  if (weights.kind == ClassWeights::Kind::balanced) {
+    std::vector<std::size_t> counts(result.size());
+    for (const std::uint32_t photo : photos) ++counts[set.labels[photo]];
+    const auto share = static_cast<double>(photos.size()) / static_cast<double>(result.size());
+    for (std::size_t c = 0; c < result.size(); ++c) {
+      if (counts[c] > 0) result[c] = static_cast<float>(share / static_cast<double>(counts[c]));
+    }
+  }
+  for (const auto& [name, weight] : weights.given) {
+    const auto found = std::ranges::find(set.classes, name);
+    if (found == set.classes.end()) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
+                              name, fmt::join(set.classes, ", ")));
+    }
+    result[static_cast<std::size_t>(found - set.classes.begin())] = static_cast<float>(weight);
+  }
+  return result;
+}
+
+// A feature map is one group, whatever its size.
+std::vector<FeatureGroup> groups_of(const LabelledFeatures& set, const Config& config) {
+  const FeatureSource& source = config.features.source;
+  if (source.pooling == Pooling::none && !set.shape.pooled) {
+    return {{source.layers.back(), Pooling::none, 0, set.shape.count()}};
+  }
+  auto groups = vgg16_feature_groups(config.data.image_size, source);
+  const std::size_t columns = groups.back().first + groups.back().columns;
+  if (columns != set.shape.count()) {
+    throw Error(ErrorKind::data,
+                fmt::format("The features have {} values a row, and features.layers and "
+                            "features.pooling stand for {}; run `graft extract`.",
+                            set.shape.count(), columns));
+  }
+  return groups;
+}
+
+std::vector<std::uint32_t> rows_of(const std::vector<std::uint32_t>& photos, std::size_t views) {
+  std::vector<std::uint32_t> rows;
+  for (const std::uint32_t photo : photos) {
+    for (std::size_t view = 0; view < views; ++view) {
+      rows.push_back(static_cast<std::uint32_t>(photo * views + view));
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+Training::Training(const RunContext& context, const LabelledFeatures& set,
+                   std::vector<std::uint32_t> photos, const Config& config)
+    : context_(context),
+      set_(set),
+      config_(config),
+      rows_(rows_of(photos, set.views)),
+      batches_per_epoch_((rows_.size() + config.train.batch_size - 1) / config.train.batch_size),
+      options_(head_options(config, set.shape.count(), set.classes.size())) {
+  options_.views = set.views;
+  options_.class_weights = class_weights(config.train.class_weights, set, photos);
+  if (config.train.optimizer.schedule == Schedule::linear) options_.steps = batches();
+  head_ = context.backend.make_head(options_);
+}
+
+void Training::begin() {
+  const TraceSpan span(context_.tracer, "normalize");
+  const Normalize kind = config_.features.normalize;
+  if (kind != Normalize::none) {
+    state_.normalization = normalization_of(kind, set_.features, rows_, groups_of(set_, config_));
+  }
+  state_.head = initial_head_state(options_);
+}
+
+// Once, before the first epoch: a finished run needs neither.
+void Training::load() {
+  if (std::exchange(loaded_, true)) return;
+  head_->set_state(state_.head);
+  head_->set_training_data(set_.features, set_.labels, state_.normalization);
+}
+
+std::optional<Totals> Training::train_epoch(std::size_t epoch, std::size_t done) {
+  load();
+  std::vector<std::uint32_t> order = epoch_order(rows_.size(), options_.seed, epoch);
+  for (std::uint32_t& row : order) row = rows_[row];
+  const std::span<const std::uint32_t> rows(order);
+  for (std::size_t batch = 0; batch < batches_per_epoch_; ++batch) {
+    if (context_.stop.stop_requested()) return std::nullopt;
+    const std::size_t first = batch * options_.batch_size;
+    const std::size_t size = std::min(options_.batch_size, rows.size() - first);
+    const std::size_t step = epoch * batches_per_epoch_ + batch;
+    const TraceSpan span(context_.tracer, "step", step);
+    head_->train_step(rows.subspan(first, size), step);
+    context_.observer.advance(done + step + 1);
+  }
+  const TraceSpan span(context_.tracer, "wait for the losses", epoch + 1);
+  const Totals totals = head_->take_totals();
+  state_.head = {};  // so that two states are never held at once
+  state_.head = head_->state();
+  return totals;
+}
+
+std::vector<DenseParameters> Training::parameters() const {
+  return folded(state_.head.parameters, state_.normalization);
+}
+
+// The head computes with the parameters that are saved, so that what is measured here is what a reader
+// of the file measures.
+template <typename Work>
+void Training::with_folded(const Work& work) {
+  if (state_.normalization.scale.empty()) return work();
+  head_->set_state({parameters(), {}});
+  work();
+  head_->set_state(state_.head);
+}
+
+Totals Training::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
+  Totals totals;
+  with_folded([&] { totals = head_->evaluate(features, labels); });
+  return totals;
+}
+
+void Training::predict(FeatureView features, std::span<float> probabilities) {
+  with_folded([&] { head_->predict(features, probabilities); });
+}
+
+}  // namespace graft
