@@ -38,6 +38,7 @@ std::string method_of(const LayerForecast& layer) {
   std::string text = layer.engine;
   if (!layer.notes.empty()) text += fmt::format(" ({})", fmt::join(layer.notes, ", "));
   if (layer.fused_bias_relu) return text + "; bias and ReLU fused";
+  if (layer.global_pool) return text + "; then 2 kernels";
   return layer.epilogue_bytes > 0.0 ? text + "; then a kernel" : text;
 }
 
