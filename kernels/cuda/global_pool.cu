@@ -1,5 +1,5 @@
 // A block pools 128 bytes of channels of one image: eight threads side by side take a pack each, and
-// up to 32 such rows of threads take the rows of pixels by turns. A warp reads four runs of 128 bytes
+// up to 64 such rows of threads take the rows of pixels by turns. A warp reads four runs of 128 bytes
 // with one access. Then a thread for each channel adds what the rows of threads have.
 
 #include <algorithm>
@@ -15,12 +15,14 @@ namespace graft::cuda {
 namespace {
 
 constexpr unsigned block_packs = 8;
-constexpr unsigned most_rows = 32;  // of threads
+constexpr unsigned most_rows = 64;  // of threads
 
 template <typename T>
 __global__ void __launch_bounds__(block_packs* most_rows)
-    global_pool_kernel(const ChannelStatistics out, const T* in, const BatchShape shape) {
+    global_pool_kernel(const ChannelStatistics out, const T* in, unsigned height,
+                       unsigned map_width, unsigned map_channels) {
   constexpr unsigned width = Pack128<T>::width, channels = block_packs * width;
+  constexpr unsigned in_flight = 16 / width;  // loads of a thread: there may be few blocks
   __shared__ float sums[most_rows][channels], maxima[most_rows][channels];
   const std::size_t image = blockIdx.x, first = std::size_t{blockIdx.y} * channels;
   const unsigned row_of_threads = threadIdx.y, channel = threadIdx.x * width;
@@ -28,18 +30,24 @@ __global__ void __launch_bounds__(block_packs* most_rows)
   float sum[width] = {}, largest[width];
 #pragma unroll
   for (float& value : largest) value = -INFINITY;
-  for (std::size_t y = row_of_threads; y < shape.height; y += blockDim.y) {
-    const T* pixel =
-        in + (image * shape.height + y) * shape.width * shape.channels + first + channel;
+  for (unsigned y = row_of_threads; y < height; y += blockDim.y) {
+    const T* pixel = in + (image * height + y) * map_width * map_channels + first + channel;
     float of_row[width] = {};
-#pragma unroll 4
-    for (std::size_t x = 0; x < shape.width; ++x, pixel += shape.channels) {
-      const Pack128<T> pack = load128(pixel);  // cached: the next convolution reads it too
+    for (unsigned x = 0; x < map_width; x += in_flight) {
+      Pack128<T> packs[in_flight];
 #pragma unroll
-      for (unsigned lane = 0; lane < width; ++lane) {
-        const float value = to_float(pack.value[lane]);
-        of_row[lane] += value;
-        largest[lane] = larger(largest[lane], value);
+      for (unsigned i = 0; i < in_flight; ++i, pixel += map_channels) {
+        if (x + i < map_width) packs[i] = load128(pixel);  // cached: the next convolution reads it
+      }
+#pragma unroll
+      for (unsigned i = 0; i < in_flight; ++i) {
+        if (x + i >= map_width) break;
+#pragma unroll
+        for (unsigned lane = 0; lane < width; ++lane) {
+          const float value = to_float(packs[i].value[lane]);
+          of_row[lane] += value;
+          largest[lane] = larger(largest[lane], value);
+        }
       }
     }
 #pragma unroll
@@ -52,7 +60,7 @@ __global__ void __launch_bounds__(block_packs* most_rows)
   }
   __syncthreads();
 
-  const auto pixels = static_cast<float>(shape.height * shape.width);
+  const auto pixels = static_cast<float>(std::size_t{height} * map_width);
   const unsigned thread = row_of_threads * block_packs + threadIdx.x;
   for (unsigned c = thread; c < channels; c += block_packs * blockDim.y) {
     float total = sums[0][c], most = maxima[0][c];
@@ -80,7 +88,9 @@ void global_pool(const ChannelStatistics& out, const T* in, const BatchShape& sh
   const dim3 grid(blocks_for(shape.images, 1), blocks_for(shape.channels, channels));
   const dim3 block(block_packs,
                    static_cast<unsigned>(std::min<std::size_t>(shape.height, most_rows)));
-  global_pool_kernel<T><<<grid, block, 0, stream>>>(out, in, shape);
+  global_pool_kernel<T><<<grid, block, 0, stream>>>(out, in, static_cast<unsigned>(shape.height),
+                                                    static_cast<unsigned>(shape.width),
+                                                    static_cast<unsigned>(shape.channels));
   GRAFT_CUDA_CHECK_LAUNCH("global_pool");
 }
 

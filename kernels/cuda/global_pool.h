@@ -3,7 +3,7 @@
 // Keras' GlobalAveragePooling2D and GlobalMaxPooling2D. Source: Lin, Chen and Yan 2013, section 3.2.
 //
 // Sums are in float and in a fixed order, the same every time: the pixels of a row first, then every
-// 32nd row, then these. The rounding error grows with height + width, not with height · width. A NaN
+// 64th row, then these. The rounding error grows with height + width, not with height · width. A NaN
 // in a channel makes its average and its maximum NaN.
 //
 // Bytes moved: sizeof(T) read for each value, in one pass for both statistics; 4 written for each
