@@ -59,12 +59,16 @@ struct FeatureGroup {
   Layer layer;
   Pooling statistic;  // average or max; none: a feature map
   std::size_t first, columns;
+  bool is_statistic_of(std::size_t convolution) const;  // of its output after the pool
 };
 std::vector<FeatureGroup> vgg16_feature_groups(ImageSize image, const FeatureSource& source);
 
 // The convolutions of the blocks up to this one.
 constexpr std::size_t convolutions_up_to(Layer layer) {
   return std::array<std::size_t, 5>{2, 4, 7, 10, 13}.at(static_cast<std::size_t>(layer));
+}
+inline bool FeatureGroup::is_statistic_of(std::size_t convolution) const {
+  return statistic != Pooling::none && convolutions_up_to(layer) == convolution + 1;
 }
 // Those that the features need: none after the last layer.
 inline std::size_t convolutions_of(const FeatureSource& source) {

@@ -283,7 +283,7 @@ void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output
 void CpuBackbone::pool_features(std::size_t layer, const FeatureMaps& maps, float* features) {
   float *average = nullptr, *maximum = nullptr;
   for (const FeatureGroup& group : feature_groups_) {
-    if (convolutions_up_to(group.layer) != layer + 1 || group.statistic == Pooling::none) continue;
+    if (!group.is_statistic_of(layer)) continue;
     (group.statistic == Pooling::average ? average : maximum) = features + group.first;
   }
   if (average == nullptr && maximum == nullptr) return;
