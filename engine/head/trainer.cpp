@@ -30,6 +30,9 @@
 namespace graft {
 namespace {
 
+// How much worse than the best epoch the last one is; .01, which is rounded, is not enough.
+constexpr double worth_a_note = 0.010001;
+
 RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
                const HeadOptions& head, const Config& config) {
   const OptimizerConfig& optimizer = head.optimizer;
@@ -192,8 +195,14 @@ class TrainingRun {
   void finish() {
     save_as(head_path_);
     const std::size_t best = best_epoch(history_);
-    context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
-                                       history_[best].val_accuracy, best + 1, best_path_.string()));
+    const double highest = history_[best].val_accuracy, last = history_.back().val_accuracy;
+    context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.", highest,
+                                       best + 1, best_path_.string()));
+    if (highest - last < worth_a_note) return;
+    context_.observer.note(fmt::format(
+        "The last epoch has {:.4f}: to use the best one, add --best to `graft predict` and `graft "
+        "evaluate`.",
+        last));
   }
 
   std::string saved_epochs() const {
