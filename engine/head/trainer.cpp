@@ -30,6 +30,9 @@
 namespace graft {
 namespace {
 
+// How much worse than the best epoch the last one is; .01, which is rounded, is not enough.
+constexpr double worth_a_note = 0.010001;
+
 RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
                const HeadOptions& head, const Config& config) {
   const OptimizerConfig& optimizer = head.optimizer;
@@ -42,8 +45,7 @@ RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation
       {"head.dropout", fmt::format("{}", head.dropout)},
       {"features.normalize", std::string(name_of(config.features.normalize))},
       {"train.batch_size", fmt::format("{}", head.batch_size)},
-      {"train.class_weights",
-       head.class_weights.empty() ? "none" : json_text(head.class_weights)},
+      {"train.class_weights", head.class_weights.empty() ? "none" : json_text(head.class_weights)},
       {"train.optimizer.type", optimizer.type},
       {"train.optimizer.learning_rate", fmt::format("{}", optimizer.learning_rate)},
       {"train.optimizer.schedule", std::string(name_of(optimizer.schedule))},
@@ -193,9 +195,14 @@ class TrainingRun {
   void finish() {
     save_as(head_path_);
     const std::size_t best = best_epoch(history_);
-    context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
-                                       history_[best].val_accuracy, best + 1,
-                                       best_path_.string()));
+    const double highest = history_[best].val_accuracy, last = history_.back().val_accuracy;
+    context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.", highest,
+                                       best + 1, best_path_.string()));
+    if (highest - last < worth_a_note) return;
+    context_.observer.note(fmt::format(
+        "The last epoch has {:.4f}: to use the best one, add --best to `graft predict` and `graft "
+        "evaluate`.",
+        last));
   }
 
   std::string saved_epochs() const {
@@ -213,7 +220,8 @@ class TrainingRun {
             "Training diverged in epoch {}: the loss is no longer a finite number ({}). Try "
             "a train.optimizer.learning_rate below {}{}.",
             epochs_done() + 1, saved_epochs(), config_.train.optimizer.learning_rate,
-            config_.features.normalize == Normalize::none ? ", or features.normalize \"rms\"" : ""));
+            config_.features.normalize == Normalize::none ? ", or features.normalize \"rms\""
+                                                          : ""));
   }
 
   [[noreturn]] void stop_as_interrupted() const {
@@ -249,13 +257,15 @@ void check_numbers(const TrainConfig& train) {
 }  // namespace
 
 HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes) {
-  return {inputs,
-          config.head.hidden,
-          classes,
-          config.head.dropout,
-          config.train.batch_size,
-          config.train.optimizer,
-          config.seed};
+  HeadOptions options = {inputs,
+                         config.head.hidden,
+                         classes,
+                         config.head.dropout,
+                         config.train.batch_size,
+                         config.train.optimizer,
+                         config.seed};
+  options.views = config.data.views.size();
+  return options;
 }
 
 LabelledFeatures labelled(const FeatureSet& set) {

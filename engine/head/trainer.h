@@ -23,6 +23,7 @@ HeadState initial_head_state(const HeadOptions& options);
 // The order of the rows in an epoch: a Fisher–Yates shuffle keyed by (seed, epoch).
 std::vector<std::uint32_t> epoch_order(std::size_t rows, std::uint64_t seed, std::uint64_t epoch);
 
+// Of a head that is only evaluated: training also sets steps and class weights.
 HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes);
 
 // The trained classifier as a file: tensors dense/kernel, dense/bias, dense_1/kernel …; metadata

@@ -37,6 +37,14 @@ std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeat
   return result;
 }
 
+void check_views(const LabelledFeatures& set, const Config& config) {
+  if (set.views == config.data.views.size()) return;
+  throw Error(ErrorKind::data,
+              fmt::format("The features have {} rows an image, and data.views names {}; run `graft "
+                          "extract`.",
+                          set.views, config.data.views.size()));
+}
+
 // A feature map is one group, whatever its size.
 std::vector<FeatureGroup> groups_of(const LabelledFeatures& set, const Config& config) {
   const FeatureSource& source = config.features.source;
@@ -74,7 +82,7 @@ Training::Training(const RunContext& context, const LabelledFeatures& set,
       rows_(rows_of(photos, set.views)),
       batches_per_epoch_((rows_.size() + config.train.batch_size - 1) / config.train.batch_size),
       options_(head_options(config, set.shape.count(), set.classes.size())) {
-  options_.views = set.views;
+  check_views(set, config);
   options_.class_weights = class_weights(config.train.class_weights, set, photos);
   if (config.train.optimizer.schedule == Schedule::linear) options_.steps = batches();
   head_ = context.backend.make_head(options_);

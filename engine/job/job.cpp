@@ -209,7 +209,7 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
                     head_file(config, best).string(), features_folder(config).string()));
   }
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
-  std::vector<float> probabilities(validation.view().rows * trained.classes.size());
+  std::vector<float> probabilities(validation.labels().size() * trained.classes.size());
   head->predict(validation.view(), probabilities);
   Evaluation evaluation =
       summarise(head->evaluate(validation.view(), validation.labels()), probabilities,

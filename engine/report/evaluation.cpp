@@ -1,5 +1,5 @@
-// Predictions against labels: the confusion matrix and the mistakes, as a table for the terminal
-// and as JSON.
+// Predictions against labels: figures, confusion matrix and mistakes, as text for the terminal and as
+// JSON.
 
 #include <fmt/format.h>
 
@@ -42,25 +42,48 @@ void check_row(std::span<const float> probabilities, std::uint32_t label, const 
 constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
 constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
 
-double recall(const ClassReport& report) {
-  return static_cast<double>(report.correct) / static_cast<double>(report.count);
+std::string shown(const std::optional<double>& figure) {
+  return figure ? fmt::format("{:.4f}", *figure) : "-";
 }
 
-std::string recall_table(const std::vector<ClassReport>& reports) {
-  TextTable table({{"class", Align::left}, {"images"}, {"correct"}, {"recall"}});
-  for (const ClassReport& report : reports) {
-    table.row({report.name, std::to_string(report.count), std::to_string(report.correct),
-               report.count == 0 ? "-" : fmt::format("{:.4f}", recall(report))});
+std::string figures(const Evaluation& evaluation) {
+  std::string text = fmt::format(
+      "accuracy {:.4f} ({} of {}; 95 % interval {:.4f} to {:.4f}; always \"{}\": {:.4f})\n"
+      "balanced accuracy {:.4f}, macro F1 {:.4f}, AUC {}, log loss {:.4f}\n",
+      evaluation.accuracy, evaluation.correct, evaluation.count, evaluation.accuracy_95.low,
+      evaluation.accuracy_95.high, printable(evaluation.largest_class),
+      evaluation.baseline_accuracy, evaluation.balanced_accuracy, evaluation.macro_f1,
+      shown(evaluation.auc), evaluation.log_loss);
+  if (evaluation.best_threshold) {
+    text +=
+        fmt::format("best threshold {:.4f}, chosen on these images: balanced accuracy {:.4f}\n",
+                    evaluation.best_threshold->value, evaluation.best_threshold->balanced_accuracy);
+  }
+  return text;
+}
+
+std::string class_table(const Evaluation& evaluation) {
+  std::vector<TextTable::Column> columns = {
+      {"class", Align::left}, {"images"}, {"precision"}, {"recall"}, {"F1"}};
+  const bool has_auc = evaluation.classes.size() > 2;  // of two classes it is above
+  if (has_auc) columns.push_back({"AUC"});
+  TextTable table(std::move(columns));
+  for (const ClassReport& report : evaluation.classes) {
+    std::vector<std::string> cells = {report.name, std::to_string(report.count),
+                                      shown(report.precision), shown(report.recall),
+                                      shown(report.f1)};
+    if (has_auc) cells.push_back(shown(report.auc));
+    table.row(std::move(cells));
   }
   return table.text();
 }
 
 std::string confusion_matrix(const Evaluation& evaluation) {
   std::vector<TextTable::Column> columns = {{"true \\ predicted", Align::left}};
-  for (const std::string& name : evaluation.classes) columns.push_back({name});
+  for (const ClassReport& report : evaluation.classes) columns.push_back({report.name});
   TextTable table(std::move(columns));
   for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
-    std::vector<std::string> cells = {evaluation.classes[label]};
+    std::vector<std::string> cells = {evaluation.classes[label].name};
     for (const std::uint64_t count : evaluation.confusion[label])
       cells.push_back(std::to_string(count));
     table.row(std::move(cells));
@@ -85,8 +108,8 @@ std::string largest_confusions(const Evaluation& evaluation) {
   confusions.resize(std::min(confusions.size(), confusions_listed));
   TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
   for (const Confusion& confusion : confusions) {
-    table.row({std::to_string(confusion.count), evaluation.classes[confusion.label],
-               evaluation.classes[confusion.predicted]});
+    table.row({std::to_string(confusion.count), evaluation.classes[confusion.label].name,
+               evaluation.classes[confusion.predicted].name});
   }
   return "most frequent confusions:\n" + table.text("  ");
 }
@@ -96,8 +119,9 @@ std::string mistake_table(const Evaluation& evaluation, std::size_t shown) {
       {{"probability"}, {"predicted", Align::left}, {"class", Align::left}, {"file", Align::left}});
   for (std::size_t index = 0; index < shown; ++index) {
     const Evaluation::Mistake& mistake = evaluation.mistakes[index];
-    table.row({fmt::format("{:.4f}", mistake.probability), evaluation.classes[mistake.predicted],
-               evaluation.classes[mistake.label], mistake.file});
+    table.row({fmt::format("{:.4f}", mistake.probability),
+               evaluation.classes[mistake.predicted].name, evaluation.classes[mistake.label].name,
+               mistake.file});
   }
   return fmt::format("\nmost confident mistakes ({} of {}):\n{}", shown, evaluation.mistakes.size(),
                      table.text("  "));
@@ -110,6 +134,66 @@ double with_digits_of_float(float value) {
   double result = 0.0;
   std::from_chars(digits.data(), written.ptr, result);
   return result;
+}
+
+// numerator / denominator, where there is one.
+std::optional<double> ratio(std::uint64_t numerator, std::uint64_t denominator) {
+  if (denominator == 0) return std::nullopt;
+  return static_cast<double>(numerator) / static_cast<double>(denominator);
+}
+
+// Of the classes that have the figure.
+std::optional<double> mean_of(const std::vector<ClassReport>& classes,
+                              std::optional<double> ClassReport::*figure) {
+  double sum = 0.0;
+  std::size_t count = 0;
+  for (const ClassReport& report : classes) {
+    if (!(report.*figure)) continue;
+    sum += *(report.*figure);
+    ++count;
+  }
+  if (count == 0) return std::nullopt;
+  return sum / static_cast<double>(count);
+}
+
+// Those that follow from the confusion matrix.
+std::vector<ClassReport> class_reports(const Evaluation& evaluation,
+                                       std::span<const std::string> names) {
+  std::vector<ClassReport> reports(names.size());
+  for (std::size_t label = 0; label < names.size(); ++label) {
+    ClassReport& report = reports[label];
+    report.name = names[label];
+    report.correct = evaluation.confusion[label][label];
+    for (std::size_t other = 0; other < names.size(); ++other) {
+      report.count += evaluation.confusion[label][other];
+      report.predicted += evaluation.confusion[other][label];
+    }
+    report.precision = ratio(report.correct, report.predicted);
+    report.recall = ratio(report.correct, report.count);
+    report.f1 = ratio(2 * report.correct, report.count + report.predicted);
+  }
+  return reports;
+}
+
+void rank_classes(Evaluation& result, std::span<const float> probabilities,
+                  std::span<const std::uint32_t> labels) {
+  const std::size_t classes = result.classes.size();
+  const auto ranking = [&](std::size_t index) {
+    return one_against_rest(probabilities, labels, classes, static_cast<std::uint32_t>(index));
+  };
+  if (classes == 2) {  // 1 - p rounds: the second class alone decides
+    const OneAgainstRest second = ranking(1);
+    result.classes[0].auc = result.classes[1].auc = roc_auc(second);
+    result.best_threshold = best_threshold(second);
+    return;
+  }
+  for (std::size_t index = 0; index < classes; ++index) {
+    result.classes[index].auc = roc_auc(ranking(index));
+  }
+}
+
+Json json_of(const std::optional<double>& figure) {
+  return figure ? Json(*figure) : Json(nullptr);
 }
 
 }  // namespace
@@ -127,9 +211,10 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                     "images were evaluated.",
                     rows, files.size(), probabilities.size(), classes.size(), totals.count));
   }
+  if (rows == 0) throw Error(ErrorKind::data, "There are no images to evaluate.");
   Evaluation result;
-  result.loss = totals.loss();
-  result.classes.assign(classes.begin(), classes.end());
+  result.count = rows;
+  result.log_loss = totals.loss();
   result.confusion.assign(classes.size(), std::vector<std::uint64_t>(classes.size()));
   for (std::size_t row = 0; row < rows; ++row) {
     const auto of_row = probabilities.subspan(row * classes.size(), classes.size());
@@ -140,34 +225,28 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
       result.mistakes.push_back({files[row], labels[row], predicted, of_row[predicted]});
     }
   }
-  if (rows > 0) {
-    result.accuracy =
-        static_cast<double>(rows - result.mistakes.size()) / static_cast<double>(rows);
-  }
   std::stable_sort(result.mistakes.begin(), result.mistakes.end(),
                    [](const Evaluation::Mistake& a, const Evaluation::Mistake& b) {
                      return a.probability > b.probability;
                    });
+  result.correct = rows - result.mistakes.size();
+  result.accuracy = static_cast<double>(result.correct) / static_cast<double>(rows);
+  result.accuracy_95 = wilson_interval(result.correct, rows);
+  result.classes = class_reports(result, classes);
+  const ClassReport& largest = *std::max_element(
+      result.classes.begin(), result.classes.end(),
+      [](const ClassReport& a, const ClassReport& b) { return a.count < b.count; });
+  result.largest_class = largest.name;
+  result.baseline_accuracy = static_cast<double>(largest.count) / static_cast<double>(rows);
+  rank_classes(result, probabilities, labels);
+  result.balanced_accuracy = mean_of(result.classes, &ClassReport::recall).value();
+  result.macro_f1 = mean_of(result.classes, &ClassReport::f1).value();
+  result.auc = mean_of(result.classes, &ClassReport::auc);
   return result;
 }
 
-std::vector<ClassReport> class_reports(const Evaluation& evaluation) {
-  std::vector<ClassReport> reports;
-  for (std::size_t index = 0; index < evaluation.classes.size(); ++index) {
-    ClassReport report{evaluation.classes[index], 0, evaluation.confusion[index][index]};
-    for (const std::uint64_t count : evaluation.confusion[index]) report.count += count;
-    reports.push_back(std::move(report));
-  }
-  return reports;
-}
-
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown) {
-  const auto reports = class_reports(evaluation);
-  std::uint64_t count = 0;
-  for (const ClassReport& report : reports) count += report.count;
-  std::string text = fmt::format("accuracy {:.4f} ({} of {}), loss {:.4f}\n\n{}\n",
-                                 evaluation.accuracy, count - evaluation.mistakes.size(), count,
-                                 evaluation.loss, recall_table(reports));
+  std::string text = figures(evaluation) + "\n" + class_table(evaluation) + "\n";
   if (evaluation.classes.size() <= widest_matrix) {
     text += confusion_matrix(evaluation);
   } else if (!evaluation.mistakes.empty()) {
@@ -178,25 +257,42 @@ std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_
 }
 
 std::string evaluation_json(const Evaluation& evaluation) {
-  Json classes = Json::array();
-  for (const ClassReport& report : class_reports(evaluation)) {
+  Json json = {{"images", evaluation.count},
+               {"accuracy", evaluation.accuracy},
+               {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},
+               {"baseline_accuracy", evaluation.baseline_accuracy},
+               {"largest_class", evaluation.largest_class},
+               {"balanced_accuracy", evaluation.balanced_accuracy},
+               {"macro_f1", evaluation.macro_f1},
+               {"auc", json_of(evaluation.auc)},
+               {"log_loss", evaluation.log_loss}};
+  if (evaluation.classes.size() == 2) {
+    Json& best = json["best_threshold"] = nullptr;
+    if (evaluation.best_threshold) {
+      best = {{"threshold", evaluation.best_threshold->value},
+              {"balanced_accuracy", evaluation.best_threshold->balanced_accuracy},
+              {"chosen_on", "validation"}};
+    }
+  }
+  Json& classes = json["classes"] = Json::array();
+  for (const ClassReport& report : evaluation.classes) {
     classes.push_back({{"name", report.name},
                        {"images", report.count},
+                       {"predicted", report.predicted},
                        {"correct", report.correct},
-                       {"recall", report.count == 0 ? Json(nullptr) : Json(recall(report))}});
+                       {"precision", json_of(report.precision)},
+                       {"recall", json_of(report.recall)},
+                       {"f1", json_of(report.f1)},
+                       {"auc", json_of(report.auc)}});
   }
-  Json mistakes = Json::array();
+  json["confusion"] = evaluation.confusion;
+  Json& mistakes = json["mistakes"] = Json::array();
   for (const Evaluation::Mistake& mistake : evaluation.mistakes) {
     mistakes.push_back({{"file", mistake.file},
-                        {"class", evaluation.classes[mistake.label]},
-                        {"predicted", evaluation.classes[mistake.predicted]},
+                        {"class", evaluation.classes[mistake.label].name},
+                        {"predicted", evaluation.classes[mistake.predicted].name},
                         {"probability", with_digits_of_float(mistake.probability)}});
   }
-  const Json json = {{"loss", evaluation.loss},
-                     {"accuracy", evaluation.accuracy},
-                     {"classes", classes},
-                     {"confusion", evaluation.confusion},
-                     {"mistakes", mistakes}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -3,13 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/backend/backend.h"
 #include "engine/head/history.h"
+#include "engine/report/metrics.h"
 
 namespace graft {
 
@@ -18,15 +19,30 @@ namespace graft {
 // Throws Error(usage) for a history that is empty or has a number that is not finite.
 std::string curves_svg(const History& history, const std::string& title);
 
+// A figure is absent where it is not defined: without images of the class (recall, AUC), images
+// predicted as it (precision), either (F1), or images of other classes (AUC).
 struct ClassReport {
   std::string name;
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;      // images of the class
+  std::uint64_t predicted = 0;  // images predicted as it
   std::uint64_t correct = 0;
+  std::optional<double> precision, recall, f1;
+  std::optional<double> auc;  // one against the rest; of two classes the same for both
 };
 struct Evaluation {
-  double loss = 0.0;
+  std::uint64_t count = 0;  // images, at least one
+  std::uint64_t correct = 0;
   double accuracy = 0.0;
-  std::vector<std::string> classes;
+  Interval accuracy_95;            // Wilson's interval
+  double baseline_accuracy = 0.0;  // of always answering the largest class
+  std::string largest_class;
+  double log_loss = 0.0;           // mean cross-entropy of the logits
+  double balanced_accuracy = 0.0;  // mean recall, of the classes that have one
+  double macro_f1 = 0.0;           // mean F1, of the classes that have one
+  std::optional<double> auc;       // mean AUC, of the classes that have one
+  // Of two classes: the probability of the second above which to predict it, chosen on these images.
+  std::optional<Threshold> best_threshold;
+  std::vector<ClassReport> classes;
   std::vector<std::vector<std::uint64_t>> confusion;  // [true class][predicted class]
   struct Mistake {
     std::string file;
@@ -38,19 +54,20 @@ struct Evaluation {
 };
 
 // probabilities: rows × classes. Binary: predicted 1 when p > .5 (exactly .5 is class 0); else
-// argmax. The accuracy is that of these predictions, the loss that of `totals`. Throws Error(usage)
-// when the sizes do not fit each other, Error(data) for a probability that is not finite.
+// argmax. log_loss is the loss of `totals`. Throws Error(usage) when the sizes do not fit each other,
+// Error(data) for a probability that is not finite, and without images.
 Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
                      std::span<const std::string> classes);
-// Images and correct predictions of each class: the row sums and the diagonal of the confusion
-// matrix.
-std::vector<ClassReport> class_reports(const Evaluation& evaluation);
-// A table for the terminal: accuracy, recall per class, confusion matrix (above 12 classes the
-// pairs that are most often confused), the most confident mistakes.
+// Text for the terminal: the figures, those of each class, the confusion matrix (above 12 classes
+// the pairs that are most often confused), the most confident mistakes.
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown);
-// {"loss", "accuracy", "classes": [{"name", "images", "correct", "recall"}],
+// {"images", "accuracy", "accuracy_95": [low, high], "baseline_accuracy", "largest_class",
+//  "balanced_accuracy", "macro_f1", "auc", "log_loss",
+//  "best_threshold": {"threshold", "balanced_accuracy", "chosen_on": "validation"},
+//  "classes": [{"name", "images", "predicted", "correct", "precision", "recall", "f1", "auc"}],
 //  "confusion": [true][predicted], "mistakes": [{"file", "class", "predicted", "probability"}]}
+// best_threshold is there for two classes only. A figure that is not defined is null.
 std::string evaluation_json(const Evaluation& evaluation);
 
 }  // namespace graft

@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(block_threads)
     gather_rows_kernel(float* out, std::uint32_t* out_labels, const GatherSource source,
                        const std::uint32_t* rows, bool aligned) {
   const std::size_t row = rows[blockIdx.x];
-  if (blockIdx.y == 0 && threadIdx.x == 0) out_labels[blockIdx.x] = source.labels[row];
+  if (blockIdx.y == 0 && threadIdx.x == 0)
+    out_labels[blockIdx.x] = source.labels[row / source.views];
   const std::size_t first = (std::size_t{blockIdx.y} * block_threads + threadIdx.x) * width;
   if (first >= source.columns) return;
   const std::size_t present = source.columns - first;

@@ -53,6 +53,11 @@ TEST_P(HeadContract, RefusesOptionsOutOfRange) {
   refused([](HeadOptions& o) { o.dropout = 1.0; }, "dropout rate is 1");
   refused([](HeadOptions& o) { o.dropout = -0.1; }, "dropout rate is -0.1");
   refused([](HeadOptions& o) { o.dropout = nan; }, "dropout rate is nan");
+  refused([](HeadOptions& o) { o.views = 0; }, "0 rows of features");
+  refused([](HeadOptions& o) { o.views = 65; }, "1 to 64 (data.views)");
+  refused([](HeadOptions& o) { o.class_weights = {1.0F}; }, "1 class weights for 2 classes");
+  refused([](HeadOptions& o) { o.class_weights = {1.0F, -1.0F}; }, "class weight is -1");
+  refused([](HeadOptions& o) { o.class_weights = {1.0F, NAN}; }, "class weight is nan");
   refused([](HeadOptions& o) { o.optimizer.type = "adam"; }, "\"adam\"");
   refused([](HeadOptions& o) { o.optimizer.learning_rate = 0.0; }, "learning rate is 0");
   refused([](HeadOptions& o) { o.optimizer.learning_rate = nan; }, "learning rate is nan");
@@ -108,9 +113,25 @@ TEST_P(HeadContract, RefusesFeaturesAndLabelsThatDoNotFit) {
                "3 labels for 4 rows");
   samples.labels[2] = 2;
   expect_usage([&] { head->set_training_data(samples.view(), samples.labels, {}); },
-               "label of row 2 is 2");
+               "label of image 2 is 2");
   std::vector<float> seven(7);
   expect_usage([&] { head->predict(samples.view(), seven); }, "the buffer has 7");
+}
+
+TEST_P(HeadContract, RefusesRowsThatAreNoCompletePhotos) {
+  HeadOptions options = small_options();
+  options.views = 3;
+  const auto head = make_with_state(options);
+  const Samples samples = random_samples(6, 20, 2, 1);
+  expect_usage([&] { head->set_training_data(samples.view(), samples.labels, {}); },
+               "6 labels for 6 rows of features; each 3 need one");
+  expect_usage(
+      [&] {
+        head->evaluate({samples.features.data(), 5, 20}, samples.labels);
+      },
+      "5 rows of features; each image has 3");
+  std::vector<float> six(6);
+  expect_usage([&] { head->predict(samples.view(), six); }, "of 2 images and 2 classes need 4");
 }
 
 TEST_P(HeadContract, RefusesANormalizationOfOtherFeatures) {
@@ -193,6 +214,52 @@ TEST_P(HeadContract, EvaluatesAndPredictsAnyNumberOfRowsWithoutDropout) {
     }
     EXPECT_EQ(head->take_totals().count, 0U);  // evaluation is not training
   }
+}
+
+// A photo's views follow each other. More rows than the CPU and the GPU take at once, which are no
+// multiple of 3 views.
+TEST_P(HeadContract, JudgesAPhotoByTheMeanOfItsViewsLogits) {
+  for (const std::size_t classes : {2, 4}) {
+    for (const std::size_t views : {2, 3, 4}) {
+      HeadOptions options = small_options(classes);
+      options.views = views;
+      options.class_weights.assign(classes, 2.0F);  // of no influence
+      const auto head = make_with_state(options);
+      reference::ReferenceHead expected(options);
+      expected.set_state(head->state());
+      for (const std::size_t photos : {0, 1, 16, 33, 86, 400}) {
+        const Samples samples = random_samples(photos * views, 20, classes, 3);
+        const auto labels = std::span(samples.labels).first(photos);
+        const Totals totals = head->evaluate(samples.view(), labels);
+        const Totals due = expected.evaluate(samples.view(), labels);
+        EXPECT_EQ(totals.count, photos);
+        EXPECT_EQ(totals.correct, due.correct);
+        EXPECT_NEAR(totals.loss(), due.loss(), 1e-6 * due.loss());
+        std::vector<float> probabilities(photos * classes), of_reference(photos * classes);
+        head->predict(samples.view(), probabilities);
+        expected.predict(samples.view(), of_reference);
+        EXPECT_TRUE(nearly_equal(probabilities, of_reference, 1e-6)) << photos << " photos";
+      }
+    }
+  }
+}
+
+TEST_P(HeadContract, TrainsOnEachViewWithThePhotosLabel) {
+  HeadOptions options = small_options(3);
+  options.class_weights = {0.5F, 2.0F, 1.5F};
+  const Samples samples = random_samples(24, 20, 3, 2);
+  const std::vector<std::uint32_t> labels = {2, 0, 1, 1, 2, 0, 0, 1};
+  std::vector<std::uint32_t> of_rows;
+  for (std::size_t row = 0; row < 24; ++row) of_rows.push_back(labels[row / 3]);
+  const auto trained = [&](std::size_t views, const std::vector<std::uint32_t>& targets) {
+    options.views = views;
+    const auto head = make_with_state(options);
+    head->set_training_data(samples.view(), targets, {});
+    std::uint64_t step = 0;
+    for (const auto& rows : shuffled_batches(24, 8, 1)) head->train_step(rows, step++);
+    return head->state();
+  };
+  EXPECT_TRUE(same_bytes(trained(3, labels), trained(1, of_rows)));
 }
 
 TEST_P(HeadContract, PredictsTheClassesThatEvaluateCounts) {

@@ -29,12 +29,14 @@ struct Case {
   std::size_t classes = 2;
   double dropout = 0.0;
   bool epsilon_inside_sqrt = true;
+  bool weighted = false;
 };
 
 std::string name_of(const Case& of) {
   std::string name = of.classes == 2 ? "binary" : "softmax" + std::to_string(of.classes);
   name += of.epsilon_inside_sqrt ? "_keras3" : "_keras2";
   if (of.dropout > 0.0) name += "_dropout";
+  if (of.weighted) name += "_weighted";
   for (const std::size_t units : of.hidden) name.append("_").append(std::to_string(units));
   return name;
 }
@@ -55,6 +57,10 @@ class OnDeviceAndCase : public HeadDeviceTest,
     options.classes = of.classes;
     options.dropout = of.dropout;
     options.optimizer.epsilon_inside_sqrt = of.epsilon_inside_sqrt;
+    const std::vector<float> weights = {0.5F, 2.0F, 1.5F, 0.25F, 3.0F};
+    if (of.weighted)
+      options.class_weights.assign(weights.begin(),
+                                   weights.begin() + static_cast<std::ptrdiff_t>(of.classes));
     return options;
   }
 };
@@ -136,7 +142,9 @@ INSTANTIATE_TEST_SUITE_P(
                        ::testing::Values(Case{{}, 2, 0.0}, Case{{}, 3, 0.0}, Case{{}, 4, 0.5},
                                          Case{{21}, 2, 0.0}, Case{{21}, 2, 0.4}, Case{{21}, 3, 0.0},
                                          Case{{21}, 5, 0.4}, Case{{19, 11}, 2, 0.0},
-                                         Case{{19, 11}, 2, 0.3}, Case{{11, 18}, 4, 0.3})),
+                                         Case{{19, 11}, 2, 0.3}, Case{{11, 18}, 4, 0.3},
+                                         Case{{21}, 2, 0.4, true, true},
+                                         Case{{21}, 5, 0.0, true, true})),
     test_name);
 
 // ---- Steps ----
@@ -194,6 +202,7 @@ std::vector<Case> training_cases() {
         cases.push_back({hidden, classes, dropout, false});
         // Both forms of epsilon with each loss and each rate, not with each shape.
         if (hidden.size() == 1) cases.push_back({hidden, classes, dropout, true});
+        if (hidden.size() == 2) cases.push_back({hidden, classes, dropout, true, true});
       }
     }
   }

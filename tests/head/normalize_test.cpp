@@ -31,7 +31,9 @@ std::vector<float> made_values() {
   std::vector<float> values = random_values(7 * columns, 1);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t column = i % columns;
-    values[i] = column < 4 ? values[i] * 100.0F + 30.0F : column == 4 ? values[i] : values[i] + 8.0F;
+    values[i] = column < 4    ? values[i] * 100.0F + 30.0F
+                : column == 4 ? values[i]
+                              : values[i] + 8.0F;
   }
   return values;
 }

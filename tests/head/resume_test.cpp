@@ -116,8 +116,7 @@ TEST(Resume, ALinearScheduleMakesMoreEpochsANewRunAndAConstantOneDoesNot) {
   EXPECT_THAT(notes_of_a_restart(before, after),
               Contains(AllOf(HasSubstr("starts anew"), HasSubstr("train.epochs was 4, is 6"))));
   before.train.optimizer.schedule = after.train.optimizer.schedule = Schedule::constant;
-  EXPECT_THAT(notes_of_a_restart(before, after),
-              Contains(HasSubstr("goes on after epoch 2 of 6")));
+  EXPECT_THAT(notes_of_a_restart(before, after), Contains(HasSubstr("goes on after epoch 2 of 6")));
   after.train.optimizer.schedule = Schedule::linear;
   EXPECT_THAT(notes_of_a_restart(before, after),
               Contains(HasSubstr("train.optimizer.schedule was constant, is linear")));
@@ -191,6 +190,10 @@ TEST(Resume, NoOtherRunsCheckpointIsContinued) {
       {"features.normalize was rms, is standard",
        [](SmallRun& run) { run.config.features.normalize = Normalize::standard; }},
       {"train.batch_size was 4, is 5", [](SmallRun& run) { run.config.train.batch_size = 5; }},
+      {"train.class_weights was none, is [2.0,1.0]",
+       [](SmallRun& run) {
+         run.config.train.class_weights = {ClassWeights::Kind::given, {{"class 0", 2.0}}};
+       }},
       {"train.optimizer.learning_rate was 0.01, is 0.02",
        [](SmallRun& run) { run.config.train.optimizer.learning_rate = 0.02; }},
       {"train.optimizer.rho was 0.9, is 0.8",

@@ -240,6 +240,21 @@ TEST(Trainer, TellsARowForEachEpochUnderAHeader) {
   EXPECT_THAT(observer.warnings, IsEmpty());
 }
 
+TEST(Trainer, SaysHowToUseTheBestEpochWhereTheLastIsMuchWorse) {
+  const auto notes = [](std::uint64_t best, std::uint64_t last) {
+    const TemporaryFolder folder;
+    Script script{std::vector<Totals>(2, totals(1, 50)), {totals(1, best), totals(1, last)}};
+    RecordingObserver observer;
+    play(script, folder.path(), observer);
+    return observer.notes;
+  };
+  EXPECT_THAT(notes(80, 78), ElementsAre(HasSubstr("0.8000, of epoch 1"),
+                                         AllOf(HasSubstr("last epoch has 0.7800"),
+                                               HasSubstr("add --best to `graft predict`"))));
+  EXPECT_THAT(notes(80, 79), SizeIs(1));
+  EXPECT_THAT(notes(78, 80), SizeIs(1));
+}
+
 TEST(Trainer, WarnsWhenOneClassHoldsMoreThanFourFifthsOfASet) {
   const TemporaryFolder folder;
   SmallRun run;

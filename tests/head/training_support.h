@@ -31,18 +31,24 @@ struct SmallSet {
   FeatureShape shape;
   Digest fingerprint;
   FeatureKey key = feature_key({}, {}, "tests", {});
+  std::size_t views = 1;
+  std::vector<Digest> contents;  // of the files' names
 
   SmallSet(std::size_t rows, std::size_t class_count, std::uint64_t seed,
            FeatureShape features = {1, 2, 3});
   LabelledFeatures view() const {
-    return {{values.data(), labels.size(), shape.count()},
+    return {{values.data(), labels.size() * views, shape.count()},
             labels,
             classes,
             files,
             shape,
             fingerprint,
-            key};
+            key,
+            views,
+            contents};
   }
+  // The same rows as two views of half as many photos.
+  void pair_rows();
 };
 
 // 22 rows in batches of 4, the last one short: 6 batches an epoch.

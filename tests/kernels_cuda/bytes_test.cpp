@@ -241,9 +241,14 @@ struct LossData {
 TEST_F(LossBytes, OfSigmoidCrossEntropy) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   const LossData data(rows, classes);
-  cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, data.out.get(),
-                              data.totals.get(), nullptr);
-  expect_moved_by_all({"28sigmoid_cross_entropy_kernel"}, cuda::sigmoid_cross_entropy_bytes(rows));
+  const DeviceArray<float> two(std::vector<float>(2, 1.0F));
+  for (const float* weights :
+       {static_cast<const float*>(nullptr), static_cast<const float*>(two.get())}) {
+    cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, weights, data.out.get(),
+                                data.totals.get(), nullptr);
+    expect_moved_by_all({"28sigmoid_cross_entropy_kernel"},
+                        cuda::sigmoid_cross_entropy_bytes(rows, true, weights != nullptr));
+  }
   cuda::sigmoid_probabilities(data.logits.get(), rows, data.out.get(), nullptr);
   expect_moved_by_all({"28sigmoid_probabilities_kernel"}, cuda::sigmoid_probabilities_bytes(rows));
 }
@@ -251,13 +256,33 @@ TEST_F(LossBytes, OfSigmoidCrossEntropy) {
 TEST_F(LossBytes, OfSoftmaxCrossEntropy) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   const LossData data(rows, classes);
-  cuda::softmax_cross_entropy(data.logits.get(), data.labels.get(), rows, classes, data.out.get(),
-                              data.row_losses.get(), data.totals.get(), nullptr);
-  expect_moved_by_all({"28softmax_cross_entropy_kernel", "21add_row_losses_kernel"},
-                      cuda::softmax_cross_entropy_bytes(rows, classes));
+  // Each class has rows: all weights are read.
+  std::vector<std::uint32_t> every(rows);
+  for (std::size_t i = 0; i < rows; ++i) every[i] = static_cast<std::uint32_t>(i % classes);
+  const DeviceArray<std::uint32_t> labels(every);
+  const DeviceArray<float> ones(std::vector<float>(classes, 1.0F));
+  for (const float* weights :
+       {static_cast<const float*>(nullptr), static_cast<const float*>(ones.get())}) {
+    cuda::softmax_cross_entropy(data.logits.get(), labels.get(), rows, classes, weights,
+                                data.out.get(), data.row_losses.get(), data.totals.get(), nullptr);
+    expect_moved_by_all({"28softmax_cross_entropy_kernel", "21add_row_losses_kernel"},
+                        cuda::softmax_cross_entropy_bytes(rows, classes, true, weights != nullptr));
+  }
   cuda::softmax_probabilities(data.logits.get(), rows, classes, data.out.get(), nullptr);
   expect_moved_by_all({"28softmax_probabilities_kernel"},
                       cuda::softmax_probabilities_bytes(rows, classes));
+}
+
+TEST_F(LossBytes, OfMeanLogits) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const LossData data(rows, classes);
+  for (const std::size_t views : {2, 4}) {
+    for (const std::size_t outputs : {std::size_t{1}, classes}) {
+      cuda::mean_logits(data.logits.get(), rows / views, views, outputs, data.out.get(), nullptr);
+      expect_moved_by_all({"18mean_logits_kernel"},
+                          cuda::mean_logits_bytes(rows / views, views, outputs));
+    }
+  }
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ PROMISED = {
     "blocking_kernel": "",
     "gather_rows_kernel": "LS",
     "global_pool_kernel": "L",
+    "mean_logits_kernel": "",
     "multiply_add_peak_kernel": "",
     "preprocess_kernel": "LS",
     "relu_dropout_backward_kernel": "LS",

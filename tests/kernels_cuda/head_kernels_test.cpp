@@ -42,7 +42,8 @@ class GatherRows : public test::CudaTest {
       ASSERT_TRUE(out_labels.guards_intact());
     };
     expect_out(expected);
-    const std::vector<float> means = random_numbers(columns, 2), scales = random_numbers(columns, 3);
+    const std::vector<float> means = random_numbers(columns, 2),
+                             scales = random_numbers(columns, 3);
     const DeviceArray<float> mean(means, columns % 3), scale(scales, offset % 2);
     source.mean = mean.get();
     source.scale = scale.get();

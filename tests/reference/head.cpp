@@ -104,16 +104,17 @@ ReferenceHead::Activations ReferenceHead::forward(Matrix rows, std::optional<std
 
 ReferenceHead::Matrix ReferenceHead::loss_gradient(const Matrix& logits,
                                                    std::span<const std::uint32_t> labels,
-                                                   Totals& totals) const {
+                                                   bool weighted, Totals& totals) const {
   Matrix gradient;
   for (std::size_t row = 0; row < logits.size(); ++row) {
-    totals.loss_sum += cross_entropy(logits[row], labels[row]);
+    const double weight = weight_of(labels[row], weighted);
+    totals.loss_sum += weight * cross_entropy(logits[row], labels[row]);
     totals.correct += predicted(logits[row]) == labels[row] ? 1 : 0;
     ++totals.count;
     auto p = probabilities_of(logits[row]);
     p[labels[row]] -= 1.0;
     if (logits[row].size() == 1) p = {p[1]};
-    for (double& value : p) value /= static_cast<double>(logits.size());
+    for (double& value : p) value *= weight / static_cast<double>(logits.size());
     gradient.push_back(std::move(p));
   }
   return gradient;
@@ -210,10 +211,11 @@ void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_
       const float value = features_.row(row)[i] - normalization_.mean[i];
       inputs.back()[i] = value * normalization_.scale[i];
     }
-    labels.push_back(labels_[row]);
+    labels.push_back(labels_[row / options_.views]);
   }
   const Activations activations = forward(std::move(inputs), step);
-  backward(activations, loss_gradient(activations.logits, labels, totals_), learning_rate(step));
+  backward(activations, loss_gradient(activations.logits, labels, true, totals_),
+           learning_rate(step));
 }
 
 Totals ReferenceHead::take_totals() {
@@ -221,20 +223,35 @@ Totals ReferenceHead::take_totals() {
   return std::exchange(totals_, {});
 }
 
+std::vector<double> ReferenceHead::logits_of(FeatureView features, std::size_t photo) {
+  std::vector<double> mean(options_.outputs());
+  for (std::size_t view = 0; view < options_.views; ++view) {
+    const Matrix logits = forward({row_of(features, photo * options_.views + view)}, {}).logits;
+    for (std::size_t o = 0; o < mean.size(); ++o) {
+      mean[o] += logits[0][o] / static_cast<double>(options_.views);
+    }
+  }
+  return mean;
+}
+
+double ReferenceHead::weight_of(std::uint32_t label, bool weighted) const {
+  return weighted && !options_.class_weights.empty() ? options_.class_weights[label] : 1.0;
+}
+
 Totals ReferenceHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
   announce("evaluate");
   Totals totals;
-  for (std::size_t row = 0; row < features.rows; ++row) {
-    loss_gradient(forward({row_of(features, row)}, {}).logits, labels.subspan(row, 1), totals);
+  for (std::size_t photo = 0; photo < labels.size(); ++photo) {
+    loss_gradient({logits_of(features, photo)}, labels.subspan(photo, 1), false, totals);
   }
   return totals;
 }
 
 void ReferenceHead::predict(FeatureView features, std::span<float> probabilities) {
-  for (std::size_t row = 0; row < features.rows; ++row) {
-    const auto p = probabilities_of(forward({row_of(features, row)}, {}).logits[0]);
+  for (std::size_t photo = 0; photo < features.rows / options_.views; ++photo) {
+    const auto p = probabilities_of(logits_of(features, photo));
     for (std::size_t c = 0; c < p.size(); ++c) {
-      probabilities[row * p.size() + c] = static_cast<float>(p[c]);
+      probabilities[photo * p.size() + c] = static_cast<float>(p[c]);
     }
   }
 }
@@ -246,7 +263,7 @@ double ReferenceHead::loss(FeatureView features, std::span<const std::uint32_t> 
   const Activations activations = forward(std::move(rows), step);
   double sum = 0.0;
   for (std::size_t row = 0; row < features.rows; ++row) {
-    sum += cross_entropy(activations.logits[row], labels[row]);
+    sum += weight_of(labels[row], true) * cross_entropy(activations.logits[row], labels[row]);
   }
   return sum / static_cast<double>(features.rows);
 }

@@ -35,7 +35,7 @@ class ReferenceHead final : public Head {
 
   // For gradients by differences: the parameters, to be moved by less than a float can hold.
   std::vector<Layer>& layers() { return layers_; }
-  // Mean loss of a batch; `step` turns dropout on.
+  // Mean loss of a training batch of one label a row; `step` turns dropout on.
   double loss(FeatureView features, std::span<const std::uint32_t> labels,
               std::optional<std::uint64_t> step);
   // The sign of every ReLU's input since the last call. Where two losses have different signs, a
@@ -53,7 +53,9 @@ class ReferenceHead final : public Head {
   Matrix dense(const Matrix& rows, const Layer& layer) const;
   void relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step);
   Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels,
-                       Totals& totals) const;
+                       bool weighted, Totals& totals) const;
+  std::vector<double> logits_of(FeatureView features, std::size_t photo);  // the mean of its views
+  double weight_of(std::uint32_t label, bool weighted) const;
   double learning_rate(std::uint64_t step) const;
   void backward(const Activations& activations, Matrix gradient, double rate);
   Matrix gradient_of_inputs(const Matrix& gradient, const Matrix& inputs, const Layer& layer) const;

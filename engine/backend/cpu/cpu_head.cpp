@@ -162,7 +162,7 @@ void CpuHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step
   check_batch(rows, step, features_.rows, options_.batch_size);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     inputs_[i] = features_.row(rows[i]);
-    batch_labels_[i] = labels_[rows[i]];
+    batch_labels_[i] = labels_[rows[i] / options_.views];
   }
   const float* logits = forward(rows.size(), &step);
   const BatchLoss batch = loss(logits, batch_labels_.data(), rows.size(), layers_.back().delta());
@@ -176,11 +176,11 @@ Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> la
   check_has_state(has_state_);
   check_features(features, labels, options_);
   Totals totals;
-  for_each_block(features, [&](std::size_t first, std::size_t rows, const float* logits) {
-    const BatchLoss batch = loss(logits, labels.data() + first, rows, nullptr);
+  for_each_block(features, [&](std::size_t first, std::size_t photos, const float* logits) {
+    const BatchLoss batch = loss(logits, labels.data() + first, photos, nullptr);
     totals.loss_sum += batch.loss_sum;
     totals.correct += batch.correct;
-    totals.count += rows;
+    totals.count += photos;
   });
   return totals;
 }
@@ -188,23 +188,31 @@ Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> la
 void CpuHead::predict(FeatureView features, std::span<float> probabilities) {
   check_has_state(has_state_);
   check_features(features, options_);
-  check_probabilities(probabilities.size(), features.rows, options_.classes);
-  for_each_block(features, [&](std::size_t first, std::size_t rows, const float* logits) {
+  check_probabilities(probabilities.size(), features.rows / options_.views, options_.classes);
+  for_each_block(features, [&](std::size_t first, std::size_t photos, const float* logits) {
     float* to = probabilities.data() + first * options_.classes;
     if (options_.classes == 2) {
-      sigmoid_probabilities(logits, rows, to);
+      sigmoid_probabilities(logits, photos, to);
     } else {
-      softmax_probabilities(logits, rows, options_.classes, to);
+      softmax_probabilities(logits, photos, options_.classes, to);
     }
   });
 }
 
+// block(first, photos, the mean logits of each)
 template <typename Block>
 void CpuHead::for_each_block(FeatureView features, const Block& block) {
-  for (std::size_t first = 0; first < features.rows; first += inference_rows) {
-    const std::size_t rows = std::min(inference_rows, features.rows - first);
+  const std::size_t views = options_.views;
+  const std::size_t block_rows = inference_rows / views * views;
+  for (std::size_t first = 0; first < features.rows; first += block_rows) {
+    const std::size_t rows = std::min(block_rows, features.rows - first);
     for (std::size_t i = 0; i < rows; ++i) inputs_[i] = features.row(first + i);
-    block(first, rows, rows <= few_rows ? forward(rows, nullptr) : infer(rows));
+    const float* logits = rows <= few_rows ? forward(rows, nullptr) : infer(rows);
+    if (views > 1) {
+      mean_logits(logits, rows / views, views, options_.outputs(), logits_.data());
+      logits = logits_.data();
+    }
+    block(first / views, rows / views, logits);
   }
 }
 
@@ -265,8 +273,10 @@ void CpuHead::backward(std::size_t rows, const Rmsprop& rmsprop) {
 
 BatchLoss CpuHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                         float* gradient) const {
-  if (options_.classes == 2) return sigmoid_cross_entropy(logits, labels, rows, gradient);
-  return softmax_cross_entropy(logits, labels, rows, options_.classes, gradient);
+  const bool weighted = gradient != nullptr && !options_.class_weights.empty();
+  const float* weights = weighted ? options_.class_weights.data() : nullptr;
+  if (options_.classes == 2) return sigmoid_cross_entropy(logits, labels, rows, gradient, weights);
+  return softmax_cross_entropy(logits, labels, rows, options_.classes, gradient, weights);
 }
 
 }  // namespace

@@ -7,10 +7,11 @@
 
 namespace graft::cuda {
 
-TrainingRows::TrainingRows(std::size_t batch_size, FeatureRing& ring,
+TrainingRows::TrainingRows(std::size_t batch_size, std::size_t views, FeatureRing& ring,
                            std::size_t most_resident_bytes)
     : ring_(ring),
       batch_size_(batch_size),
+      views_(views),
       most_resident_bytes_(most_resident_bytes),
       factors_(2 * ring.columns() * sizeof(float)),
       batch_(bytes_of(batch_size, ring.columns())),
@@ -84,15 +85,15 @@ DeviceRows TrainingRows::gathered(std::span<const std::uint32_t> rows, const Str
   const std::size_t columns = features_.columns;
   const Place all = place(resident_, features_.rows, columns);
   const Place batch = place(batch_, batch_size_, columns);
-  GatherSource source = {all.features, all.labels, columns};
+  GatherSource source = {all.features, all.labels, columns, views_};
   const bool normalized = !normalization_.scale.empty();
   if (normalized) {
     source.mean = factors_.as<float>();
     source.scale = source.mean + columns;
   }
   launch(trace, {"gather_rows", {}, gather_rows_bytes(rows.size(), columns, normalized)}, [&] {
-    gather_rows(batch.features, batch.labels, source, row_numbers_.as<std::uint32_t>(),
-                rows.size(), compute.get());
+    gather_rows(batch.features, batch.labels, source, row_numbers_.as<std::uint32_t>(), rows.size(),
+                compute.get());
   });
   return {batch.features, batch.labels};
 }
@@ -109,7 +110,7 @@ DeviceRows TrainingRows::streamed(std::span<const std::uint32_t> rows, const Str
       const float* scale = normalization_.scale.data();
       for (std::size_t c = 0; c < features_.columns; ++c) to[c] = (row[c] - mean[c]) * scale[c];
     }
-    slot.labels[i] = labels_[rows[i]];
+    slot.labels[i] = labels_[rows[i] / views_];
   }
   return ring_.send(rows.size(), compute);
 }

@@ -31,9 +31,10 @@ class TrainingRows {
 
   // most_resident_bytes: rows that take more stream even where they would fit. `ring` is borrowed;
   // a slot of it holds a batch.
-  TrainingRows(std::size_t batch_size, FeatureRing& ring, std::size_t most_resident_bytes);
+  TrainingRows(std::size_t batch_size, std::size_t views, FeatureRing& ring,
+               std::size_t most_resident_bytes);
 
-  // The rows stay borrowed; resident ones are copied before this returns.
+  // A label for each `views` rows. The rows stay borrowed; resident ones are copied before this returns.
   void set(FeatureView features, std::span<const std::uint32_t> labels,
            const Normalization& normalization, const Device& device, const Stream& compute);
   std::size_t count() const { return features_.rows; }
@@ -67,6 +68,7 @@ class TrainingRows {
 
   FeatureRing& ring_;
   std::size_t batch_size_;
+  std::size_t views_;
   std::size_t most_resident_bytes_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
