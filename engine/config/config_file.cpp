@@ -89,15 +89,22 @@ void apply(Config& config, std::span<const Setting> settings, const Environment&
   }
 }
 
-void check_complete(Config config, const std::string& name) {
+// Fills in what follows from other keys.
+void complete(Config& config, const std::string& name) {
   for (const ConfigKey& key : keys_of(config)) {
-    if (key.rule.required && value_of(key) == "")
+    if (key.rule.required && value_of(key) == Json(""))
       refuse(name, key.path, "this key is required: " + key.text);
   }
+  if (config.backbone.weights.empty())
+    refuse(name, "backbone.weights",
+           "the default is in ${GRAFT_CACHE}, and neither that nor HOME is set; name a file");
   if (!config.data.validation.empty() && config.data.validation_split > 0.0)
     refuse(name, "data.validation_split",
            "give either data.validation or data.validation_split, not both; "
            "\"\" and 0 switch them off");
+  if (config.data.validation.empty() && config.data.validation_split == 0.0 &&
+      !is_csv_file(config.data.train))
+    config.data.validation_split = default_validation_split;
   const FeatureSource& source = config.features.source;
   if (source.layers.size() > 1 && source.pooling == Pooling::none)
     refuse(name, "features.layers",
@@ -144,24 +151,47 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, failure);
 }
 
-std::filesystem::path config_file_of(const std::filesystem::path& file_or_run) {
-  return is_folder(file_or_run) ? file_or_run / "config.json" : file_or_run;
+// The config.json of a run; else `source` itself.
+std::filesystem::path config_file_of(const std::filesystem::path& source) {
+  std::error_code failure;
+  const std::filesystem::path inside = source / "config.json";
+  return is_folder(source) && std::filesystem::exists(inside, failure) ? inside : source;
 }
 
-void read_file_or_run(Config& config, const std::filesystem::path& file_or_run,
-                      const Environment& environment) {
-  const std::filesystem::path file = config_file_of(file_or_run);
-  const bool is_run = is_folder(file_or_run);
-  std::error_code failure;
-  if (is_run && !std::filesystem::exists(file, failure))
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: this folder is not the output of a run (it has no config.json); "
-                            "give a config file, or the `output` folder of an earlier run",
-                            printable(file_or_run.string(), 300)));
-  read_text(config, read_config_text(file), printable(file.string(), 300), environment);
-  if (!is_run) return;
-  const auto text = path_text(file_or_run);
-  config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
+// Sorted, without hidden ones.
+std::vector<std::string> sub_folders(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with('.') && is_folder(entry.path())) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// `folder` is absolute, with a name of its own.
+void read_photo_folder(Config& config, const std::filesystem::path& folder,
+                       const Environment& environment) {
+  const std::vector<std::string> names = sub_folders(folder);
+  const auto refuse_folder = [&](const std::string& sentence) {
+    throw Error(ErrorKind::usage, printable(folder.string(), 300) + ": this folder " + sentence);
+  };
+  if (names.empty())
+    refuse_folder(
+        "is neither a run (it has no config.json) nor photos (it has no sub-folders); give a "
+        "config, a run's `output`, or a folder with one sub-folder per class");
+  const std::vector<std::string> sets = {"test", "train", "val", "valid", "validation"};
+  config.data.train = folder;
+  if (names == std::vector<std::string>{"train", "validation"}) {
+    config.data.train = folder / "train";
+    config.data.validation = folder / "validation";
+  } else if (std::ranges::includes(sets, names)) {
+    refuse_folder(
+        fmt::format("has {}, which look like sets, not like classes; name two of them in a config "
+                    "as data.train and data.validation",
+                    fmt::join(names, ", ")));
+  }
+  config.output = environment.working_folder / "runs" / folder.filename();
 }
 
 }  // namespace
@@ -174,35 +204,55 @@ Setting parse_setting(const std::string& argument) {
   return {option, argument.substr(0, equals), argument.substr(equals + 1)};
 }
 
+bool is_csv_file(const std::filesystem::path& path) {
+  return path.extension() == ".csv" || path.extension() == ".CSV";
+}
+
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment) {
   Config config = defaults(environment);
   read_text(config, text, name, environment);
   apply(config, settings, environment);
-  check_complete(config, name);
+  complete(config, name);
   return config;
 }
 
-Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+Config load_settings(const std::filesystem::path& source, std::span<const Setting> settings,
                      const Environment& environment) {
   Config config = defaults(environment);
-  if (!file_or_run.empty()) read_file_or_run(config, file_or_run, environment);
+  const std::filesystem::path file = config_file_of(source);
+  std::string photos;  // the folder
+  if (is_folder(file)) {
+    photos = std::filesystem::canonical(file).string();
+    read_photo_folder(config, photos, environment);
+  } else if (!source.empty()) {
+    read_text(config, read_config_text(file), printable(file.string(), 300), environment);
+  }
+  if (file != source) {
+    const auto text = path_text(source);
+    config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
+  }
   apply(config, settings, environment);
+  // Results among the photos would be taken for a class.
+  if (!photos.empty() && (config.output.string() + '/').starts_with(photos + '/'))
+    refuse(printable(photos, 300), "output",
+           fmt::format("{} is inside this folder of photos; name another with --output",
+                       printable(config.output.string(), 300)));
   return config;
 }
 
-Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+Config load_config(const std::filesystem::path& source, std::span<const Setting> settings,
                    const Environment& environment) {
-  Config config = load_settings(file_or_run, settings, environment);
-  check_complete(config, printable(config_file_of(file_or_run).string(), 300));
+  Config config = load_settings(source, settings, environment);
+  complete(config, printable(config_file_of(source).string(), 300));
   return config;
 }
 
-void refuse_config_as_target(const std::filesystem::path& file_or_run, const std::string& option,
+void refuse_config_as_target(const std::filesystem::path& source, const std::string& option,
                              const std::filesystem::path& file) {
-  if (file_or_run.empty() || file.empty()) return;
+  if (source.empty() || file.empty()) return;
   std::error_code absent;  // then they are not the same
-  if (!std::filesystem::equivalent(config_file_of(file_or_run), file, absent)) return;
+  if (!std::filesystem::equivalent(config_file_of(source), file, absent)) return;
   throw Error(ErrorKind::usage, fmt::format("{} {}: this is the config file; name another file",
                                             option, printable(file.string(), 1000)));
 }

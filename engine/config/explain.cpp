@@ -39,8 +39,13 @@ quickstart runs, `cats_and_dogs.json` is for a folder of your own.
 `graft config explain KEY` shows a key on a terminal. `graft config check FILE` checks a file and prints
 it with every key.
 
-- Only three things are required: `data.train`, `backbone.weights`, and one of `data.validation` and
-  `data.validation_split`. Every other key has the default below.
+- Only `data.train` is required, so `{"data": {"train": "photos"}}` is a complete config. Every other key
+  has the default below.
+- Every command accepts a folder of photos for the config. `graft run photos` takes its sub-folders as
+  classes, or `train` and `validation` as the two sets when it has just these, and writes to
+  `runs/photos`. `--set` and `--output` override.
+- In a `.csv` file (RFC 4180, UTF-8) each line below the header is an image. `path` is relative to the
+  file's folder, or absolute. Other columns are noted and ignored. The order of lines has no effect.
 - `//` and `/* */` comments are allowed. An unknown key, a duplicate key and a wrong value are refused
   with their place and, where one is near, the key that was probably meant.
 - `16`, `16.0` and `1.6e1` are the same integer.

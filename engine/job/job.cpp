@@ -243,7 +243,8 @@ std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>&
   return files;
 }
 
-std::size_t most_probable(std::span<const float> probabilities) {
+std::size_t chosen_class(std::span<const float> probabilities, std::optional<double> threshold) {
+  if (threshold) return probabilities[1] > *threshold ? 1 : 0;
   // Two classes: exactly .5 is class 0, as in training's accuracy; max_element takes the first.
   return static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) -
                                   probabilities.begin());
@@ -285,11 +286,15 @@ Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std
 }
 
 PredictionReport predict_job(const Config& config, const std::vector<std::filesystem::path>& inputs,
-                             bool best,
+                             bool best, std::optional<double> threshold,
                              const std::function<void(const std::vector<std::string>&)>& classes,
                              const std::function<void(const Prediction&)>& prediction,
                              Observer& observer, std::stop_token stop) {
   const TrainedHead trained = load_head(head_file(config, best));
+  if (threshold && (!(*threshold >= 0.0 && *threshold <= 1.0) || trained.classes.size() != 2))
+    throw Error(ErrorKind::usage, fmt::format("--threshold {}: expected a number from 0 to 1 and "
+                                              "two classes; this classifier has {}",
+                                              *threshold, trained.classes.size()));
   const std::vector<std::string> files = expand_inputs(inputs);
 
   const std::vector<View>& views = config.data.views;
@@ -333,7 +338,8 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
         continue;
       }
       const std::span<const float> values(&probabilities[count * photo++], count);
-      prediction({file, trained.classes[most_probable(values)], {values.begin(), values.end()}});
+      prediction(
+          {file, trained.classes[chosen_class(values, threshold)], {values.begin(), values.end()}});
     }
     report.predicted += photos;
   };

@@ -48,9 +48,11 @@ struct PredictionReport {
   std::vector<std::pair<std::string, std::string>> bad;  // file, reason
 };
 // Classifies image files with the head in config.output, with the same decoding and preprocessing
-// as in training. `classes` is called once before the first prediction.
+// as in training. `classes` is called once before the first prediction. The label is the most
+// probable class; with a threshold, for two classes only, it is the second where its probability is
+// higher than that. Throws Error(usage) for a threshold outside [0, 1] or with more classes.
 PredictionReport predict_job(const Config& config, const std::vector<std::filesystem::path>& inputs,
-                             bool best,
+                             bool best, std::optional<double> threshold,
                              const std::function<void(const std::vector<std::string>&)>& classes,
                              const std::function<void(const Prediction&)>& prediction,
                              Observer& observer, std::stop_token stop);

@@ -27,8 +27,8 @@ TEST(ShippedConfigs, EachOneChecksOut) {
 TEST(ShippedConfigs, TheQuickstartIsTheRecipeUnchanged) {
   const Config config = load_config(configs / "solar_cells.json", {}, plain_environment());
   const Config fallback;
-  EXPECT_EQ(config.data.train, "/home/ada/.cache/graft/solar_cells/train");
-  EXPECT_EQ(config.data.validation, "/home/ada/.cache/graft/solar_cells/validation");
+  EXPECT_EQ(config.data.train, "/home/ada/.cache/graft/solar_cells/solar_cells.csv");
+  EXPECT_EQ(config.data.validation, "");
   EXPECT_EQ(config.backbone.weights, "/home/ada/.cache/graft/vgg16_imagenet.safetensors");
   EXPECT_EQ(config.output, "/work folder/runs/solar_cells");
   EXPECT_EQ(config.data.image_size, (ImageSize{150, 150}));

@@ -108,7 +108,7 @@ class CommandLine {
   void add_config_options(CLI::App* command) {
     command
         ->add_option("CONFIG", request_.config,
-                     "Config file, or the output folder of an earlier run")
+                     "Config file, output folder of an earlier run, or folder of photos")
         ->required();
     add_setting(command, "--set", "KEY=VALUE", "Override a key of the config; may be repeated",
                 [](const std::string& text) { return parse_setting(text); });
@@ -188,6 +188,10 @@ class CommandLine {
             "--format", [this](const std::string& name) { request_.json = name == "json"; },
             "csv (the default), or json: one object a line")
         ->check(CLI::IsMember({"csv", "json"}));
+    predict
+        ->add_option("--threshold", request_.threshold,
+                     "Of two classes, take the second when its probability is above T (0 to 1)")
+        ->option_text("T");
     add_best(predict);
   }
 

@@ -172,8 +172,9 @@ void predict_command(const Request& request) {
   const auto on_prediction = [&](const Prediction& prediction) {
     write_result(request.json ? json_line(names, prediction) : csv_row(prediction));
   };
-  const PredictionReport report = predict_job(config, inputs, request.best, on_classes,
-                                              on_prediction, observer, signals.stop_token());
+  const PredictionReport report =
+      predict_job(config, inputs, request.best, request.threshold, on_classes, on_prediction,
+                  observer, signals.stop_token());
   flush_results();
   for (const auto& [file, reason] : report.bad)
     fmt::print(stderr, "{}: {}\n", printable(file, longest_path), reason);

@@ -12,12 +12,13 @@ namespace graft::program {
 
 // The command line, parsed.
 struct Request {
-  std::string config;             // CONFIG or RUN_DIR
+  std::string config;             // CONFIG: a file, the output of a run, or a folder of photos
   std::vector<Setting> settings;  // --set, --device, --threads, --output, in their order
   bool quiet = false;
   bool best = false;
   bool json = false;
   bool markdown = false;
+  std::optional<double> threshold;  // `predict`
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
   std::string key;
