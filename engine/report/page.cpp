@@ -53,6 +53,7 @@ void add_settings(Json& page, Config config) {
   const std::filesystem::path& train = config.data.train;
   page["data"] = (train.parent_path().filename() / train.filename()).string();
   page["title"] = config.output.filename().string();
+  page["pixels"] = fmt::format("{} × {}", config.data.image_size.height, config.data.image_size.width);
 }
 
 // ---- Classes and their confusion ----
