@@ -21,7 +21,10 @@ packages_for() {
       echo valgrind       # counts the instructions of kernels
       ;;
     style) echo clang-format clang-tidy shellcheck ;;
-    system) echo debootstrap ;;  # makes a Debian for the tests with label system
+    system)
+      echo debootstrap                   # makes a Debian for a test
+      echo chromium fonts-dejavu-core    # shows the page report.html
+      ;;
     *) stop "unknown argument $1; give one or more of build, test, style, system, and --dry-run" ;;
   esac
 }

@@ -12,10 +12,12 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
 #include "engine/features/pipeline.h"
 #include "engine/head/trainer.h"
+#include "engine/report/page.h"
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {
@@ -165,8 +167,9 @@ void train(const Config& config, Session& session) {
   const FeatureSet validation = open_features(config, "validation");
   const History history = train_head(session.context(), labelled(training), labelled(validation),
                                      config, config.output);
-  write_file_whole(config.output / "curves.svg",
-                   curves_svg(history, config.output.filename().string()));
+  write_file_whole(
+      config.output / "curves.svg",
+      curves_svg(history, config.output.filename().string(), largest_share(validation.labels())));
 }
 
 std::unique_ptr<Head> ready_head(const Config& config, Backend& backend,
@@ -196,6 +199,22 @@ void check_key(const std::filesystem::path& head, const FeatureKey& trained, con
                                             head.string(), change, advice));
 }
 
+// The page of an evaluation of the last epoch.
+void write_page(const Config& config, const FeatureSet& validation, const Evaluation& evaluation,
+                std::span<const float> probabilities) {
+  constexpr std::uint64_t longest_history = std::uint64_t{64} << 20U;  // bytes
+  const History history =
+      parse_history_json(read_text_file(config.output / "history.json", longest_history));
+  const FeatureSet training = FeatureSet::open(features_folder(config), "train", 0);
+  const std::filesystem::path& data =
+      config.data.validation.empty() ? config.data.train : config.data.validation;
+  const std::filesystem::path root = is_csv_file(data) ? data.parent_path() : data;
+  write_file_whole(config.output / "report.html",
+                   report_page({config, history, training.labels(), evaluation, probabilities,
+                                validation.labels(), validation.files(),
+                                [&](const std::string& file) { return root / file; }}));
+}
+
 Evaluation evaluate(const Config& config, bool best, Session& session) {
   const TraceSpan span(session.context().tracer, "evaluate");
   const TrainedHead trained = load_head(head_file(config, best));
@@ -219,6 +238,7 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
   }
   write_file_whole(config.output / (best ? "evaluation_best.json" : "evaluation.json"),
                    evaluation_json(evaluation));
+  if (!best) write_page(config, validation, evaluation, probabilities);
   return evaluation;
 }
 

@@ -30,12 +30,13 @@ struct JobHooks {
 enum class Steps {
   extract,  // the folders of photos → features/*.npy, classes.json
   train,    // features/*.npy → head.safetensors, head_best.safetensors, history.*, curves.svg
-  all,      // both, then head.safetensors on the validation features → evaluation.json
+  all,  // both, then head.safetensors on the validation features → evaluation.json, report.html
 };
 // The evaluation is that of Steps::all.
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
                                   Observer& observer, std::stop_token stop);
-// head.safetensors (or head_best) on the validation features → evaluation.json
+// head.safetensors on the validation features → evaluation.json and report.html; head_best →
+// evaluation_best.json
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop);
 
 struct Prediction {

@@ -1,42 +1,28 @@
-// The curves of a training run as SVG: a panel for the loss and one for the accuracy, each with
-// training (dashed, hollow marks), validation (solid, filled marks) and the best epoch. It has its
-// own background, no outside font or file, and no script. Numbers do not depend on the locale.
+// The curves of a training run: a panel for the loss and one for the accuracy, each with training
+// and validation over the epochs and a mark at the best epoch. A value far from the others is clipped
+// at the edge, with an arrow and its number, so that the others keep their shape. The template's
+// section "panels" draws them. Numbers do not depend on the locale.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
-#include <utility>
+#include <vector>
 
 #include "engine/base/error.h"
-#include "engine/base/text.h"
+#include "engine/report/fill.h"
 #include "engine/report/report.h"
+#include "report_html.h"
 
 namespace graft {
 namespace {
 
-constexpr double page_width = 960;
-constexpr double page_height = 430;
-constexpr double plot_top = 104;
-constexpr double plot_height = 262;
-constexpr double plot_width = 384;
-constexpr double plot_bottom = plot_top + plot_height;
+// Of the plot in a panel. The template knows them too.
+constexpr double left = 52;
+constexpr double top = 42;
+constexpr double width = 384;
+constexpr double height = 240;
 constexpr std::size_t most_marked_epochs = 60;  // above, marks would run together
-
-constexpr std::string_view ink = "#1f2328";
-constexpr std::string_view faint_ink = "#59636e";
-constexpr std::string_view grid_colour = "#e4e8ec";
-constexpr std::string_view best_colour = "#8c959f";
-
-struct Style {
-  std::string_view colour;
-  std::string_view dashes;  // of stroke-dasharray
-  std::string_view mark_fill;
-  double width;
-};
-constexpr Style training_style = {"#bc4c00", "6 4", "#ffffff", 1.8};
-constexpr Style validation_style = {"#0550ae", "none", "#0550ae", 2.4};
 
 // The smallest of 1, 2, 5 × 10^k (k an integer) that divides `range` into at most `parts` steps.
 double nice_step(double range, double parts) {
@@ -52,12 +38,6 @@ struct Axis {
   double low = 0.0;
   double high = 1.0;
   double step = 0.2;
-
-  double share(double value) const { return (value - low) / (high - low); }
-  std::size_t ticks() const {
-    return static_cast<std::size_t>(std::lround((high - low) / step)) + 1;
-  }
-  double tick(std::size_t index) const { return low + static_cast<double>(index) * step; }
 };
 
 Axis nice_axis(double low, double high) {
@@ -70,197 +50,150 @@ Axis nice_axis(double low, double high) {
   return {std::floor(low / step + 1e-9) * step, std::ceil(high / step - 1e-9) * step, step};
 }
 
-Axis loss_axis(double high) {
-  return nice_axis(0.0, std::max(high, 1e-3));
-}
-
-// Accuracies are shares: the axis ends at 0 and 1.
-Axis accuracy_axis(double low, double high) {
-  Axis axis = nice_axis(low, high);
-  axis.low = std::max(axis.low, 0.0);
-  axis.high = std::min(axis.high, 1.0);
-  return axis;
-}
-
 std::string tick_label(double value, double step) {
   if (std::abs(value) >= 1e5) return fmt::format("{:.3g}", value);
   const int decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
   return fmt::format("{:.{}f}", std::abs(value) < step / 2 ? 0.0 : value, decimals);
 }
 
-// The text inside of an XML element. Control characters, which XML cannot hold, become '?'.
-std::string xml_text(std::string_view text) {
-  constexpr std::pair<std::string_view, std::string_view> escapes[] = {
-      {"&", "&amp;"}, {"<", "&lt;"}, {"\xEF\xBF\xBE", "?"}, {"\xEF\xBF\xBF", "?"}};
-  std::string escaped = printable(escape_invalid_utf8(text));
-  for (const auto& [from, to] : escapes) escaped = replace_all(escaped, from, to);
-  return escaped;
+// How far an axis must reach: to the largest distance, less outliers. An outlier is more than twice
+// as far as nine tenths of the values, and as `least`. Fewer than ten values have none.
+double reach_of(std::vector<double> distances, double least) {
+  std::sort(distances.begin(), distances.end());
+  if (distances.size() < 10) return distances.back();
+  const double limit = 2 * std::max(least, distances[(distances.size() - 1) * 9 / 10]);
+  return *(std::upper_bound(distances.begin(), distances.end(), limit) - 1);
 }
 
-// The first characters of a title that would run into the legend.
-std::string shortened(const std::string& title) {
-  constexpr std::size_t most_characters = 60;
-  std::size_t characters = 0;
-  for (std::size_t index = 0; index < title.size(); ++index) {
-    const bool begins = (static_cast<unsigned char>(title[index]) & 0xC0U) != 0x80;
-    if (begins && ++characters > most_characters) return title.substr(0, index) + "…";
-  }
-  return title;
+Axis loss_axis(const std::vector<double>& losses) {
+  return nice_axis(0.0, std::max(reach_of(losses, 0.01), 1e-3));
 }
 
-// One of the two plots: maps epochs and values to the page.
-struct Panel {
-  double left = 0.0;
-  std::size_t epochs = 1;
-  Axis axis = {};
+// Accuracies are shares: the axis ends at 0 and 1.
+Axis accuracy_axis(std::vector<double> accuracies) {
+  const double highest = *std::max_element(accuracies.begin(), accuracies.end());
+  for (double& accuracy : accuracies) accuracy = highest - accuracy;
+  Axis axis = nice_axis(highest - reach_of(accuracies, 0.02), highest);
+  axis.low = std::max(axis.low, 0.0);
+  axis.high = std::min(axis.high, 1.0);
+  return axis;
+}
 
-  double x(double epoch) const {
-    if (epochs == 1) return left + plot_width / 2;
-    return left + plot_width * (epoch - 1.0) / (static_cast<double>(epochs) - 1.0);
+class Panel {
+ public:
+  Panel(const char* name, const History& history, const Axis& axis)
+      : history_(history), axis_(axis), best_(best_epoch(history) + 1), values_({{"name", name}}) {
+    values_["value_ticks"] = values_["epoch_ticks"] = values_["arrows"] = Json::array();
+    const auto count = std::lround((axis.high - axis.low) / axis.step);
+    for (long index = 0; index <= count; ++index) {
+      const double value = axis.low + static_cast<double>(index) * axis.step;
+      values_["value_ticks"].push_back({{"y", y(value)}, {"label", tick_label(value, axis.step)}});
+    }
+    add_epoch_ticks();
+    values_["baseline"] = nullptr;
   }
-  double y(double value) const { return plot_bottom - plot_height * axis.share(value); }
+
+  void add_series(const char* kind, const char* id, double Epoch::*value) {
+    Json points = Json::array(), marks = Json::array();
+    for (std::size_t epoch = 1; epoch <= history_.size(); ++epoch) {
+      const double number = history_[epoch - 1].*value;
+      points.push_back({{"x", x(epoch)}, {"y", y(number)}});
+      if (is_outside(number)) {
+        values_["arrows"].push_back(place_of(epoch, number));
+      } else if (history_.size() <= most_marked_epochs) {
+        marks.push_back(points.back());
+      }
+    }
+    values_[kind] = {{"id", id}, {"points", points}, {"marks", marks}};
+    values_["best"] = place_of(best_, history_[best_ - 1].*value);
+  }
+
+  void add_baseline(double accuracy) { values_["baseline"] = place_of(1, accuracy); }
+
+  const Json& values() const { return values_; }
+
+ private:
+  double x(std::size_t epoch) const {  // counted from 1
+    if (history_.size() == 1) return left + width / 2;
+    return left + width * static_cast<double>(epoch - 1) / static_cast<double>(history_.size() - 1);
+  }
+  double y(double value) const {
+    const double share = (value - axis_.low) / (axis_.high - axis_.low);
+    return top + height * (1 - std::clamp(share, 0.0, 1.0));
+  }
+  bool is_outside(double value) const {
+    const double rounding = 1e-9 * axis_.step;
+    return value < axis_.low - rounding || value > axis_.high + rounding;
+  }
+  // In the right half a text ends at its epoch.
+  Json place_of(std::size_t epoch, double value) const {
+    const bool is_late = 2 * epoch > history_.size() + 1;
+    return {{"x", x(epoch)},
+            {"y", y(value)},
+            {"anchor", is_late ? "end" : "start"},
+            {"dx", is_late ? -9 : 9},
+            {"is_inside", !is_outside(value)},
+            {"is_above", value > axis_.high},
+            {"epoch", epoch},
+            {"value", value}};
+  }
+  void add_epoch_ticks() {
+    const auto tick = [&](std::size_t epoch) {
+      values_["epoch_ticks"].push_back({{"x", x(epoch)}, {"label", epoch}});
+    };
+    const double range = std::max(1.0, static_cast<double>(history_.size()) - 1.0);
+    const auto step = static_cast<std::size_t>(std::max(1.0, nice_step(range, 8.0)));
+    tick(1);
+    for (std::size_t epoch = step; epoch <= history_.size(); epoch += step) {
+      if (epoch > 1 && 2 * (epoch - 1) > step) tick(epoch);
+    }
+  }
+
+  const History& history_;
+  Axis axis_;
+  std::size_t best_;
+  Json values_;
 };
-
-void draw_text(std::string& svg, double x, double y, std::string_view attributes,
-               const std::string& escaped) {
-  svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", x, y, attributes, escaped);
-}
-
-// `attributes`: others than the stroke's colour, each with a space before it.
-void draw_line(std::string& svg, double x1, double y1, double x2, double y2,
-               std::string_view colour, std::string_view attributes = "") {
-  svg += fmt::format(
-      "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"{}/>\n", x1, y1,
-      x2, y2, colour, attributes);
-}
-
-void draw_value_axis(std::string& svg, const Panel& panel) {
-  for (std::size_t index = 0; index < panel.axis.ticks(); ++index) {
-    const double value = panel.axis.tick(index);
-    const double y = panel.y(value);
-    draw_line(svg, panel.left, y, panel.left + plot_width, y,
-              index == 0 ? best_colour : grid_colour);
-    draw_text(svg, panel.left - 10, y + 4, "class=\"tick\" text-anchor=\"end\"",
-              tick_label(value, panel.axis.step));
-  }
-}
-
-void draw_epoch_axis(std::string& svg, const Panel& panel) {
-  const auto tick = [&](std::size_t epoch) {
-    const double x = panel.x(static_cast<double>(epoch));
-    draw_line(svg, x, plot_bottom, x, plot_bottom + 5, best_colour);
-    draw_text(svg, x, plot_bottom + 20, "class=\"tick\" text-anchor=\"middle\"",
-              fmt::format("{}", epoch));
-  };
-  const double range = std::max(1.0, static_cast<double>(panel.epochs) - 1.0);
-  const auto step = static_cast<std::size_t>(std::max(1.0, nice_step(range, 8.0)));
-  tick(1);
-  for (std::size_t epoch = step; epoch <= panel.epochs; epoch += step) {
-    if (epoch > 1 && 2 * (epoch - 1) > step) tick(epoch);
-  }
-  draw_text(svg, panel.left + plot_width / 2, plot_bottom + 42,
-            "class=\"label\" text-anchor=\"middle\"", "epoch");
-}
-
-void draw_best_epoch(std::string& svg, const Panel& panel, std::size_t best) {
-  const double x = panel.x(static_cast<double>(best) + 1.0);
-  draw_line(svg, x, plot_top, x, plot_bottom, best_colour, " stroke-dasharray=\"2 3\"");
-}
-
-void draw_series(std::string& svg, const Panel& panel, const History& history, const char* name,
-                 double Epoch::*value, const Style& style) {
-  const bool marked = history.size() <= most_marked_epochs;
-  std::string points;
-  std::string marks;
-  for (std::size_t index = 0; index < history.size(); ++index) {
-    const double x = panel.x(static_cast<double>(index) + 1.0);
-    const double y = panel.y(history[index].*value);
-    points += fmt::format("{}{:.2f},{:.2f}", index == 0 ? "" : " ", x, y);
-    if (marked) {
-      marks += fmt::format("<circle cx=\"{:.2f}\" cy=\"{:.2f}\" r=\"2.8\"/>\n", x, y);
-    }
-  }
-  svg += fmt::format(
-      "<polyline id=\"{}\" points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" "
-      "stroke-dasharray=\"{}\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n",
-      name, points, style.colour, marked ? style.width : style.width / 2, style.dashes);
-  if (marked) {
-    svg += fmt::format("<g fill=\"{}\" stroke=\"{}\" stroke-width=\"1.4\">\n{}</g>\n",
-                       style.mark_fill, style.colour, marks);
-  }
-}
-
-void draw_legend(std::string& svg, double x, const Style& style, const char* name) {
-  constexpr double y = 38;
-  draw_line(svg, x, y, x + 38, y, style.colour,
-            fmt::format(" stroke-width=\"{}\" stroke-dasharray=\"{}\"", style.width, style.dashes));
-  svg += fmt::format(
-      "<circle cx=\"{:.1f}\" cy=\"{}\" r=\"2.8\" fill=\"{}\" stroke=\"{}\" "
-      "stroke-width=\"1.4\"/>\n",
-      x + 19, y, style.mark_fill, style.colour);
-  draw_text(svg, x + 46, y + 4.5, "class=\"label\"", name);
-}
-
-void draw_page(std::string& svg, const std::string& title, const std::string& summary) {
-  svg += fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} "
-      "{1}\" "
-      "role=\"img\">\n<title>{2}</title>\n<desc>{3}</desc>\n<style>"
-      "text{{font-family:'Helvetica Neue',Helvetica,Arial,'DejaVu Sans',sans-serif;fill:{4}}}"
-      ".title{{font-size:19px;font-weight:600}}.panel{{font-size:14px;font-weight:600}}"
-      ".label{{font-size:13px;fill:{5}}}.tick{{font-size:12px;fill:{5}}}</style>\n"
-      "<rect x=\"0.5\" y=\"0.5\" width=\"{6}\" height=\"{7}\" rx=\"8\" fill=\"#ffffff\" "
-      "stroke=\"#d1d9e0\"/>\n",
-      page_width, page_height, xml_text(title), summary, ink, faint_ink, page_width - 1,
-      page_height - 1);
-  draw_text(svg, 32, 43, "class=\"title\"", xml_text(shortened(title)));
-  draw_text(svg, 32, 66, "class=\"label\"", summary);
-  draw_legend(svg, 716, training_style, "training");
-  draw_legend(svg, 828, validation_style, "validation");
-}
-
-void check_finite(const History& history) {
-  for (const Epoch& epoch : history) {
-    if (!std::isfinite(epoch.loss) || !std::isfinite(epoch.accuracy) ||
-        !std::isfinite(epoch.val_loss) || !std::isfinite(epoch.val_accuracy)) {
-      throw Error(ErrorKind::usage, "curves need finite numbers; this history has others");
-    }
-  }
-}
 
 }  // namespace
 
-std::string curves_svg(const History& history, const std::string& title) {
-  check_finite(history);
-  const std::size_t best = best_epoch(history);
-  double highest_loss = 0.0;
-  double lowest_accuracy = 1.0;
-  double highest_accuracy = 0.0;
+Json curve_panels(const History& history, double baseline) {
+  std::vector<double> losses, accuracies;
   for (const Epoch& epoch : history) {
-    highest_loss = std::max({highest_loss, epoch.loss, epoch.val_loss});
-    lowest_accuracy = std::min({lowest_accuracy, epoch.accuracy, epoch.val_accuracy});
-    highest_accuracy = std::max({highest_accuracy, epoch.accuracy, epoch.val_accuracy});
+    losses.insert(losses.end(), {epoch.loss, epoch.val_loss});
+    accuracies.insert(accuracies.end(), {epoch.accuracy, epoch.val_accuracy});
   }
-  const Panel loss = {64, history.size(), loss_axis(highest_loss)};
-  const Panel accuracy = {544, history.size(), accuracy_axis(lowest_accuracy, highest_accuracy)};
+  for (const std::vector<double>& values : {losses, accuracies}) {
+    if (values.empty() || !std::all_of(values.begin(), values.end(),
+                                       [](double value) { return std::isfinite(value); })) {
+      throw Error(ErrorKind::usage,
+                  "curves need epochs and finite numbers; this history has others");
+    }
+  }
+  Panel loss("Loss", history, loss_axis(losses));
+  loss.add_series("training", "loss", &Epoch::loss);
+  loss.add_series("validation", "val_loss", &Epoch::val_loss);
+  Panel accuracy("Accuracy", history, accuracy_axis(accuracies));
+  accuracy.add_series("training", "accuracy", &Epoch::accuracy);
+  accuracy.add_series("validation", "val_accuracy", &Epoch::val_accuracy);
+  accuracy.add_baseline(baseline);
+  return {loss.values(), accuracy.values()};
+}
 
-  std::string svg;
-  draw_page(svg, title,
-            fmt::format("best validation accuracy {:.4f} in epoch {}, {:.4f} in the last ({})",
-                        history[best].val_accuracy, best + 1, history.back().val_accuracy,
-                        history.size()));
-  for (const Panel* panel : {&loss, &accuracy}) {
-    draw_text(svg, panel->left, plot_top - 12, "class=\"panel\"",
-              panel == &loss ? "Loss" : "Accuracy");
-    draw_value_axis(svg, *panel);
-    draw_epoch_axis(svg, *panel);
-    draw_best_epoch(svg, *panel, best);
-  }
-  draw_series(svg, loss, history, "loss", &Epoch::loss, training_style);
-  draw_series(svg, loss, history, "val_loss", &Epoch::val_loss, validation_style);
-  draw_series(svg, accuracy, history, "accuracy", &Epoch::accuracy, training_style);
-  draw_series(svg, accuracy, history, "val_accuracy", &Epoch::val_accuracy, validation_style);
-  return svg + "</svg>\n";
+std::string curves_summary(const History& history) {
+  const std::size_t best = best_epoch(history);
+  return fmt::format("best validation accuracy {:.4f} in epoch {}, {:.4f} in the last ({})",
+                     history[best].val_accuracy, best + 1, history.back().val_accuracy,
+                     history.size());
+}
+
+std::string curves_svg(const History& history, const std::string& title, double baseline) {
+  const Json panels = curve_panels(history, baseline);
+  const std::string_view panel = section_of(report_html, "panels");
+  return fill(section_of(report_html, "curves_svg"), {{"loss", fill(panel, panels[0])},
+                                                      {"accuracy", fill(panel, panels[1])},
+                                                      {"title", title},
+                                                      {"summary", curves_summary(history)}});
 }
 
 }  // namespace graft

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <string_view>
 
 #include "engine/base/error.h"
@@ -91,23 +92,9 @@ std::string confusion_matrix(const Evaluation& evaluation) {
   return table.text();
 }
 
-std::string largest_confusions(const Evaluation& evaluation) {
-  struct Confusion {
-    std::size_t label, predicted;
-    std::uint64_t count;
-  };
-  std::vector<Confusion> confusions;
-  for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
-    for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
-      const std::uint64_t count = evaluation.confusion[label][predicted];
-      if (label != predicted && count > 0) confusions.push_back({label, predicted, count});
-    }
-  }
-  std::stable_sort(confusions.begin(), confusions.end(),
-                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
-  confusions.resize(std::min(confusions.size(), confusions_listed));
+std::string confusion_list(const Evaluation& evaluation) {
   TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
-  for (const Confusion& confusion : confusions) {
+  for (const Confusion& confusion : largest_confusions(evaluation, confusions_listed)) {
     table.row({std::to_string(confusion.count), evaluation.classes[confusion.label].name,
                evaluation.classes[confusion.predicted].name});
   }
@@ -118,7 +105,7 @@ std::string mistake_table(const Evaluation& evaluation, std::size_t shown) {
   TextTable table(
       {{"probability"}, {"predicted", Align::left}, {"class", Align::left}, {"file", Align::left}});
   for (std::size_t index = 0; index < shown; ++index) {
-    const Evaluation::Mistake& mistake = evaluation.mistakes[index];
+    const EvaluatedImage& mistake = evaluation.mistakes[index];
     table.row({fmt::format("{:.4f}", mistake.probability),
                evaluation.classes[mistake.predicted].name, evaluation.classes[mistake.label].name,
                mistake.file});
@@ -177,23 +164,28 @@ std::vector<ClassReport> class_reports(const Evaluation& evaluation,
 
 void rank_classes(Evaluation& result, std::span<const float> probabilities,
                   std::span<const std::uint32_t> labels) {
-  const std::size_t classes = result.classes.size();
-  const auto ranking = [&](std::size_t index) {
-    return one_against_rest(probabilities, labels, classes, static_cast<std::uint32_t>(index));
-  };
-  if (classes == 2) {  // 1 - p rounds: the second class alone decides
-    const OneAgainstRest second = ranking(1);
-    result.classes[0].auc = result.classes[1].auc = roc_auc(second);
-    result.best_threshold = best_threshold(second);
-    return;
+  const auto count = static_cast<std::uint32_t>(result.classes.size());
+  for (std::uint32_t index = count == 2 ? 1 : 0; index < count; ++index) {
+    const std::vector<Cut> cuts = cuts_of(probabilities, labels, count, index);
+    result.classes[index].auc = roc_auc(cuts);
+    if (count == 2) result.best_threshold = best_threshold(cuts);
   }
-  for (std::size_t index = 0; index < classes; ++index) {
-    result.classes[index].auc = roc_auc(ranking(index));
-  }
+  if (count == 2) result.classes[0].auc = result.classes[1].auc;  // 1 - p rounds: not ranked by it
 }
 
 Json json_of(const std::optional<double>& figure) {
   return figure ? Json(*figure) : Json(nullptr);
+}
+
+Json list_of(const std::vector<EvaluatedImage>& images, const std::vector<ClassReport>& classes) {
+  Json list = Json::array();
+  for (const EvaluatedImage& image : images) {
+    list.push_back({{"file", image.file},
+                    {"class", classes[image.label].name},
+                    {"predicted", classes[image.predicted].name},
+                    {"probability", with_digits_of_float(image.probability)}});
+  }
+  return list;
 }
 
 }  // namespace
@@ -221,14 +213,14 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
     check_row(of_row, labels[row], files[row]);
     const std::uint32_t predicted = predicted_class(of_row);
     ++result.confusion[labels[row]][predicted];
-    if (predicted != labels[row]) {
-      result.mistakes.push_back({files[row], labels[row], predicted, of_row[predicted]});
-    }
+    result.ranked.push_back({files[row], labels[row], predicted, of_row[predicted]});
   }
-  std::stable_sort(result.mistakes.begin(), result.mistakes.end(),
-                   [](const Evaluation::Mistake& a, const Evaluation::Mistake& b) {
+  std::stable_sort(result.ranked.begin(), result.ranked.end(),
+                   [](const EvaluatedImage& a, const EvaluatedImage& b) {
                      return a.probability > b.probability;
                    });
+  std::copy_if(result.ranked.begin(), result.ranked.end(), std::back_inserter(result.mistakes),
+               [](const EvaluatedImage& one) { return one.predicted != one.label; });
   result.correct = rows - result.mistakes.size();
   result.accuracy = static_cast<double>(result.correct) / static_cast<double>(rows);
   result.accuracy_95 = wilson_interval(result.correct, rows);
@@ -245,36 +237,33 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
   return result;
 }
 
+std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most) {
+  std::vector<Confusion> confusions;
+  for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
+    for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
+      const std::uint64_t count = evaluation.confusion[label][predicted];
+      if (label != predicted && count > 0) confusions.push_back({label, predicted, count});
+    }
+  }
+  std::stable_sort(confusions.begin(), confusions.end(),
+                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
+  confusions.resize(std::min(confusions.size(), most));
+  return confusions;
+}
+
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown) {
   std::string text = figures(evaluation) + "\n" + class_table(evaluation) + "\n";
   if (evaluation.classes.size() <= widest_matrix) {
     text += confusion_matrix(evaluation);
   } else if (!evaluation.mistakes.empty()) {
-    text += largest_confusions(evaluation);
+    text += confusion_list(evaluation);
   }
   const std::size_t shown = std::min(mistakes_shown, evaluation.mistakes.size());
   return shown == 0 ? text : text + mistake_table(evaluation, shown);
 }
 
-std::string evaluation_json(const Evaluation& evaluation) {
-  Json json = {{"images", evaluation.count},
-               {"accuracy", evaluation.accuracy},
-               {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},
-               {"baseline_accuracy", evaluation.baseline_accuracy},
-               {"largest_class", evaluation.largest_class},
-               {"balanced_accuracy", evaluation.balanced_accuracy},
-               {"macro_f1", evaluation.macro_f1},
-               {"auc", json_of(evaluation.auc)},
-               {"log_loss", evaluation.log_loss}};
-  if (evaluation.classes.size() == 2) {
-    Json& best = json["best_threshold"] = nullptr;
-    if (evaluation.best_threshold) {
-      best = {{"threshold", evaluation.best_threshold->value},
-              {"balanced_accuracy", evaluation.best_threshold->balanced_accuracy},
-              {"chosen_on", "validation"}};
-    }
-  }
-  Json& classes = json["classes"] = Json::array();
+Json evaluation_values(const Evaluation& evaluation) {
+  Json classes = Json::array();
   for (const ClassReport& report : evaluation.classes) {
     classes.push_back({{"name", report.name},
                        {"images", report.count},
@@ -285,15 +274,34 @@ std::string evaluation_json(const Evaluation& evaluation) {
                        {"f1", json_of(report.f1)},
                        {"auc", json_of(report.auc)}});
   }
-  json["confusion"] = evaluation.confusion;
-  Json& mistakes = json["mistakes"] = Json::array();
-  for (const Evaluation::Mistake& mistake : evaluation.mistakes) {
-    mistakes.push_back({{"file", mistake.file},
-                        {"class", evaluation.classes[mistake.label].name},
-                        {"predicted", evaluation.classes[mistake.predicted].name},
-                        {"probability", with_digits_of_float(mistake.probability)}});
+  Json threshold;  // null
+  if (const auto& best = evaluation.best_threshold) {
+    threshold = {{"threshold", best->value},
+                 {"balanced_accuracy", best->balanced_accuracy},
+                 {"chosen_on", "validation"}};
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const auto& all = evaluation.ranked;
+  const std::vector<EvaluatedImage> least_certain(
+      all.rbegin(),
+      all.rbegin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 20)));
+  return {{"images", evaluation.count},
+          {"accuracy", evaluation.accuracy},
+          {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},
+          {"baseline_accuracy", evaluation.baseline_accuracy},
+          {"largest_class", evaluation.largest_class},
+          {"balanced_accuracy", evaluation.balanced_accuracy},
+          {"macro_f1", evaluation.macro_f1},
+          {"auc", json_of(evaluation.auc)},
+          {"log_loss", evaluation.log_loss},
+          {"best_threshold", threshold},
+          {"classes", classes},
+          {"confusion", evaluation.confusion},
+          {"mistakes", list_of(evaluation.mistakes, evaluation.classes)},
+          {"least_certain", list_of(least_certain, evaluation.classes)}};
+}
+
+std::string evaluation_json(const Evaluation& evaluation) {
+  return evaluation_values(evaluation).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace graft

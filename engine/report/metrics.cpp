@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 namespace graft {
@@ -18,61 +19,64 @@ Interval wilson_interval(std::uint64_t successes, std::uint64_t count) {
           successes == count ? 1.0 : (centre + half) / scale};
 }
 
-OneAgainstRest one_against_rest(std::span<const float> probabilities,
-                                std::span<const std::uint32_t> labels, std::size_t classes,
-                                std::uint32_t class_index) {
+double largest_share(std::span<const std::uint32_t> labels) {
+  std::vector<std::size_t> counts;
+  for (const std::uint32_t label : labels) {
+    if (label >= counts.size()) counts.resize(label + std::size_t{1});
+    ++counts[label];
+  }
+  return static_cast<double>(*std::max_element(counts.begin(), counts.end())) /
+         static_cast<double>(labels.size());
+}
+
+std::vector<Cut> cuts_of(std::span<const float> probabilities,
+                         std::span<const std::uint32_t> labels, std::size_t classes,
+                         std::uint32_t class_index) {
   std::vector<std::pair<float, bool>> images;  // probability, whether it is of the class
   images.reserve(labels.size());
   for (std::size_t row = 0; row < labels.size(); ++row) {
     images.emplace_back(probabilities[row * classes + class_index], labels[row] == class_index);
   }
   std::sort(images.begin(), images.end(), std::greater<>());
-  OneAgainstRest ranking;
+  std::vector<Cut> cuts;
+  Cut cut;
   for (const auto& [probability, is_of_class] : images) {
-    if (ranking.cuts.empty() || ranking.cuts.back().probability != probability) {
-      ranking.cuts.push_back({probability, ranking.of_class(), ranking.others()});
-    }
-    ++(is_of_class ? ranking.cuts.back().of_class : ranking.cuts.back().others);
+    if (cuts.empty() || cut.probability != probability) cuts.emplace_back();
+    cut.probability = probability;
+    ++(is_of_class ? cut.of_class : cut.others);
+    cuts.back() = cut;
   }
-  return ranking;
+  return cuts;
 }
 
-std::optional<double> roc_auc(const OneAgainstRest& ranking) {
-  const std::uint64_t pairs = ranking.of_class() * ranking.others();
-  if (pairs == 0) return std::nullopt;
+std::optional<double> roc_auc(std::span<const Cut> cuts) {
+  const Cut all = cuts.empty() ? Cut() : cuts.back();
+  if (all.of_class == 0 || all.others == 0) return std::nullopt;
   std::uint64_t twice = 0;
-  OneAgainstRest::Cut last;
-  for (const OneAgainstRest::Cut& cut : ranking.cuts) {
+  Cut last;
+  for (const Cut& cut : cuts) {
     twice += (cut.others - last.others) * (cut.of_class + last.of_class);
     last = cut;
   }
-  return static_cast<double>(twice) / (2.0 * static_cast<double>(pairs));
+  return static_cast<double>(twice) / 2 / static_cast<double>(all.of_class * all.others);
 }
 
-std::optional<Threshold> best_threshold(const OneAgainstRest& ranking) {
-  const std::uint64_t of_class = ranking.of_class(), others = ranking.others();
-  if (of_class == 0 || others == 0) return std::nullopt;
-  // Twice the balanced accuracy times both counts: an integer, so that equals are equal.
-  std::uint64_t best_score = 0;
-  Threshold best;
-  const auto consider = [&](double value, const OneAgainstRest::Cut& above) {
-    const std::uint64_t score = above.of_class * others + (others - above.others) * of_class;
-    const double distance = std::abs(value - 0.5), best_distance = std::abs(best.value - 0.5);
-    if (score < best_score || (score == best_score && distance > best_distance)) return;
+std::optional<Threshold> best_threshold(std::span<const Cut> cuts) {
+  std::optional<Threshold> best;
+  if (!roc_auc(cuts)) return best;
+  const Cut& all = cuts.back();
+  std::uint64_t best_score = 0;  // twice the balanced accuracy × both counts: equals are equal
+  for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+    const double lower = cuts[i + 1].probability, higher = cuts[i].probability;
+    const double value = lower <= 0.5 && 0.5 < higher ? 0.5 : (lower + higher) / 2;
+    const std::uint64_t score =
+        cuts[i].of_class * all.others + (all.others - cuts[i].others) * all.of_class;
+    if (best && (score < best_score ||
+                 (score == best_score && std::abs(value - 0.5) >= std::abs(best->value - 0.5))))
+      continue;
     best_score = score;
-    best.value = value;
-  };
-  OneAgainstRest::Cut above_half;
-  for (const OneAgainstRest::Cut& cut : ranking.cuts) {
-    if (cut.probability > 0.5F) above_half = cut;
+    best = {value, static_cast<double>(score) / 2 / static_cast<double>(all.of_class * all.others)};
   }
-  consider(0.5, above_half);
-  for (std::size_t i = 0; i + 1 < ranking.cuts.size(); ++i) {
-    const double higher = ranking.cuts[i].probability, lower = ranking.cuts[i + 1].probability;
-    consider((higher + lower) / 2, ranking.cuts[i]);
-  }
-  best.balanced_accuracy = static_cast<double>(best_score) /
-                           (2.0 * static_cast<double>(of_class) * static_cast<double>(others));
   return best;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The results of a run for people: the curves, and the mistakes of the classifier.
+// The results of a run: the curves, and the figures on the validation images.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,15 +9,21 @@
 #include <vector>
 
 #include "engine/backend/backend.h"
+#include "engine/base/json.h"
 #include "engine/head/history.h"
 #include "engine/report/metrics.h"
 
 namespace graft {
 
-// Loss and accuracy, training and validation, over the epochs: one SVG without scripts or outside
-// fonts, readable in black and white (line styles differ) and on a dark page (its own background).
-// Throws Error(usage) for a history that is empty or has a number that is not finite.
-std::string curves_svg(const History& history, const std::string& title);
+// The curves of a training run as values of the template's section "panels". `baseline` is the
+// accuracy of always answering the largest class. Throws Error(usage) for a history that is empty or
+// has a number that is not finite.
+Json curve_panels(const History& history, double baseline);
+// "best validation accuracy 0.9825 in epoch 12, 0.9725 in the last (20)"
+std::string curves_summary(const History& history);
+// Both panels as one SVG without scripts or outside fonts, readable in black and white (line styles
+// differ) and on a dark page (its own background). Throws as curve_panels does.
+std::string curves_svg(const History& history, const std::string& title, double baseline);
 
 // A figure is absent where it is not defined: without images of the class (recall, AUC), images
 // predicted as it (precision), either (F1), or images of other classes (AUC).
@@ -28,6 +34,12 @@ struct ClassReport {
   std::uint64_t correct = 0;
   std::optional<double> precision, recall, f1;
   std::optional<double> auc;  // one against the rest; of two classes the same for both
+};
+struct EvaluatedImage {
+  std::string file;
+  std::uint32_t label = 0;
+  std::uint32_t predicted = 0;
+  float probability = 0.0F;  // of the predicted class
 };
 struct Evaluation {
   std::uint64_t count = 0;  // images, at least one
@@ -44,21 +56,22 @@ struct Evaluation {
   std::optional<Threshold> best_threshold;
   std::vector<ClassReport> classes;
   std::vector<std::vector<std::uint64_t>> confusion;  // [true class][predicted class]
-  struct Mistake {
-    std::string file;
-    std::uint32_t label = 0;
-    std::uint32_t predicted = 0;
-    float probability = 0.0F;  // of the predicted class
-  };
-  std::vector<Mistake> mistakes;  // most confident first
+  std::vector<EvaluatedImage> ranked;                 // all, most confident first
+  std::vector<EvaluatedImage> mistakes;               // those that are wrong
 };
 
 // probabilities: rows × classes. Binary: predicted 1 when p > .5 (exactly .5 is class 0); else
-// argmax. log_loss is the loss of `totals`. Throws Error(usage) when the sizes do not fit each other,
+// argmax, of equals the first. log_loss is the loss of `totals`. Throws Error(usage) when the sizes do not fit each other,
 // Error(data) for a probability that is not finite, and without images.
 Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
                      std::span<const std::string> classes);
+struct Confusion {
+  std::size_t label, predicted;
+  std::uint64_t count;
+};
+// The pairs of different classes that are most often confused, most often first.
+std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most);
 // Text for the terminal: the figures, those of each class, the confusion matrix (above 12 classes
 // the pairs that are most often confused), the most confident mistakes.
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown);
@@ -66,8 +79,10 @@ std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_
 //  "balanced_accuracy", "macro_f1", "auc", "log_loss",
 //  "best_threshold": {"threshold", "balanced_accuracy", "chosen_on": "validation"},
 //  "classes": [{"name", "images", "predicted", "correct", "precision", "recall", "f1", "auc"}],
-//  "confusion": [true][predicted], "mistakes": [{"file", "class", "predicted", "probability"}]}
-// best_threshold is there for two classes only. A figure that is not defined is null.
+//  "confusion": [true][predicted], "mistakes": [{"file", "class", "predicted", "probability"}],
+//  "least_certain": up to 20 of the same, least certain first}
+// A figure that is not defined is null, and so is best_threshold of more than two classes.
+Json evaluation_values(const Evaluation& evaluation);
 std::string evaluation_json(const Evaluation& evaluation);
 
 }  // namespace graft

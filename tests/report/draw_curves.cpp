@@ -19,7 +19,7 @@ int main(int, char** values) {
     if (count % 4 == 0) history.push_back({number[0], number[1], number[2], number[3]});
   }
   try {
-    std::fputs(graft::curves_svg(history, values[1]).c_str(), stdout);
+    std::fputs(graft::curves_svg(history, values[1], 0.5).c_str(), stdout);
     return EXIT_SUCCESS;
   } catch (const graft::Error& error) {
     return static_cast<int>(error.kind());

@@ -246,13 +246,23 @@ TEST(Evaluation, OfMoreThanTwoClassesHasAnAucForEachAndNoThreshold) {
   const Predictions three = {
       {"a", "b", "c"}, {0.7F, 0.2F, 0.1F, 0.3F, 0.6F, 0.1F, 0.4F, 0.5F, 0.1F}, {0, 1, 0}};
   const auto json = nlohmann::json::parse(evaluation_json(three.summary()));
-  EXPECT_FALSE(json.contains("best_threshold"));
+  EXPECT_TRUE(json.at("best_threshold").is_null());
   EXPECT_EQ(json.at("classes")[0].at("auc"), 1.0);
   EXPECT_TRUE(json.at("classes")[2].at("auc").is_null());
   EXPECT_EQ(json.at("auc"), 1.0) << "the mean of those that are defined";
   EXPECT_THAT(evaluation_table(three.summary(), 0),
               HasSubstr("class  images  precision  recall      F1     AUC\n"
                         "a           2     1.0000  0.5000  0.6667  1.0000\n"));
+}
+
+TEST(EvaluationJson, ListsTheLeastCertainFirstAndAtMostTwenty) {
+  const auto json = nlohmann::json::parse(evaluation_json(binary.summary()));
+  ASSERT_EQ(json.at("least_certain").size(), 5U);
+  EXPECT_EQ(json.at("least_certain")[0].at("file"), "cats/c.jpg");
+  EXPECT_EQ(json.at("least_certain")[4].at("file"), "cats/d.jpg");
+  Predictions many = {{"a", "b"}, {}, std::vector<std::uint32_t>(50)};
+  many.probabilities.assign(100, 0.5F);
+  EXPECT_EQ(nlohmann::json::parse(evaluation_json(many.summary())).at("least_certain").size(), 20U);
 }
 
 TEST(EvaluationJson, WritesTheShortestDigitsOfAFloat) {
@@ -271,11 +281,11 @@ TEST(Report, IsTheSameInEveryLocale) {
   const History history = {{1234.5, 0.5, 0.25, 0.75}, {0.25, 0.625, 0.125, 0.875}};
   const std::string table = evaluation_table(evaluation, 3);
   const std::string json = evaluation_json(evaluation);
-  const std::string svg = curves_svg(history, "title");
+  const std::string svg = curves_svg(history, "title", 0.5);
   const test::CommaLocale comma;
   EXPECT_EQ(evaluation_table(evaluation, 3), table);
   EXPECT_EQ(evaluation_json(evaluation), json);
-  EXPECT_EQ(curves_svg(history, "title"), svg);
+  EXPECT_EQ(curves_svg(history, "title", 0.5), svg);
 }
 
 }  // namespace

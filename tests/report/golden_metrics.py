@@ -52,14 +52,15 @@ def best_threshold(labels, scores):
     if len(set(labels)) < 2:
         return None, None
     different = sorted({float(score) for score in scores})
-    candidates = [0.5] + [(a + b) / 2 for a, b in zip(different, different[1:])]
+    candidates = [0.5 if low <= 0.5 < high else (low + high) / 2
+                  for low, high in zip(different, different[1:])]
 
     def accuracy(value):
         return metrics.balanced_accuracy_score(labels, [float(s) > value for s in scores])
 
     best = max(accuracy(value) for value in candidates)
     equals = [value for value in candidates if accuracy(value) > best - 1e-12]
-    return min(equals, key=lambda value: (abs(value - 0.5), value)), best
+    return min(equals, key=lambda value: abs(value - 0.5)), best
 
 
 def number(value):

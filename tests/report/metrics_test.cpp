@@ -76,7 +76,7 @@ struct Scores {
   std::vector<float> probabilities;  // of two classes
   std::vector<std::uint32_t> labels;
   float second(std::size_t row) const { return probabilities[2 * row + 1]; }
-  OneAgainstRest ranking() const { return one_against_rest(probabilities, labels, 2, 1); }
+  std::vector<Cut> cuts() const { return cuts_of(probabilities, labels, 2, 1); }
 };
 
 // `levels`: how many different probabilities there can be. Few give many ties.
@@ -118,7 +118,7 @@ TEST(RocAuc, IsThatOfAllPairsOfImages) {
   for (std::size_t rows = 0; rows < 70; ++rows) {
     for (const std::uint32_t levels : {1U, 2U, 5U, 1000000U}) {
       const Scores drawn = scores(rows, levels, static_cast<std::uint32_t>(rows) + levels);
-      expect_equal(roc_auc(drawn.ranking()), auc_of_all_pairs(drawn),
+      expect_equal(roc_auc(drawn.cuts()), auc_of_all_pairs(drawn),
                    std::to_string(rows) + " images, " + std::to_string(levels) + " levels");
     }
   }
@@ -128,8 +128,8 @@ TEST(BestThreshold, IsAsGoodAsEveryOtherBetweenTheProbabilitiesAndHasTheAccuracy
   for (std::size_t rows = 1; rows < 70; ++rows) {
     for (const std::uint32_t levels : {1U, 2U, 5U, 1000000U}) {
       const Scores drawn = scores(rows, levels, static_cast<std::uint32_t>(rows) + levels);
-      const std::optional<Threshold> best = best_threshold(drawn.ranking());
-      ASSERT_EQ(best.has_value(), auc_of_all_pairs(drawn).has_value());
+      const std::optional<Threshold> best = best_threshold(drawn.cuts());
+      ASSERT_EQ(best.has_value(), auc_of_all_pairs(drawn).has_value() && drawn.cuts().size() > 1);
       if (!best) continue;
       EXPECT_NEAR(balanced_accuracy_at(drawn, best->value), best->balanced_accuracy, tolerance);
       float lowest = drawn.second(0);
@@ -143,12 +143,20 @@ TEST(BestThreshold, IsAsGoodAsEveryOtherBetweenTheProbabilitiesAndHasTheAccuracy
   }
 }
 
-TEST(BestThreshold, IsOneHalfWhereThatIsAmongTheBest) {
-  const Scores separated = {{0.8F, 0.2F, 0.1F, 0.9F}, {0, 1}};
-  EXPECT_EQ(best_threshold(separated.ranking())->value, 0.5);
+TEST(BestThreshold, IsOneHalfWhereThatIsAmongTheBestElseTheMeanOfTwoProbabilities) {
+  const Scores around = {{0.8F, 0.2F, 0.1F, 0.9F}, {0, 1}};
+  EXPECT_EQ(best_threshold(around.cuts())->value, 0.5);
+  const Scores below = {{0.75F, 0.25F, 0.625F, 0.375F}, {0, 1}};
+  EXPECT_EQ(best_threshold(below.cuts())->value, 0.3125);
+  const Scores at = {{0.5F, 0.5F, 0.25F, 0.75F}, {0, 1}};
+  EXPECT_EQ(best_threshold(at.cuts())->value, 0.5) << "an image at the threshold is of the first";
   const Scores equal = {{0.1F, 0.9F, 0.1F, 0.9F}, {0, 1}};
-  EXPECT_EQ(best_threshold(equal.ranking())->value, 0.5);
-  EXPECT_EQ(best_threshold(equal.ranking())->balanced_accuracy, 0.5);
+  EXPECT_FALSE(best_threshold(equal.cuts()).has_value());
+}
+
+TEST(LargestShare, IsThatOfTheLargestClass) {
+  EXPECT_EQ(largest_share(std::vector<std::uint32_t>{3, 0, 3, 1}), 0.5);
+  EXPECT_EQ(largest_share(std::vector<std::uint32_t>{0}), 1.0);
 }
 
 TEST(WilsonInterval, IsInsideOfZeroToOneAndClosedAtTheEnds) {

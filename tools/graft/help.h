@@ -37,7 +37,8 @@ Writes into the config's `output` folder:
   features/*.labels.npy, *.files.json       class, file and digest of each row
   head.safetensors, head_best.safetensors   the classifier after the last and after the best epoch
   history.csv, history.json, curves.svg     loss and accuracy of each epoch
-  evaluation.json, classes.json             the evaluation, and the names of the classes
+  report.html                               all results as a page: open it in a browser
+  evaluation.json, classes.json             the figures, and the names of the classes
   config.json, run.log                      the config with every key; the log with times
 Prints the evaluation. A second run computes only what has changed.
 
@@ -68,8 +69,8 @@ head.safetensors, head_best.safetensors, history.csv, history.json, curves.svg, 
 inline constexpr std::string_view evaluate = R"(Example:
   graft evaluate runs/solar_cells --best
 
-Prints accuracy, confusion matrix and most confident mistakes on the validation images, and writes
-evaluation.json, or evaluation_best.json with --best.)";
+Prints figures, confusion matrix and most confident mistakes on the validation images, and writes
+evaluation.json and the page report.html, or evaluation_best.json alone with --best.)";
 
 inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells photos/ > predictions.csv
