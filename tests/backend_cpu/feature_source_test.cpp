@@ -154,7 +154,7 @@ TEST(FeaturesOfLayersErrors, AreSentences) {
   };
   refused({{}, Pooling::max}, "need one layer");
   refused({{Layer::block1, Layer::block2}, Pooling::none}, "features.pooling");
-  refused({{Layer::block2, Layer::block1}, Pooling::max}, "must ascend");
+  refused({{Layer::block2, Layer::block1}, Pooling::max}, "several that ascend");
   options.features = {{Layer::block5}, Pooling::average_max};
   const auto backbone = backend.make_backbone(weights(), options);
   const HostBuffer images = backend.allocate_host(32 * 32 * 3);
