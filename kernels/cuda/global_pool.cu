@@ -1,6 +1,6 @@
-// A warp takes rows of pixels of 32 channels by turns with the other warps of its block; then one warp
-// adds what they have. Single values instead of packs: a map has few channels, and there are four
-// times as many warps.
+// A block pools 32 channels of an image: its warps take the rows of pixels by turns, then one warp
+// adds their sums. A thread reads one value at a time. A map has few channels, and there are at least
+// four times as many warps as with packs.
 
 #include <algorithm>
 #include <cmath>
