@@ -19,14 +19,14 @@ void check_size(ImageSize image) {
 }
 
 void check_source(const FeatureSource& source) {
-  if (source.layers.empty() || (source.layers.size() > 1 && source.pooling == Pooling::none)) {
-    throw Error(ErrorKind::usage,
-                "Features need one layer, or several and a features.pooling other than \"none\".");
-  }
-  if (std::ranges::adjacent_find(source.layers, std::ranges::greater_equal{}) !=
-      source.layers.end()) {
-    throw Error(ErrorKind::usage, "The layers of features must ascend, each named once.");
-  }
+  const std::vector<Layer>& layers = source.layers;
+  const bool ascend =
+      std::ranges::adjacent_find(layers, std::ranges::greater_equal{}) == layers.end();
+  const bool has_pooling = source.pooling != Pooling::none;
+  if (!layers.empty() && ascend && (layers.size() == 1 || has_pooling)) return;
+  throw Error(ErrorKind::usage,
+              "Features need one layer, or several that ascend and a features.pooling other than "
+              "\"none\".");
 }
 
 std::size_t channels_of(Layer layer) {

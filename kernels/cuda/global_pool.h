@@ -2,9 +2,9 @@
 // Global pooling: the average and the largest value of each channel of a feature map, NHWC, as in
 // Keras' GlobalAveragePooling2D and GlobalMaxPooling2D. Source: Lin, Chen and Yan 2013, section 3.2.
 //
-// Sums are in float and in a fixed order, the same every time: the pixels of a row first, then every
-// 64th row, then these. The rounding error grows with height + width, not with height · width. A NaN
-// in a channel makes its average and its maximum NaN.
+// Sums are in float, in an order that depends on the shape alone: the pixels of a row first, then
+// every 32nd row, then these. The rounding error grows with height + width, not with height · width.
+// A NaN in a channel makes its average and its maximum NaN.
 //
 // Bytes moved: sizeof(T) read for each value, in one pass for both statistics; 4 written for each
 // statistic of a channel.
@@ -26,9 +26,9 @@ struct ChannelStatistics {
   std::size_t stride;
 };
 
-//   in  images × height × width × channels, aligned to 16 bytes, at least a pixel; channels: a
-//       multiple of 64
-// T: float, __half, __nv_bfloat16. Throws std::invalid_argument for other shapes.
+//   in  images × height × width × channels, height and width below 2^32
+// Any alignment. T: float, __half, __nv_bfloat16. Throws std::invalid_argument for a map without
+// pixels.
 template <typename T>
 void global_pool(const ChannelStatistics& out, const T* in, const BatchShape& shape,
                  cudaStream_t stream);

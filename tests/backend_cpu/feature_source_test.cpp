@@ -119,6 +119,26 @@ TEST(FeaturesOfLayersBytes, AreTheSameWithAvx2AndAvx512) {
                          features(avx512, weights(), photos, options)));
 }
 
+// A group of images is as many as a cache holds: of these photos, one in the first layers and fewer
+// than 30 in those after block2.
+TEST(FeaturesOfLayersGroups, EachWriteTheRowsOfTheirImages) {
+  const Photos photos = random_photos({150, 131}, 30);
+  CpuBackend backend(2);
+  const auto run = [&](const FeatureSource& source) {
+    BackboneOptions options = options_for(photos, 30);
+    options.features = source;
+    return features(backend, weights(), photos, options);
+  };
+  std::vector<std::vector<float>> maps(5);
+  for (const Layer layer : {Layer::block2, Layer::block3})
+    maps[static_cast<std::size_t>(layer)] = run({{layer}, Pooling::none});
+  for (const FeatureSource& source : {FeatureSource{{Layer::block2}, Pooling::max},
+                                      {{Layer::block2, Layer::block3}, Pooling::max}}) {
+    EXPECT_TRUE(same_bytes(run(source), pooled(source, photos.size, 30, maps)))
+        << "up to " << name_of(source.layers.back());
+  }
+}
+
 class SpanNames final : public Tracer {
  public:
   TraceDetail detail() const noexcept override { return TraceDetail::kernels; }
@@ -154,7 +174,7 @@ TEST(FeaturesOfLayersErrors, AreSentences) {
   };
   refused({{}, Pooling::max}, "need one layer");
   refused({{Layer::block1, Layer::block2}, Pooling::none}, "features.pooling");
-  refused({{Layer::block2, Layer::block1}, Pooling::max}, "must ascend");
+  refused({{Layer::block2, Layer::block1}, Pooling::max}, "several that ascend");
   options.features = {{Layer::block5}, Pooling::average_max};
   const auto backbone = backend.make_backbone(weights(), options);
   const HostBuffer images = backend.allocate_host(32 * 32 * 3);

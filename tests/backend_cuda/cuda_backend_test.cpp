@@ -211,7 +211,8 @@ TEST(BackboneSpec, HasTheLayersThatTheFeaturesNeedAndNoOthers) {
   options.features = {{Layer::block2}, Pooling::none};
   EXPECT_EQ(cuda::BackboneSpec(options).memory.feature_bytes, 2U * 16 * 37 * 37 * 128 * 4);
   options.features = {{Layer::block2, Layer::block1}, Pooling::max};
-  EXPECT_THAT(test::error_of([&] { cuda::BackboneSpec{options}; }), HasSubstr("must ascend"));
+  EXPECT_THAT(test::error_of([&] { cuda::BackboneSpec{options}; }),
+              HasSubstr("several that ascend"));
 }
 
 }  // namespace

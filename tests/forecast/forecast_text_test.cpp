@@ -35,7 +35,7 @@ TEST(ForecastText, SaysWhatItIsOf) {
           "TFLOP/s in fp16\n"
           "  from: NVIDIA A100 Tensor Core GPU data sheet\n"
           "VGG16 at 150×150, batch 10, fp16; execution plans of cuDNN 9.9.9, by its heuristics\n"
-          "features: block5, pooling none; 8192 values an image\n"));
+          "features: 8192 values an image\n"));
 }
 
 TEST(ForecastText, SaysWhichLayersArePooled) {
@@ -45,14 +45,10 @@ TEST(ForecastText, SaysWhichLayersArePooled) {
   const GpuForecast forecast =
       forecast_for_gpu(DescribedModule(), *find_gpu("A100 80GB"), eighty_gib, options);
   const std::string text = forecast_text(forecast);
-  EXPECT_THAT(text,
-              HasSubstr("features: block1, block3, pooling average_max; 640 values an image\n"));
+  EXPECT_THAT(text, HasSubstr("\nfeatures: 640 values an image\n"));
   EXPECT_THAT(text, HasSubstr("(tensor core, Winograd); then 2 kernels\n"));
   const auto json = nlohmann::json::parse(forecast_json(forecast));
-  EXPECT_EQ(json.at("features").at("layers"), (std::vector<std::string>{"block1", "block3"}));
-  EXPECT_EQ(json.at("features").at("pooling"), "average_max");
-  EXPECT_EQ(json.at("layers")[0].at("global_pool"), false);
-  EXPECT_EQ(json.at("layers")[1].at("global_pool"), true);
+  EXPECT_EQ(json.at("features"), 640);
 }
 
 // Ten images: 10 GFLOP at 312 TFLOP/s are 32.1 µs, 10 MB at 2,039 GB/s 4.9 µs. With Winograd 40

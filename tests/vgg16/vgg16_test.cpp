@@ -104,14 +104,13 @@ TEST(Vgg16, RefusesLayersThatAreNoFeatures) {
     EXPECT_EQ(test::error_of([&] { vgg16_feature_groups({150, 150}, source); }), sentence);
     return sentence;
   };
-  const std::string several =
-      "Features need one layer, or several and a features.pooling other than \"none\".";
-  const std::string order = "The layers of features must ascend, each named once.";
-  EXPECT_EQ(refusal({{}, Pooling::none}), several);
-  EXPECT_EQ(refusal({{}, Pooling::average}), several);
-  EXPECT_EQ(refusal({{Layer::block1, Layer::block2}, Pooling::none}), several);
-  EXPECT_EQ(refusal({{Layer::block2, Layer::block1}, Pooling::max}), order);
-  EXPECT_EQ(refusal({{Layer::block2, Layer::block2}, Pooling::max}), order);
+  const std::string refused =
+      "Features need one layer, or several that ascend and a features.pooling other than \"none\".";
+  EXPECT_EQ(refusal({{}, Pooling::none}), refused);
+  EXPECT_EQ(refusal({{}, Pooling::average}), refused);
+  EXPECT_EQ(refusal({{Layer::block1, Layer::block2}, Pooling::none}), refused);
+  EXPECT_EQ(refusal({{Layer::block2, Layer::block1}, Pooling::max}), refused);
+  EXPECT_EQ(refusal({{Layer::block2, Layer::block2}, Pooling::max}), refused);
   EXPECT_EQ(refusal({{Layer::block2}, Pooling::none}), "");
 }
 

@@ -26,17 +26,7 @@ struct Stage {
   std::size_t cache_bytes;  // for the activations of a group
 };
 constexpr std::size_t mib = std::size_t{1} << 20U;
-constexpr std::array<Stage, 2> all_stages = {{{0, 4, 16 * mib}, {4, 13, 64 * mib}}};
-
-// Those of the layers that the features need.
-std::vector<Stage> stages_for(const FeatureSource& features) {
-  std::vector<Stage> stages;
-  for (Stage stage : all_stages) {
-    stage.last_layer = std::min(stage.last_layer, convolutions_of(features));
-    if (stage.first_layer < stage.last_layer) stages.push_back(stage);
-  }
-  return stages;
-}
+constexpr std::array<Stage, 2> stages = {{{0, 4, 16 * mib}, {4, 13, 64 * mib}}};
 
 constexpr std::size_t rows_in_piece = 8;  // of the first convolution, for one thread
 
@@ -105,6 +95,9 @@ class CpuBackbone final : public Backbone {
   void take_memory();
   void take_weights(const Vgg16Weights& weights);
   bool is_pooled() const { return options_.features.pooling != Pooling::none; }
+  std::size_t last_layer(std::size_t stage) const {
+    return std::min(stages[stage].last_layer, layers_.size());
+  }
   void run_stage(std::size_t stage, const std::uint8_t* images, std::size_t count, float* features);
   void run_layers(std::size_t stage, std::size_t count, float* output, std::size_t stride,
                   float* features);
@@ -118,9 +111,8 @@ class CpuBackbone final : public Backbone {
   const PixelTables tables_;
   const std::size_t feature_count_;  // of an image
   const std::vector<FeatureGroup> feature_groups_;
-  const std::vector<Stage> stages_;
-  std::vector<Layer> layers_;  // the computed ones
-  std::vector<Group> groups_;  // one for each stage
+  std::vector<Layer> layers_;  // those that the features need
+  std::vector<Group> groups_;  // of the stages that have such layers
   AlignedFloats rgb_;      // preprocessed images of the first stage's group, with a border of zeros
   AlignedFloats scratch_;  // of one layer at a time
   Tracer* const tracer_;
@@ -148,15 +140,14 @@ CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& opt
       tables_(pixel_tables(options.preprocess)),
       feature_count_(vgg16_feature_shape(options.image_size, options.features).count()),
       feature_groups_(vgg16_feature_groups(options.image_size, options.features)),
-      stages_(stages_for(options.features)),
       layers_(convolutions_of(options.features)),
-      groups_(stages_.size()),
+      groups_(layers_.size() > stages[1].first_layer ? 2 : 1),
       tracer_(tracer) {
   check_weights(weights);
   for (std::size_t layer = 1; layer < layers_.size(); ++layer) make_layer(layer);
   std::size_t least = 1;
-  for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
-    least = groups_[stage].images = group_size(stages_[stage], shapes_, options.batch_size, least);
+  for (std::size_t stage = 0; stage < groups_.size(); ++stage) {
+    least = groups_[stage].images = group_size(stages[stage], shapes_, options.batch_size, least);
   }
   take_memory();
   take_weights(weights);
@@ -190,16 +181,16 @@ void CpuBackbone::take_memory() {
     scratch = std::max(scratch, convolution.scratch_size(threads_.threads()));
   }
   buffers.push_back({scratch_, scratch});
-  for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+  for (std::size_t stage = 0; stage < groups_.size(); ++stage) {
     Group& group = groups_[stage];
-    const std::size_t last = stages_[stage].last_layer - 1;
+    const std::size_t last = last_layer(stage) - 1;
     std::size_t turns[2] = {};
-    for (std::size_t layer = stages_[stage].first_layer; layer < last; ++layer) {
+    for (std::size_t layer = stages[stage].first_layer; layer < last; ++layer) {
       turns[layer % 2] = std::max(turns[layer % 2], output_stride(shapes_[layer]));
     }
     buffers.push_back({group.activations[0], group.images * turns[0]});
     buffers.push_back({group.activations[1], group.images * turns[1]});
-    const bool is_last = stage + 1 == stages_.size();
+    const bool is_last = stage + 1 == groups_.size();
     if (is_last && !is_pooled()) continue;  // its result is the caller's
     buffers.push_back(
         {group.result, groups_[stage + (is_last ? 0 : 1)].images * output_stride(shapes_[last])});
@@ -230,7 +221,7 @@ void CpuBackbone::take_weights(const Vgg16Weights& weights) {
 Backbone::Ticket CpuBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,
                                      std::span<float> features) {
   check_batch(images, count, features, options_);
-  run_stage(stages_.size() - 1, images.data(), count, features.data());
+  run_stage(groups_.size() - 1, images.data(), count, features.data());
   return ++last_;
 }
 
@@ -239,11 +230,11 @@ void CpuBackbone::run_stage(std::size_t stage, const std::uint8_t* images, std::
                             float* features) {
   const std::size_t image_bytes =
       std::size_t{options_.image_size.height} * options_.image_size.width * 3;
-  const bool is_last = stage + 1 == stages_.size();
+  const bool is_last = stage + 1 == groups_.size();
   const bool writes_features = is_last && !is_pooled();
   float* output = writes_features ? features : groups_[stage].result.data();
   const std::size_t stride =
-      writes_features ? feature_count_ : output_stride(shapes_[stages_[stage].last_layer - 1]);
+      writes_features ? feature_count_ : output_stride(shapes_[last_layer(stage) - 1]);
   for (std::size_t first = 0; first < count; first += groups_[stage].images) {
     const std::size_t images_here = std::min(groups_[stage].images, count - first);
     const std::uint8_t* group = images + first * image_bytes;
@@ -262,11 +253,11 @@ void CpuBackbone::run_stage(std::size_t stage, const std::uint8_t* images, std::
 void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output,
                              std::size_t stride, float* features) {
   Group& group = groups_[stage];
-  for (std::size_t layer = std::max<std::size_t>(stages_[stage].first_layer, 1);
-       layer < stages_[stage].last_layer; ++layer) {
+  for (std::size_t layer = std::max<std::size_t>(stages[stage].first_layer, 1);
+       layer < last_layer(stage); ++layer) {
     const TraceSpan span(tracer_, vgg16_layers[layer].name.data(), last_);
-    const bool first = layer == stages_[stage].first_layer;
-    const bool last = layer + 1 == stages_[stage].last_layer;
+    const bool first = layer == stages[stage].first_layer;
+    const bool last = layer + 1 == last_layer(stage);
     const float* input =
         first ? groups_[stage - 1].result.data() : group.activations[(layer - 1) % 2].data();
     const FeatureMaps maps{count, input, output_stride(shapes_[layer - 1]),

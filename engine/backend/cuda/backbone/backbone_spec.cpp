@@ -10,7 +10,6 @@
 #include "engine/base/error.h"
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
-#include "kernels/cuda/global_pool.h"
 
 namespace graft::cuda {
 namespace {
@@ -73,21 +72,15 @@ BackboneMemory memory_of(const BackboneSpec& spec) {
   return memory;
 }
 
-// Of the kernels between a convolution and the next: none, bias_relu, or bias_relu_max_pool and
-// global_pool.
-double epilogue_bytes(const ConvolutionProblem& problem, const LayerShape& shape,
-                      std::size_t statistics) {
+// Of the kernel between a convolution and the next: none, bias_relu or bias_relu_max_pool.
+double epilogue_bytes(const ConvolutionProblem& problem, bool pool_after) {
   if (problem.bias_relu) return 0.0;
   const std::size_t value = storage_bytes(problem.precision);
-  MovedBytes moved = bias_relu_bytes(value, problem.pixels(), problem.output_channels);
-  if (shape.pool_after) {
-    moved = bias_relu_max_pool_bytes(
-        value, {problem.batch, problem.height, problem.width, problem.output_channels});
-  }
-  if (statistics == 0) return static_cast<double>(moved.total());
-  const BatchShape map = {problem.batch, shape.output_height(), shape.output_width(),
-                          shape.outputs};
-  return static_cast<double>(moved.total() + global_pool_bytes(value, map, statistics).total());
+  const MovedBytes moved =
+      pool_after ? bias_relu_max_pool_bytes(value, {problem.batch, problem.height, problem.width,
+                                                    problem.output_channels})
+                 : bias_relu_bytes(value, problem.pixels(), problem.output_channels);
+  return static_cast<double>(moved.total());
 }
 
 }  // namespace
@@ -120,6 +113,19 @@ ConvolutionProblem BackboneSpec::problem(std::size_t layer) const {
           shape.outputs,      options.precision, !shape.pool_after};
 }
 
+BatchShape BackboneSpec::output(std::size_t layer) const {
+  const LayerShape& shape = shapes[layer];
+  return {options.batch_size, shape.output_height(), shape.output_width(), shape.outputs};
+}
+
+MovedBytes BackboneSpec::pool_bytes(std::size_t layer) const {
+  const auto statistics = std::ranges::count_if(
+      feature_groups, [&](const FeatureGroup& group) { return group.is_statistic_of(layer); });
+  if (statistics == 0) return {};
+  return global_pool_bytes(storage_bytes(options.precision), output(layer),
+                           static_cast<std::size_t>(statistics));
+}
+
 std::string BackboneSpec::engines_digest() const {
   Digester digester;
   for (const auto& plan : plans) {
@@ -140,14 +146,13 @@ BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptio
   forecast.memory = spec.memory;
   for (std::size_t layer = 0; layer < spec.shapes.size(); ++layer) {
     const ConvolutionPlan& plan = *spec.plans[layer];
-    const auto statistics = static_cast<std::size_t>(std::ranges::count_if(
-        spec.feature_groups,
-        [&](const FeatureGroup& group) { return group.is_statistic_of(layer); }));
+    const std::size_t pool_bytes = spec.pool_bytes(layer).total();
     forecast.layers.push_back({std::string(vgg16_layers[layer].name), plan.engine(), plan.notes(),
                                plan.problem().bias_relu, plan.workspace_bytes(),
                                plan.problem().flop(), plan.problem().bytes(),
-                               epilogue_bytes(plan.problem(), spec.shapes[layer], statistics),
-                               statistics != 0});
+                               epilogue_bytes(plan.problem(), spec.shapes[layer].pool_after) +
+                                   static_cast<double>(pool_bytes),
+                               pool_bytes != 0});
   }
   return forecast;
 }

@@ -22,6 +22,7 @@
 #include "engine/backend/cuda/cudnn/plan_cache.h"
 #include "engine/backend/cuda_module.h"
 #include "engine/vgg16/vgg16.h"
+#include "kernels/cuda/global_pool.h"
 
 namespace graft::cuda {
 
@@ -55,6 +56,9 @@ struct BackboneSpec {
 
   // bias_relu is set where no pool follows: the pool's kernel adds the bias itself.
   ConvolutionProblem problem(std::size_t layer) const;
+  BatchShape output(std::size_t layer) const;  // after its pool
+  // Of global_pool; none where a layer's output is not pooled.
+  MovedBytes pool_bytes(std::size_t layer) const;
   // Names the engines, in 32 hex digits: plans for equal problems on equal devices compute the same
   // bytes when it is equal.
   std::string engines_digest() const;

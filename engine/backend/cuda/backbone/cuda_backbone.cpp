@@ -19,7 +19,6 @@
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
 #include "kernels/cuda/cast_features.h"
-#include "kernels/cuda/global_pool.h"
 #include "kernels/cuda/preprocess.h"
 
 namespace graft::cuda {
@@ -180,21 +179,15 @@ const T* CudaBackbone::run_layer(std::size_t layer, const T* input) {
 // The statistics of a layer's outputs that are features, into the rows of the images.
 template <typename T>
 void CudaBackbone::pool_features(std::size_t layer, const T* output, float* features) {
+  const MovedBytes bytes = spec_.pool_bytes(layer);
+  if (bytes.total() == 0) return;
   ChannelStatistics to = {nullptr, nullptr, spec_.feature_count};
-  std::size_t statistics = 0;
   for (const FeatureGroup& group : spec_.feature_groups) {
     if (!group.is_statistic_of(layer)) continue;
     (group.statistic == Pooling::average ? to.average : to.maximum) = features + group.first;
-    ++statistics;
   }
-  if (statistics == 0) return;
-  const LayerShape& shape = spec_.shapes[layer];
-  const BatchShape map = {spec_.options.batch_size, shape.output_height(), shape.output_width(),
-                          shape.outputs};
-  launch(trace_,
-         {"global_pool", vgg16_layers[layer].name.data(),
-          global_pool_bytes(sizeof(T), map, statistics)},
-         [&] { global_pool(to, output, map, order_.compute().get()); });
+  launch(trace_, {"global_pool", vgg16_layers[layer].name.data(), bytes},
+         [&] { global_pool(to, output, spec_.output(layer), order_.compute().get()); });
 }
 
 Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,
