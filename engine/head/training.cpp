@@ -104,7 +104,7 @@ void Training::load() {
   head_->set_training_data(set_.features, set_.labels, state_.normalization);
 }
 
-std::optional<Totals> Training::train_epoch(std::size_t epoch, std::size_t done) {
+std::optional<Totals> Training::train_epoch(std::size_t epoch) {
   load();
   std::vector<std::uint32_t> order = epoch_order(rows_.size(), options_.seed, epoch);
   for (std::uint32_t& row : order) row = rows_[row];
@@ -116,7 +116,7 @@ std::optional<Totals> Training::train_epoch(std::size_t epoch, std::size_t done)
     const std::size_t step = epoch * batches_per_epoch_ + batch;
     const TraceSpan span(context_.tracer, "step", step);
     head_->train_step(rows.subspan(first, size), step);
-    context_.observer.advance(done + step + 1);
+    context_.observer.advance(step + 1);
   }
   const TraceSpan span(context_.tracer, "wait for the losses", epoch + 1);
   const Totals totals = head_->take_totals();

@@ -31,9 +31,9 @@ class Training {
   // One of both before the first epoch: the state before any, or a checkpoint's.
   void begin();
   void resume(TrainingState state) { state_ = std::move(state); }
-  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. The
-  // observer is told of `done` more batches than those of this head.
-  std::optional<Totals> train_epoch(std::size_t epoch, std::size_t done = 0);
+  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. The observer
+  // receives each batch.
+  std::optional<Totals> train_epoch(std::size_t epoch);
   const TrainingState& state() const { return state_; }  // after the last epoch
 
   // Of the head that parameters() are, after the last epoch.
