@@ -46,7 +46,7 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "weights", "config"})
+                                   "predict", "plan", "weights", "config", "crossvalidate"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
     EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("bench")));
   }
@@ -57,7 +57,8 @@ TEST(Help, OfEachCommandHasAnExample) {
       {"run"},      {"extract"},           {"train"},
       {"evaluate"}, {"predict"},           {"plan"},
       {"weights"},  {"weights", "import"}, {"weights", "show"},
-      {"config"},   {"config", "check"},   {"config", "explain"}};
+      {"config"},   {"config", "check"},   {"config", "explain"},
+      {"crossvalidate"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     std::vector<std::string> help = {"help"};
