@@ -88,7 +88,8 @@ class PipelineSubject final : public Subject {
 Case pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
   const std::size_t photos = std::max(least_photos, batches_in_sample * options.batch_size);
   Case what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
-  what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
+  what.cost.flop =
+      static_cast<double>(photos) * graft::vgg16_flop(options.image_size, options.features);
   what.cost.arithmetic = options.precision;
   what.items = static_cast<double>(photos);
   what.item = "photos";

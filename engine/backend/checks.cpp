@@ -38,7 +38,7 @@ void check_optimizer(const OptimizerConfig& optimizer) {
 }  // namespace
 
 void check_options(const BackboneOptions& options) {
-  vgg16_feature_shape(options.image_size);  // throws below 32×32
+  vgg16_feature_shape(options.image_size, options.features);  // throws
   require(options.batch_size > 0, "The backbone's batch_size is 0; it must be at least 1.");
 }
 
@@ -58,7 +58,7 @@ void check_batch(std::span<const std::uint8_t> images, std::size_t count,
   const ImageSize size = options.image_size;
   require(count > 0 && count <= options.batch_size &&
               images.size() >= count * 3 * size.height * size.width &&
-              features.size() >= count * vgg16_feature_shape(size).count(),
+              features.size() >= count * vgg16_feature_shape(size, options.features).count(),
           "A batch of {} images does not fit a backbone made for {}, or its buffers are too small.",
           count, options.batch_size);
 }

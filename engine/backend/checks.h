@@ -11,7 +11,7 @@
 
 namespace graft {
 
-// An image of at least 32×32, and a batch of at least 1.
+// An image of at least 32×32, layers of features that exist together, and a batch of at least 1.
 void check_options(const BackboneOptions& options);
 void check_weights(const Vgg16Weights& weights);  // throws Error(weights)
 // What Backbone::submit receives.

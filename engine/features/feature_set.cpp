@@ -12,9 +12,9 @@ namespace {
 Digest fingerprint_of(const FileList& list) {
   Digester digester;
   digester.add(list.key.fingerprint().hex());
-  for (const FileRow& row : list.rows) {
-    digester.add(row.content.hex());
-    digester.add(fmt::format(":{};", row.label));
+  for (std::size_t row = 0; row < list.rows.size(); ++row) {
+    digester.add(list.digest_of_row(row).hex());
+    digester.add(fmt::format(":{};", list.rows[row].label));
   }
   return digester.digest();
 }
@@ -46,7 +46,9 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   set.classes_ = stored.list.classes;
   set.key_ = stored.list.key;
   set.fingerprint_ = fingerprint_of(stored.list);
-  for (FileRow& row : stored.list.rows) {
+  set.views_ = stored.list.views.size();
+  for (std::size_t first = 0; first < stored.list.rows.size(); first += set.views_) {
+    FileRow& row = stored.list.rows[first];
     set.labels_.push_back(row.label);
     set.contents_.push_back(row.content);
     set.files_.push_back(std::move(row.file));

@@ -56,4 +56,7 @@ Image decode_image(std::span<const std::byte> file, const DecodeOptions& options
 void resize_image(const Image& image, Resize filter, ImageSize size,
                   std::span<std::uint8_t> target);
 
+// Turns pixels, height × width × 3 bytes, into a view of themselves, in place.
+void turn_to_view(std::span<std::uint8_t> pixels, ImageSize size, View view);
+
 }  // namespace graft

@@ -96,7 +96,7 @@ class Session {
 
   PipelineOptions pipeline_options() const {
     return {config_.data, known_options().batch_size, backend_->host_threads(),
-            config_.pipeline.depth};
+            config_.pipeline.depth, config_.features.source};
   }
 
  private:
@@ -141,7 +141,8 @@ void extract(const Config& config, Session& session) {
                          context.stop);
   }();
   const BackboneOptions& options = session.backbone_options(
-      std::max(datasets.train.samples.size(), datasets.validation.samples.size()));
+      std::max(datasets.train.samples.size(), datasets.validation.samples.size()) *
+      config.data.views.size());
   const ExtractionRequest request{
       features_folder(config),
       {{"train", &datasets.train}, {"validation", &datasets.validation}},
@@ -259,6 +260,7 @@ BackboneOptions backbone_options(const Config& config) {
   options.autotune = config.backbone.autotune;
   options.algorithm = config.backbone.algorithm;
   options.cache = config.cache;
+  options.features = config.features.source;
   return options;
 }
 
@@ -306,38 +308,50 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   const TrainedHead trained = load_head(head_file(config, best));
   const std::vector<std::string> files = expand_inputs(inputs);
 
+  const std::vector<View>& views = config.data.views;
+  const std::size_t images = files.size() * views.size();
   Config fitted = config;
   fitted.backbone.batch_size =
-      std::min(config.backbone.batch_size, std::max<std::size_t>(files.size(), 1));
+      std::min(config.backbone.batch_size, std::max<std::size_t>(images, 1));
   Session session(fitted, {}, observer, std::move(stop));
-  const BackboneOptions& options = session.backbone_options(files.size());
+  const BackboneOptions& options = session.backbone_options(images);
   PipelineRequest request;
   request.options = session.pipeline_options();
-  request.images = files.size();
-  request.path = [&](std::size_t i) { return files[i]; };
+  request.images = images;
+  request.path = [&](std::size_t i) { return files[i / views.size()]; };
+  if (views != std::vector{View::original}) {
+    request.view = [&](std::size_t i) { return views[i % views.size()]; };
+  }
   check_key(head_file(config, best), trained.key,
             feature_key(config.data, session.weights().digest, session.backend().numerics(options),
-                        request.options.shape()),
+                        request.options.shape(), config.features.source),
             "use the settings that it was trained with, or run `graft run` again");
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
 
   PredictionReport report;
   classes(trained.classes);
   const std::size_t count = trained.classes.size();
+  std::vector<float> rows;  // of good photos whose views are not complete, then of this batch
   std::vector<float> probabilities;
   request.sink = [&](const FeatureBatch& batch) {
-    probabilities.resize(batch.features.rows * count);
-    if (batch.features.rows > 0) head->predict(batch.features, probabilities);
-    for (std::size_t i = 0, row = 0; i < batch.bad_reasons.size(); ++i) {
-      const std::string& file = files[batch.first + i];
+    rows.insert(rows.end(), batch.features.row(0), batch.features.row(batch.features.rows));
+    const std::size_t columns = batch.features.columns;
+    const std::size_t photos = rows.size() / columns / views.size();
+    probabilities.resize(photos * count);
+    if (photos > 0) head->predict({rows.data(), photos * views.size(), columns}, probabilities);
+    rows.erase(rows.begin(),
+               rows.begin() + static_cast<std::ptrdiff_t>(photos * views.size() * columns));
+    for (std::size_t i = 0, photo = 0; i < batch.bad_reasons.size(); ++i) {
+      if ((batch.first + i + 1) % views.size() != 0) continue;  // its last view comes later
+      const std::string& file = files[(batch.first + i) / views.size()];
       if (!batch.bad_reasons[i].empty()) {
         report.bad.emplace_back(file, batch.bad_reasons[i]);
         continue;
       }
-      const std::span<const float> values(&probabilities[count * row++], count);
+      const std::span<const float> values(&probabilities[count * photo++], count);
       prediction({file, trained.classes[most_probable(values)], {values.begin(), values.end()}});
     }
-    report.predicted += batch.features.rows;
+    report.predicted += photos;
   };
   run_pipeline(request, session.context(), session.backbone());
   return report;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "engine/base/error.h"
 
 namespace graft {
@@ -16,38 +19,43 @@ void check_size(ImageSize image) {
 }
 
 void check_source(const FeatureSource& source) {
-  if (!source.layers.empty() && (source.layers.size() == 1 || source.pooling != Pooling::none))
-    return;
-  throw Error(ErrorKind::usage,
-              "Features need one layer, or several and a features.pooling other than \"none\".");
+  if (source.layers.empty() || (source.layers.size() > 1 && source.pooling == Pooling::none)) {
+    throw Error(ErrorKind::usage,
+                "Features need one layer, or several and a features.pooling other than \"none\".");
+  }
+  if (std::ranges::adjacent_find(source.layers, std::ranges::greater_equal{}) !=
+      source.layers.end()) {
+    throw Error(ErrorKind::usage, "The layers of features must ascend, each named once.");
+  }
+}
+
+std::size_t channels_of(Layer layer) {
+  return vgg16_layers[convolutions_up_to(layer) - 1].output_channels;
 }
 
 }  // namespace
 
 FeatureShape vgg16_feature_shape(ImageSize image, const FeatureSource& source) {
   check_source(source);
-  if (source.pooling != Pooling::none) {
-    const FeatureGroup last = vgg16_feature_groups(image, source).back();
-    return {1, 1, last.first + last.columns, true};
-  }
   const LayerShape last = vgg16_shapes(image)[convolutions_up_to(source.layers.back()) - 1];
-  return {last.output_height(), last.output_width(), last.outputs};
+  if (source.pooling == Pooling::none) {
+    return {last.output_height(), last.output_width(), last.outputs};
+  }
+  std::size_t channels = 0;
+  for (const Layer layer : source.layers) channels += channels_of(layer);
+  return {1, 1, source.pooling == Pooling::average_max ? 2 * channels : channels, true};
 }
 
 std::vector<FeatureGroup> vgg16_feature_groups(ImageSize image, const FeatureSource& source) {
-  check_source(source);
-  if (source.pooling == Pooling::none) {
-    return {{source.layers.back(), Pooling::none, 0, vgg16_feature_shape(image, source).count()}};
-  }
-  const auto shapes = vgg16_shapes(image);
+  const FeatureShape shape = vgg16_feature_shape(image, source);
+  if (!shape.pooled) return {{source.layers.back(), Pooling::none, 0, shape.count()}};
   std::vector<FeatureGroup> groups;
   std::size_t first = 0;
   for (const Layer layer : source.layers) {
-    const std::size_t channels = shapes[convolutions_up_to(layer) - 1].outputs;
     for (const Pooling statistic : {Pooling::average, Pooling::max}) {
       if (source.pooling != statistic && source.pooling != Pooling::average_max) continue;
-      groups.push_back({layer, statistic, first, channels});
-      first += channels;
+      groups.push_back({layer, statistic, first, channels_of(layer)});
+      first += channels_of(layer);
     }
   }
   return groups;
@@ -72,9 +80,12 @@ double convolution_flop(const LayerShape& shape) {
   return 2.0 * positions * static_cast<double>(shape.weights());
 }
 
-double vgg16_flop(ImageSize image) {
+double vgg16_flop(ImageSize image, const FeatureSource& source) {
+  const auto shapes = vgg16_shapes(image);
   double flop = 0.0;
-  for (const LayerShape& shape : vgg16_shapes(image)) flop += convolution_flop(shape);
+  for (std::size_t layer = 0; layer < convolutions_of(source); ++layer) {
+    flop += convolution_flop(shapes[layer]);
+  }
   return flop;
 }
 

@@ -167,17 +167,19 @@ TEST_P(AllocatesNothing, InEvaluationAndPredictionAfterTheFirst) {
 
 // One backbone, made and warmed here: a full batch and a short one.
 void expect_no_memory_taken_by_batches(cpu::Isa isa, const Vgg16Weights& weights,
-                                       ConvolutionAlgorithm algorithm, std::size_t batch) {
+                                       ConvolutionAlgorithm algorithm, std::size_t batch,
+                                       const FeatureSource& source = {}) {
   constexpr ImageSize size = {50, 67};
   cpu::CpuBackend backend(thread_count, isa);
   const auto backbone = backend.make_backbone(
-      weights, {.image_size = size, .batch_size = batch, .algorithm = algorithm});
+      weights,
+      {.image_size = size, .batch_size = batch, .algorithm = algorithm, .features = source});
   const std::vector<std::uint8_t> pixels =
       test::random_pixels(batch * size.height * size.width * 3, 11);
   const HostBuffer images = backend.allocate_host(pixels.size());
   std::ranges::copy(pixels, images.as<std::uint8_t>().begin());
   const HostBuffer features =
-      backend.allocate_host(batch * vgg16_feature_shape(size).count() * sizeof(float));
+      backend.allocate_host(batch * vgg16_feature_shape(size, source).count() * sizeof(float));
   const auto submit = [&](std::size_t count) {
     backbone->wait(backbone->submit(images.as<const std::uint8_t>(), count, features.as<float>()));
   };
@@ -196,6 +198,26 @@ TEST_P(AllocatesNothing, InABatchOfTheBackboneAfterTheFirst) {
       expect_no_memory_taken_by_batches(GetParam(), weights, algorithm, batch);
     }
   }
+  expect_no_memory_taken_by_batches(GetParam(), weights, ConvolutionAlgorithm::automatic, 5,
+                                    {{Layer::block1, Layer::block3}, Pooling::average_max});
+}
+
+// Weights and activations of the layers after the last wanted one.
+TEST_P(AllocatesNothing, ForLayersThatTheFeaturesDoNotNeed) {
+  static const Vgg16Weights weights = test::random_vgg16(7);
+  cpu::CpuBackend backend(1, GetParam());
+  const auto bytes_up_to = [&](Layer layer, Pooling pooling) {
+    const FeatureSource source = {{layer}, pooling};
+    BackboneOptions options;
+    options.features = source;
+    return bytes_taken_by([&] { backend.make_backbone(weights, options); });
+  };
+  constexpr std::size_t mib = std::size_t{1} << 20U;
+  const std::size_t all = bytes_up_to(Layer::block5, Pooling::none);
+  EXPECT_LT(bytes_up_to(Layer::block1, Pooling::average), all - 100 * mib);
+  EXPECT_LT(bytes_up_to(Layer::block3, Pooling::average), all - 50 * mib);
+  // The outputs of a group that are only pooled: 4 × 4 × 512 floats an image, at most 32 of them.
+  EXPECT_LE(bytes_up_to(Layer::block5, Pooling::average), all + 2 * mib);
 }
 
 }  // namespace

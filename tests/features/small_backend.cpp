@@ -92,6 +92,8 @@ SmallSet::SmallSet(const std::filesystem::path& folder, std::size_t classes, std
   }
   data.train = data.validation = images;
   data.image_size = small_image_size;
+  data.resize = Resize::nearest;
+  data.preprocess = Preprocess::rescale;
 }
 
 void SmallSet::read() {

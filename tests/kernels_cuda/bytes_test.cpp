@@ -8,6 +8,7 @@
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/gather_rows.h"
+#include "kernels/cuda/global_pool.h"
 #include "kernels/cuda/preprocess.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
@@ -122,6 +123,22 @@ TYPED_TEST(Bytes, OfCastFeatures) {
   const DeviceArray<float> out(count);
   cuda::cast_features(out.get(), in.get(), count, nullptr);
   expect_moved("20cast_features_kernel", cuda::cast_features_bytes(sizeof(TypeParam), count));
+}
+
+// The maps after the pools, for both statistics and for one.
+TYPED_TEST(Bytes, OfGlobalPool) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  using T = TypeParam;
+  for (const BlockEnd& end : block_ends) {
+    const cuda::BatchShape shape = {2, end.side / 2, end.side / 2, end.channels};
+    const DeviceArray<T> in(this->halves(2 * shape.height * shape.width * end.channels));
+    const DeviceArray<float> out(4 * end.channels);
+    cuda::global_pool({out.get(), out.get() + end.channels, 2 * end.channels}, in.get(), shape,
+                      nullptr);
+    expect_moved("18global_pool_kernel", cuda::global_pool_bytes(sizeof(T), shape, 2));
+    cuda::global_pool({nullptr, out.get(), 2 * end.channels}, in.get(), shape, nullptr);
+    expect_moved("18global_pool_kernel", cuda::global_pool_bytes(sizeof(T), shape, 1));
+  }
 }
 
 // The head of the recipe: 8192 features, 256 hidden units, a batch of 16.

@@ -52,20 +52,20 @@ TEST_F(Predict, WritesQuotedCsv) {
 }
 
 TEST_F(Predict, RefusesOtherPreprocessingThanTheHeadWasTrainedWith) {
-  const Outcome outcome = predict({"--set", "data.preprocess=caffe", photos_.string()});
+  const Outcome outcome = predict({"--set", "data.preprocess=rescale", photos_.string()});
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from caffe to rescale"));
   EXPECT_EQ(outcome.out, "");
 }
 
 TEST_F(Predict, EvaluationRefusesFeaturesThatTheHeadWasNotTrainedOn) {
   ASSERT_EQ(
-      graft_program(recipe_.arguments("extract", "run", {"--set", "data.preprocess=caffe"}), {})
+      graft_program(recipe_.arguments("extract", "run", {"--set", "data.preprocess=rescale"}), {})
           .exit_code,
       0);
   const Outcome outcome = graft_program(recipe_.arguments("evaluate", "run"), {});
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from caffe to rescale"));
 }
 
 TEST_F(Predict, ProbabilitiesSumToOneAndTheLabelHasTheLargest) {

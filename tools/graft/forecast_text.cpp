@@ -38,6 +38,7 @@ std::string method_of(const LayerForecast& layer) {
   std::string text = layer.engine;
   if (!layer.notes.empty()) text += fmt::format(" ({})", fmt::join(layer.notes, ", "));
   if (layer.fused_bias_relu) return text + "; bias and ReLU fused";
+  if (layer.global_pool) return text + "; then 2 kernels";
   return layer.epilogue_bytes > 0.0 ? text + "; then a kernel" : text;
 }
 
@@ -100,6 +101,12 @@ std::string memory_text(const GpuForecast& forecast) {
   return text;
 }
 
+std::vector<std::string_view> layer_names(const FeatureSource& source) {
+  std::vector<std::string_view> names;
+  for (const Layer layer : source.layers) names.push_back(graft::name_of(layer));
+  return names;
+}
+
 Json layer_json(const LayerForecast& layer, const LayerBound& bound) {
   Json json;
   json["name"] = layer.name;
@@ -110,6 +117,7 @@ Json layer_json(const LayerForecast& layer, const LayerBound& bound) {
   json["convolution_flop"] = layer.convolution_flop;
   json["convolution_bytes"] = layer.convolution_bytes;
   json["epilogue_bytes"] = layer.epilogue_bytes;
+  json["global_pool"] = layer.global_pool;
   json["bound_seconds"] = bound.seconds();
   json["limited_by"] = name_of(bound.limiter());
   return json;
@@ -135,9 +143,12 @@ std::string forecast_text(const GpuForecast& forecast) {
   const BackboneOptions& options = forecast.options;
   std::string text = gpu_text(forecast);
   text += fmt::format(
-      "VGG16 at {}×{}, batch {}, {}; execution plans of cuDNN {}, by its heuristics\n\n",
+      "VGG16 at {}×{}, batch {}, {}; execution plans of cuDNN {}, by its heuristics\n"
+      "features: {}, pooling {}; {} values an image\n\n",
       options.image_size.height, options.image_size.width, options.batch_size,
-      graft::name_of(options.precision), forecast.backbone.cudnn_version);
+      graft::name_of(options.precision), forecast.backbone.cudnn_version,
+      fmt::join(layer_names(options.features), ", "), graft::name_of(options.features.pooling),
+      vgg16_feature_shape(options.image_size, options.features).count());
   text += layer_table(forecast);
   text += fmt::format("\nat most {:.0f} images/s, limited by {}; without reading and decoding\n",
                       forecast.images_per_second(), name_of(forecast.bound.limiter()));
@@ -155,6 +166,8 @@ std::string forecast_json(const GpuForecast& forecast) {
   json["image_size"] = {options.image_size.height, options.image_size.width};
   json["batch_size"] = options.batch_size;
   json["precision"] = graft::name_of(options.precision);
+  json["features"] = {{"layers", layer_names(options.features)},
+                      {"pooling", graft::name_of(options.features.pooling)}};
   json["layers"] = Json::array();
   for (std::size_t i = 0; i < forecast.backbone.layers.size(); ++i)
     json["layers"].push_back(layer_json(forecast.backbone.layers[i], forecast.bound.layers[i]));

@@ -10,6 +10,7 @@
 #include "engine/base/error.h"
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
+#include "kernels/cuda/global_pool.h"
 
 namespace graft::cuda {
 namespace {
@@ -48,7 +49,7 @@ WeightLayout layout_of(const BackboneSpec& spec) {
     return offset;
   };
   const std::size_t value = storage_bytes(spec.options.precision);
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 0; layer < spec.shapes.size(); ++layer) {
     const LayerShape& shape = spec.shapes[layer];
     layout.filters[layer] = take(shape.weights() * value);
     layout.stored_bias[layer] = take(shape.outputs * value);
@@ -72,24 +73,32 @@ BackboneMemory memory_of(const BackboneSpec& spec) {
   return memory;
 }
 
-// Of the kernel between a convolution and the next: none, bias_relu or bias_relu_max_pool.
-double epilogue_bytes(const ConvolutionProblem& problem, bool pool_after) {
+// Of the kernels between a convolution and the next: none, bias_relu, or bias_relu_max_pool and
+// global_pool.
+double epilogue_bytes(const ConvolutionProblem& problem, const LayerShape& shape,
+                      std::size_t statistics) {
   if (problem.bias_relu) return 0.0;
   const std::size_t value = storage_bytes(problem.precision);
-  const MovedBytes moved =
-      pool_after ? bias_relu_max_pool_bytes(value, {problem.batch, problem.height, problem.width,
-                                                    problem.output_channels})
-                 : bias_relu_bytes(value, problem.pixels(), problem.output_channels);
-  return static_cast<double>(moved.total());
+  MovedBytes moved = bias_relu_bytes(value, problem.pixels(), problem.output_channels);
+  if (shape.pool_after) {
+    moved = bias_relu_max_pool_bytes(
+        value, {problem.batch, problem.height, problem.width, problem.output_channels});
+  }
+  if (statistics == 0) return static_cast<double>(moved.total());
+  const BatchShape map = {problem.batch, shape.output_height(), shape.output_width(),
+                          shape.outputs};
+  return static_cast<double>(moved.total() + global_pool_bytes(value, map, statistics).total());
 }
 
 }  // namespace
 
 BackboneSpec::BackboneSpec(const BackboneOptions& of)
     : options(checked(of)),
-      shapes(vgg16_shapes(options.image_size)),
       image_bytes(std::size_t{options.image_size.height} * options.image_size.width * 3),
-      feature_count(vgg16_feature_shape(options.image_size).count()) {
+      feature_count(vgg16_feature_shape(options.image_size, options.features).count()),
+      feature_groups(vgg16_feature_groups(options.image_size, options.features)) {
+  const auto all = vgg16_shapes(options.image_size);
+  shapes.assign(all.begin(), all.begin() + convolutions_of(options.features));
   shapes[0].inputs = input_channels(options.precision);
   weights = layout_of(*this);
   memory = memory_of(*this);
@@ -97,9 +106,10 @@ BackboneSpec::BackboneSpec(const BackboneOptions& of)
 
 void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache& cache) {
   std::size_t workspace = 0;
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-    plans[layer] = choose_plan(device, problem(layer), options.autotune, cache);
-    workspace = std::max(workspace, plans[layer]->workspace_bytes());
+  plans.clear();
+  for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
+    plans.push_back(choose_plan(device, problem(layer), options.autotune, cache));
+    workspace = std::max(workspace, plans.back()->workspace_bytes());
   }
   memory.workspace_bytes = rounded_up(workspace);
 }
@@ -128,12 +138,16 @@ BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptio
   BackboneForecast forecast;
   forecast.cudnn_version = cudnn_version();
   forecast.memory = spec.memory;
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 0; layer < spec.shapes.size(); ++layer) {
     const ConvolutionPlan& plan = *spec.plans[layer];
+    const auto statistics = static_cast<std::size_t>(std::ranges::count_if(
+        spec.feature_groups,
+        [&](const FeatureGroup& group) { return group.is_statistic_of(layer); }));
     forecast.layers.push_back({std::string(vgg16_layers[layer].name), plan.engine(), plan.notes(),
                                plan.problem().bias_relu, plan.workspace_bytes(),
                                plan.problem().flop(), plan.problem().bytes(),
-                               epilogue_bytes(plan.problem(), spec.shapes[layer].pool_after)});
+                               epilogue_bytes(plan.problem(), spec.shapes[layer], statistics),
+                               statistics != 0});
   }
   return forecast;
 }
