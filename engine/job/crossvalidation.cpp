@@ -120,7 +120,7 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
       others[i] += static_cast<std::uint32_t>(count);
     Config seeded = config;
     seeded.seed += run / folds;
-    Training training(quiet, all, std::move(others), seeded);
+    Training training(quiet, all, others, seeded);
     training.begin();
     for (std::size_t epoch = 0; epoch < config.train.epochs; ++epoch) {
       const std::optional<Totals> totals = training.train_epoch(epoch);

@@ -90,6 +90,7 @@ TEST(Usage, MistakesAreExitCode2) {
   expect_refusal({"run", "a.json", "b.json"}, 2, "b.json");
   expect_refusal({"run", "c.json", "--set"}, 2, "--set");
   expect_refusal({"predict", "c.json"}, 2, "IMAGES");
+  expect_refusal({"crossvalidate", "c.json", "--folds", "1"}, 2, "--folds");
   expect_refusal({"predict", "c.json", "a.png", "--format", "xml"}, 2, "xml");
   expect_refusal({"weights"}, 2, "graft weights --help");
   expect_refusal({"weights", "import", "a.h5"}, 2, "--output");
