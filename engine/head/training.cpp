@@ -37,37 +37,26 @@ std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeat
   return result;
 }
 
-void check_views(const LabelledFeatures& set, const Config& config) {
-  if (set.views == config.data.views.size()) return;
-  throw Error(ErrorKind::data,
-              fmt::format("The features have {} rows an image, and data.views names {}; run `graft "
-                          "extract`.",
-                          set.views, config.data.views.size()));
-}
-
 // A feature map is one group, whatever its size.
 std::vector<FeatureGroup> groups_of(const LabelledFeatures& set, const Config& config) {
   const FeatureSource& source = config.features.source;
-  if (source.pooling == Pooling::none && !set.shape.pooled) {
-    return {{source.layers.back(), Pooling::none, 0, set.shape.count()}};
+  std::vector<FeatureGroup> groups = {{source.layers.back(), Pooling::none, 0, set.shape.count()}};
+  if (source.pooling != Pooling::none || set.shape.pooled) {
+    groups = vgg16_feature_groups(config.data.image_size, source);
   }
-  auto groups = vgg16_feature_groups(config.data.image_size, source);
   const std::size_t columns = groups.back().first + groups.back().columns;
-  if (columns != set.shape.count()) {
-    throw Error(ErrorKind::data,
-                fmt::format("The features have {} values a row, and features.layers and "
-                            "features.pooling stand for {}; run `graft extract`.",
-                            set.shape.count(), columns));
-  }
-  return groups;
+  if (columns == set.shape.count() && set.views == config.data.views.size()) return groups;
+  throw Error(
+      ErrorKind::data,
+      fmt::format("The features have {} x {} values an image, and data.views, features.layers "
+                  "and features.pooling stand for {} x {}; run `graft extract`.",
+                  set.views, set.shape.count(), config.data.views.size(), columns));
 }
 
 std::vector<std::uint32_t> rows_of(const std::vector<std::uint32_t>& photos, std::size_t views) {
-  std::vector<std::uint32_t> rows;
-  for (const std::uint32_t photo : photos) {
-    for (std::size_t view = 0; view < views; ++view) {
-      rows.push_back(static_cast<std::uint32_t>(photo * views + view));
-    }
+  std::vector<std::uint32_t> rows(photos.size() * views);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = static_cast<std::uint32_t>(photos[i / views] * views + i % views);
   }
   return rows;
 }
@@ -75,14 +64,14 @@ std::vector<std::uint32_t> rows_of(const std::vector<std::uint32_t>& photos, std
 }  // namespace
 
 Training::Training(const RunContext& context, const LabelledFeatures& set,
-                   std::vector<std::uint32_t> photos, const Config& config)
+                   const std::vector<std::uint32_t>& photos, const Config& config)
     : context_(context),
       set_(set),
       config_(config),
+      groups_(groups_of(set, config)),
       rows_(rows_of(photos, set.views)),
       batches_per_epoch_((rows_.size() + config.train.batch_size - 1) / config.train.batch_size),
       options_(head_options(config, set.shape.count(), set.classes.size())) {
-  check_views(set, config);
   options_.class_weights = class_weights(config.train.class_weights, set, photos);
   if (config.train.optimizer.schedule == Schedule::linear) options_.steps = batches();
   head_ = context.backend.make_head(options_);
@@ -90,10 +79,8 @@ Training::Training(const RunContext& context, const LabelledFeatures& set,
 
 void Training::begin() {
   const TraceSpan span(context_.tracer, "normalize");
-  const Normalize kind = config_.features.normalize;
-  if (kind != Normalize::none) {
-    state_.normalization = normalization_of(kind, set_.features, rows_, groups_of(set_, config_));
-  }
+  state_.normalization =
+      normalization_of(config_.features.normalize, set_.features, rows_, groups_);
   state_.head = initial_head_state(options_);
 }
 
@@ -104,7 +91,7 @@ void Training::load() {
   head_->set_training_data(set_.features, set_.labels, state_.normalization);
 }
 
-std::optional<Totals> Training::train_epoch(std::size_t epoch, std::size_t done) {
+std::optional<Totals> Training::train_epoch(std::size_t epoch) {
   load();
   std::vector<std::uint32_t> order = epoch_order(rows_.size(), options_.seed, epoch);
   for (std::uint32_t& row : order) row = rows_[row];
@@ -116,7 +103,7 @@ std::optional<Totals> Training::train_epoch(std::size_t epoch, std::size_t done)
     const std::size_t step = epoch * batches_per_epoch_ + batch;
     const TraceSpan span(context_.tracer, "step", step);
     head_->train_step(rows.subspan(first, size), step);
-    context_.observer.advance(done + step + 1);
+    context_.observer.advance(step + 1);
   }
   const TraceSpan span(context_.tracer, "wait for the losses", epoch + 1);
   const Totals totals = head_->take_totals();

@@ -22,18 +22,17 @@ class Training {
   // Trains on these photos of `set`, which passes check_sets. Throws Error(usage) for a class weight
   // of no class, Error(data) for features that are not the config's. All but `photos` is borrowed.
   Training(const RunContext& context, const LabelledFeatures& set,
-           std::vector<std::uint32_t> photos, const Config& config);
+           const std::vector<std::uint32_t>& photos, const Config& config);
 
   const HeadOptions& options() const { return options_; }
-  std::size_t batches_per_epoch() const { return batches_per_epoch_; }
   std::size_t batches() const { return config_.train.epochs * batches_per_epoch_; }
 
   // One of both before the first epoch: the state before any, or a checkpoint's.
   void begin();
   void resume(TrainingState state) { state_ = std::move(state); }
-  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. The
-  // observer is told of `done` more batches than those of this head.
-  std::optional<Totals> train_epoch(std::size_t epoch, std::size_t done = 0);
+  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. The observer
+  // receives each batch.
+  std::optional<Totals> train_epoch(std::size_t epoch);
   const TrainingState& state() const { return state_; }  // after the last epoch
 
   // Of the head that parameters() are, after the last epoch.
@@ -50,6 +49,7 @@ class Training {
   const RunContext& context_;
   const LabelledFeatures& set_;
   const Config& config_;
+  std::vector<FeatureGroup> groups_;
   std::vector<std::uint32_t> rows_;  // of the photos
   std::size_t batches_per_epoch_;
   HeadOptions options_;

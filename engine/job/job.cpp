@@ -299,6 +299,22 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
   return evaluate(config, false, session);
 }
 
+CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+  const FolderLock lock = lock_output(config);
+  if (hooks.folder_locked) hooks.folder_locked();
+  Session session(config, hooks, observer, std::move(stop));
+  extract(config, session);
+  session.free_backbone();
+  // Mapped: their rows are copied, fold by fold.
+  const FeatureSet train = FeatureSet::open(features_folder(config), "train", 0);
+  const FeatureSet validation = FeatureSet::open(features_folder(config), "validation", 0);
+  CrossValidation result =
+      crossvalidate(session.context(), labelled(train), labelled(validation), config, folds, seeds);
+  write_file_whole(config.output / "crossvalidation.json", crossvalidation_json(result));
+  return result;
+}
+
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
   const FolderLock lock = lock_output(config);
   Session session(config, {}, observer, std::move(stop), Session::Uses::head_only);

@@ -13,6 +13,7 @@
 #include "engine/base/observer.h"
 #include "engine/base/trace.h"
 #include "engine/config/config.h"
+#include "engine/job/crossvalidation.h"
 #include "engine/report/report.h"
 
 namespace graft {
@@ -38,6 +39,10 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
 // head.safetensors on the validation features → evaluation.json and report.html; head_best →
 // evaluation_best.json
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop);
+
+// Extracts as Steps::extract, then cross-validates on the photos of both sets → crossvalidation.json
+CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop);
 
 struct Prediction {
   std::string file;

@@ -128,11 +128,14 @@ TEST_P(AllocatesNothing, InATrainingStepAfterTheFirst) {
     options.hidden = {517, 40};
     options.classes = classes;
     options.batch_size = 16;
+    options.steps = 9;
+    options.class_weights.assign(classes, 0.5F);
     cpu::ThreadPool pool(thread_count);
     const auto head = cpu::make_cpu_head(options, pool, kernels());
     const test::Samples samples = test::random_samples(16, options.inputs, classes, 2);
     head->set_state(test::random_state(options, 3));
-    head->set_training_data(samples.view(), samples.labels, {});
+    head->set_training_data(samples.view(), samples.labels,
+                            test::random_normalization(options.inputs, 4));
     const std::vector<std::uint32_t> rows = test::first_rows(16);
     head->train_step(rows, 0);
     EXPECT_EQ(bytes_taken_by([&] {
@@ -150,14 +153,15 @@ TEST_P(AllocatesNothing, InEvaluationAndPredictionAfterTheFirst) {
   options.inputs = 777;
   options.hidden = {517};
   options.classes = 3;
+  options.views = 2;
   cpu::ThreadPool pool(thread_count);
   const auto head = cpu::make_cpu_head(options, pool, kernels());
   head->set_state(test::random_state(options, 3));
   for (const std::size_t rows : {20, 300}) {
     const test::Samples samples = test::random_samples(rows, options.inputs, 3, 2);
-    std::vector<float> probabilities(rows * 3);
+    std::vector<float> probabilities(rows / 2 * 3);
     const auto both = [&] {
-      head->evaluate(samples.view(), samples.labels);
+      head->evaluate(samples.view(), std::span(samples.labels).first(rows / 2));
       head->predict(samples.view(), probabilities);
     };
     both();

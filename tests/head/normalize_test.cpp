@@ -175,7 +175,7 @@ TEST(NormalizedTraining, RefusesFeaturesOfOtherLayers) {
   run.train = pooled_set(22, 1);
   run.validation = pooled_set(9, 2);
   EXPECT_THAT(error_of(ErrorKind::data, [&] { run.into(folder.path()); }),
-              AllOf(HasSubstr("have 64 values a row"), HasSubstr("stand for 192"),
+              AllOf(HasSubstr("have 1 x 64 values an image"), HasSubstr("stand for 1 x 192"),
                     HasSubstr("run `graft extract`")));
 }
 

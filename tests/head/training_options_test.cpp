@@ -1,8 +1,9 @@
-// Class weights, and images of several views, as a run uses them.
+// The options of training that a run takes from its data: schedule, class weights, views.
 
 #include <gmock/gmock.h>
 
 #include "engine/base/error.h"
+#include "golden_values.h"
 #include "tests/support/support.h"
 #include "training_support.h"
 
@@ -13,6 +14,39 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+// Linear decay, balanced class weights, "standard" features and a short last batch at once, against a
+// replay in Python that shares no code with this project.
+TEST(GoldenRun, IsWhatKerasDocuments) {
+  for (const bool on_cpu : {true, false}) {
+    SmallSet set(12, 3, 1, {1, 1, 4});
+    std::ranges::copy(golden::run_features, set.values.begin());
+    std::ranges::copy(golden::run_labels, set.labels.begin());
+    Config config = small_config();
+    config.seed = 1;
+    config.features.normalize = Normalize::standard;
+    config.head = {{3}, 0.0};
+    config.train = {4, 5, config.train.optimizer, {ClassWeights::Kind::balanced, {}}};
+    HeadBackend reference_backend([](const HeadOptions& options) {
+      return std::make_unique<reference::ReferenceHead>(options);
+    });
+    const auto cpu_backend = make_backend("cpu", 1);
+    SilentObserver silent;
+    const TemporaryFolder folder;
+    Backend& backend = on_cpu ? *cpu_backend : static_cast<Backend&>(reference_backend);
+    const History history =
+        train_head({backend, silent}, set.view(), set.view(), config, folder.path());
+    for (std::size_t epoch = 0; epoch < 4; ++epoch) {
+      EXPECT_NEAR(history.at(epoch).loss, golden::run_losses[epoch], 1e-5);
+    }
+    std::vector<float> parameters;
+    for (const DenseParameters& dense : load_head(folder / "head.safetensors").parameters) {
+      parameters.insert(parameters.end(), dense.kernel.begin(), dense.kernel.end());
+      parameters.insert(parameters.end(), dense.bias.begin(), dense.bias.end());
+    }
+    EXPECT_TRUE(nearly_equal(parameters, golden::run_parameters, 1e-5)) << on_cpu;
+  }
+}
 
 // 22 photos: 16 of class 0, 4 of class 1, 2 of class 2.
 SmallRun unbalanced_run(const ClassWeights& weights) {
@@ -99,7 +133,7 @@ TEST(Views, OfTheFeaturesAreThoseOfTheConfig) {
   SmallRun run = run_of_two_views();
   run.config.data.views = {View::original};
   EXPECT_THAT(error_of(ErrorKind::data, [&] { run.into(folder.path()); }),
-              AllOf(HasSubstr("2 rows an image"), HasSubstr("data.views names 1"),
+              AllOf(HasSubstr("have 2 x 6 values"), HasSubstr("data.views"), HasSubstr("for 1 x 6"),
                     HasSubstr("run `graft extract`")));
 }
 

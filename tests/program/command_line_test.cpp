@@ -47,7 +47,7 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "weights", "config"})
+                                   "predict", "plan", "weights", "config", "crossvalidate"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
     EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("bench")));
   }
@@ -58,7 +58,8 @@ TEST(Help, OfEachCommandHasAnExample) {
       {"run"},      {"extract"},           {"train"},
       {"evaluate"}, {"predict"},           {"plan"},
       {"weights"},  {"weights", "import"}, {"weights", "show"},
-      {"config"},   {"config", "check"},   {"config", "explain"}};
+      {"config"},   {"config", "check"},   {"config", "explain"},
+      {"crossvalidate"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     std::vector<std::string> help = {"help"};
@@ -90,6 +91,7 @@ TEST(Usage, MistakesAreExitCode2) {
   expect_refusal({"run", "a.json", "b.json"}, 2, "b.json");
   expect_refusal({"run", "c.json", "--set"}, 2, "--set");
   expect_refusal({"predict", "c.json"}, 2, "IMAGES");
+  expect_refusal({"crossvalidate", "c.json", "--folds", "1"}, 2, "--folds");
   expect_refusal({"predict", "c.json", "a.png", "--format", "xml"}, 2, "xml");
   expect_refusal({"predict", "c.json", "a.png", "--threshold", "half"}, 2, "--threshold");
   expect_refusal({"weights"}, 2, "graft weights --help");

@@ -227,5 +227,29 @@ TEST(Run, KeepsALog) {
   EXPECT_THAT(log, HasSubstr(" done"));
 }
 
+TEST(CrossValidation, ComputesFeaturesOnceAndWritesItsFigures) {
+  const Recipe recipe;
+  const auto crossvalidate = [&](const std::vector<std::string>& more) {
+    return graft_program(recipe.arguments("crossvalidate", "a", more));
+  };
+  const Outcome first = crossvalidate({"--folds", "3", "--seeds", "2"});
+  ASSERT_EQ(first.exit_code, 0) << first.error;
+  EXPECT_THAT(first.error, HasSubstr("8 computed"));
+  const std::vector<std::string> lines = lines_of(first.out);
+  ASSERT_EQ(lines.size(), 9U) << first.out;  // heads, 6 folds, mean, deviation
+  EXPECT_THAT(lines[7], MatchesRegex("mean +[01]\\.[0-9]{4} .*"));
+  const std::string written = text_of(recipe.output("a") / "crossvalidation.json");
+  const auto json = nlohmann::json::parse(written);
+  EXPECT_EQ(json["folds"].size(), 6U);
+  EXPECT_EQ(json["folds"][0]["images"], 4);
+  const Outcome again = crossvalidate({"--folds", "3", "--seeds", "2", "--json"});
+  EXPECT_THAT(again.error, HasSubstr("0 computed, 8 reused"));
+  EXPECT_EQ(again.out, written);
+  // Six photos of each class.
+  const Outcome refused = crossvalidate({"--folds", "7"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.error, HasSubstr("has 6 different images, fewer than the 7 folds"));
+}
+
 }  // namespace
 }  // namespace graft::test

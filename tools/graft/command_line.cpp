@@ -150,6 +150,16 @@ class CommandLine {
     add_tracing(extract);
     add_config_options(add(app_, "train", "Train the classifier on extracted features", help::train,
                            train_command));
+    CLI::App* folds = add(app_, "crossvalidate", "Measure a config on folds of all its images",
+                          help::crossvalidate, crossvalidate_command);
+    add_config_options(folds);
+    folds->add_option("--folds", request_.folds, "Parts of the images, each judged once (5)")
+        ->check(CLI::Range(2, 1000));
+    folds
+        ->add_option("--seeds", request_.seeds,
+                     "Trainings of each fold (1), with seed, seed + 1, …")
+        ->check(CLI::Range(1, 1000));
+    folds->add_flag("--json", request_.json, "Print JSON, not a table");
     CLI::App* evaluate =
         add(app_, "evaluate", "Measure the trained classifier, and show its mistakes",
             help::evaluate, evaluate_command);

@@ -27,11 +27,13 @@ struct Request {
   bool nvtx = false;                   // `run`, `extract`
   std::string gpu, architecture;       // `plan`: "RTX 4090", "sm_89"
   std::optional<std::string> memory;   // `plan`: "24GiB"
+  std::size_t folds = 5, seeds = 1;    // `crossvalidate`
 };
 
 void run_command(const Request& request);
 void extract_command(const Request& request);
 void train_command(const Request& request);
+void crossvalidate_command(const Request& request);
 void evaluate_command(const Request& request);
 void predict_command(const Request& request);
 void plan_command(const Request& request);

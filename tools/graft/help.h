@@ -66,6 +66,15 @@ inline constexpr std::string_view train = R"(Example:
 Reads features/ in the config's `output` folder (`graft extract` makes it) and writes there
 head.safetensors, head_best.safetensors, history.csv, history.json, curves.svg, config.json, run.log.)";
 
+inline constexpr std::string_view crossvalidate = R"(Example:
+  graft crossvalidate configs/solar_cells.json --folds 5 --seeds 3
+
+Computes the missing features, as `graft extract` does. Then trains on all folds but one and judges
+that one after the last epoch, for each fold and seed. The folds are of the training and the validation
+images together, each with the same share of every class; equal images are in one fold. Prints accuracy,
+balanced accuracy, AUC and loss with their mean and standard deviation, and writes them into
+crossvalidation.json in the config's `output` folder.)";
+
 inline constexpr std::string_view evaluate = R"(Example:
   graft evaluate runs/solar_cells --best
 
