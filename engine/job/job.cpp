@@ -17,7 +17,6 @@
 #include "engine/features/features.h"
 #include "engine/features/pipeline.h"
 #include "engine/head/trainer.h"
-#include "engine/report/page.h"
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {

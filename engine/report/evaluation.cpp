@@ -92,6 +92,26 @@ std::string confusion_matrix(const Evaluation& evaluation) {
   return table.text();
 }
 
+struct Confusion {
+  std::size_t label, predicted;
+  std::uint64_t count;
+};
+
+// Pairs of different classes, the most frequent first.
+std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most) {
+  std::vector<Confusion> confusions;
+  for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
+    for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
+      const std::uint64_t count = evaluation.confusion[label][predicted];
+      if (label != predicted && count > 0) confusions.push_back({label, predicted, count});
+    }
+  }
+  std::stable_sort(confusions.begin(), confusions.end(),
+                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
+  confusions.resize(std::min(confusions.size(), most));
+  return confusions;
+}
+
 std::string confusion_list(const Evaluation& evaluation) {
   TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
   for (const Confusion& confusion : largest_confusions(evaluation, confusions_listed)) {
@@ -237,20 +257,6 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
   return result;
 }
 
-std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most) {
-  std::vector<Confusion> confusions;
-  for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
-    for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
-      const std::uint64_t count = evaluation.confusion[label][predicted];
-      if (label != predicted && count > 0) confusions.push_back({label, predicted, count});
-    }
-  }
-  std::stable_sort(confusions.begin(), confusions.end(),
-                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
-  confusions.resize(std::min(confusions.size(), most));
-  return confusions;
-}
-
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown) {
   std::string text = figures(evaluation) + "\n" + class_table(evaluation) + "\n";
   if (evaluation.classes.size() <= widest_matrix) {
@@ -273,6 +279,12 @@ Json evaluation_values(const Evaluation& evaluation) {
                        {"recall", json_of(report.recall)},
                        {"f1", json_of(report.f1)},
                        {"auc", json_of(report.auc)}});
+  }
+  Json most_confused = Json::array();
+  for (const auto& [label, predicted, count] : largest_confusions(evaluation, 30)) {
+    most_confused.push_back({{"class", evaluation.classes[label].name},
+                             {"predicted", evaluation.classes[predicted].name},
+                             {"images", count}});
   }
   Json threshold;  // null
   if (const auto& best = evaluation.best_threshold) {
@@ -297,7 +309,8 @@ Json evaluation_values(const Evaluation& evaluation) {
           {"classes", classes},
           {"confusion", evaluation.confusion},
           {"mistakes", list_of(evaluation.mistakes, evaluation.classes)},
-          {"least_certain", list_of(least_certain, evaluation.classes)}};
+          {"least_certain", list_of(least_certain, evaluation.classes)},
+          {"most_confused", most_confused}};
 }
 
 std::string evaluation_json(const Evaluation& evaluation) {

@@ -1,8 +1,6 @@
 // The values that the template report.html takes. The markup is there. Here is what is counted and
 // drawn from many values.
 
-#include "engine/report/page.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,15 +16,15 @@
 #include "engine/config/keys.h"
 #include "engine/image/image.h"
 #include "engine/report/fill.h"
+#include "engine/report/report.h"
 #include "report_html.h"
 
 namespace graft {
 namespace {
 
 constexpr std::size_t most_mistakes = 60;
-constexpr std::size_t widest_matrix = 30;    // classes; above, pairs are listed
-constexpr std::size_t most_confusions = 30;  // pairs
-constexpr std::size_t most_curves = 6;       // classes with a ROC curve
+constexpr std::size_t widest_matrix = 30;  // classes; above, the confused pairs are listed
+constexpr std::size_t most_curves = 6;     // classes with a ROC curve
 constexpr std::size_t bins = 20;
 constexpr std::uint32_t thumbnail_side = 160;  // pixels of the longer side, at most
 
@@ -53,7 +51,8 @@ void add_settings(Json& page, Config config) {
   const std::filesystem::path& train = config.data.train;
   page["data"] = (train.parent_path().filename() / train.filename()).string();
   page["title"] = config.output.filename().string();
-  page["pixels"] = fmt::format("{} × {}", config.data.image_size.height, config.data.image_size.width);
+  page["pixels"] =
+      fmt::format("{} × {}", config.data.image_size.height, config.data.image_size.width);
 }
 
 // ---- Classes and their confusion ----
@@ -71,20 +70,12 @@ void add_classes(Json& page, const PageInput& input) {
       row["cells"].push_back(
           {{"count", images},
            {"share", static_cast<double>(images) / static_cast<double>(of_class)},
-           {"predicted", evaluation.classes[predicted].name},
            {"kind", images == 0          ? "none"
                     : label == predicted ? "right"
                                          : "wrong"}});
     }
   }
   page["matrix"] = count <= widest_matrix;
-  page["confusions"] = Json::array();
-  if (count <= widest_matrix) return;
-  for (const Confusion& pair : largest_confusions(evaluation, most_confusions)) {
-    page["confusions"].push_back({{"count", pair.count},
-                                  {"class", evaluation.classes[pair.label].name},
-                                  {"predicted", evaluation.classes[pair.predicted].name}});
-  }
 }
 
 // ---- Photos ----
@@ -113,7 +104,8 @@ Json picture_of(const std::filesystem::path& photo, const DataConfig& data) {
                    {data.exif_orientation, data.gray16, ImageSize{thumbnail_side, thumbnail_side}});
   const double longer = std::max(image.width, image.height);
   const auto scaled = [&](std::uint32_t side) {
-    return static_cast<std::uint32_t>(std::ceil(side * std::min(1.0, thumbnail_side / longer)));
+    const double exact = side * std::min(1.0, thumbnail_side / longer);
+    return static_cast<std::uint32_t>(std::max(1L, std::lround(exact)));
   };
   Image small = {scaled(image.width), scaled(image.height), {}};
   small.rgb.resize(std::size_t{small.width} * small.height * 3);

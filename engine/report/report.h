@@ -1,8 +1,10 @@
 #pragma once
-// The results of a run: the curves, and the figures on the validation images.
+// The results of a run: the curves, the figures on the validation images, and a page of both.
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/base/json.h"
+#include "engine/config/config.h"
 #include "engine/head/history.h"
 #include "engine/report/metrics.h"
 
@@ -66,12 +69,6 @@ struct Evaluation {
 Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
                      std::span<const std::string> classes);
-struct Confusion {
-  std::size_t label, predicted;
-  std::uint64_t count;
-};
-// The pairs of different classes that are most often confused, most often first.
-std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most);
 // Text for the terminal: the figures, those of each class, the confusion matrix (above 12 classes
 // the pairs that are most often confused), the most confident mistakes.
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown);
@@ -80,9 +77,27 @@ std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_
 //  "best_threshold": {"threshold", "balanced_accuracy", "chosen_on": "validation"},
 //  "classes": [{"name", "images", "predicted", "correct", "precision", "recall", "f1", "auc"}],
 //  "confusion": [true][predicted], "mistakes": [{"file", "class", "predicted", "probability"}],
-//  "least_certain": up to 20 of the same, least certain first}
+//  "least_certain": up to 20 of the same, least certain first,
+//  "most_confused": up to 30 pairs [{"class", "predicted", "images"}], most frequent first}
 // A figure that is not defined is null, and so is best_threshold of more than two classes.
 Json evaluation_values(const Evaluation& evaluation);
 std::string evaluation_json(const Evaluation& evaluation);
+
+// The page report.html: what was trained on what, how well it classifies the validation photos, and
+// which of them it gets wrong. One file without outside references. It holds no date, duration, host
+// or complete path, so that the same run gives the same bytes. All is borrowed.
+struct PageInput {
+  const Config& config;
+  const History& history;                          // of at least one epoch
+  std::span<const std::uint32_t> training_labels;  // of photos
+  // Of the validation photos, as summarise took them.
+  const Evaluation& evaluation;
+  std::span<const float> probabilities;
+  std::span<const std::uint32_t> labels;
+  std::span<const std::string> files;
+  // Where a validation photo is now. One that cannot be read is shown in words.
+  std::function<std::filesystem::path(const std::string& file)> photo;
+};
+std::string report_page(const PageInput& input);
 
 }  // namespace graft

@@ -15,7 +15,7 @@
 
 #include "engine/base/file.h"
 #include "engine/image/image.h"
-#include "engine/report/page.h"
+#include "engine/report/report.h"
 
 namespace {
 

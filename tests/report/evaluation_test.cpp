@@ -265,6 +265,13 @@ TEST(EvaluationJson, ListsTheLeastCertainFirstAndAtMostTwenty) {
   EXPECT_EQ(nlohmann::json::parse(evaluation_json(many.summary())).at("least_certain").size(), 20U);
 }
 
+TEST(EvaluationJson, ListsThePairsThatAreMostOftenConfused) {
+  const auto json = nlohmann::json::parse(evaluation_json(binary.summary()));
+  EXPECT_EQ(json.at("most_confused"),
+            nlohmann::json::parse(R"([{"class":"cats","predicted":"dogs","images":2},
+                                      {"class":"dogs","predicted":"cats","images":1}])"));
+}
+
 TEST(EvaluationJson, WritesTheShortestDigitsOfAFloat) {
   EXPECT_THAT(evaluation_json(binary.summary()), HasSubstr("\"probability\": 0.95\n"));
 }
