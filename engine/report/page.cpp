@@ -215,6 +215,7 @@ std::string report_page(const PageInput& input) {
   page["curves_summary"] = curves_summary(input.history);
   page["curves_svg"] = false;  // a section for curves_svg()
   page["mistake_count"] = evaluation.mistakes.size();
+  page["has_mistakes"] = !evaluation.mistakes.empty();
   Json& mistakes = page["mistakes"];
   if (mistakes.size() > most_mistakes)
     mistakes.erase(mistakes.begin() + most_mistakes, mistakes.end());
