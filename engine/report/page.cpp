@@ -209,6 +209,9 @@ std::string report_page(const PageInput& input) {
   page["is_binary"] = evaluation.classes.size() == 2;
   page["first_class"] = evaluation.classes[0].name;
   page["second_class"] = evaluation.classes[1].name;
+  if (const auto& best = evaluation.best_threshold) {  // .00002 has to stay different from 0
+    page["best_threshold"]["threshold"] = fmt::format("{:.6g}", best->value);
+  }
   page["low"] = evaluation.accuracy_95.low;
   page["high"] = evaluation.accuracy_95.high;
   page["panels"] = curve_panels(input.history, evaluation.baseline_accuracy);
