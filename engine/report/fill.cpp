@@ -28,7 +28,7 @@ std::string text_of(const Json& value) {
 
 bool is_shown(const Json& value) {
   if (value.is_boolean()) return value.get<bool>();
-  return value.is_string() ? value.get<std::string>() != "" : !value.empty();
+  return value.is_string() ? !value.get<std::string>().empty() : !value.empty();
 }
 
 // Control characters and what XML cannot hold become '?', bytes that are not UTF-8 become \xNN.

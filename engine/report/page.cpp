@@ -209,12 +209,16 @@ std::string report_page(const PageInput& input) {
   page["is_binary"] = evaluation.classes.size() == 2;
   page["first_class"] = evaluation.classes[0].name;
   page["second_class"] = evaluation.classes[1].name;
+  if (const auto& best = evaluation.best_threshold) {  // .00002 has to stay different from 0
+    page["best_threshold"]["threshold"] = fmt::format("{:.6g}", best->value);
+  }
   page["low"] = evaluation.accuracy_95.low;
   page["high"] = evaluation.accuracy_95.high;
   page["panels"] = curve_panels(input.history, evaluation.baseline_accuracy);
   page["curves_summary"] = curves_summary(input.history);
   page["curves_svg"] = false;  // a section for curves_svg()
   page["mistake_count"] = evaluation.mistakes.size();
+  page["has_mistakes"] = !evaluation.mistakes.empty();
   Json& mistakes = page["mistakes"];
   if (mistakes.size() > most_mistakes)
     mistakes.erase(mistakes.begin() + most_mistakes, mistakes.end());

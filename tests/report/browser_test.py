@@ -21,13 +21,13 @@ FOLDER = Path()
 PROGRAM = ""
 BROWSER: Browser = None
 
-# Each rule gives the list of what breaks it.
+# Each rule gives the list of what breaks it. WIDTH is that of the window: a phone widens innerWidth with the page.
 RULES = {
     "the page does not scroll sideways": """
-        document.documentElement.scrollWidth > innerWidth ? [`${document.documentElement.scrollWidth} px`] : []""",
+        document.documentElement.scrollWidth > WIDTH ? [`${document.documentElement.scrollWidth} px`] : []""",
     "nothing outside of a scrolled region is wider than the window": """
         [...document.body.querySelectorAll("*")].filter(e => !e.closest(".scroll, svg, .skip") &&
-          (e.getBoundingClientRect().right > innerWidth + .5)).map(e => e.outerHTML.slice(0, 80))""",
+          (e.getBoundingClientRect().right > WIDTH + .5)).map(e => e.outerHTML.slice(0, 80))""",
     "text has a contrast of 4.5, or 3 where it is large": """(() => {
         const numbers = c => c.match(/[\\d.]+/g).map(Number);
         const luminance = rgb => rgb.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 :
@@ -115,7 +115,7 @@ class Page(unittest.TestCase):
         BROWSER.screenshot(file.parent / f"{name}.png", view["width"], height)
         for rule, expression in RULES.items():
             with self.subTest(page=f"{file.parent.name} {name}", rule=rule):
-                self.assertEqual(BROWSER.value_of(expression), [])
+                self.assertEqual(BROWSER.value_of(expression.replace("WIDTH", str(view["width"]))), [])
         self.check_events()
 
     def check_events(self):

@@ -3,14 +3,18 @@
 //   draw_page FOLDER [key=value…]
 // FOLDER gets report.html and the folder photos. Keys: classes, photos, seed, share (of right
 // predictions), name (of the first class), only (one class in validation), missing (photos that are
-// not written), noise (photos that compress badly).
+// not written), noise (1: photos that compress badly), epochs.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/file.h"
@@ -37,14 +41,13 @@ class Random {  // xorshift64*, Vigna 2016
 
 // A blob with as many lobes as the class has, on a gradient.
 Image photo_of(std::uint32_t label, bool is_noise, Random& random) {
-  const auto side = static_cast<std::uint32_t>(200 + 120 * random());
+  const auto side = static_cast<std::uint32_t>(165 + 90 * random());
   Image image{side, static_cast<std::uint32_t>(side * (0.7 + 0.6 * random())), {}};
   const double turn = 6.28 * random(), size = 0.2 + 0.15 * random(), hue = 6.28 * random();
   const double x0 = 0.35 + 0.3 * random(), y0 = 0.35 + 0.3 * random();
   for (std::uint32_t y = 0; y < image.height; ++y) {
     for (std::uint32_t x = 0; x < image.width; ++x) {
-      const double dx = x / double{1.0 * image.width} - x0,
-                   dy = y / double{1.0 * image.height} - y0;
+      const double dx = 1.0 * x / image.width - x0, dy = 1.0 * y / image.height - y0;
       const double radius = size * (1 + 0.35 * std::cos((label + 2) * std::atan2(dy, dx) + turn));
       const double inside = std::clamp((radius - std::hypot(dx, dy)) * 60, 0.0, 1.0);
       for (int c = 0; c < 3; ++c) {
@@ -59,78 +62,119 @@ Image photo_of(std::uint32_t label, bool is_noise, Random& random) {
   return image;
 }
 
-}  // namespace
+using Keys = std::map<std::string, std::string>;
 
-int main(int count, char** words) {
-  std::map<std::string, std::string> keys = {
-      {"classes", "2"}, {"photos", "240"}, {"seed", "1"},  {"share", "0.9"}, {"name", "class 1"},
-      {"only", ""},     {"missing", "0"},  {"noise", "0"}, {"epochs", "20"}};
-  for (int i = 2; i < count; ++i) {
-    const std::string word = words[i];
-    keys[word.substr(0, word.find('='))] = word.substr(word.find('=') + 1);
-  }
-  const auto number = [&](const char* key) { return std::stoul(keys.at(key)); };
-  const std::filesystem::path folder = words[1];
-  const std::size_t classes = number("classes"), photos = number("photos");
-  Random random(number("seed"));
+std::size_t number(const Keys& keys, const char* key) {
+  return std::stoul(keys.at(key));
+}
 
-  std::vector<std::string> names = {keys.at("name")};
-  while (names.size() < classes) names.push_back("class " + std::to_string(names.size() + 1));
-  std::vector<std::string> files;
+struct Predictions {
+  std::vector<std::string> classes, files;
   std::vector<std::uint32_t> labels;
   std::vector<float> probabilities;
-  const double certain = std::stod(keys.at("share"));
-  for (std::size_t row = 0; row < photos; ++row) {
-    labels.push_back(keys.at("only").empty() ? static_cast<std::uint32_t>(row * row / 3 % classes)
-                                             : static_cast<std::uint32_t>(number("only")));
-    files.push_back("group " + std::to_string(row % 3) + "/" + names[0].substr(0, 12) + "." +
-                    std::to_string(row) + ".jpg");
+};
+
+Predictions predictions_of(const Keys& keys, Random& random) {
+  Predictions result;
+  const std::size_t classes = number(keys, "classes");
+  result.classes = {keys.at("name")};
+  while (result.classes.size() < classes)
+    result.classes.push_back("class " + std::to_string(result.classes.size() + 1));
+  for (std::size_t row = 0; row < number(keys, "photos"); ++row) {
+    const std::size_t label =
+        keys.at("only").empty() ? row * row / 3 % classes : number(keys, "only");
+    result.labels.push_back(static_cast<std::uint32_t>(label));
+    result.files.push_back("group " + std::to_string(row % 3) + "/" +
+                           keys.at("name").substr(0, 12) + "." + std::to_string(row) + ".jpg");
     std::vector<double> weights(classes);
     double sum = 0;
     for (double& weight : weights) sum += weight = std::exp(3 * random());
-    const std::size_t favoured =
-        random() < certain ? labels.back() : static_cast<std::size_t>(random() * classes);
-    const double boost = std::exp(9 * random()) * classes;
-    sum += boost;
-    weights[favoured] += boost;
-    for (const double weight : weights) probabilities.push_back(static_cast<float>(weight / sum));
+    const bool is_right = random() < std::stod(keys.at("share"));
+    const double boost = std::exp(9 * random()) * static_cast<double>(classes);
+    weights[is_right ? label : static_cast<std::size_t>(random() * static_cast<double>(classes))] +=
+        boost;
+    for (const double weight : weights)
+      result.probabilities.push_back(static_cast<float>(weight / (sum + boost)));
   }
-  const graft::Evaluation evaluation = graft::summarise(
-      {0.21 * static_cast<double>(photos), 0, photos}, probabilities, labels, files, names);
+  return result;
+}
 
-  std::filesystem::create_directories(folder / "photos");
-  std::size_t place = 0;
-  std::map<std::string, std::filesystem::path> paths;
-  const auto photo = [&](const std::string& file) -> std::filesystem::path {
-    const auto known = paths.find(file);
-    if (known != paths.end()) return known->second;
-    const auto row =
-        static_cast<std::size_t>(std::find(files.begin(), files.end(), file) - files.begin());
-    const auto path = folder / "photos" / (std::to_string(place) + ".jpg");
-    if (place++ >= number("missing")) {
-      const Image image = photo_of(labels[row], number("noise") != 0, random);
+graft::History history_of(std::size_t epochs, Random& random) {
+  graft::History history;
+  for (std::size_t epoch = 1; epoch <= epochs; ++epoch) {
+    const double done = std::sqrt(static_cast<double>(epoch) / static_cast<double>(epochs));
+    history.push_back({0.9 - 0.8 * done + 0.05 * random(), 0.7 + 0.27 * done + 0.01 * random(),
+                       0.5 - 0.3 * done + 0.06 * random(), 0.82 + 0.12 * done + 0.02 * random()});
+  }
+  if (epochs > 9) history[3] = {0.85, 0.78, 4.3, 0.41};  // one bad epoch
+  return history;
+}
+
+// Draws a photo when it is first asked for.
+class Photos {
+ public:
+  Photos(const Predictions& predictions, const Keys& keys, std::filesystem::path folder,
+         Random& random)
+      : predictions_(predictions), keys_(keys), folder_(std::move(folder)), random_(random) {}
+
+  std::filesystem::path operator()(const std::string& file) {
+    if (const auto known = paths_.find(file); known != paths_.end()) return known->second;
+    const auto& files = predictions_.files;
+    const auto row = std::find(files.begin(), files.end(), file) - files.begin();
+    const auto path = folder_ / (std::to_string(paths_.size()) + ".jpg");
+    if (paths_.size() >= number(keys_, "missing")) {
+      const std::uint32_t label = predictions_.labels.at(static_cast<std::size_t>(row));
+      const Image image = photo_of(label, number(keys_, "noise") != 0, random_);
       graft::write_file_whole(path, graft::encode_jpeg(image, 90));
     }
-    return paths[file] = path;
-  };
-  graft::History history;
-  for (std::size_t epoch = 0; epoch < number("epochs"); ++epoch) {
-    const double share = static_cast<double>(epoch + 1) / static_cast<double>(number("epochs"));
-    history.push_back({0.9 - 0.8 * std::sqrt(share) + 0.05 * random(),
-                       0.7 + 0.27 * std::sqrt(share) + 0.01 * random(),
-                       0.5 - 0.3 * std::sqrt(share) + 0.06 * random(),
-                       0.82 + 0.12 * std::sqrt(share) + 0.02 * random()});
+    return paths_[file] = path;
   }
-  if (history.size() > 9) history[3] = {0.85, 0.78, 4.3, 0.41};  // one bad epoch
 
+ private:
+  const Predictions& predictions_;
+  const Keys& keys_;
+  std::filesystem::path folder_;
+  Random& random_;
+  std::map<std::string, std::filesystem::path> paths_;
+};
+
+void draw_page(const std::filesystem::path& folder, const Keys& keys) {
+  Random random(number(keys, "seed"));
+  const Predictions drawn = predictions_of(keys, random);
+  const std::size_t photos = drawn.labels.size();
+  const graft::Evaluation evaluation =
+      graft::summarise({0.21 * static_cast<double>(photos), 0, photos}, drawn.probabilities,
+                       drawn.labels, drawn.files, drawn.classes);
+  const graft::History history = history_of(number(keys, "epochs"), random);
+  std::vector<std::uint32_t> training;
+  for (std::size_t row = 0; row < 4 * photos; ++row)
+    training.push_back(static_cast<std::uint32_t>(row % drawn.classes.size()));
   graft::Config config;
   config.output = "runs/shapes";
   config.data.train = "/somewhere/private/shapes/train";
-  std::vector<std::uint32_t> training;
-  for (std::size_t row = 0; row < 4 * photos; ++row) training.push_back(row % classes);
-  graft::write_file_whole(folder / "report.html",
-                          graft::report_page({config, history, training, evaluation, probabilities,
-                                              labels, files, photo}));
-  std::printf("%zu mistakes of %zu photos\n", evaluation.mistakes.size(), photos);
-  return 0;
+  std::filesystem::create_directories(folder / "photos");
+  Photos photo(drawn, keys, folder / "photos", random);
+  graft::write_file_whole(
+      folder / "report.html",
+      graft::report_page({config, history, training, evaluation, drawn.probabilities, drawn.labels,
+                          drawn.files, std::ref(photo)}));
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    Keys keys = {{"classes", "2"}, {"photos", "240"},   {"seed", "1"},
+                 {"share", "0.9"}, {"name", "class 1"}, {"only", ""},
+                 {"missing", "0"}, {"noise", "0"},      {"epochs", "20"}};
+    for (int i = 2; i < count; ++i) {
+      const std::string word = words[i];
+      keys.at(word.substr(0, word.find('='))) = word.substr(word.find('=') + 1);
+    }
+    draw_page(words[1], keys);
+    return EXIT_SUCCESS;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return EXIT_FAILURE;
+  }
 }

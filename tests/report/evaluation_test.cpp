@@ -158,7 +158,7 @@ TEST(EvaluationTable, HasThisForm) {
   EXPECT_EQ(evaluation_table(binary.summary(), 2),
             "accuracy 0.4000 (2 of 5; 95 % interval 0.1176 to 0.7693; always \"cats\": 0.6000)\n"
             "balanced accuracy 0.4167, macro F1 0.4000, AUC 0.5000, log loss 0.2500\n"
-            "best threshold 0.2000, chosen on these images: balanced accuracy 0.6667\n"
+            "best threshold 0.2, chosen on these images: balanced accuracy 0.6667\n"
             "\n"
             "class  images  precision  recall      F1\n"
             "cats        3     0.5000  0.3333  0.4000\n"

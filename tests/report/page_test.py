@@ -142,6 +142,12 @@ class Page(unittest.TestCase):
         page = Parser(drawn(photos=2800, share=0.5))
         self.assertEqual(len(page.of("img")), 60 + 20)
 
+    def test_without_a_mistake_says_so(self):
+        text = drawn(photos=1, only=0)
+        self.assertIn("None: the prediction is right for every validation photo.", text)
+        self.assertNotIn("0 of 0", text)
+        self.assertNotIn("every validation photo", drawn(photos=300))
+
     def test_up_to_thirty_classes_have_a_matrix_and_more_a_list(self):
         for classes, cells in ((2, 4), (30, 900), (31, 0)):
             page = Parser(drawn(photos=300, classes=classes))
