@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -158,40 +159,32 @@ std::filesystem::path config_file_of(const std::filesystem::path& source) {
   return is_folder(source) && std::filesystem::exists(inside, failure) ? inside : source;
 }
 
-// Sorted, without hidden ones.
-std::vector<std::string> sub_folders(const std::filesystem::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with('.') && is_folder(entry.path())) names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-// `folder` is absolute, with a name of its own.
-void read_photo_folder(Config& config, const std::filesystem::path& folder,
-                       const Environment& environment) {
-  const std::vector<std::string> names = sub_folders(folder);
+// Takes `source` as photos, and gives it without links and dots.
+std::filesystem::path read_photo_folder(Config& config, const std::filesystem::path& source,
+                                        const Environment& environment) {
   const auto refuse_folder = [&](const std::string& sentence) {
-    throw Error(ErrorKind::usage, printable(folder.string(), 300) + ": this folder " + sentence);
+    throw Error(ErrorKind::usage, printable(source.string(), 300) + ": this folder " + sentence);
   };
+  std::filesystem::path folder;
+  std::set<std::string> names;  // of its folders, without hidden ones
+  try {
+    folder = std::filesystem::canonical(source);
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with('.') && is_folder(entry.path())) names.insert(name);
+    }
+  } catch (const std::filesystem::filesystem_error& error) {
+    refuse_folder("cannot be read: " + error.code().message());
+  }
   if (names.empty())
     refuse_folder(
         "is neither a run (it has no config.json) nor photos (it has no sub-folders); give a "
         "config, a run's `output`, or a folder with one sub-folder per class");
-  const std::vector<std::string> sets = {"test", "train", "val", "valid", "validation"};
-  config.data.train = folder;
-  if (names == std::vector<std::string>{"train", "validation"}) {
-    config.data.train = folder / "train";
-    config.data.validation = folder / "validation";
-  } else if (std::ranges::includes(sets, names)) {
-    refuse_folder(
-        fmt::format("has {}, which look like sets, not like classes; name two of them in a config "
-                    "as data.train and data.validation",
-                    fmt::join(names, ", ")));
-  }
+  const bool is_two_sets = names == std::set<std::string>{"train", "validation"};
+  config.data.train = is_two_sets ? folder / "train" : folder;
+  if (is_two_sets) config.data.validation = folder / "validation";
   config.output = environment.working_folder / "runs" / folder.filename();
+  return folder;
 }
 
 }  // namespace
@@ -205,7 +198,7 @@ Setting parse_setting(const std::string& argument) {
 }
 
 bool is_csv_file(const std::filesystem::path& path) {
-  return path.extension() == ".csv" || path.extension() == ".CSV";
+  return (path.extension() == ".csv" || path.extension() == ".CSV") && !is_folder(path);
 }
 
 Config parse_config(std::string_view text, const std::string& name,
@@ -221,10 +214,9 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
                      const Environment& environment) {
   Config config = defaults(environment);
   const std::filesystem::path file = config_file_of(source);
-  std::string photos;  // the folder
+  std::filesystem::path photos;  // the folder
   if (is_folder(file)) {
-    photos = std::filesystem::canonical(file).string();
-    read_photo_folder(config, photos, environment);
+    photos = read_photo_folder(config, file, environment);
   } else if (!source.empty()) {
     read_text(config, read_config_text(file), printable(file.string(), 300), environment);
   }
@@ -234,8 +226,10 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
   }
   apply(config, settings, environment);
   // Results among the photos would be taken for a class.
-  if (!photos.empty() && (config.output.string() + '/').starts_with(photos + '/'))
-    refuse(printable(photos, 300), "output",
+  std::error_code failure;
+  const std::filesystem::path output = std::filesystem::weakly_canonical(config.output, failure);
+  if (!photos.empty() && std::ranges::mismatch(photos, output).in1 == photos.end())
+    refuse(printable(photos.string(), 300), "output",
            fmt::format("{} is inside this folder of photos; name another with --output",
                        printable(config.output.string(), 300)));
   return config;

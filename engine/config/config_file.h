@@ -16,7 +16,8 @@ namespace graft {
 
 // The share of data.train that is validation when the config names no validation images.
 inline constexpr double default_validation_split = 0.2;
-// Whether data.train or data.validation lists images (.csv or .CSV); else it is a folder of them.
+// Whether data.train or data.validation lists images (a file .csv or .CSV); else it is a folder of
+// them.
 bool is_csv_file(const std::filesystem::path& path);
 
 // One key given on the command line. Later ones win.

@@ -128,6 +128,9 @@ bool CsvReader::next(std::vector<std::string>& cells) {
 }
 
 ScannedSets scan_csv(const std::filesystem::path& file, bool may_split, Observer& observer) {
+  std::error_code failure;
+  if (!std::filesystem::exists(file, failure))
+    throw Error(ErrorKind::data, fmt::format("there is no list {}", file.string()));
   const std::string text = read_text_file(file, largest_list);
   CsvReader reader(text, file.string());
   std::vector<Row> rows = read_rows(reader, may_split, observer);

@@ -135,6 +135,9 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop) {
   ScannedSets sets = scan_sets(data, observer);
+  std::vector<std::string> names;
+  for (const ScannedClass& one : sets.train.classes) names.push_back(one.name);
+  observer.note("classes: " + printable(fmt::format("{}", fmt::join(names, ", ")), 300));
   Datasets datasets;
   const bool is_split = !sets.validation;
   datasets.train = make_dataset(std::move(sets.train), is_split ? "check" : "check/train", threads,
@@ -146,7 +149,7 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
     const double share = is_said ? data.validation_split : default_validation_split;
-    if (!is_said) observer.note(fmt::format("validation: {} of the images", percent(share, 0)));
+    observer.note(fmt::format("validation: {} of the images", percent(share, 0)));
     datasets = split_by_content(std::move(datasets.train), share);
   }
   warn_of_shared_images(datasets, observer);

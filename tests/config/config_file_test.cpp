@@ -8,6 +8,7 @@
 
 #include "engine/base/file.h"
 #include "tests/config/config_support.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft::test {
@@ -385,13 +386,27 @@ TEST_F(LoadPhotoFolder, TrainAndValidationAloneAreTheTwoSets) {
   EXPECT_EQ(load(photos({"trains"})).data.train, path) << "a third class";
 }
 
-TEST_F(LoadPhotoFolder, OtherSetsAreNotTakenForClasses) {
-  EXPECT_THAT(
-      refusal([&] {
-        load(photos({"train", "val"}));
-      }),
-      HasSubstr("my photos: this folder has train, val, which look like sets, not like classes"));
-  EXPECT_NO_THROW(load(photos({"train", "val", "plane"}))) << "a vehicle among others";
+TEST_F(LoadPhotoFolder, AnyOtherFolderHoldsClasses) {
+  for (const std::vector<std::string>& names : std::vector<std::vector<std::string>>{
+           {"train"}, {"train", "val"}, {"test", "train", "validation"}}) {
+    const auto path = photos(names);
+    EXPECT_EQ(load(path).data.train, path);
+    EXPECT_EQ(load(path).data.validation, "");
+    std::filesystem::remove_all(path);
+  }
+}
+
+TEST_F(LoadPhotoFolder, AFolderThatCannotBeReadIsRefused) {
+  const auto path = photos({"a", "b"});
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
+  std::filesystem::permissions(path, std::filesystem::perms::none);
+  {
+    const WithoutPrivileges user;
+    if (!user.bound()) GTEST_SKIP() << "permissions do not bind this user";
+    EXPECT_THAT(refusal([&] { load(path); }),
+                HasSubstr("my photos: this folder cannot be read: Permission denied"));
+  }
+  std::filesystem::permissions(path, std::filesystem::perms::all);
 }
 
 TEST_F(LoadPhotoFolder, SettingsAreApplied) {
@@ -412,10 +427,13 @@ TEST_F(LoadPhotoFolder, TheRunIsNamedAsTheFolderHoweverThePathIsWritten) {
 
 TEST_F(LoadPhotoFolder, ResultsAmongThePhotosAreRefused) {
   const auto path = photos({"a", "b"});
-  for (const auto& output : {path, path / "runs", path / "a"})
+  std::filesystem::create_directory_symlink(path, folder_ / "link");
+  for (const auto& output : {path, path / "runs", path / "a", folder_ / "link" / "runs"})
     EXPECT_THAT(refusal([&] { load(path, {"output=" + output.string()}); }),
                 HasSubstr("is inside this folder of photos"));
   EXPECT_NO_THROW(load(path, {"output=" + path.string() + " and results"}));
+  EXPECT_NO_THROW(load(path, {"output=" + path.string() + "/../runs"}));
+  EXPECT_THAT(refusal([&] { load("/"); }), HasSubstr("is inside this folder of photos"));
   Environment inside = plain_environment();
   inside.working_folder = path;
   EXPECT_THAT(refusal([&] { load_config(path, {}, inside); }), HasSubstr("name another"));

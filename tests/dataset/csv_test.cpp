@@ -297,7 +297,8 @@ TEST_F(CsvLists, AListThatIsMissingAFolderOrTooLargeIsRefusedUnread) {
   const auto problem_of_file = [&](const std::string& name) {
     return test::error_of([&] { scan_csv(folder_ / name, true, observer_); });
   };
-  EXPECT_THAT(problem_of_file("none.csv"), HasSubstr("none.csv"));
+  EXPECT_THAT(problem_of_file("none.csv"),
+              StartsWith("there is no list " + folder_.path().string()));
   fs::create_directory(folder_ / "folder.csv");
   EXPECT_THAT(problem_of_file("folder.csv"), HasSubstr("not a regular file"));
   File(folder_ / "large.csv", File::Mode::create_or_truncate).truncate(std::uint64_t{1} << 40);
@@ -369,7 +370,7 @@ TEST_F(ListedDatasets, AreSplitAsTheColumnSays) {
 
 TEST_F(ListedDatasets, WithoutTheColumnAFifthOfTheImagesValidates) {
   const Datasets by_default = read(list());
-  EXPECT_THAT(observer_.notes, ElementsAre("validation: 20 % of the images"));
+  EXPECT_THAT(observer_.notes, ElementsAre("classes: a, b", "validation: 20 % of the images"));
   data_.validation_split = 0.2;
   const Datasets by_config = read(list());
   EXPECT_EQ(files_of(by_default.train), files_of(by_config.train));
@@ -394,6 +395,9 @@ TEST_F(ListedDatasets, AListAndAFolderGoTogether) {
   data_.validation = folder_ / "t.csv";
   const Datasets swapped = read_datasets(data_, 2, observer_, {});
   EXPECT_EQ(files_of(swapped.validation), files_of(listed.train));
+  fs::rename(folder_ / "v", folder_ / "v.csv");
+  data_.train = folder_ / "v.csv";
+  EXPECT_EQ(files_of(read_datasets(data_, 2, observer_, {}).train), files_of(swapped.train));
 }
 
 TEST_F(ListedDatasets, ALabelOfOneSetOnlyIsNamedWithItsLineBeforeAnyImageIsRead) {
