@@ -57,7 +57,7 @@ std::string figures(const Evaluation& evaluation) {
       shown(evaluation.auc), evaluation.log_loss);
   if (evaluation.best_threshold) {
     text +=
-        fmt::format("best threshold {:.6g}, chosen on these images: balanced accuracy {:.4f}\n",
+        fmt::format("best threshold {:.9g}, chosen on these images: balanced accuracy {:.4f}\n",
                     evaluation.best_threshold->value, evaluation.best_threshold->balanced_accuracy);
   }
   return text;

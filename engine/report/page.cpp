@@ -49,7 +49,9 @@ void add_settings(Json& page, Config config) {
     page["settings"].push_back({{"key", key.path}, {"value", page[key.path]}, {"text", key.text}});
   }
   const std::filesystem::path& train = config.data.train;
-  page["data"] = (train.parent_path().filename() / train.filename()).string();
+  const bool says_little = train.filename() == "train";  // the folder around it says more
+  page["data"] =
+      (says_little ? train.parent_path().filename() / "train" : train.filename()).string();
   page["title"] = config.output.filename().string();
   page["pixels"] =
       fmt::format("{} × {}", config.data.image_size.height, config.data.image_size.width);
@@ -209,8 +211,8 @@ std::string report_page(const PageInput& input) {
   page["is_binary"] = evaluation.classes.size() == 2;
   page["first_class"] = evaluation.classes[0].name;
   page["second_class"] = evaluation.classes[1].name;
-  if (const auto& best = evaluation.best_threshold) {  // .00002 has to stay different from 0
-    page["best_threshold"]["threshold"] = fmt::format("{:.6g}", best->value);
+  if (const auto& best = evaluation.best_threshold) {  // 9 digits are between any two floats
+    page["best_threshold"]["threshold"] = fmt::format("{:.9g}", best->value);
   }
   page["low"] = evaluation.accuracy_95.low;
   page["high"] = evaluation.accuracy_95.high;

@@ -151,7 +151,7 @@ void draw_page(const std::filesystem::path& folder, const Keys& keys) {
     training.push_back(static_cast<std::uint32_t>(row % drawn.classes.size()));
   graft::Config config;
   config.output = "runs/shapes";
-  config.data.train = "/somewhere/private/shapes/train";
+  config.data.train = keys.at("train");
   std::filesystem::create_directories(folder / "photos");
   Photos photo(drawn, keys, folder / "photos", random);
   graft::write_file_whole(
@@ -164,9 +164,11 @@ void draw_page(const std::filesystem::path& folder, const Keys& keys) {
 
 int main(int count, char** words) {
   try {
-    Keys keys = {{"classes", "2"}, {"photos", "240"},   {"seed", "1"},
-                 {"share", "0.9"}, {"name", "class 1"}, {"only", ""},
-                 {"missing", "0"}, {"noise", "0"},      {"epochs", "20"}};
+    Keys keys = {{"classes", "2"},    {"photos", "240"},
+                 {"seed", "1"},       {"share", "0.9"},
+                 {"name", "class 1"}, {"only", ""},
+                 {"missing", "0"},    {"noise", "0"},
+                 {"epochs", "20"},    {"train", "/somewhere/private/shapes/train"}};
     for (int i = 2; i < count; ++i) {
       const std::string word = words[i];
       keys.at(word.substr(0, word.find('='))) = word.substr(word.find('=') + 1);

@@ -158,7 +158,7 @@ TEST(EvaluationTable, HasThisForm) {
   EXPECT_EQ(evaluation_table(binary.summary(), 2),
             "accuracy 0.4000 (2 of 5; 95 % interval 0.1176 to 0.7693; always \"cats\": 0.6000)\n"
             "balanced accuracy 0.4167, macro F1 0.4000, AUC 0.5000, log loss 0.2500\n"
-            "best threshold 0.2, chosen on these images: balanced accuracy 0.6667\n"
+            "best threshold 0.200000007, chosen on these images: balanced accuracy 0.6667\n"
             "\n"
             "class  images  precision  recall      F1\n"
             "cats        3     0.5000  0.3333  0.4000\n"
@@ -228,6 +228,16 @@ TEST(EvaluationJson, HoldsEverythingUnderItsName) {
   EXPECT_EQ(json.at("mistakes")[0],
             nlohmann::json::parse(
                 R"({"file":"cats/d.jpg","class":"cats","predicted":"dogs","probability":0.95})"));
+}
+
+TEST(EvaluationTable, AThresholdIsBetweenTheProbabilitiesHoweverNearTheyAre) {
+  const float low = 1.0F - 0x1p-23F, high = 1.0F - 0x1p-24F;
+  const Predictions sure = {{"cats", "dogs"}, {1 - low, low, 1 - high, high}, {0, 1}};
+  const std::string table = evaluation_table(sure.summary(), 0);
+  const std::string start = "best threshold ";
+  const double shown = std::stod(table.substr(table.find(start) + start.size()));
+  EXPECT_GT(shown, low);
+  EXPECT_LT(shown, high);
 }
 
 TEST(Evaluation, FiguresThatAreNotDefinedAreNullAndADash) {

@@ -92,6 +92,8 @@ class Page(unittest.TestCase):
         self.assertIn("shapes/train", text)
         self.assertNotIn("/somewhere", text)
         self.assertNotIn("private", text)
+        self.assertIn("<bdi>shapes</bdi>", drawn(photos=20, train="/home/somebody/shapes"))
+        self.assertNotIn("somebody", drawn(photos=20, train="/home/somebody/shapes"))
         for key in ("data.image_size", "features.layers", "head.hidden", "train.optimizer.schedule", "seed"):
             self.assertIn(f"<code>{key}</code>", text)
         for key in ("device", "threads", "output", "cache", "data.train", "backbone.weights"):
