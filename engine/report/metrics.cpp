@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <ranges>
 #include <utility>
 
 namespace graft {
@@ -20,12 +22,9 @@ Interval wilson_interval(std::uint64_t successes, std::uint64_t count) {
 }
 
 double largest_share(std::span<const std::uint32_t> labels) {
-  std::vector<std::size_t> counts;
-  for (const std::uint32_t label : labels) {
-    if (label >= counts.size()) counts.resize(label + std::size_t{1});
-    ++counts[label];
-  }
-  return static_cast<double>(*std::max_element(counts.begin(), counts.end())) /
+  std::map<std::uint32_t, std::size_t> counts;
+  for (const std::uint32_t label : labels) ++counts[label];
+  return static_cast<double>(std::ranges::max(std::views::values(counts))) /
          static_cast<double>(labels.size());
 }
 

@@ -154,10 +154,9 @@ void draw_page(const std::filesystem::path& folder, const Keys& keys) {
   config.data.train = "/somewhere/private/shapes/train";
   std::filesystem::create_directories(folder / "photos");
   Photos photo(drawn, keys, folder / "photos", random);
-  graft::write_file_whole(
-      folder / "report.html",
-      graft::report_page({config, history, training, evaluation, drawn.probabilities, drawn.labels,
-                          drawn.files, std::ref(photo)}));
+  graft::write_file_whole(folder / "report.html",
+                          graft::report_page({config, history, training, evaluation,
+                                              drawn.probabilities, drawn.labels, std::ref(photo)}));
 }
 
 }  // namespace
