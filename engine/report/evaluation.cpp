@@ -25,9 +25,8 @@ std::uint32_t predicted_class(std::span<const float> probabilities) {
 
 constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
 constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
-// In the JSON:
-constexpr std::size_t most_confused_listed = 30;
-constexpr std::size_t least_certain_listed = 20;
+constexpr std::size_t confusions_in_json = 30;
+constexpr std::size_t least_certain_in_json = 20;
 
 std::string shown(const std::optional<double>& figure) {
   return figure ? fmt::format("{:.4f}", *figure) : "-";
@@ -191,10 +190,8 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
       probabilities.size() != rows * classes.size() || totals.count != rows) {
     throw Error(
         ErrorKind::usage,
-        fmt::format("An evaluation needs one label, file name and row of probabilities for each "
-                    "image; there are {} labels, {} names, {} probabilities of {} classes, and {} "
-                    "images were evaluated.",
-                    rows, files.size(), probabilities.size(), classes.size(), totals.count));
+        "An evaluation needs images, two classes or more, and for each image a label, a file "
+        "name and a probability of each class; these lists have other lengths.");
   }
   Evaluation result;
   result.count = rows;
@@ -254,8 +251,7 @@ Json evaluation_values(const Evaluation& evaluation) {
                        {"auc", json_of(report.auc)}});
   }
   Json most_confused = Json::array();
-  for (const auto& [label, predicted, count] :
-       largest_confusions(evaluation, most_confused_listed)) {
+  for (const auto& [label, predicted, count] : largest_confusions(evaluation, confusions_in_json)) {
     most_confused.push_back({{"class", evaluation.classes[label].name},
                              {"predicted", evaluation.classes[predicted].name},
                              {"images", count}});
@@ -267,7 +263,7 @@ Json evaluation_values(const Evaluation& evaluation) {
                  {"chosen_on", "validation"}};
   }
   const auto least_certain =
-      evaluation.ranked | std::views::reverse | std::views::take(least_certain_listed);
+      evaluation.ranked | std::views::reverse | std::views::take(least_certain_in_json);
   return {{"images", evaluation.count},
           {"accuracy", evaluation.accuracy},
           {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},

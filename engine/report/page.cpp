@@ -28,8 +28,6 @@ constexpr std::size_t most_curves = 6;     // classes with a ROC curve
 constexpr std::size_t bins = 20;
 constexpr std::uint32_t thumbnail_side = 160;  // pixels of the longer side, at most
 
-// ---- What was trained on what ----
-
 std::string setting_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
@@ -56,8 +54,6 @@ void add_settings(Json& page, Config config) {
       fmt::format("{} × {}", config.data.image_size.height, config.data.image_size.width);
 }
 
-// ---- Classes and their confusion ----
-
 double share(std::uint64_t part, std::uint64_t all) {
   return static_cast<double>(part) / static_cast<double>(all);
 }
@@ -77,8 +73,6 @@ void add_classes(Json& page, const PageInput& input) {
     }
   }
 }
-
-// ---- Photos ----
 
 // RFC 4648.
 std::string base64(std::string bytes) {
@@ -117,15 +111,15 @@ void add_pictures(Json& images, const PageInput& input) {
     image["is_right"] = image["class"] == image["predicted"];
     image["jpeg"] = nullptr;
     try {
-      image["jpeg"] = picture_of(input.photo(image["file"].get<std::string>()), input.config.data);
+      image["jpeg"] =
+          picture_of(input.photos / image["file"].get<std::string>(), input.config.data);
     } catch (const Error&) {  // moved, deleted or damaged since: the page says so
     }
   }
 }
 
-// ---- Charts. Places are shares, from the lower left corner. ----
-
-// Of the points of a line, those far enough from each other to be seen: half a pixel of 256.
+// Of the points of a line, in shares from the lower left corner, those far enough from each other to
+// be seen: half a pixel of 256.
 struct Line {
   double x = -1, y = -1;  // of the last point
   std::string points = {};

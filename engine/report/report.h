@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -92,8 +91,7 @@ struct PageInput {
   const Evaluation& evaluation;
   std::span<const float> probabilities;
   std::span<const std::uint32_t> labels;
-  // Where a validation photo is now. One that cannot be read is shown in words.
-  std::function<std::filesystem::path(const std::string& file)> photo;
+  std::filesystem::path photos;  // of validation; one that cannot be read is shown in words
 };
 std::string report_page(const PageInput& input);
 
