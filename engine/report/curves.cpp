@@ -34,50 +34,40 @@ double nice_step(double range, double parts) {
   return 10.0 * power;
 }
 
-// An axis from a tick to a tick that covers [low, high].
 struct Axis {
-  double low = 0.0;
-  double high = 1.0;
-  double step = 0.2;
+  double low = 0.0, high = 0.0;  // both are ticks
+  double step = 0.0;
 };
 
 Axis nice_axis(double low, double high) {
-  if (high - low < 1e-9 * std::max(1.0, std::abs(high))) {  // constant: leave space on both sides
-    const double space = std::max(0.05, 0.1 * std::abs(high));
-    low -= space;
-    high += space;
-  }
   const double step = nice_step(high - low, 6.0);
   return {std::floor(low / step + 1e-9) * step, std::ceil(high / step - 1e-9) * step, step};
 }
 
 std::string tick_label(double value, double step) {
-  if (std::abs(value) >= 1e5) return fmt::format("{:.3g}", value);
+  if (value >= 1e5) return fmt::format("{:.3g}", value);
   const int decimals = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
-  return fmt::format("{:.{}f}", std::abs(value) < step / 2 ? 0.0 : value, decimals);
+  return fmt::format("{:.{}f}", value, decimals);
 }
 
-// How far an axis must reach: to the largest distance, less outliers. An outlier is more than twice
-// as far as nine tenths of the values, and as `least`. Fewer than ten values have none.
+// How far an axis must reach: to the largest distance, less outliers, and at least `least`. An
+// outlier is more than twice as far as nine tenths of the values. Fewer than ten values have none.
 double reach_of(std::vector<double> distances, double least) {
-  std::sort(distances.begin(), distances.end());
-  if (distances.size() < 10) return distances.back();
-  const double limit = 2 * std::max(least, distances[(distances.size() - 1) * 9 / 10]);
-  return *(std::upper_bound(distances.begin(), distances.end(), limit) - 1);
+  std::ranges::sort(distances);
+  const double usual = std::max(least, distances[(distances.size() - 1) * 9 / 10]);
+  if (distances.size() >= 10) std::erase_if(distances, [&](double d) { return d > 2 * usual; });
+  return std::max(least, distances.back());
 }
 
 Axis loss_axis(std::vector<double> losses) {
-  return nice_axis(0.0, std::max(reach_of(std::move(losses), 0.01), 1e-3));
+  return nice_axis(0.0, reach_of(std::move(losses), 0.01));
 }
 
-// Accuracies are shares: the axis ends at 0 and 1.
 Axis accuracy_axis(std::vector<double> accuracies) {
-  const double highest = *std::max_element(accuracies.begin(), accuracies.end());
+  const double highest = std::ranges::max(accuracies);
   for (double& accuracy : accuracies) accuracy = highest - accuracy;
-  Axis axis = nice_axis(highest - reach_of(accuracies, 0.02), highest);
-  axis.low = std::max(axis.low, 0.0);
-  axis.high = std::min(axis.high, 1.0);
-  return axis;
+  const double low = std::max(0.0, highest - reach_of(std::move(accuracies), 0.02));
+  return nice_axis(low, std::max(highest, low + 0.02));
 }
 
 // Where the values of a history are in a panel.
@@ -119,8 +109,8 @@ Json value_ticks(const Scale& scale) {
 }
 
 Json epoch_ticks(const Scale& scale) {
-  const double range = std::max(1.0, static_cast<double>(scale.epochs) - 1.0);
-  const auto step = static_cast<std::size_t>(std::max(1.0, nice_step(range, 8.0)));
+  const double exact_step = nice_step(static_cast<double>(scale.epochs), 8.0);
+  const auto step = static_cast<std::size_t>(std::ceil(exact_step));
   Json ticks = Json::array({{{"x", scale.x(1)}, {"label", 1}}});
   for (std::size_t epoch = step; epoch <= scale.epochs; epoch += step) {
     if (2 * (epoch - 1) > step) ticks.push_back({{"x", scale.x(epoch)}, {"label", epoch}});
