@@ -1,6 +1,7 @@
 #include "engine/head/set_checks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -83,8 +84,18 @@ void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Obs
   const std::string& class_name = set.classes[static_cast<std::size_t>(largest - counts.begin())];
   observer.warn(fmt::format(
       "{:.1f} % of the {} images are of class \"{}\": always saying \"{}\" reaches an accuracy of "
-      "{:.4f}. Judge the result by the recall of each class, or add images of the others.",
+      "{:.4f}. Judge the result by the recall of each class; add images of the others, or set "
+      "train.class_weights to \"balanced\".",
       100.0 * share, name, class_name, class_name, share));
+}
+
+void check_class_weights(const ClassWeights& weights, std::span<const std::string> classes) {
+  for (const auto& [name, weight] : weights.given) {
+    if (std::ranges::find(classes, name) != classes.end()) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
+                            name, fmt::join(classes, ", ")));
+  }
 }
 
 void check_finite(const LabelledFeatures& set, const std::string& name) {

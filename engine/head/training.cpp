@@ -1,13 +1,13 @@
 #include "engine/head/training.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/head/normalize.h"
+#include "engine/head/set_checks.h"
 
 namespace graft {
 namespace {
@@ -16,6 +16,7 @@ namespace {
 std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeatures& set,
                                  const std::vector<std::uint32_t>& photos) {
   if (weights.kind == ClassWeights::Kind::none) return {};
+  check_class_weights(weights, set.classes);
   std::vector<float> result(set.classes.size(), 1.0F);
   if (weights.kind == ClassWeights::Kind::balanced) {
     std::vector<std::size_t> counts(result.size());
@@ -27,11 +28,6 @@ std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeat
   }
   for (const auto& [name, weight] : weights.given) {
     const auto found = std::ranges::find(set.classes, name);
-    if (found == set.classes.end()) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
-                              name, fmt::join(set.classes, ", ")));
-    }
     result[static_cast<std::size_t>(found - set.classes.begin())] = static_cast<float>(weight);
   }
   return result;

@@ -97,6 +97,18 @@ std::vector<std::size_t> stratified_folds(std::span<const std::uint32_t> labels,
   return result;
 }
 
+void check_folds(const Datasets& sets, std::size_t folds) {
+  std::vector<std::uint32_t> labels;
+  std::vector<Digest> contents;
+  for (const Dataset* set : {&sets.train, &sets.validation}) {
+    for (const Sample& photo : set->samples) {
+      labels.push_back(photo.label);
+      contents.push_back(photo.content);
+    }
+  }
+  stratified_folds(labels, contents, sets.train.classes, folds);
+}
+
 CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures& train,
                               const LabelledFeatures& validation, const Config& config,
                               std::size_t folds, std::size_t seeds) {

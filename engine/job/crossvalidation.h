@@ -12,6 +12,7 @@
 
 #include "engine/backend/run_context.h"
 #include "engine/config/config.h"
+#include "engine/dataset/dataset.h"
 #include "engine/head/trainer.h"
 
 namespace graft {
@@ -23,6 +24,9 @@ namespace graft {
 std::vector<std::size_t> stratified_folds(std::span<const std::uint32_t> labels,
                                           std::span<const Digest> contents,
                                           std::span<const std::string> classes, std::size_t folds);
+
+// Throws what stratified_folds throws for these photos.
+void check_folds(const Datasets& sets, std::size_t folds);
 
 struct CrossValidation {
   static constexpr std::array<std::string_view, 4> names = {"accuracy", "balanced_accuracy", "auc",

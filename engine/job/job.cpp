@@ -16,6 +16,7 @@
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
 #include "engine/features/pipeline.h"
+#include "engine/head/set_checks.h"
 #include "engine/head/trainer.h"
 #include "engine/weights/vgg16_weights.h"
 
@@ -133,7 +134,9 @@ void write_classes(const Config& config, const std::vector<std::string>& classes
   write_file_whole(config.output / "classes.json", json.dump(1) + "\n");
 }
 
-void extract(const Config& config, Session& session) {
+// `check` refuses the sets of photos before the features are computed.
+void extract(const Config& config, Session& session,
+             const std::function<void(const Datasets&)>& check) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
   const Datasets datasets = [&] {
@@ -141,6 +144,7 @@ void extract(const Config& config, Session& session) {
     return read_datasets(config.data, context.backend.host_threads(), context.observer,
                          context.stop);
   }();
+  check(datasets);
   const BackboneOptions& options = session.backbone_options(
       std::max(datasets.train.samples.size(), datasets.validation.samples.size()) *
       config.data.views.size());
@@ -289,7 +293,11 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
   if (hooks.folder_locked) hooks.folder_locked();
   Session session(config, hooks, observer, std::move(stop),
                   steps == Steps::train ? Session::Uses::head_only : Session::Uses::backbone);
-  if (steps != Steps::train) extract(config, session);
+  if (steps != Steps::train) {
+    extract(config, session, [&](const Datasets& sets) {
+      if (steps == Steps::all) check_class_weights(config.train.class_weights, sets.train.classes);
+    });
+  }
   if (steps == Steps::extract) return std::nullopt;
   session.free_backbone();  // its memory is for the classifier now
   train(config, session);
@@ -302,7 +310,10 @@ CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::
   const FolderLock lock = lock_output(config);
   if (hooks.folder_locked) hooks.folder_locked();
   Session session(config, hooks, observer, std::move(stop));
-  extract(config, session);
+  extract(config, session, [&](const Datasets& sets) {
+    check_class_weights(config.train.class_weights, sets.train.classes);
+    check_folds(sets, folds);
+  });
   session.free_backbone();
   // Mapped: their rows are copied, fold by fold.
   const FeatureSet train = FeatureSet::open(features_folder(config), "train", 0);

@@ -98,7 +98,9 @@ SmallSet::SmallSet(const std::filesystem::path& folder, std::size_t classes, std
 
 void SmallSet::read() {
   RecordingObserver silent;  // train and validation may be one folder: that warning is not wanted
-  datasets = read_datasets(data, 1, silent, {});
+  DataConfig chosen = data;
+  if (chosen.validation_split > 0.0) chosen.validation.clear();
+  datasets = read_datasets(chosen, 1, silent, {});
 }
 
 ExtractionRequest SmallSet::request() const {

@@ -73,6 +73,24 @@ TEST(PooledViews, GiveTheSameBytesForAnyNumberOfThreads) {
   EXPECT_TRUE(same_results(recipe.output("threads 1"), recipe.output("threads 3")));
 }
 
+TEST(BadInput, IsRefusedBeforeTheFeaturesAreComputed) {
+  const Recipe recipe;
+  const auto refused = [&](const std::string& command, const std::vector<std::string>& words) {
+    Outcome outcome = graft_program(recipe.arguments(command, "a", words));
+    EXPECT_FALSE(std::filesystem::exists(recipe.output("a") / "features")) << outcome.error;
+    return outcome;
+  };
+  const Outcome weight = refused("run", {"--set", "train.class_weights={\"red\": 2}"});
+  EXPECT_EQ(weight.exit_code, 2);
+  EXPECT_THAT(weight.error, HasSubstr("there is no class \"red\"; the classes are brown, grey"));
+  const Outcome folds = refused("crossvalidate", {"--folds", "7"});
+  EXPECT_EQ(folds.exit_code, 3);
+  EXPECT_THAT(folds.error, HasSubstr("has 6 different images, fewer than the 7 folds"));
+  const Outcome pooling = refused("run", {"--set", "features.layers=[\"block1\",\"block5\"]"});
+  EXPECT_EQ(pooling.exit_code, 2);
+  EXPECT_THAT(pooling.error, HasSubstr("more than one layer needs a features.pooling"));
+}
+
 TEST(PooledViews, AnotherLayerIsExtractedAgainAndSaysWhy) {
   const Recipe recipe;
   ASSERT_EQ(recipe.run("a").exit_code, 0);

@@ -52,8 +52,8 @@ class ReferenceHead final : public Head {
   Activations forward(Matrix rows, std::optional<std::uint64_t> step);
   Matrix dense(const Matrix& rows, const Layer& layer) const;
   void relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step);
-  Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels,
-                       bool weighted, Totals& totals) const;
+  Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels, bool weighted,
+                       Totals& totals) const;
   std::vector<double> logits_of(FeatureView features, std::size_t photo);  // the mean of its views
   double weight_of(std::uint32_t label, bool weighted) const;
   double learning_rate(std::uint64_t step) const;
