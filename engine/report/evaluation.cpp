@@ -7,7 +7,6 @@
 #include <cmath>
 #include <functional>
 #include <iterator>
-#include <ranges>
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
@@ -26,7 +25,7 @@ std::uint32_t predicted_class(std::span<const float> probabilities) {
 constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
 constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
 constexpr std::size_t confusions_in_json = 30;
-constexpr std::size_t least_certain_in_json = 20;
+constexpr std::ptrdiff_t least_certain_in_json = 20;
 
 std::string shown(const std::optional<double>& figure) {
   return figure ? fmt::format("{:.4f}", *figure) : "-";
@@ -167,7 +166,7 @@ Json json_of(const std::optional<double>& figure) {
   return figure ? Json(*figure) : Json(nullptr);
 }
 
-Json list_of(const auto& images, const std::vector<ClassReport>& classes) {
+Json list_of(const std::vector<EvaluatedImage>& images, const std::vector<ClassReport>& classes) {
   Json list = Json::array();
   for (const EvaluatedImage& image : images) {
     // The double with the shortest digits of the float: .9 is 0.9, not 0.8999999761581421.
@@ -262,8 +261,9 @@ Json evaluation_values(const Evaluation& evaluation) {
                  {"balanced_accuracy", best->balanced_accuracy},
                  {"chosen_on", "validation"}};
   }
-  const auto least_certain =
-      evaluation.ranked | std::views::reverse | std::views::take(least_certain_in_json);
+  const auto& ranked = evaluation.ranked;
+  const std::vector<EvaluatedImage> least_certain(
+      ranked.rbegin(), ranked.rbegin() + std::min(std::ssize(ranked), least_certain_in_json));
   return {{"images", evaluation.count},
           {"accuracy", evaluation.accuracy},
           {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <map>
-#include <ranges>
 #include <utility>
 
 namespace graft {
@@ -24,8 +23,8 @@ Interval wilson_interval(std::uint64_t successes, std::uint64_t count) {
 double largest_share(std::span<const std::uint32_t> labels) {
   std::map<std::uint32_t, std::size_t> counts;
   for (const std::uint32_t label : labels) ++counts[label];
-  return static_cast<double>(std::ranges::max(std::views::values(counts))) /
-         static_cast<double>(labels.size());
+  const auto largest = std::ranges::max_element(counts, {}, [](auto& one) { return one.second; });
+  return static_cast<double>(largest->second) / static_cast<double>(labels.size());
 }
 
 std::vector<Cut> cuts_of(std::span<const float> probabilities,
