@@ -71,13 +71,12 @@ std::string confusion_matrix(const Evaluation& evaluation) {
   return table.text();
 }
 
-struct Confusion {
-  std::size_t label, predicted;
-  std::uint64_t count;
-};
-
-// Pairs of different classes, the most frequent first.
-std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most) {
+// Pairs of different classes, the most frequent first, as in the JSON.
+Json largest_confusions(const Evaluation& evaluation, std::size_t most) {
+  struct Confusion {
+    std::size_t label, predicted;
+    std::uint64_t count;
+  };
   std::vector<Confusion> confusions;
   for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
     for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
@@ -87,15 +86,19 @@ std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::siz
   }
   std::ranges::stable_sort(confusions, std::greater<>(), &Confusion::count);
   confusions.resize(std::min(confusions.size(), most));
-  return confusions;
+  Json list = Json::array();
+  for (const auto& [label, predicted, count] : confusions) {
+    list.push_back({{"class", evaluation.classes[label].name},
+                    {"predicted", evaluation.classes[predicted].name},
+                    {"images", count}});
+  }
+  return list;
 }
 
 std::string confusion_list(const Evaluation& evaluation) {
   TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
-  for (const Confusion& confusion : largest_confusions(evaluation, confusions_listed)) {
-    table.row({std::to_string(confusion.count), evaluation.classes[confusion.label].name,
-               evaluation.classes[confusion.predicted].name});
-  }
+  for (const Json& pair : largest_confusions(evaluation, confusions_listed))
+    table.row({pair["images"].dump(), pair["class"], pair["predicted"]});
   return "most frequent confusions:\n" + table.text("  ");
 }
 
@@ -249,12 +252,6 @@ Json evaluation_values(const Evaluation& evaluation) {
                        {"f1", json_of(report.f1)},
                        {"auc", json_of(report.auc)}});
   }
-  Json most_confused = Json::array();
-  for (const auto& [label, predicted, count] : largest_confusions(evaluation, confusions_in_json)) {
-    most_confused.push_back({{"class", evaluation.classes[label].name},
-                             {"predicted", evaluation.classes[predicted].name},
-                             {"images", count}});
-  }
   Json threshold;  // null
   if (const auto& best = evaluation.best_threshold) {
     threshold = {{"threshold", best->value},
@@ -278,7 +275,7 @@ Json evaluation_values(const Evaluation& evaluation) {
           {"confusion", evaluation.confusion},
           {"mistakes", list_of(evaluation.mistakes, evaluation.classes)},
           {"least_certain", list_of(least_certain, evaluation.classes)},
-          {"most_confused", most_confused}};
+          {"most_confused", largest_confusions(evaluation, confusions_in_json)}};
 }
 
 std::string evaluation_json(const Evaluation& evaluation) {
