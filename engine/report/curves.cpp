@@ -23,6 +23,7 @@ constexpr double left = 52;
 constexpr double top = 42;
 constexpr double width = 384;
 constexpr double height = 240;
+constexpr double room_of_a_number = 100;        // the first of near arrows has its number beside it
 constexpr std::size_t most_marked_epochs = 60;  // above, marks would run together
 
 // The smallest of 1, 2, 5 × 10^k (k an integer) that divides `range` into at most `parts` steps.
@@ -126,7 +127,12 @@ void add_line(Json& panel, const char* name, const Scale& scale, const History& 
     const double value = history[epoch - 1].*figure;
     points += fmt::format("{:.4f},{:.4f} ", scale.x(epoch), scale.y(value));
     if (!scale.is_inside(value)) {
-      panel["arrows"].push_back(scale.place_of(epoch, value));
+      Json arrow = scale.place_of(epoch, value);
+      arrow["has_room"] = std::ranges::none_of(panel["arrows"], [&](const Json& other) {
+        const double distance = arrow["x"].get<double>() - other["x"].get<double>();
+        return other["has_room"].get<bool>() && std::abs(distance) < room_of_a_number;
+      });
+      panel["arrows"].push_back(std::move(arrow));
     } else if (history.size() <= most_marked_epochs) {
       panel[name]["marks"].push_back(scale.place_of(epoch, value));
     }
@@ -147,8 +153,8 @@ Json panel_of(const History& history, Axis (*axis_of)(std::vector<double>), doub
                 {"baseline", baseline ? scale.place_of(1, *baseline) : Json(nullptr)},
                 {"best", scale.place_of(best + 1, history[best].*validation)},
                 {"arrows", Json::array()}};
-  add_line(panel, "training", scale, history, training);
   add_line(panel, "validation", scale, history, validation);
+  add_line(panel, "training", scale, history, training);
   return panel;
 }
 

@@ -129,6 +129,15 @@ class Curves(unittest.TestCase):
         # A mark for each value that is not clipped, two in the legend.
         self.assertEqual(len(list(root.iter("circle"))), 4 * 20 - 2 + 2)
 
+    def test_of_arrows_near_each_other_one_has_its_number_beside_it(self):
+        spoiled = [(9.5, 0.7, 30.25, 0.7), (8.5, 0.7, 20.25, 0.7), *long_history(30)[2:]]
+        spoiled[20] = (0.2, 0.7, 40.25, 0.7)
+        arrows = parsed(spoiled).findall(".//path[@class='arrow']")
+        numbers = {"9.5000", "8.5000", "30.2500", "20.2500", "40.2500"}
+        self.assertEqual({arrow.findtext("title") for arrow in arrows}, numbers)
+        beside = [text.text for text in parsed(spoiled).iter("text")]
+        self.assertEqual(sorted(numbers & set(beside)), ["30.2500", "40.2500"])
+
     def test_values_without_an_outlier_have_no_arrow(self):
         for history in (THREE_EPOCHS, long_history(100), [(2.0 ** -epoch, 1, 1, 1) for epoch in range(4)]):
             self.assertEqual(parsed(history).findall(".//path[@class='arrow']"), [])
