@@ -17,7 +17,8 @@ constexpr std::size_t classes = 2;
 enum class HeadWork { train_step, evaluate, predict };
 
 HeadOptions head_options_at(const Config& config, ImageSize size, std::size_t batch) {
-  HeadOptions options = head_options(config, vgg16_feature_shape(size).count(), classes);
+  HeadOptions options =
+      head_options(config, vgg16_feature_shape(size, config.features.source).count(), classes);
   options.batch_size = batch;
   options.views = 1;  // rows are images here, whatever the config
   return options;

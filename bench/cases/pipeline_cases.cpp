@@ -43,9 +43,11 @@ class PipelineSubject final : public Subject {
     request_.folder = context.setup.scratch() / "features";
     request_.sets = {{"bench", &dataset_}};
     request_.pipeline = {context.setup.config.data, options.batch_size,
-                         context.backend.host_threads(), context.setup.config.pipeline.depth};
+                         context.backend.host_threads(), context.setup.config.pipeline.depth,
+                         options.features};
     request_.pipeline.data.image_size = options.image_size;
     request_.pipeline.data.on_bad_image = OnBadImage::stop;  // the photos are counted
+    request_.pipeline.data.views = {View::original};
     request_.weights = context.weights().digest;
     request_.numerics = context.backend.numerics(options);
   }

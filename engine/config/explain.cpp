@@ -32,8 +32,9 @@ std::string wrapped(std::string_view text, std::string_view indent) {
 
 constexpr std::string_view markdown_head = R"(# Config files
 
-One JSON file describes a run. Copy one of the two next to this page: `solar_cells.json` is what the
-quickstart runs, `cats_and_dogs.json` is for a folder of your own.
+One JSON file describes a run. Copy one of those next to this page: `solar_cells.json` is what the
+quickstart runs, `cats_and_dogs.json` is for folders of your own, `keras_blog.json` is the recipe that
+results are compared with.
 
 `graft config explain --markdown` writes this page from the table that checks every config.
 `graft config explain KEY` shows a key on a terminal. `graft config check FILE` checks a file and prints

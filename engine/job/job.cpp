@@ -213,11 +213,10 @@ void write_page(const Config& config, const FeatureSet& validation, const Evalua
   const FeatureSet training = FeatureSet::open(features_folder(config), "train", 0);
   const std::filesystem::path& data =
       config.data.validation.empty() ? config.data.train : config.data.validation;
-  const std::filesystem::path root = is_csv_file(data) ? data.parent_path() : data;
+  const std::filesystem::path photos = is_csv_file(data) ? data.parent_path() : data;
   write_file_whole(config.output / "report.html",
                    report_page({config, history, training.labels(), evaluation, probabilities,
-                                validation.labels(), validation.files(),
-                                [&](const std::string& file) { return root / file; }}));
+                                validation.labels(), photos}));
 }
 
 Evaluation evaluate(const Config& config, bool best, Session& session) {

@@ -4,11 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
+#include <functional>
 #include <iterator>
-#include <string_view>
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
@@ -18,30 +16,16 @@
 namespace graft {
 namespace {
 
-// Two classes: 1 above .5, 0 at exactly .5. More: the most probable, of equals the first.
+// Of equals the first, so of two classes at exactly .5 too.
 std::uint32_t predicted_class(std::span<const float> probabilities) {
-  if (probabilities.size() == 2) return probabilities[1] > 0.5F ? 1 : 0;
-  const auto largest = std::max_element(probabilities.begin(), probabilities.end());
-  return static_cast<std::uint32_t>(largest - probabilities.begin());
-}
-
-void check_row(std::span<const float> probabilities, std::uint32_t label, const std::string& file) {
-  if (label >= probabilities.size()) {
-    throw Error(ErrorKind::data, fmt::format("{} has the label {}, and there are {} classes.", file,
-                                             label, probabilities.size()));
-  }
-  if (!std::all_of(probabilities.begin(), probabilities.end(),
-                   [](float p) { return std::isfinite(p); })) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("The probabilities of {} are not finite; the features or the trained head are "
-                    "damaged: extract and train again.",
-                    file));
-  }
+  return static_cast<std::uint32_t>(std::ranges::max_element(probabilities) -
+                                    probabilities.begin());
 }
 
 constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
 constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
+constexpr std::size_t confusions_in_json = 30;
+constexpr std::ptrdiff_t least_certain_in_json = 20;
 
 std::string shown(const std::optional<double>& figure) {
   return figure ? fmt::format("{:.4f}", *figure) : "-";
@@ -64,17 +48,12 @@ std::string figures(const Evaluation& evaluation) {
 }
 
 std::string class_table(const Evaluation& evaluation) {
-  std::vector<TextTable::Column> columns = {
-      {"class", Align::left}, {"images"}, {"precision"}, {"recall"}, {"F1"}};
-  const bool has_auc = evaluation.classes.size() > 2;  // of two classes it is above
-  if (has_auc) columns.push_back({"AUC"});
-  TextTable table(std::move(columns));
+  TextTable table({{"class", Align::left}, {"images"}, {"precision"}, {"recall"}, {"F1"}, {"AUC"}});
   for (const ClassReport& report : evaluation.classes) {
-    std::vector<std::string> cells = {report.name, std::to_string(report.count),
-                                      shown(report.precision), shown(report.recall),
-                                      shown(report.f1)};
-    if (has_auc) cells.push_back(shown(report.auc));
-    table.row(std::move(cells));
+    // Of two classes the AUC is above. An empty column is not shown.
+    table.row({report.name, std::to_string(report.count), shown(report.precision),
+               shown(report.recall), shown(report.f1),
+               evaluation.classes.size() > 2 ? shown(report.auc) : ""});
   }
   return table.text();
 }
@@ -92,13 +71,12 @@ std::string confusion_matrix(const Evaluation& evaluation) {
   return table.text();
 }
 
-struct Confusion {
-  std::size_t label, predicted;
-  std::uint64_t count;
-};
-
-// Pairs of different classes, the most frequent first.
-std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::size_t most) {
+// Pairs of different classes, the most frequent first, as in the JSON.
+Json largest_confusions(const Evaluation& evaluation, std::size_t most) {
+  struct Confusion {
+    std::size_t label, predicted;
+    std::uint64_t count;
+  };
   std::vector<Confusion> confusions;
   for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
     for (std::size_t predicted = 0; predicted < evaluation.classes.size(); ++predicted) {
@@ -106,18 +84,21 @@ std::vector<Confusion> largest_confusions(const Evaluation& evaluation, std::siz
       if (label != predicted && count > 0) confusions.push_back({label, predicted, count});
     }
   }
-  std::stable_sort(confusions.begin(), confusions.end(),
-                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
+  std::ranges::stable_sort(confusions, std::greater<>(), &Confusion::count);
   confusions.resize(std::min(confusions.size(), most));
-  return confusions;
+  Json list = Json::array();
+  for (const auto& [label, predicted, count] : confusions) {
+    list.push_back({{"class", evaluation.classes[label].name},
+                    {"predicted", evaluation.classes[predicted].name},
+                    {"images", count}});
+  }
+  return list;
 }
 
 std::string confusion_list(const Evaluation& evaluation) {
   TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
-  for (const Confusion& confusion : largest_confusions(evaluation, confusions_listed)) {
-    table.row({std::to_string(confusion.count), evaluation.classes[confusion.label].name,
-               evaluation.classes[confusion.predicted].name});
-  }
+  for (const Json& pair : largest_confusions(evaluation, confusions_listed))
+    table.row({pair["images"].dump(), pair["class"], pair["predicted"]});
   return "most frequent confusions:\n" + table.text("  ");
 }
 
@@ -132,15 +113,6 @@ std::string mistake_table(const Evaluation& evaluation, std::size_t shown) {
   }
   return fmt::format("\nmost confident mistakes ({} of {}):\n{}", shown, evaluation.mistakes.size(),
                      table.text("  "));
-}
-
-// The double with the same shortest digits as the float: .9 is written 0.9, not 0.8999999761581421.
-double with_digits_of_float(float value) {
-  std::array<char, 32> digits = {};
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  double result = 0.0;
-  std::from_chars(digits.data(), written.ptr, result);
-  return result;
 }
 
 // numerator / denominator, where there is one.
@@ -200,10 +172,12 @@ Json json_of(const std::optional<double>& figure) {
 Json list_of(const std::vector<EvaluatedImage>& images, const std::vector<ClassReport>& classes) {
   Json list = Json::array();
   for (const EvaluatedImage& image : images) {
+    // The double with the shortest digits of the float: .9 is 0.9, not 0.8999999761581421.
+    const auto probability = Json::parse(fmt::format("{}", image.probability)).get<double>();
     list.push_back({{"file", image.file},
                     {"class", classes[image.label].name},
                     {"predicted", classes[image.predicted].name},
-                    {"probability", with_digits_of_float(image.probability)}});
+                    {"probability", probability}});
   }
   return list;
 }
@@ -214,42 +188,40 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
                      std::span<const std::string> classes) {
   const std::size_t rows = labels.size();
-  if (classes.size() < 2 || files.size() != rows || probabilities.size() != rows * classes.size() ||
-      totals.count != rows) {
+  if (rows == 0 || classes.size() < 2 || files.size() != rows ||
+      probabilities.size() != rows * classes.size() || totals.count != rows) {
     throw Error(
         ErrorKind::usage,
-        fmt::format("An evaluation needs one label, file name and row of probabilities for each "
-                    "image; there are {} labels, {} names, {} probabilities of {} classes, and {} "
-                    "images were evaluated.",
-                    rows, files.size(), probabilities.size(), classes.size(), totals.count));
+        "An evaluation needs images, two classes or more, and for each image a label, a file "
+        "name and a probability of each class; these lists have other lengths.");
   }
-  if (rows == 0) throw Error(ErrorKind::data, "There are no images to evaluate.");
   Evaluation result;
   result.count = rows;
   result.log_loss = totals.loss();
   result.confusion.assign(classes.size(), std::vector<std::uint64_t>(classes.size()));
   for (std::size_t row = 0; row < rows; ++row) {
     const auto of_row = probabilities.subspan(row * classes.size(), classes.size());
-    check_row(of_row, labels[row], files[row]);
+    if (labels[row] >= classes.size() ||
+        !std::ranges::all_of(of_row, [](float p) { return std::isfinite(p); })) {
+      throw Error(ErrorKind::data,
+                  fmt::format("{} has a label or a probability that cannot be; the features or the "
+                              "trained head are damaged: extract and train again.",
+                              files[row]));
+    }
     const std::uint32_t predicted = predicted_class(of_row);
     ++result.confusion[labels[row]][predicted];
     result.ranked.push_back({files[row], labels[row], predicted, of_row[predicted]});
   }
-  std::stable_sort(result.ranked.begin(), result.ranked.end(),
-                   [](const EvaluatedImage& a, const EvaluatedImage& b) {
-                     return a.probability > b.probability;
-                   });
-  std::copy_if(result.ranked.begin(), result.ranked.end(), std::back_inserter(result.mistakes),
-               [](const EvaluatedImage& one) { return one.predicted != one.label; });
+  std::ranges::stable_sort(result.ranked, std::greater<>(), &EvaluatedImage::probability);
+  std::ranges::copy_if(result.ranked, std::back_inserter(result.mistakes),
+                       [](const EvaluatedImage& one) { return one.predicted != one.label; });
   result.correct = rows - result.mistakes.size();
-  result.accuracy = static_cast<double>(result.correct) / static_cast<double>(rows);
+  result.accuracy = ratio(result.correct, rows).value();
   result.accuracy_95 = wilson_interval(result.correct, rows);
   result.classes = class_reports(result, classes);
-  const ClassReport& largest = *std::max_element(
-      result.classes.begin(), result.classes.end(),
-      [](const ClassReport& a, const ClassReport& b) { return a.count < b.count; });
+  const ClassReport& largest = *std::ranges::max_element(result.classes, {}, &ClassReport::count);
   result.largest_class = largest.name;
-  result.baseline_accuracy = static_cast<double>(largest.count) / static_cast<double>(rows);
+  result.baseline_accuracy = ratio(largest.count, rows).value();
   rank_classes(result, probabilities, labels);
   result.balanced_accuracy = mean_of(result.classes, &ClassReport::recall).value();
   result.macro_f1 = mean_of(result.classes, &ClassReport::f1).value();
@@ -280,22 +252,15 @@ Json evaluation_values(const Evaluation& evaluation) {
                        {"f1", json_of(report.f1)},
                        {"auc", json_of(report.auc)}});
   }
-  Json most_confused = Json::array();
-  for (const auto& [label, predicted, count] : largest_confusions(evaluation, 30)) {
-    most_confused.push_back({{"class", evaluation.classes[label].name},
-                             {"predicted", evaluation.classes[predicted].name},
-                             {"images", count}});
-  }
   Json threshold;  // null
   if (const auto& best = evaluation.best_threshold) {
     threshold = {{"threshold", best->value},
                  {"balanced_accuracy", best->balanced_accuracy},
                  {"chosen_on", "validation"}};
   }
-  const auto& all = evaluation.ranked;
+  const auto& ranked = evaluation.ranked;
   const std::vector<EvaluatedImage> least_certain(
-      all.rbegin(),
-      all.rbegin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(all.size(), 20)));
+      ranked.rbegin(), ranked.rbegin() + std::min(std::ssize(ranked), least_certain_in_json));
   return {{"images", evaluation.count},
           {"accuracy", evaluation.accuracy},
           {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},
@@ -310,7 +275,7 @@ Json evaluation_values(const Evaluation& evaluation) {
           {"confusion", evaluation.confusion},
           {"mistakes", list_of(evaluation.mistakes, evaluation.classes)},
           {"least_certain", list_of(least_certain, evaluation.classes)},
-          {"most_confused", most_confused}};
+          {"most_confused", largest_confusions(evaluation, confusions_in_json)}};
 }
 
 std::string evaluation_json(const Evaluation& evaluation) {

@@ -2,98 +2,59 @@
 
 #include <fmt/format.h>
 
+#include <kainjow/mustache.hpp>
 #include <stdexcept>
-#include <utility>
-#include <vector>
 
 #include "engine/base/text.h"
 
 namespace graft {
 namespace {
 
-using Scopes = std::vector<const Json*>;
+namespace mustache = kainjow::mustache;
 
-const Json& value_named(std::string_view name, const Scopes& scopes) {
-  for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope) {
-    if ((*scope)->is_object() && (*scope)->contains(name)) return (**scope)[std::string(name)];
-  }
-  throw std::logic_error(fmt::format("the template's {} has no value", name));
-}
-
-std::string text_of(const Json& value) {
-  if (value.is_null()) return "-";
-  if (value.is_string()) return value.get<std::string>();
-  return value.is_number_float() ? fmt::format("{:.4f}", value.get<double>()) : value.dump();
-}
-
-bool is_shown(const Json& value) {
+mustache::data data_of(const Json& value) {
+  if (value.is_null()) return false;
   if (value.is_boolean()) return value.get<bool>();
-  return value.is_string() ? !value.get<std::string>().empty() : !value.empty();
-}
-
-// Control characters and what XML cannot hold become '?', bytes that are not UTF-8 become \xNN.
-std::string escaped(std::string_view text) {
-  constexpr std::pair<std::string_view, std::string_view> escapes[] = {
-      {"&", "&amp;"}, {"<", "&lt;"},         {">", "&gt;"},        {"\"", "&quot;"},
-      {"'", "&#39;"}, {"\xEF\xBF\xBE", "?"}, {"\xEF\xBF\xBF", "?"}};
-  std::string result = printable(escape_invalid_utf8(text));
-  for (const auto& [from, to] : escapes) result = replace_all(result, from, to);
-  return result;
-}
-
-// Up to {{/name}}.
-std::string_view rest_of_section(std::string_view text, std::string_view name) {
-  const std::size_t end = text.find(fmt::format("{{{{/{}}}}}", name));
-  if (end == std::string_view::npos) {
-    throw std::logic_error(fmt::format("the template's section {} does not end", name));
-  }
-  return text.substr(0, end);
-}
-
-void fill_in(std::string& result, std::string_view text, Scopes& scopes) {
-  for (std::size_t open; (open = text.find("{{")) != std::string_view::npos;) {
-    result += text.substr(0, open);
-    const bool is_raw = text.substr(open).starts_with("{{{");
-    text.remove_prefix(open + (is_raw ? 3 : 2));
-    std::string_view name = text.substr(0, text.find("}}"));
-    text.remove_prefix(name.size() + (is_raw ? 3 : 2));
-    const char kind = name.empty() ? '\0' : name[0];
-    if (kind != '#' && kind != '^') {
-      const std::string value = text_of(value_named(name, scopes));
-      result += is_raw ? value : escaped(value);
-      continue;
-    }
-    name.remove_prefix(1);
-    const Json& value = value_named(name, scopes);
-    const std::string_view inside = rest_of_section(text, name);
-    text.remove_prefix(inside.size() + name.size() + 5);  // {{/name}}
-    if (is_shown(value) != (kind == '#')) continue;
-    const auto fill_with = [&](const Json& scope) {
-      scopes.push_back(&scope);
-      fill_in(result, inside, scopes);
-      scopes.pop_back();
-    };
-    if (kind == '#' && value.is_array()) {
-      for (const Json& element : value) fill_with(element);
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return fmt::format("{:.4f}", value.get<double>());
+  if (value.is_number()) return value.dump();
+  mustache::data data(value.is_array() ? mustache::data::type::list : mustache::data::type::object);
+  for (const auto& [name, element] : value.items()) {
+    if (value.is_array()) {
+      data.push_back(data_of(element));
     } else {
-      fill_with(value);
+      data.set(name, data_of(element));
     }
   }
-  result += text;
+  return data;
+}
+
+// The library shows nothing for a name without a value.
+class StrictContext : public mustache::context<std::string> {
+ public:
+  using context::context;
+  const mustache::data* get(const std::string& name) const override {
+    if (const mustache::data* value = context::get(name)) return value;
+    throw std::logic_error(fmt::format("the template's {} has no value", name));
+  }
+};
+
+std::string escaped(const std::string& text) {
+  std::string result = printable(escape_invalid_utf8(text));
+  for (const char* in_no_xml : {"\xEF\xBF\xBE", "\xEF\xBF\xBF"})
+    result = replace_all(result, in_no_xml, "?");
+  return mustache::html_escape(result);
 }
 
 }  // namespace
 
 std::string fill(std::string_view text, const Json& values) {
-  std::string result;
-  Scopes scopes = {&values};
-  fill_in(result, text, scopes);
-  return result;
-}
-
-std::string_view section_of(std::string_view text, std::string_view name) {
-  const std::string open = fmt::format("{{{{#{}}}}}", name);
-  return rest_of_section(text.substr(text.find(open) + open.size()), name);
+  mustache::mustache parsed{std::string(text)};
+  if (!parsed.is_valid()) throw std::logic_error("the template: " + parsed.error_message());
+  parsed.set_custom_escape(escaped);
+  const mustache::data data = data_of(values);
+  StrictContext context(&data);
+  return parsed.render(context);
 }
 
 }  // namespace graft

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <utility>
 
 namespace graft {
@@ -20,13 +21,10 @@ Interval wilson_interval(std::uint64_t successes, std::uint64_t count) {
 }
 
 double largest_share(std::span<const std::uint32_t> labels) {
-  std::vector<std::size_t> counts;
-  for (const std::uint32_t label : labels) {
-    if (label >= counts.size()) counts.resize(label + std::size_t{1});
-    ++counts[label];
-  }
-  return static_cast<double>(*std::max_element(counts.begin(), counts.end())) /
-         static_cast<double>(labels.size());
+  std::map<std::uint32_t, std::size_t> counts;
+  for (const std::uint32_t label : labels) ++counts[label];
+  const auto largest = std::ranges::max_element(counts, {}, [](auto& one) { return one.second; });
+  return static_cast<double>(largest->second) / static_cast<double>(labels.size());
 }
 
 std::vector<Cut> cuts_of(std::span<const float> probabilities,

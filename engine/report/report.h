@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,14 +17,12 @@
 
 namespace graft {
 
-// The curves of a training run as values of the template's section "panels". `baseline` is the
-// accuracy of always answering the largest class. Throws Error(usage) for a history that is empty or
-// has a number that is not finite.
-Json curve_panels(const History& history, double baseline);
-// "best validation accuracy 0.9825 in epoch 12, 0.9725 in the last (20)"
-std::string curves_summary(const History& history);
+// The curves of a training run as values of the template: "panels", and "curves_summary": "best
+// validation accuracy 0.9825 in epoch 12, 0.9725 in the last (20)". `baseline` is the accuracy of
+// always answering the largest class. Throws Error(usage) for a history without epochs.
+Json curve_values(const History& history, double baseline);
 // Both panels as one SVG without scripts or outside fonts, readable in black and white (line styles
-// differ) and on a dark page (its own background). Throws as curve_panels does.
+// differ) and on a dark page (its own background). Throws as curve_values does.
 std::string curves_svg(const History& history, const std::string& title, double baseline);
 
 // A figure is absent where it is not defined: without images of the class (recall, AUC), images
@@ -63,9 +60,9 @@ struct Evaluation {
   std::vector<EvaluatedImage> mistakes;               // those that are wrong
 };
 
-// probabilities: rows × classes. Binary: predicted 1 when p > .5 (exactly .5 is class 0); else
-// argmax, of equals the first. log_loss is the loss of `totals`. Throws Error(usage) when the sizes do not fit each other,
-// Error(data) for a probability that is not finite, and without images.
+// probabilities: rows × classes. The most probable class is predicted, of equals the first. log_loss
+// is the loss of `totals`. Throws Error(usage) without images and when the sizes do not fit each
+// other, Error(data) for a label without a class and a probability that is not finite.
 Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
                      std::span<const std::string> classes);
@@ -94,9 +91,7 @@ struct PageInput {
   const Evaluation& evaluation;
   std::span<const float> probabilities;
   std::span<const std::uint32_t> labels;
-  std::span<const std::string> files;
-  // Where a validation photo is now. One that cannot be read is shown in words.
-  std::function<std::filesystem::path(const std::string& file)> photo;
+  std::filesystem::path photos;  // of validation; one that cannot be read is shown in words
 };
 std::string report_page(const PageInput& input);
 

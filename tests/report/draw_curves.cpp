@@ -15,7 +15,7 @@ int main(int, char** values) {
   double number[4];
   std::size_t count = 0;
   for (std::string word; std::cin >> word;) {
-    number[count++ % 4] = std::strtod(word.c_str(), nullptr);  // reads "nan" and "inf" too
+    number[count++ % 4] = std::strtod(word.c_str(), nullptr);
     if (count % 4 == 0) history.push_back({number[0], number[1], number[2], number[3]});
   }
   try {

@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -110,33 +109,21 @@ graft::History history_of(std::size_t epochs, Random& random) {
   return history;
 }
 
-// Draws a photo when it is first asked for.
-class Photos {
- public:
-  Photos(const Predictions& predictions, const Keys& keys, std::filesystem::path folder,
-         Random& random)
-      : predictions_(predictions), keys_(keys), folder_(std::move(folder)), random_(random) {}
-
-  std::filesystem::path operator()(const std::string& file) {
-    if (const auto known = paths_.find(file); known != paths_.end()) return known->second;
-    const auto& files = predictions_.files;
-    const auto row = std::find(files.begin(), files.end(), file) - files.begin();
-    const auto path = folder_ / (std::to_string(paths_.size()) + ".jpg");
-    if (paths_.size() >= number(keys_, "missing")) {
-      const std::uint32_t label = predictions_.labels.at(static_cast<std::size_t>(row));
-      const Image image = photo_of(label, number(keys_, "noise") != 0, random_);
-      graft::write_file_whole(path, graft::encode_jpeg(image, 90));
-    }
-    return paths_[file] = path;
+// Those that the page shows, less the most confident mistakes as far as "missing" says.
+void write_photos(const std::filesystem::path& folder, const graft::Evaluation& evaluation,
+                  const Keys& keys, Random& random) {
+  std::vector<graft::EvaluatedImage> shown = evaluation.mistakes;
+  shown.resize(std::min<std::size_t>(shown.size(), 60));
+  const auto& ranked = evaluation.ranked;
+  shown.insert(shown.end(), ranked.rbegin(),
+               ranked.rbegin() + std::min<std::ptrdiff_t>(std::ssize(ranked), 20));
+  for (std::size_t index = number(keys, "missing"); index < shown.size(); ++index) {
+    const Image image = photo_of(shown[index].label, number(keys, "noise") != 0, random);
+    const std::filesystem::path path = folder / shown[index].file;
+    std::filesystem::create_directories(path.parent_path());
+    graft::write_file_whole(path, graft::encode_jpeg(image, 90));
   }
-
- private:
-  const Predictions& predictions_;
-  const Keys& keys_;
-  std::filesystem::path folder_;
-  Random& random_;
-  std::map<std::string, std::filesystem::path> paths_;
-};
+}
 
 void draw_page(const std::filesystem::path& folder, const Keys& keys) {
   Random random(number(keys, "seed"));
@@ -152,12 +139,11 @@ void draw_page(const std::filesystem::path& folder, const Keys& keys) {
   graft::Config config;
   config.output = "runs/shapes";
   config.data.train = "/somewhere/private/shapes/train";
-  std::filesystem::create_directories(folder / "photos");
-  Photos photo(drawn, keys, folder / "photos", random);
+  write_photos(folder / "photos", evaluation, keys, random);
   graft::write_file_whole(
       folder / "report.html",
       graft::report_page({config, history, training, evaluation, drawn.probabilities, drawn.labels,
-                          drawn.files, std::ref(photo)}));
+                          folder / "photos"}));
 }
 
 }  // namespace

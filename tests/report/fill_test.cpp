@@ -8,10 +8,10 @@ namespace graft {
 namespace {
 
 TEST(Fill, ReplacesNamesByEscapedOrRawValues) {
-  const Json values = {{"a", "<b class=\"c\">'&"}, {"n", 3}, {"x", 0.25}, {"none", nullptr}};
-  EXPECT_EQ(fill("1{{a}}2", values), "1&lt;b class=&quot;c&quot;&gt;&#39;&amp;2");
+  const Json values = {{"a", "<b class=\"c\">'&"}, {"n", 3}, {"x", 0.25}};
+  EXPECT_EQ(fill("1{{a}}2", values), "1&lt;b class=&quot;c&quot;&gt;&apos;&amp;2");
   EXPECT_EQ(fill("{{{a}}}", values), "<b class=\"c\">'&");
-  EXPECT_EQ(fill("{{n}} {{x}} {{none}}", values), "3 0.2500 -");
+  EXPECT_EQ(fill("{{n}} {{x}}", values), "3 0.2500");
   EXPECT_EQ(fill("no name, } } { {", values), "no name, } } { {");
 }
 
@@ -32,7 +32,7 @@ TEST(Fill, ShowsASectionOnceForAValueAndItsInverseForNone) {
   const std::string text = "{{#a}}yes{{/a}}{{^a}}no{{/a}}";
   for (const Json& value : {Json(true), Json("x"), Json(0), Json{{"b", 1}}, Json::array({1})})
     EXPECT_EQ(fill(text, {{"a", value}}), "yes") << value;
-  for (const Json& value : {Json(false), Json(""), Json(nullptr), Json::array(), Json::object()})
+  for (const Json& value : {Json(false), Json(nullptr), Json::array()})
     EXPECT_EQ(fill(text, {{"a", value}}), "no") << value;
 }
 
@@ -45,10 +45,14 @@ TEST(Fill, RefusesANameWithoutAValueAndASectionWithoutAnEnd) {
   EXPECT_THROW(fill("{{b}}", {{"a", 1}}), std::logic_error);
   EXPECT_THROW(fill("{{#a}}", {{"a", 1}}), std::logic_error);
   EXPECT_THROW(fill("{{/a}}", {{"a", 1}}), std::logic_error);
+  EXPECT_THROW(fill("{{^a}}", {{"a", 1}}), std::logic_error);
+  EXPECT_THROW(fill("{{#b}}{{/b}}{{^b}}{{/b}}", {{"a", 1}}), std::logic_error);
+  EXPECT_THROW(fill("{{#a}}{{#b}}{{/a}}{{/b}}", {{"a", 1}, {"b", 1}}), std::logic_error);
 }
 
-TEST(SectionOf, IsTheTextInside) {
-  EXPECT_EQ(section_of("1{{#a}}2{{b}}3{{/a}}4", "a"), "2{{b}}3");
+TEST(Fill, FindsAMemberOfAnObjectByItsPath) {
+  EXPECT_EQ(fill("{{#c}}{{a.b}}{{/c}}", {{"a", {{"b", 1}}}, {"c", true}}), "1");
+  EXPECT_THROW(fill("{{a.c}}", {{"a", {{"b", 1}}}}), std::logic_error);
 }
 
 }  // namespace

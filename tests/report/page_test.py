@@ -63,13 +63,14 @@ def drawn(**keys: object) -> str:
         return (Path(folder) / "report.html").read_bytes().decode()
 
 
-def jpeg_segments(data: bytes) -> list[int]:
-    """The markers before the first scan."""
-    markers, at = [], 2
+def jpeg_segments(data: bytes) -> dict[int, bytes]:
+    """Those before the first scan, by their marker."""
+    segments, at = {}, 2
     while data[at + 1] != 0xDA:
-        markers.append(data[at + 1])
-        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
-    return markers
+        length = int.from_bytes(data[at + 2:at + 4], "big")
+        segments[data[at + 1]] = data[at + 4:at + 2 + length]
+        at += 2 + length
+    return segments
 
 
 class Page(unittest.TestCase):
@@ -82,6 +83,7 @@ class Page(unittest.TestCase):
                 self.assertEqual(page.wrong, [])
                 self.assertNotIn("{{", text)
                 self.assertIsNone(re.search(r"\b(nan|inf)\b", text))
+                self.assertIsNone(re.search(r"<(td|dd)[^>]*></\1>", text))  # a figure without a value is "-"
                 for tag, attributes, _ in page.elements:
                     for name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
                         self.assertRegex(attributes.get(name) or "#", "^(#|data:)", tag)
@@ -126,11 +128,13 @@ class Page(unittest.TestCase):
         self.assertGreater(len(pictures), 40)
         for attributes, _ in pictures:
             self.assertTrue(attributes["alt"])
-            self.assertEqual(max(int(attributes["width"]), int(attributes["height"])), 160)
             data = base64.b64decode(attributes["src"].removeprefix("data:image/jpeg;base64,"), validate=True)
             self.assertTrue(data.startswith(b"\xff\xd8") and data.endswith(b"\xff\xd9"))
             # JFIF's header (E0), tables (DB, C4) and the frame (C0): no EXIF (E1), profile (E2) or comment (FE).
-            self.assertLessEqual(set(jpeg_segments(data)), {0xE0, 0xDB, 0xC4, 0xC0})
+            segments = jpeg_segments(data)
+            self.assertLessEqual(set(segments), {0xE0, 0xDB, 0xC4, 0xC0})
+            height, width = (int.from_bytes(segments[0xC0][at:at + 2], "big") for at in (1, 3))
+            self.assertEqual(max(height, width), 160)
 
     def test_photos_that_are_gone_are_shown_in_words(self):
         page = Parser(drawn(photos=300, share=0.8, missing=7))
