@@ -96,11 +96,6 @@ class SetExtraction {
 
   void note(const std::string& sentence) { context_.observer.note(stage_ + ": " + sentence); }
 
-  std::string counted_rows(std::size_t rows) const {
-    return list_.views.size() == 1 ? counted(rows, "image", "images")
-                                   : counted(rows, "view", "views");
-  }
-
   std::string header_for(std::size_t rows) const {
     return npy_header("<f4", npy_shape(rows, list_.shape));
   }
@@ -278,7 +273,8 @@ class SetExtraction {
   }
 
   void note_decision(std::size_t to_compute) {
-    const std::string all = counted_rows(wanted_.size());
+    const std::string all = list_.views.size() == 1 ? counted(wanted_.size(), "image", "images")
+                                                    : counted(wanted_.size(), "view", "views");
     const std::string reused = counted(counts_.reused, "row", "rows");
     if (counts_.resumed > 0) {
       note(fmt::format("continues an interrupted extraction at row {} of {}",

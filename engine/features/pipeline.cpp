@@ -52,10 +52,6 @@ std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t im
   return bytes;
 }
 
-View view_of(const PipelineRequest& request, std::size_t image) {
-  return request.view ? request.view(image) : View::original;
-}
-
 // The pixels of the file of image `index`.
 void decode_into(const PipelineRequest& request, Tracer* tracer, std::size_t index,
                  std::span<std::uint8_t> target) {
@@ -208,7 +204,8 @@ class Pipeline {
       for (std::size_t i = task.count; i-- > 0;) {  // the first one last: the others are copies
         const std::span<std::uint8_t> target = task.slot->pixels(task.position + i);
         if (i > 0) std::ranges::copy(pixels, target.begin());
-        turn_to_view(target, request_.options.data.image_size, view_of(request_, first + i));
+        if (!request_.view) continue;
+        turn_to_view(target, request_.options.data.image_size, request_.view(first + i));
       }
       return {};
     } catch (const BadImage& bad) {

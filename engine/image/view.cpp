@@ -12,19 +12,6 @@ namespace {
 using Pixel = std::array<std::uint8_t, 3>;
 static_assert(sizeof(Pixel) == 3);
 
-void flip_upside_down(std::span<Pixel> pixels, std::size_t width) {
-  for (std::size_t top = 0, bottom = pixels.size(); top + width < bottom; top += width) {
-    bottom -= width;
-    std::swap_ranges(&pixels[top], &pixels[top] + width, &pixels[bottom]);
-  }
-}
-
-void flip_left_to_right(std::span<Pixel> pixels, std::size_t width) {
-  for (std::size_t row = 0; row < pixels.size(); row += width) {
-    std::ranges::reverse(pixels.subspan(row, width));
-  }
-}
-
 }  // namespace
 
 void turn_to_view(std::span<std::uint8_t> pixels, ImageSize size, View view) {
@@ -33,9 +20,12 @@ void turn_to_view(std::span<std::uint8_t> pixels, ImageSize size, View view) {
     throw std::invalid_argument("the pixels of an image are height × width × 3 bytes");
   }
   const std::span<Pixel> image(reinterpret_cast<Pixel*>(pixels.data()), count);
-  if (view == View::rotate180) std::ranges::reverse(image);
-  if (view == View::vertical) flip_upside_down(image, size.width);
-  if (view == View::horizontal) flip_left_to_right(image, size.width);
+  // Upside down is turned by 180°, then left to right.
+  if (view == View::rotate180 || view == View::vertical) std::ranges::reverse(image);
+  if (view == View::rotate180 || view == View::original) return;
+  for (std::size_t row = 0; row < count; row += size.width) {
+    std::ranges::reverse(image.subspan(row, size.width));
+  }
 }
 
 }  // namespace graft

@@ -91,6 +91,18 @@ TEST_F(ViewsTest, AnAddedViewIsComputedAloneAndARemovedOneIsNotComputed) {
   EXPECT_EQ(row(5), features_of("c0/2.png", View::rotate180));
 }
 
+// A checkpoint belongs to features with one fingerprint.
+TEST_F(ViewsTest, OtherViewsAreOtherFeatures) {
+  const auto fingerprint_of = [&](View second) {
+    set_.data.views = {View::original, second};
+    set_.extract();
+    return FeatureSet::open(set_.features, "train", 0).fingerprint();
+  };
+  const Digest turned = fingerprint_of(View::rotate180);
+  EXPECT_NE(fingerprint_of(View::vertical), turned);
+  EXPECT_EQ(fingerprint_of(View::rotate180), turned);
+}
+
 TEST_F(ViewsTest, AnInterruptedExtractionGoesOnBetweenTwoViews) {
   set_.data.views = {View::original, View::horizontal};
   set_.batch_size = 3;
