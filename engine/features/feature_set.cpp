@@ -23,7 +23,7 @@ Digest fingerprint_of(const FileList& list) {
 
 FeatureView FeatureSet::view() const {
   const float* data = mapped_ ? mapped_->floats().data() : held_.data();
-  return {data, labels_.size() * views_, shape_.count()};
+  return {data, labels_.size() * views_.size(), shape_.count()};
 }
 
 FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::string& name,
@@ -46,8 +46,8 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   set.classes_ = stored.list.classes;
   set.key_ = stored.list.key;
   set.fingerprint_ = fingerprint_of(stored.list);
-  set.views_ = stored.list.views.size();
-  for (std::size_t first = 0; first < stored.list.rows.size(); first += set.views_) {
+  set.views_ = stored.list.views;
+  for (std::size_t first = 0; first < stored.list.rows.size(); first += set.views_.size()) {
     FileRow& row = stored.list.rows[first];
     set.labels_.push_back(row.label);
     set.contents_.push_back(row.content);

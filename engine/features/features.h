@@ -35,7 +35,7 @@ namespace graft {
 class FeatureSet {
  public:
   FeatureView view() const;  // rows: the views of the first photo, of the next …
-  std::size_t views() const { return views_; }  // rows of a photo
+  const std::vector<View>& views() const { return views_; }  // each a row of every photo
   const std::vector<std::string>& classes() const { return classes_; }
   // One for each photo.
   const std::vector<std::uint32_t>& labels() const { return labels_; }
@@ -57,7 +57,7 @@ class FeatureSet {
   std::vector<std::string> classes_;
   std::vector<std::string> files_;
   std::vector<Digest> contents_;
-  std::size_t views_ = 1;
+  std::vector<View> views_;
   FeatureShape shape_;
   FeatureKey key_;
   Digest fingerprint_;

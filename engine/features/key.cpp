@@ -16,17 +16,23 @@ const std::string* find_setting(const FeatureKey& key, const std::string& name) 
   return found == key.settings.end() ? nullptr : &found->second;
 }
 
-std::string layers_text(const FeatureSource& source) {
+template <NamedEnum Enum>
+std::string joined(const std::vector<Enum>& values) {
   std::string text;
-  for (const Layer layer : source.layers)
-    text += fmt::format("{}{}", text.empty() ? "" : "+", name_of(layer));
+  for (const Enum value : values)
+    text += fmt::format("{}{}", text.empty() ? "" : "+", name_of(value));
   return text;
+}
+
+FeatureKey without(FeatureKey key, const std::string& name) {
+  std::erase_if(key.settings, [&](const auto& setting) { return setting.first == name; });
+  return key;
 }
 
 // With the settings that feature_key omits.
 FeatureKey spelled_out(FeatureKey key) {
   const std::pair<std::string, std::string> defaults[] = {
-      {"fast_decode", "false"}, {"layers", layers_text({})}, {"pooling", "none"}};
+      {"fast_decode", "false"}, {"layers", joined(FeatureSource{}.layers)}, {"pooling", "none"}};
   for (const auto& setting : defaults)
     if (find_setting(key, setting.first) == nullptr) key.settings.push_back(setting);
   return key;
@@ -59,7 +65,7 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
   // key.
   if (data.fast_decode) key.settings.emplace_back("fast_decode", "true");
   if (source != FeatureSource{}) {
-    key.settings.emplace_back("layers", layers_text(source));
+    key.settings.emplace_back("layers", joined(source.layers));
     key.settings.emplace_back("pooling", name_of(source.pooling));
   }
   return key;
@@ -71,11 +77,15 @@ Digest row_digest(const Digest& content, View view) {
 }
 
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to) {
-  const auto without_numerics = [](FeatureKey key) {
-    std::erase_if(key.settings, [](const auto& setting) { return setting.first == "numerics"; });
-    return key;
-  };
-  return describe_change(without_numerics(from), without_numerics(to));
+  return describe_change(without(from, "numerics"), without(to, "numerics"));
+}
+
+std::string describe_config_change(FeatureKey from, const std::vector<View>& views,
+                                   const DataConfig& data, const FeatureSource& source) {
+  FeatureKey to = feature_key(data, {}, {}, vgg16_feature_shape(data.image_size, source), source);
+  from.settings.emplace_back("views", joined(views));
+  to.settings.emplace_back("views", joined(data.views));
+  return describe_input_change(without(from, "weights"), without(to, "weights"));
 }
 
 std::string describe_change(const FeatureKey& from, const FeatureKey& to) {

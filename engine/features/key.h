@@ -34,4 +34,9 @@ std::string describe_change(const FeatureKey& from, const FeatureKey& to);
 // The same without the arithmetic: rows that differ only by rounding suit the same head.
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to);
 
+// From rows with the key `from` and these views to those that a config asks for: without the
+// arithmetic and the weights, which a config does not know.
+std::string describe_config_change(FeatureKey from, const std::vector<View>& views,
+                                   const DataConfig& data, const FeatureSource& source);
+
 }  // namespace graft

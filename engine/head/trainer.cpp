@@ -269,8 +269,8 @@ HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t c
 }
 
 LabelledFeatures labelled(const FeatureSet& set) {
-  return {set.view(),        set.labels(), set.classes(), set.files(),   set.shape(),
-          set.fingerprint(), set.key(),    set.views(),   set.contents()};
+  return {set.view(),        set.labels(), set.classes(),      set.files(),   set.shape(),
+          set.fingerprint(), set.key(),    set.views().size(), set.contents()};
 }
 
 History train_head(const RunContext& context, const LabelledFeatures& train,

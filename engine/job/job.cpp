@@ -124,8 +124,17 @@ std::filesystem::path head_file(const Config& config, bool best) {
   return config.output / (best ? "head_best.safetensors" : "head.safetensors");
 }
 
+// Throws Error(data) unless they are the features that the config asks for.
 FeatureSet open_features(const Config& config, const std::string& name) {
-  return FeatureSet::open(features_folder(config), name, config.features.memory_budget_mib << 20U);
+  FeatureSet set =
+      FeatureSet::open(features_folder(config), name, config.features.memory_budget_mib << 20U);
+  const std::string change =
+      describe_config_change(set.key(), set.views(), config.data, config.features.source);
+  if (change.empty()) return set;
+  throw Error(ErrorKind::data,
+              fmt::format("the features in {} are not those that the config asks for: {}; run "
+                          "`graft extract` again",
+                          features_folder(config).string(), change));
 }
 
 void write_classes(const Config& config, const std::vector<std::string>& classes) {
@@ -179,17 +188,10 @@ std::unique_ptr<Head> ready_head(const Config& config, Backend& backend,
                                  const TrainedHead& trained) {
   HeadOptions options = head_options(config, trained.features.count(), trained.classes.size());
   options.hidden.clear();
-  HeadState state;
-  state.parameters = trained.parameters;
-  for (const DenseParameters& dense : trained.parameters) {
-    state.mean_squares.push_back({dense.inputs, dense.outputs,
-                                  std::vector<float>(dense.kernel.size()),
-                                  std::vector<float>(dense.bias.size())});
-    options.hidden.push_back(dense.outputs);
-  }
+  for (const DenseParameters& dense : trained.parameters) options.hidden.push_back(dense.outputs);
   options.hidden.pop_back();  // the last Dense is the output
   std::unique_ptr<Head> head = backend.make_head(options);
-  head->set_state(state);
+  head->set_state({trained.parameters, {}});
   return head;
 }
 
@@ -365,28 +367,41 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
   PredictionReport report;
   classes(trained.classes);
   const std::size_t count = trained.classes.size();
-  std::vector<float> rows;  // of good photos whose views are not complete, then of this batch
+  std::vector<float> rows;  // of photos that are not judged yet
+  std::string bad;          // why one of the views of the present photo has no row
   std::vector<float> probabilities;
   request.sink = [&](const FeatureBatch& batch) {
-    rows.insert(rows.end(), batch.features.row(0), batch.features.row(batch.features.rows));
-    const std::size_t columns = batch.features.columns;
-    const std::size_t photos = rows.size() / columns / views.size();
-    probabilities.resize(photos * count);
-    if (photos > 0) head->predict({rows.data(), photos * views.size(), columns}, probabilities);
-    rows.erase(rows.begin(),
-               rows.begin() + static_cast<std::ptrdiff_t>(photos * views.size() * columns));
-    for (std::size_t i = 0, photo = 0; i < batch.bad_reasons.size(); ++i) {
+    std::vector<std::string> good;  // photos that end in this batch
+    const std::size_t columns = batch.features.columns, photo_values = views.size() * columns;
+    const float* row = batch.features.data;
+    for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
+      if (batch.bad_reasons[i].empty()) {
+        rows.insert(rows.end(), row, row + columns);
+        row += columns;
+      } else {
+        bad = batch.bad_reasons[i];
+      }
       if ((batch.first + i + 1) % views.size() != 0) continue;  // its last view comes later
       const std::string& file = files[(batch.first + i) / views.size()];
-      if (!batch.bad_reasons[i].empty()) {
-        report.bad.emplace_back(file, batch.bad_reasons[i]);
-        continue;
+      if (bad.empty()) {
+        good.push_back(file);
+      } else {
+        report.bad.emplace_back(file, std::exchange(bad, {}));
+        rows.resize(good.size() * photo_values);
       }
-      const std::span<const float> values(&probabilities[count * photo++], count);
-      prediction(
-          {file, trained.classes[chosen_class(values, threshold)], {values.begin(), values.end()}});
     }
-    report.predicted += photos;
+    if (good.empty()) return;
+    probabilities.resize(good.size() * count);
+    head->predict({rows.data(), good.size() * views.size(), columns}, probabilities);
+    rows.erase(rows.begin(),
+               rows.begin() + static_cast<std::ptrdiff_t>(good.size() * photo_values));
+    for (std::size_t photo = 0; photo < good.size(); ++photo) {
+      const std::span<const float> values(&probabilities[count * photo], count);
+      prediction({good[photo],
+                  trained.classes[chosen_class(values, threshold)],
+                  {values.begin(), values.end()}});
+    }
+    report.predicted += good.size();
   };
   run_pipeline(request, session.context(), session.backbone());
   return report;

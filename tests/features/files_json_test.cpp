@@ -119,6 +119,19 @@ TEST(FeatureKey, SaysWhatChanged) {
       "layers changed from block3+block5 to block5 and pooling changed from max to none");
 }
 
+TEST(FeatureKey, IsComparedWithAConfigButForWeightsAndArithmetic) {
+  const FeatureSource pooled = {{Layer::block4}, Pooling::max};
+  const FeatureKey stored = feature_key({}, digest_of("a"), "n", {1, 1, 512, true}, pooled);
+  const std::vector<View> views = {View::original, View::vertical};
+  DataConfig data;
+  data.views = views;
+  EXPECT_EQ(describe_config_change(stored, views, data, pooled), "");
+  EXPECT_EQ(describe_config_change(stored, {View::original}, data, pooled),
+            "views changed from original to original+vertical");
+  EXPECT_EQ(describe_config_change(stored, views, data, {{Layer::block5}, Pooling::max}),
+            "layers changed from block4 to block5");
+}
+
 TEST(FeatureKey, EverySettingThatDecidesARowChangesTheFingerprint) {
   const auto with = [](const std::function<void(DataConfig&)>& change) {
     DataConfig data;

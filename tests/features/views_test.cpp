@@ -50,7 +50,7 @@ TEST_F(ViewsTest, TheRowsOfAPhotoFollowEachOther) {
   set_.data.views = {View::original, View::horizontal, View::rotate180};
   set_.extract();
   const FeatureSet features = FeatureSet::open(set_.features, "train", 1U << 30U);
-  EXPECT_EQ(features.views(), 3U);
+  EXPECT_EQ(features.views().size(), 3U);
   EXPECT_EQ(features.view().rows, 30U);
   EXPECT_THAT(features.labels(), ElementsAre(0, 0, 0, 0, 0, 1, 1, 1, 1, 1));
   EXPECT_EQ(features.files()[6], "c1/1.png");

@@ -91,6 +91,28 @@ TEST(BadInput, IsRefusedBeforeTheFeaturesAreComputed) {
   EXPECT_THAT(pooling.error, HasSubstr("more than one layer needs a features.pooling"));
 }
 
+// Also where the features have as many rows and columns.
+TEST(PooledViews, FeaturesOfOtherSettingsAreNeitherTrainedOnNorEvaluated) {
+  const Recipe recipe;
+  const std::vector<std::string> two_views = {"--set", R"(data.views=["original","horizontal"])"};
+  ASSERT_EQ(recipe.run("a", two_views).exit_code, 0);
+  const std::pair<std::string, std::string> others[] = {
+      {R"(data.views=["original"])", "views changed from original+horizontal to original"},
+      {R"(data.views=["original","vertical"])", "to original+vertical"},
+      {"data.preprocess=rescale", "preprocess changed from caffe to rescale"}};
+  for (const auto& [setting, change] : others) {
+    std::vector<std::string> words = two_views;
+    words.insert(words.end(), {"--set", setting});
+    for (const std::string command : {"train", "evaluate"}) {
+      const Outcome outcome = graft_program(recipe.arguments(command, "a", words));
+      EXPECT_EQ(outcome.exit_code, 3);
+      EXPECT_THAT(outcome.error, HasSubstr(change)) << command;
+      EXPECT_THAT(outcome.error, HasSubstr("run `graft extract` again"));
+    }
+  }
+  EXPECT_EQ(graft_program(recipe.arguments("evaluate", "a", two_views)).exit_code, 0);
+}
+
 TEST(PooledViews, AnotherLayerIsExtractedAgainAndSaysWhy) {
   const Recipe recipe;
   ASSERT_EQ(recipe.run("a").exit_code, 0);

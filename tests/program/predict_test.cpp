@@ -61,11 +61,9 @@ TEST_F(Predict, RefusesOtherPreprocessingThanTheHeadWasTrainedWith) {
 }
 
 TEST_F(Predict, EvaluationRefusesFeaturesThatTheHeadWasNotTrainedOn) {
-  ASSERT_EQ(
-      graft_program(recipe_.arguments("extract", "run", {"--set", "data.preprocess=rescale"}), {})
-          .exit_code,
-      0);
-  const Outcome outcome = graft_program(recipe_.arguments("evaluate", "run"), {});
+  const std::vector<std::string> other = {"--set", "data.preprocess=rescale"};
+  ASSERT_EQ(graft_program(recipe_.arguments("extract", "run", other), {}).exit_code, 0);
+  const Outcome outcome = graft_program(recipe_.arguments("evaluate", "run", other), {});
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from caffe to rescale"));
 }
