@@ -82,7 +82,8 @@ std::string evaluation_json(const Evaluation& evaluation);
 
 // The page report.html: what was trained on what, how well it classifies the validation photos, and
 // which of them it gets wrong. One file without outside references. It holds no date, duration, host
-// or complete path, so that the same run gives the same bytes. All is borrowed.
+// or complete path (but those that a list of photos gives), so that the same run gives the same bytes.
+// All is borrowed.
 struct PageInput {
   const Config& config;
   const History& history;                          // of at least one epoch
