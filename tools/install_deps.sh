@@ -11,7 +11,7 @@ packages_for() {
       echo ca-certificates curl unzip python3 python3-pip  # fetching weights and photos
       echo cmake g++ ninja-build pkg-config
       echo libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
-      echo libexif-dev libhdf5-dev libjpeg62-turbo-dev libstb-dev libtiff-dev zlib1g-dev
+      echo libexif-dev libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libstb-dev libtiff-dev zlib1g-dev
       ;;
     test)
       echo git libgmock-dev libgtest-dev
@@ -21,7 +21,10 @@ packages_for() {
       echo valgrind       # counts the instructions of kernels
       ;;
     style) echo clang-format clang-tidy shellcheck ;;
-    system) echo debootstrap ;;  # makes a Debian for the tests with label system
+    system)
+      echo debootstrap                   # makes a Debian for a test
+      echo chromium fonts-dejavu-core    # shows the page report.html
+      ;;
     *) stop "unknown argument $1; give one or more of build, test, style, system, and --dry-run" ;;
   esac
 }

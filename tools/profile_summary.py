@@ -21,8 +21,8 @@ from pathlib import Path
 LONGEST = 10
 # softmax_cross_entropy promises bytes for two launches. The second, of one block, is not measured with it.
 OURS = re.compile(
-    r"\b(preprocess|bias_relu|bias_relu_max_pool|cast_features|gather_rows|column_sums|relu_dropout"
-    r"|relu_dropout_backward|rmsprop|sigmoid_cross_entropy|softmax_cross_entropy|sigmoid_probabilities"
+    r"\b(preprocess|bias_relu|bias_relu_max_pool|cast_features|global_pool|gather_rows|column_sums"
+    r"|relu_dropout|relu_dropout_backward|rmsprop|sigmoid_cross_entropy|softmax_cross_entropy|sigmoid_probabilities"
     r"|softmax_probabilities)_kernel\b"
 )
 UNITS = {  # what 1 of it is in seconds, bytes, or per cent

@@ -2,8 +2,8 @@
 # Installs, builds and runs every test that this machine can run.
 #   tools/test.sh             the Release build
 #   tools/test.sh PRESET...   other builds: debug, asan, ubsan, tsan (see CMakePresets.json)
-#   tools/test.sh system      the tests with label system, which need a Debian of their own. Root and a network are
-#                             needed. The other calls skip them by name.
+#   tools/test.sh system      the tests with label system, which need a Debian of their own, or a browser. Root and a
+#                             network are needed. The other calls skip by name what the machine does not have.
 . "$(dirname "$0")/common.sh"
 
 label=()

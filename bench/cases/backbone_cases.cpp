@@ -20,7 +20,7 @@ struct Batch {
 Batch random_batch(Backend& backend, const BackboneOptions& options, std::uint32_t seed) {
   const std::size_t image_bytes =
       std::size_t{3} * options.image_size.height * options.image_size.width;
-  const std::size_t features = vgg16_feature_shape(options.image_size).count();
+  const std::size_t features = vgg16_feature_shape(options.image_size, options.features).count();
   Batch batch = {backend.allocate_host(options.batch_size * image_bytes),
                  backend.allocate_host(options.batch_size * features * sizeof(float))};
   std::mt19937 generator(seed);
@@ -97,9 +97,14 @@ Case backbone_case(const SuiteContext& context, const BackboneOptions& options,
   AxisValues axes = axes_of(options);
   if (threads != 0) axes.emplace_back("threads", fmt::format("{}", threads));
   Case what = named_case(Suite::backbone, "vgg16", std::move(axes));
-  const auto features = static_cast<double>(vgg16_feature_shape(size).count());
-  const auto weights = static_cast<double>(vgg16_parameters * storage_bytes(options.precision));
-  what.cost = {batch * vgg16_flop(size),
+  const auto features = static_cast<double>(vgg16_feature_shape(size, options.features).count());
+  std::size_t parameters = 0;
+  for (std::size_t layer = 0; layer < convolutions_of(options.features); ++layer) {
+    const Vgg16Layer& one = vgg16_layers[layer];
+    parameters += (9 * one.input_channels + 1) * one.output_channels;
+  }
+  const auto weights = static_cast<double>(parameters * storage_bytes(options.precision));
+  what.cost = {batch * vgg16_flop(size, options.features),
                batch * (3.0 * size.height * size.width + 4.0 * features) + weights,
                options.precision};
   what.items = batch;

@@ -17,8 +17,10 @@ constexpr std::size_t classes = 2;
 enum class HeadWork { train_step, evaluate, predict };
 
 HeadOptions head_options_at(const Config& config, ImageSize size, std::size_t batch) {
-  HeadOptions options = head_options(config, vgg16_feature_shape(size).count(), classes);
+  HeadOptions options =
+      head_options(config, vgg16_feature_shape(size, config.features.source).count(), classes);
   options.batch_size = batch;
+  options.views = 1;  // rows are images here, whatever the config
   return options;
 }
 
@@ -53,7 +55,7 @@ class HeadSubject final : public Subject {
     probabilities_.resize(rows * options.classes);
     head_ = context.backend.make_head(options);
     head_->set_state(initial_head_state(options));
-    if (work == HeadWork::train_step) head_->set_training_data(view(), labels_);
+    if (work == HeadWork::train_step) head_->set_training_data(view(), labels_, {});
   }
 
   double sample(CacheState cache, std::size_t times) override {

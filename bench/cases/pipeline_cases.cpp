@@ -43,9 +43,11 @@ class PipelineSubject final : public Subject {
     request_.folder = context.setup.scratch() / "features";
     request_.sets = {{"bench", &dataset_}};
     request_.pipeline = {context.setup.config.data, options.batch_size,
-                         context.backend.host_threads(), context.setup.config.pipeline.depth};
+                         context.backend.host_threads(), context.setup.config.pipeline.depth,
+                         options.features};
     request_.pipeline.data.image_size = options.image_size;
     request_.pipeline.data.on_bad_image = OnBadImage::stop;  // the photos are counted
+    request_.pipeline.data.views = {View::original};
     request_.weights = context.weights().digest;
     request_.numerics = context.backend.numerics(options);
   }
@@ -88,7 +90,8 @@ class PipelineSubject final : public Subject {
 Case pipeline_case(const SuiteContext& context, const BackboneOptions& options) {
   const std::size_t photos = std::max(least_photos, batches_in_sample * options.batch_size);
   Case what = named_case(Suite::pipeline, "photos_to_features", axes_of(options));
-  what.cost.flop = static_cast<double>(photos) * graft::vgg16_flop(options.image_size);
+  what.cost.flop =
+      static_cast<double>(photos) * graft::vgg16_flop(options.image_size, options.features);
   what.cost.arithmetic = options.precision;
   what.items = static_cast<double>(photos);
   what.item = "photos";

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "bench/cpu/cpu_cases.h"
+#include "engine/vgg16/vgg16.h"
 #include "kernels/cpu/kernels.h"
 #include "kernels/cpu/preprocess.h"
 
@@ -136,6 +137,23 @@ KernelWork convolution_rgb(const KernelTable& kernels, ImageSize size) {
           }};
 }
 
+// A layer's outputs of one image.
+KernelWork global_pool(const KernelTable& kernels, const LayerShape& layer) {
+  const std::size_t height = layer.output_height(), width = layer.output_width();
+  const std::size_t channels = layer.outputs;
+  return {"global_pool",
+          number_axes({{"height", height}, {"width", width}, {"channels", channels}}), 0.0,
+          4.0 * static_cast<double>((height * width + 2) * channels), [=] {
+            const auto map = shared_filled(height * width * channels);
+            const auto average = shared_filled(channels), maximum = shared_filled(channels);
+            return [=] {
+              for (std::size_t c = 0; c < channels; c += cpu::global_pool_channels)
+                kernels.global_pool({height, width, channels, map->data() + c, average->data() + c,
+                                     maximum->data() + c});
+            };
+          }};
+}
+
 KernelWork preprocess(ImageSize size) {
   const std::size_t height = size.height, width = size.width;
   return {"preprocess",
@@ -171,6 +189,8 @@ std::vector<KernelWork> backbone_kernels(Isa isa, const Axes& axes) {
   for (const ImageSize size : axes.sizes) {
     all.push_back(convolution_rgb(kernels, size));
     all.push_back(preprocess(size));
+    for (const LayerShape& layer : vgg16_shapes(size))
+      if (layer.pool_after) all.push_back(global_pool(kernels, layer));
   }
   return all;
 }

@@ -31,7 +31,7 @@ KernelWork pack_rows(const KernelTable& kernels, std::size_t rows) {
     for (std::size_t r = 0; r < rows; ++r) begin.push_back(features->data() + r * inputs);
     return [=] {
       for (std::size_t first = 0; first < inputs; first += cpu::dense_chunk)
-        kernels.pack_rows(begin.data(), rows, first, cpu::dense_chunk,
+        kernels.pack_rows(begin.data(), rows, first, cpu::dense_chunk, nullptr, nullptr,
                           packed->data() + first * rows);
     };
   });

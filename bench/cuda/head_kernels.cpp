@@ -96,7 +96,7 @@ KernelWork sigmoid_cross_entropy(std::size_t rows) {
             auto* gradient = arrays.zeros<float>(rows);
             auto* totals = arrays.zeros<cuda::LossTotals>(1);
             return [=](cudaStream_t stream) {
-              cuda::sigmoid_cross_entropy(logits, labels, rows, gradient, totals, stream);
+              cuda::sigmoid_cross_entropy(logits, labels, rows, nullptr, gradient, totals, stream);
             };
           }};
 }
@@ -121,8 +121,8 @@ KernelWork softmax_cross_entropy(std::size_t rows, std::size_t classes) {
             auto* row_losses = arrays.zeros<cuda::LossTotals>(rows);
             auto* totals = arrays.zeros<cuda::LossTotals>(1);
             return [=](cudaStream_t stream) {
-              cuda::softmax_cross_entropy(logits, labels, rows, classes, gradient, row_losses,
-                                          totals, stream);
+              cuda::softmax_cross_entropy(logits, labels, rows, classes, nullptr, gradient,
+                                          row_losses, totals, stream);
             };
           }};
 }

@@ -12,6 +12,7 @@
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
 #include "kernels/cuda/cast_features.h"
+#include "kernels/cuda/global_pool.h"
 #include "kernels/cuda/preprocess.h"
 
 namespace graft::bench {
@@ -70,6 +71,27 @@ KernelWork bias_relu_max_pool(Precision storage, const cuda::BatchShape& shape) 
           }};
 }
 
+// A layer's outputs, for both statistics.
+KernelWork global_pool(Precision storage, const cuda::BatchShape& shape) {
+  return {
+      "global_pool",
+      number_axes({{"images", shape.images},
+                   {"height", shape.height},
+                   {"width", shape.width},
+                   {"channels", shape.channels}}),
+      cuda::global_pool_bytes(storage_bytes(storage), shape, 2), [=](Arrays& arrays) {
+        const std::size_t channels = shape.images * shape.channels;
+        auto* out = arrays.zeros<float>(2 * channels);
+        return cuda::with_storage_type(storage, [&](auto zero) -> Work {
+          using T = decltype(zero);
+          const auto* in = arrays.numbers<T>(channels * shape.height * shape.width);
+          return [=](cudaStream_t stream) {
+            cuda::global_pool({out, out + shape.channels, 2 * shape.channels}, in, shape, stream);
+          };
+        });
+      }};
+}
+
 KernelWork cast_features(Precision storage, std::size_t count) {
   return {"cast_features", number_axes({{"values", count}}),
           cuda::cast_features_bytes(storage_bytes(storage), count), [=](Arrays& arrays) {
@@ -90,6 +112,8 @@ std::vector<KernelWork> backbone_kernels(Precision storage, const cuda::Backbone
     if (layer.pool_after) {
       kernels.push_back(
           bias_relu_max_pool(storage, {batch, layer.height, layer.width, layer.outputs}));
+      kernels.push_back(global_pool(
+          storage, {batch, layer.output_height(), layer.output_width(), layer.outputs}));
     } else {
       kernels.push_back(bias_relu(storage, batch * layer.height * layer.width, layer.outputs));
     }

@@ -186,7 +186,7 @@ class HeadWork final : public Work {
   std::unique_ptr<Head> make(const HeadOptions& options) {
     auto head = backend_->make_head(options);
     head->set_state(state_);
-    head->set_training_data({features_.data(), labels_.size(), options.inputs}, labels_);
+    head->set_training_data({features_.data(), labels_.size(), options.inputs}, labels_, {});
     return head;
   }
 

@@ -38,7 +38,7 @@ def recipe(photos: Path, weights: Path, output: Path, threads: int) -> list[str]
         "output": output, "device": "cpu", "threads": threads, "data.train": photos / "train",
         "data.validation": photos / "validation", "backbone.weights": weights, "train.epochs": EPOCHS,
     }
-    config = Path(__file__).resolve().parents[2] / "configs/cats_and_dogs.json"
+    config = Path(__file__).resolve().parents[2] / "configs/keras_blog.json"
     return ["run", str(config), *(part for key, value in values.items() for part in ("--set", f"{key}={value}"))]
 
 

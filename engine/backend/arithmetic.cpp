@@ -1,5 +1,7 @@
 #include "engine/backend/arithmetic.h"
 
+#include <algorithm>
+
 namespace graft {
 
 PixelTables pixel_tables(Preprocess preprocess) {
@@ -14,8 +16,14 @@ PixelTables pixel_tables(Preprocess preprocess) {
   return rescale_tables();
 }
 
-Rmsprop rmsprop_of(const OptimizerConfig& optimizer) {
-  return {static_cast<float>(optimizer.learning_rate), static_cast<float>(optimizer.rho),
+Rmsprop rmsprop_at(const HeadOptions& options, std::uint64_t step) {
+  const OptimizerConfig& optimizer = options.optimizer;
+  double rate = optimizer.learning_rate;
+  if (options.steps > 0) {
+    const auto steps = static_cast<double>(options.steps);
+    rate *= 1.0 - static_cast<double>(std::min(step, options.steps)) / steps;
+  }
+  return {static_cast<float>(rate), static_cast<float>(optimizer.rho),
           static_cast<float>(1.0 - optimizer.rho), static_cast<float>(optimizer.epsilon),
           optimizer.epsilon_inside_sqrt};
 }

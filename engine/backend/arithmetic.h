@@ -14,7 +14,9 @@ namespace graft {
 
 PixelTables pixel_tables(Preprocess preprocess);
 
-Rmsprop rmsprop_of(const OptimizerConfig& optimizer);
+// Of a training step. The learning rate is Keras' PolynomialDecay of power 1 that ends at 0, in
+// double, rounded once.
+Rmsprop rmsprop_at(const HeadOptions& options, std::uint64_t step);
 
 // The factor of a value that dropout keeps.
 float kept_scale(const HeadOptions& options);

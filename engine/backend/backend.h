@@ -49,6 +49,7 @@ struct BackboneOptions {
   // Folder for cuDNN's plans, which can be made again at any time. Empty: none are kept or read.
   std::filesystem::path cache = {};
   ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic;
+  FeatureSource features = {};
 };
 
 // The frozen network, ready for batches.
@@ -57,7 +58,7 @@ class Backbone {
   virtual ~Backbone() = default;
   using Ticket = std::uint64_t;
   // images: count × height × width × 3 bytes, RGB; features: count × FeatureShape::count() floats,
-  // (y, x, channel) order. Both from Backend::allocate_host. 1 ≤ count ≤ batch_size. The features
+  // in the order of FeatureSource; a feature map is in (y, x, channel) order. Both from Backend::allocate_host. 1 ≤ count ≤ batch_size. The features
   // of an image do not depend on what else is in its batch, nor on the number of threads.
   virtual Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                         std::span<float> features) = 0;
@@ -73,6 +74,11 @@ struct FeatureView {
   const float* row(std::size_t index) const { return data + index * columns; }
 };
 
+// (value - mean) · scale, for each column, in float: two roundings. Empty: none.
+struct Normalization {
+  std::vector<float> mean, scale;
+};
+
 struct DenseShape {
   std::size_t inputs = 0, outputs = 0;
 };
@@ -85,6 +91,10 @@ struct HeadOptions {
   std::size_t batch_size = 16;
   OptimizerConfig optimizer;
   std::uint64_t seed = 1;
+  // Of all training: the learning rate falls evenly to 0 there. 0: it is constant.
+  std::uint64_t steps = 0;
+  std::vector<float> class_weights = {};  // one per class; empty: all are 1
+  std::size_t views = 1;                  // rows of one photo, which follow each other
   std::size_t outputs() const { return classes == 2 ? 1 : classes; }
   std::vector<DenseShape> layers() const {  // one per Dense, first to last
     std::vector<DenseShape> shapes = {{inputs, outputs()}};
@@ -125,16 +135,21 @@ class Head {
   virtual ~Head() = default;
   virtual void set_state(const HeadState& state) = 0;  // throws Error(usage) when shapes differ
   virtual HeadState state() = 0;
-  // The rows that train_step picks from. Borrowed until the next call; labels has features.rows
-  // values.
-  virtual void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  // The rows that train_step picks from, and how each is normalised when it is picked. Rows and
+  // labels are borrowed until the next call. Here and below, row r is of photo r / views, and labels
+  // and probabilities are of photos.
+  virtual void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                 const Normalization& normalization) = 0;
   // One forward, backward and RMSprop update over these rows. `step` counts batches from the start
-  // of training (0, 1, …) and keys the dropout masks. Rows and labels are valid indices.
+  // of training (0, 1, …) and keys the dropout masks and the learning rate,
+  // learning_rate · (1 - step / HeadOptions::steps) in double. Rows and labels are valid indices.
   virtual void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) = 0;
   // The totals of train_step since the last call. Waits for the device.
   virtual Totals take_totals() = 0;
+  // From here on rows are used as they are, and a photo's logits are the mean of its views', added
+  // in double. No class weights.
   virtual Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) = 0;
-  // probabilities: rows × classes, each row sums to 1.
+  // probabilities: photos × classes, each row sums to 1.
   virtual void predict(FeatureView features, std::span<float> probabilities) = 0;
 };
 

@@ -21,6 +21,8 @@ void require(bool holds, fmt::format_string<Values...> sentence, Values&&... val
 
 // A layer's weights are counted, in floats, without overflow, far below what memory can hold.
 constexpr std::size_t most_weights = std::size_t{1} << 40U;
+// Far below the rows that a head takes at once.
+constexpr std::size_t most_views = 64;
 
 void check_optimizer(const OptimizerConfig& optimizer) {
   require(optimizer.type == "rmsprop", "The optimizer \"{}\" does not exist here; use \"rmsprop\".",
@@ -36,7 +38,7 @@ void check_optimizer(const OptimizerConfig& optimizer) {
 }  // namespace
 
 void check_options(const BackboneOptions& options) {
-  vgg16_feature_shape(options.image_size);  // throws below 32×32
+  vgg16_feature_shape(options.image_size, options.features);  // throws
   require(options.batch_size > 0, "The backbone's batch_size is 0; it must be at least 1.");
 }
 
@@ -56,7 +58,7 @@ void check_batch(std::span<const std::uint8_t> images, std::size_t count,
   const ImageSize size = options.image_size;
   require(count > 0 && count <= options.batch_size &&
               images.size() >= count * 3 * size.height * size.width &&
-              features.size() >= count * vgg16_feature_shape(size).count(),
+              features.size() >= count * vgg16_feature_shape(size, options.features).count(),
           "A batch of {} images does not fit a backbone made for {}, or its buffers are too small.",
           count, options.batch_size);
 }
@@ -79,6 +81,16 @@ void check_options(const HeadOptions& options) {
             inputs, units);
   }
   check_optimizer(options.optimizer);
+  require(options.views >= 1 && options.views <= most_views,
+          "An image has {} rows of features; it can have 1 to {} (data.views).", options.views,
+          most_views);
+  require(options.class_weights.empty() || options.class_weights.size() == options.classes,
+          "There are {} class weights for {} classes.", options.class_weights.size(),
+          options.classes);
+  for (const float weight : options.class_weights) {
+    require(std::isfinite(weight) && weight >= 0.0F,
+            "A class weight is {}; it must be at least 0 and finite.", weight);
+  }
 }
 
 void check_shapes(const std::vector<DenseParameters>& layers, const HeadOptions& options,
@@ -115,19 +127,29 @@ void check_features(FeatureView features, const HeadOptions& options) {
           features.columns, options.inputs);
   require(features.data != nullptr || features.rows == 0, "The features of {} rows have no data.",
           features.rows);
+  require(features.rows % options.views == 0,
+          "There are {} rows of features; each image has {} (data.views).", features.rows,
+          options.views);
 }
 
 void check_features(FeatureView features, std::span<const std::uint32_t> labels,
                     const HeadOptions& options) {
   check_features(features, options);
-  require(labels.size() == features.rows,
-          "There are {} labels for {} rows of features; each row needs one.", labels.size(),
-          features.rows);
+  require(labels.size() == features.rows / options.views,
+          "There are {} labels for {} rows of features; each {} need one.", labels.size(),
+          features.rows, options.views);
   const auto wrong =
       std::ranges::find_if(labels, [&](std::uint32_t label) { return label >= options.classes; });
   if (wrong == labels.end()) return;
-  require(false, "The label of row {} is {}; with {} classes the largest is {}.",
+  require(false, "The label of image {} is {}; with {} classes the largest is {}.",
           wrong - labels.begin(), *wrong, options.classes, options.classes - 1);
+}
+
+void check_normalization(const Normalization& normalization, const HeadOptions& options) {
+  const std::size_t count = normalization.scale.size();
+  require(normalization.mean.size() == count && (count == 0 || count == options.inputs),
+          "A normalisation has {} means and {} scales; this head needs one of each for {} inputs.",
+          normalization.mean.size(), count, options.inputs);
 }
 
 void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
@@ -142,10 +164,10 @@ void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::s
   }
 }
 
-void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes) {
-  require(size == rows * classes,
-          "The probabilities of {} rows and {} classes need {} floats; the buffer has {}.", rows,
-          classes, rows * classes, size);
+void check_probabilities(std::size_t size, std::size_t photos, std::size_t classes) {
+  require(size == photos * classes,
+          "The probabilities of {} images and {} classes need {} floats; the buffer has {}.",
+          photos, classes, photos * classes, size);
 }
 
 }  // namespace graft

@@ -11,7 +11,7 @@
 
 namespace graft {
 
-// An image of at least 32×32, and a batch of at least 1.
+// An image of at least 32×32, layers of features that exist together, and a batch of at least 1.
 void check_options(const BackboneOptions& options);
 void check_weights(const Vgg16Weights& weights);  // throws Error(weights)
 // What Backbone::submit receives.
@@ -25,13 +25,16 @@ void check_shapes(const std::vector<DenseParameters>& layers, const HeadOptions&
 // Both lists of the state; mean_squares may be empty.
 void check_state(const HeadState& state, const HeadOptions& options);
 void check_has_state(bool has_state);
+// Complete photos: a multiple of options.views rows.
 void check_features(FeatureView features, const HeadOptions& options);
-// Also: one label for each row, below options.classes.
+// Also: one label for each photo, below options.classes.
 void check_features(FeatureView features, std::span<const std::uint32_t> labels,
                     const HeadOptions& options);
+// Empty, or a mean and a scale for each input.
+void check_normalization(const Normalization& normalization, const HeadOptions& options);
 // `rows` are 1 … batch_size indices below row_count; step is below 2^48.
 void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
                  std::size_t batch_size);
-void check_probabilities(std::size_t size, std::size_t rows, std::size_t classes);
+void check_probabilities(std::size_t size, std::size_t photos, std::size_t classes);
 
 }  // namespace graft

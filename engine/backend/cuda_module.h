@@ -36,7 +36,8 @@ struct LayerForecast {
   std::size_t workspace_bytes = 0;
   double convolution_flop = 0.0;   // 2 × multiplications
   double convolution_bytes = 0.0;  // activations and weights, each once
-  double epilogue_bytes = 0.0;     // of the kernels after it: bias, ReLU, pool
+  double epilogue_bytes = 0.0;     // of the kernels after it: bias, ReLU, pool, global pool
+  bool global_pool = false;        // its output is pooled to features
 };
 
 // The device memory of a backbone, all of it.

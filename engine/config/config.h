@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace graft {
@@ -22,6 +23,12 @@ constexpr std::array<std::string_view, 4> names_of(Resize) {
 enum class Preprocess { rescale, caffe, torch };
 constexpr std::array<std::string_view, 3> names_of(Preprocess) {
   return {"rescale", "caffe", "torch"};
+}
+// A photo as it is after resizing, or a copy that is flipped left to right, flipped upside down, or
+// both.
+enum class View { original, horizontal, vertical, rotate180 };
+constexpr std::array<std::string_view, 4> names_of(View) {
+  return {"original", "horizontal", "vertical", "rotate180"};
 }
 enum class OnBadImage { stop, skip };
 constexpr std::array<std::string_view, 2> names_of(OnBadImage) {
@@ -41,6 +48,25 @@ constexpr std::array<std::string_view, 4> names_of(Precision) {
 enum class ConvolutionAlgorithm { automatic, winograd, direct };
 constexpr std::array<std::string_view, 3> names_of(ConvolutionAlgorithm) {
   return {"auto", "winograd", "direct"};
+}
+
+// A layer whose output can be features: a block of the backbone, after its max-pool.
+enum class Layer { block1, block2, block3, block4, block5 };
+constexpr std::array<std::string_view, 5> names_of(Layer) {
+  return {"block1", "block2", "block3", "block4", "block5"};
+}
+// What is kept of a layer's feature map: all of it, or statistics of each channel.
+enum class Pooling { none, average, max, average_max };
+constexpr std::array<std::string_view, 4> names_of(Pooling) {
+  return {"none", "average", "max", "average_max"};
+}
+enum class Normalize { none, rms, standard };
+constexpr std::array<std::string_view, 3> names_of(Normalize) {
+  return {"none", "rms", "standard"};
+}
+enum class Schedule { linear, constant };
+constexpr std::array<std::string_view, 2> names_of(Schedule) {
+  return {"linear", "constant"};
 }
 
 template <typename Enum>
@@ -68,12 +94,13 @@ struct ImageSize {
 };
 
 struct DataConfig {
-  std::filesystem::path train;       // a folder with one sub-folder per class
-  std::filesystem::path validation;  // the same; empty when validation_split makes one from `train`
+  std::filesystem::path train;       // a folder with one sub-folder per class, or a CSV file
+  std::filesystem::path validation;  // the same; empty when `train` is split
   double validation_split = 0.0;     // share of `train`, [0, 1); 0: use `validation`
   ImageSize image_size;              // JSON: [height, width]
-  Resize resize = Resize::nearest;
-  Preprocess preprocess = Preprocess::rescale;
+  Resize resize = Resize::bilinear;
+  Preprocess preprocess = Preprocess::caffe;
+  std::vector<View> views = {View::original};  // rows of features of each photo, ascending
   OnBadImage on_bad_image = OnBadImage::stop;
   bool exif_orientation = false;      // turn the picture upright as its EXIF tag says
   Gray16 gray16 = Gray16::high_byte;  // 16-bit gray to 8: its high byte, or clipped at 255
@@ -93,7 +120,17 @@ struct PipelineConfig {
   std::size_t depth = 0;  // batches in flight on the device; 0 (JSON: "auto"): the device decides
 };
 
+// The features of an image: for each layer, first to last, its feature map, or with pooling the
+// averages of its channels, the maxima, or both in this order.
+struct FeatureSource {
+  std::vector<Layer> layers = {Layer::block5};  // ascending; more than one needs pooling
+  Pooling pooling = Pooling::none;
+  bool operator==(const FeatureSource&) const = default;
+};
+
 struct FeaturesConfig {
+  FeatureSource source;  // JSON: features.layers, features.pooling
+  Normalize normalize = Normalize::rms;
   std::size_t memory_budget_mib = 2048;  // larger features are read by mmap in training
 };
 
@@ -105,15 +142,23 @@ struct HeadConfig {
 struct OptimizerConfig {
   std::string type = "rmsprop";
   double learning_rate = 1e-3;
+  Schedule schedule = Schedule::linear;
   double rho = 0.9;
   double epsilon = 1e-7;
   bool epsilon_inside_sqrt = true;  // g / sqrt(a + eps), Keras 3; else g / (sqrt(a) + eps)
+};
+
+// The factor of a photo's loss in training, by its class.
+struct ClassWeights {
+  enum class Kind { none, balanced, given } kind = Kind::none;  // JSON: "none", "balanced", {…}
+  std::vector<std::pair<std::string, double>> given;            // class, weight; the others have 1
 };
 
 struct TrainConfig {
   std::size_t epochs = 20;
   std::size_t batch_size = 16;
   OptimizerConfig optimizer;
+  ClassWeights class_weights;
 };
 
 struct Config {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -89,20 +90,26 @@ void apply(Config& config, std::span<const Setting> settings, const Environment&
   }
 }
 
-void check_complete(Config config, const std::string& name) {
+// Fills in what follows from other keys.
+void complete(Config& config, const std::string& name) {
   for (const ConfigKey& key : keys_of(config)) {
-    if (key.rule.required && value_of(key) == "")
+    if (key.rule.required && value_of(key) == Json(""))
       refuse(name, key.path, "this key is required: " + key.text);
   }
-  const bool folder = !config.data.validation.empty();
-  const bool split = config.data.validation_split > 0.0;
-  if (!folder && !split)
-    refuse(name, "data.validation",
-           "this folder, or a data.validation_split above 0 (0.25, say), is required");
-  if (folder && split)
+  if (config.backbone.weights.empty())
+    refuse(name, "backbone.weights",
+           "the default is in ${GRAFT_CACHE}, and neither that nor HOME is set; name a file");
+  if (!config.data.validation.empty() && config.data.validation_split > 0.0)
     refuse(name, "data.validation_split",
            "give either data.validation or data.validation_split, not both; "
            "\"\" and 0 switch them off");
+  if (config.data.validation.empty() && config.data.validation_split == 0.0 &&
+      !is_csv_file(config.data.train))
+    config.data.validation_split = default_validation_split;
+  const FeatureSource& source = config.features.source;
+  if (source.layers.size() > 1 && source.pooling == Pooling::none)
+    refuse(name, "features.layers",
+           "more than one layer needs a features.pooling, such as \"average_max\"");
 }
 
 // Relative paths in the defaults mean what the same text in a config would mean.
@@ -145,24 +152,39 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, failure);
 }
 
-std::filesystem::path config_file_of(const std::filesystem::path& file_or_run) {
-  return is_folder(file_or_run) ? file_or_run / "config.json" : file_or_run;
+// The config.json of a run; else `source` itself.
+std::filesystem::path config_file_of(const std::filesystem::path& source) {
+  std::error_code failure;
+  const std::filesystem::path inside = source / "config.json";
+  return is_folder(source) && std::filesystem::exists(inside, failure) ? inside : source;
 }
 
-void read_file_or_run(Config& config, const std::filesystem::path& file_or_run,
-                      const Environment& environment) {
-  const std::filesystem::path file = config_file_of(file_or_run);
-  const bool is_run = is_folder(file_or_run);
-  std::error_code failure;
-  if (is_run && !std::filesystem::exists(file, failure))
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: this folder is not the output of a run (it has no config.json); "
-                            "give a config file, or the `output` folder of an earlier run",
-                            printable(file_or_run.string(), 300)));
-  read_text(config, read_config_text(file), printable(file.string(), 300), environment);
-  if (!is_run) return;
-  const auto text = path_text(file_or_run);
-  config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
+// Takes `source` as photos, and gives it without links and dots.
+std::filesystem::path read_photo_folder(Config& config, const std::filesystem::path& source,
+                                        const Environment& environment) {
+  const auto refuse_folder = [&](const std::string& sentence) {
+    throw Error(ErrorKind::usage, printable(source.string(), 300) + ": this folder " + sentence);
+  };
+  std::filesystem::path folder;
+  std::set<std::string> names;  // of its folders, without hidden ones
+  try {
+    folder = std::filesystem::canonical(source);
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with('.') && is_folder(entry.path())) names.insert(name);
+    }
+  } catch (const std::filesystem::filesystem_error& error) {
+    refuse_folder("cannot be read: " + error.code().message());
+  }
+  if (names.empty())
+    refuse_folder(
+        "is neither a run (it has no config.json) nor photos (it has no sub-folders); give a "
+        "config, a run's `output`, or a folder with one sub-folder per class");
+  const bool is_two_sets = names == std::set<std::string>{"train", "validation"};
+  config.data.train = is_two_sets ? folder / "train" : folder;
+  if (is_two_sets) config.data.validation = folder / "validation";
+  config.output = environment.working_folder / "runs" / folder.filename();
+  return folder;
 }
 
 }  // namespace
@@ -175,35 +197,56 @@ Setting parse_setting(const std::string& argument) {
   return {option, argument.substr(0, equals), argument.substr(equals + 1)};
 }
 
+bool is_csv_file(const std::filesystem::path& path) {
+  return (path.extension() == ".csv" || path.extension() == ".CSV") && !is_folder(path);
+}
+
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment) {
   Config config = defaults(environment);
   read_text(config, text, name, environment);
   apply(config, settings, environment);
-  check_complete(config, name);
+  complete(config, name);
   return config;
 }
 
-Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+Config load_settings(const std::filesystem::path& source, std::span<const Setting> settings,
                      const Environment& environment) {
   Config config = defaults(environment);
-  if (!file_or_run.empty()) read_file_or_run(config, file_or_run, environment);
+  const std::filesystem::path file = config_file_of(source);
+  std::filesystem::path photos;  // the folder
+  if (is_folder(file)) {
+    photos = read_photo_folder(config, file, environment);
+  } else if (!source.empty()) {
+    read_text(config, read_config_text(file), printable(file.string(), 300), environment);
+  }
+  if (file != source) {
+    const auto text = path_text(source);
+    config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
+  }
   apply(config, settings, environment);
+  // Results among the photos would be taken for a class.
+  std::error_code failure;
+  const std::filesystem::path output = std::filesystem::weakly_canonical(config.output, failure);
+  if (!photos.empty() && std::ranges::mismatch(photos, output).in1 == photos.end())
+    refuse(printable(photos.string(), 300), "output",
+           fmt::format("{} is inside this folder of photos; name another with --output",
+                       printable(config.output.string(), 300)));
   return config;
 }
 
-Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+Config load_config(const std::filesystem::path& source, std::span<const Setting> settings,
                    const Environment& environment) {
-  Config config = load_settings(file_or_run, settings, environment);
-  check_complete(config, printable(config_file_of(file_or_run).string(), 300));
+  Config config = load_settings(source, settings, environment);
+  complete(config, printable(config_file_of(source).string(), 300));
   return config;
 }
 
-void refuse_config_as_target(const std::filesystem::path& file_or_run, const std::string& option,
+void refuse_config_as_target(const std::filesystem::path& source, const std::string& option,
                              const std::filesystem::path& file) {
-  if (file_or_run.empty() || file.empty()) return;
+  if (source.empty() || file.empty()) return;
   std::error_code absent;  // then they are not the same
-  if (!std::filesystem::equivalent(config_file_of(file_or_run), file, absent)) return;
+  if (!std::filesystem::equivalent(config_file_of(source), file, absent)) return;
   throw Error(ErrorKind::usage, fmt::format("{} {}: this is the config file; name another file",
                                             option, printable(file.string(), 1000)));
 }

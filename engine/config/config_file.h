@@ -14,6 +14,12 @@
 
 namespace graft {
 
+// The share of data.train that is validation when the config names no validation images.
+inline constexpr double default_validation_split = 0.2;
+// Whether data.train or data.validation lists images (a file .csv or .CSV); else it is a folder of
+// them.
+bool is_csv_file(const std::filesystem::path& path);
+
 // One key given on the command line. Later ones win.
 struct Setting {
   std::string option;  // for messages: "--set train.epochs=5", "--device"
@@ -28,18 +34,20 @@ Setting parse_setting(const std::string& argument);
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment);
 
-// `file_or_run` is a config file, or the output folder of an earlier run: its config.json then,
-// with that folder as `output` wherever it has been moved to.
-Config load_config(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+// `source` is a config file, or a folder. A folder with a config.json is the output of an earlier
+// run: that config then, with the folder as `output` wherever it has been moved to. Any other holds
+// photos: data.train and data.validation are its sub-folders train and validation where it has just
+// these (hidden ones aside), else data.train is the folder; `output` is runs/NAME, by its name.
+Config load_config(const std::filesystem::path& source, std::span<const Setting> settings,
                    const Environment& environment);
 
 // The same for a command that needs no required keys. The path may be empty: no config.
-Config load_settings(const std::filesystem::path& file_or_run, std::span<const Setting> settings,
+Config load_settings(const std::filesystem::path& source, std::span<const Setting> settings,
                      const Environment& environment);
 
 // Throws Error(usage) when `file`, which `option` is to write, is the config itself. Either may be
 // empty.
-void refuse_config_as_target(const std::filesystem::path& file_or_run, const std::string& option,
+void refuse_config_as_target(const std::filesystem::path& source, const std::string& option,
                              const std::filesystem::path& file);
 
 // JSON with every key and absolute paths: parse_config() of it gives the same Config from anywhere.

@@ -32,15 +32,21 @@ std::string wrapped(std::string_view text, std::string_view indent) {
 
 constexpr std::string_view markdown_head = R"(# Config files
 
-One JSON file describes a run. Copy one of the two next to this page: `solar_cells.json` is what the
-quickstart runs, `cats_and_dogs.json` is for a folder of your own.
+One JSON file describes a run. Copy one of those next to this page: `solar_cells.json` is what the
+quickstart runs, `cats_and_dogs.json` is for folders of your own, `keras_blog.json` is the recipe that
+results are compared with.
 
 `graft config explain --markdown` writes this page from the table that checks every config.
 `graft config explain KEY` shows a key on a terminal. `graft config check FILE` checks a file and prints
 it with every key.
 
-- Only three things are required: `data.train`, `backbone.weights`, and one of `data.validation` and
-  `data.validation_split`. Every other key has the default below.
+- Only `data.train` is required, so `{"data": {"train": "photos"}}` is a complete config. Every other key
+  has the default below.
+- Every command accepts a folder of photos for the config. `graft run photos` takes its sub-folders as
+  classes, or `train` and `validation` as the two sets when it has just these, and writes to
+  `runs/photos`. `--set` and `--output` override.
+- In a `.csv` file (RFC 4180, UTF-8) each line below the header is an image. `path` is relative to the
+  file's folder, or absolute. Other columns are noted and ignored. The order of lines has no effect.
 - `//` and `/* */` comments are allowed. An unknown key, a duplicate key and a wrong value are refused
   with their place and, where one is near, the key that was probably meant.
 - `16`, `16.0` and `1.6e1` are the same integer.

@@ -176,6 +176,56 @@ Json written(Enum member, const Rule&) {
   return std::string(name_of(member));
 }
 
+// In JSON in any order, in the config ascending.
+template <NamedEnum Enum>
+std::string expected(const std::vector<Enum>&, const Rule& rule) {
+  return "a list of one or more different ones of " + expected(Enum{}, rule);
+}
+template <NamedEnum Enum>
+bool read(std::vector<Enum>& member, const Json& value, const Rule& rule,
+          const Environment& environment) {
+  if (!value.is_array() || value.empty()) return false;
+  std::vector<Enum> list(value.size());
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (!read(list[i], value[i], rule, environment)) return false;
+  std::sort(list.begin(), list.end());
+  if (std::adjacent_find(list.begin(), list.end()) != list.end()) return false;
+  member = std::move(list);
+  return true;
+}
+template <NamedEnum Enum>
+Json written(const std::vector<Enum>& member, const Rule&) {
+  Json list = Json::array();
+  for (const Enum value : member) list.push_back(std::string(name_of(value)));
+  return list;
+}
+
+std::string expected(const ClassWeights&, const Rule& rule) {
+  return "\"none\", \"balanced\", or an object {\"CLASS\": WEIGHT, …}, each " + expected(0.0, rule);
+}
+bool read(ClassWeights& member, const Json& value, const Rule& rule,
+          const Environment& environment) {
+  using Kind = ClassWeights::Kind;
+  if (value == "none" || value == "balanced") {
+    member = {value == "none" ? Kind::none : Kind::balanced, {}};
+    return true;
+  }
+  if (!value.is_object() || value.empty()) return false;
+  member = {Kind::given, {}};
+  for (const auto& [name, weight] : value.items()) {
+    member.given.emplace_back(name, 0.0);
+    if (!read(member.given.back().second, weight, rule, environment)) return false;
+  }
+  return true;
+}
+Json written(const ClassWeights& member, const Rule&) {
+  using Kind = ClassWeights::Kind;
+  if (member.kind != Kind::given) return member.kind == Kind::none ? "none" : "balanced";
+  Json object = Json::object();
+  for (const auto& [name, weight] : member.given) object[name] = weight;
+  return object;
+}
+
 // The words that a string in the place of this key may be.
 std::vector<std::string> words_of(const ConfigKey& key) {
   std::vector<std::string> words = key.rule.choices;

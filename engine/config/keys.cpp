@@ -45,24 +45,30 @@ Keys top_keys(Config& config) {
 Keys data_keys(DataConfig& data) {
   return {
       key("data.train", &data.train, {.required = true},
-          "The folder of the training images: one sub-folder for each class, named after it. "
-          "Classes are numbered in the order of their names."),
+          "The training images: a folder with one sub-folder for each class, named after it, which "
+          "may hold folders too; or a .csv file with the columns path, label and, if it also "
+          "lists the validation images, split (\"train\" or \"validation\"). Classes are "
+          "numbered in the order of their names."),
       key("data.validation", &data.validation, {.may_be_empty = true},
-          "The folder of the validation images, with the same sub-folders. Exactly one of this "
-          "and `data.validation_split` must be given."),
+          "The validation images, with the same classes: a folder or a .csv file."),
       key("data.validation_split", &data.validation_split, {.highest = 1.0, .below_highest = true},
-          "The share of `data.train` to keep for validation when there is no validation folder. "
-          "A file stays in its set when others are added or removed. Each class gives its share."),
+          "The share of `data.train` to keep for validation. 0: 0.2, unless `data.validation` or "
+          "the column split of a .csv file names the images. A file stays in its set when others "
+          "are added or removed. Each class gives its share."),
       key("data.image_size", &data.image_size, {.lowest = 32, .highest = 4096},
           "The [height, width] in pixels that every image is resized to, without keeping its "
           "proportions (as Keras does)."),
       key("data.resize", &data.resize, {},
           "The resize filter, identical to Pillow's in every pixel. \"nearest\" is the default "
-          "of Keras' ImageDataGenerator."),
+          "of Keras' ImageDataGenerator; it costs accuracy."),
       key("data.preprocess", &data.preprocess, {},
           "How pixels become the network's input. \"rescale\": divided by 255. \"caffe\": BGR, "
           "minus ImageNet's mean (what VGG16 was trained with). \"torch\": divided by 255, then "
           "normalised with ImageNet's mean and deviation for each channel."),
+      key("data.views", &data.views, {},
+          "The views of each resized image, each a row of features. \"horizontal\" and "
+          "\"vertical\" are flips, \"rotate180\" is both. Training uses all rows; an image is "
+          "judged by the mean of its views' logits. Each takes as long as the first."),
       key("data.on_bad_image", &data.on_bad_image, {},
           "What to do with a file that is not a complete image. \"stop\": end with exit code 3 "
           "and name the file, before the features are computed if its header shows it. \"skip\": "
@@ -82,8 +88,9 @@ Keys data_keys(DataConfig& data) {
 Keys backbone_keys(BackboneConfig& backbone) {
   return {
       key("backbone.name", &backbone.name, {.choices = {"vgg16"}},
-          "The frozen network. The output of its last pooling layer is the features."),
-      key("backbone.weights", &backbone.weights, {.required = true},
+          "The frozen network. `features.layers` names the layers that are the features."),
+      key("backbone.weights", &backbone.weights,
+          {.fallback = "${GRAFT_CACHE}/vgg16_imagenet.safetensors"},
           "The file of its weights: .safetensors, Keras .h5 or .onnx. `graft weights import` "
           "turns the others into .safetensors, which loads fastest."),
       key("backbone.batch_size", &backbone.batch_size,
@@ -109,6 +116,26 @@ Keys backbone_keys(BackboneConfig& backbone) {
   };
 }
 
+Keys features_keys(FeaturesConfig& features) {
+  return {
+      key("features.layers", &features.source.layers, {},
+          "The layers whose output is the features: blocks of the network, after their max-pool. "
+          "More than one needs `features.pooling`. What follows the last one is not computed."),
+      key("features.pooling", &features.source.pooling, {},
+          "What is kept of each channel of a layer: \"none\" all its values, \"average\" or "
+          "\"max\" one number, as Keras' pooling does, \"average_max\" both. Pooled features "
+          "are a fraction of the size and about as good."),
+      key("features.normalize", &features.normalize, {},
+          "How features are scaled for training. \"rms\": divided by their root mean square. "
+          "\"standard\": minus each column's mean, divided by the standard deviation. Both take "
+          "one number for each statistic of each layer, over the training images. The saved "
+          "classifier takes features as they are."),
+      key("features.memory_budget_mib", &features.memory_budget_mib, {.highest = 1048576},
+          "Features up to this size (MiB) are held in memory for training. Larger ones are read "
+          "from the file as they are needed."),
+  };
+}
+
 Keys head_keys(HeadConfig& head) {
   return {
       key("head.hidden", &head.hidden, {.lowest = 1, .highest = 65536, .most = 8},
@@ -130,13 +157,20 @@ Keys train_keys(TrainConfig& train) {
       key("train.optimizer.type", &optimizer.type, {.choices = {"rmsprop"}},
           "The rule by which a step changes the weights."),
       key("train.optimizer.learning_rate", &optimizer.learning_rate,
-          {.highest = 10.0, .above_lowest = true}, "The factor of a step."),
+          {.highest = 10.0, .above_lowest = true}, "The factor of the first step."),
+      key("train.optimizer.schedule", &optimizer.schedule, {},
+          "How the learning rate changes. \"linear\": evenly from step to step, to 0 after the "
+          "last epoch; another `train.epochs` is another run then. \"constant\": not at all; a "
+          "run goes on where `train.epochs` is raised."),
       key("train.optimizer.rho", &optimizer.rho, {.highest = 1.0, .below_highest = true},
           "The decay of the running mean of squared gradients."),
       key("train.optimizer.epsilon", &optimizer.epsilon, {.highest = 1.0, .above_lowest = true},
           "Keeps the division by the root of the mean square finite."),
       key("train.optimizer.epsilon_inside_sqrt", &optimizer.epsilon_inside_sqrt, {},
           "true: g / sqrt(a + epsilon), as Keras 3; false: g / (sqrt(a) + epsilon), as Keras 2."),
+      key("train.class_weights", &train.class_weights, {.highest = 1e6, .above_lowest = true},
+          "The factor of an image's loss in training, by its class. \"balanced\": images / "
+          "(classes · images of the class). A class that an object does not name has 1."),
   };
 }
 
@@ -151,10 +185,7 @@ Keys keys_of(Config& config) {
           "Batches in flight on the device at once, so that copies and arithmetic overlap. "
           "\"auto\", or 0: the device decides. Each takes host memory for its images and "
           "features."));
-  keys.push_back(
-      key("features.memory_budget_mib", &config.features.memory_budget_mib, {.highest = 1048576},
-          "Features up to this size (MiB) are held in memory for training. Larger ones are read "
-          "from the file as they are needed."));
+  add(keys, features_keys(config.features));
   add(keys, head_keys(config.head));
   add(keys, train_keys(config.train));
   return keys;

@@ -33,9 +33,11 @@ struct KeyRule {
   std::string fallback = {};              // a path: default that depends on the environment
 };
 
-using KeyMember = std::variant<bool*, std::uint64_t*, double*, std::string*, std::filesystem::path*,
-                               ImageSize*, std::vector<std::size_t>*, Resize*, Preprocess*,
-                               OnBadImage*, Gray16*, Precision*, ConvolutionAlgorithm*>;
+using KeyMember =
+    std::variant<bool*, std::uint64_t*, double*, std::string*, std::filesystem::path*, ImageSize*,
+                 std::vector<std::size_t>*, std::vector<View>*, std::vector<Layer>*, ClassWeights*,
+                 Resize*, Preprocess*, OnBadImage*, Gray16*, Precision*, ConvolutionAlgorithm*,
+                 Pooling*, Normalize*, Schedule*>;
 
 struct ConfigKey {
   std::string path;  // "data.image_size"

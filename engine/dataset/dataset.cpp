@@ -8,6 +8,8 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/config/config_file.h"
+#include "engine/dataset/csv.h"
 #include "engine/dataset/scan.h"
 #include "engine/dataset/split.h"
 #include "engine/dataset/verify.h"
@@ -25,13 +27,16 @@ Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t
   for (ScannedClass& one : folder.classes) {
     const auto label = static_cast<std::uint32_t>(dataset.classes.size());
     dataset.classes.push_back(std::move(one.name));
-    for (std::string& file : one.files) {
+    for (std::size_t i = 0; i < one.files.size(); ++i) {
+      std::string& file = one.files[i];
       VerifiedFile& result = verified[next++];
       if (result.reason.empty()) {
         dataset.samples.push_back({std::move(file), label, result.content});
-      } else {
-        dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
+        continue;
       }
+      if (!one.lines.empty())
+        result.reason += fmt::format(" ({}:{})", folder.list.string(), one.lines[i]);
+      dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
   return dataset;
@@ -74,28 +79,23 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
               fmt::format("{}; remove them, or set data.on_bad_image to \"skip\":{}", count, list));
 }
 
-Datasets read_and_split(const DataConfig& data, std::size_t threads, Observer& observer,
-                        std::stop_token stop) {
-  ScannedFolder folder = scan_classes(data.train);
-  check_classes(folder);
-  Dataset all = make_dataset(std::move(folder), "check", threads, observer, stop);
-  handle_bad_files({&all}, data.on_bad_image, observer);
-  return split_by_content(std::move(all), data.validation_split);
+ScannedSets scan(const std::filesystem::path& source, bool may_split, Observer& observer) {
+  if (is_csv_file(source)) return scan_csv(source, may_split, observer);
+  return {scan_classes(source), {}};
 }
 
-Datasets read_both(const DataConfig& data, std::size_t threads, Observer& observer,
-                   std::stop_token stop) {
-  ScannedFolder train = scan_classes(data.train);
-  ScannedFolder validation = scan_classes(data.validation);
-  check_same_classes(train, validation);
-  check_classes(train);
-  check_classes(validation);
-  Datasets datasets;
-  datasets.train = make_dataset(std::move(train), "check/train", threads, observer, stop);
-  datasets.validation =
-      make_dataset(std::move(validation), "check/validation", threads, observer, stop);
-  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
-  return datasets;
+ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
+  ScannedSets sets = scan(data.train, true, observer);
+  if (sets.validation && (!data.validation.empty() || data.validation_split > 0.0))
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: its column split names the validation images; remove it, or "
+                            "data.validation and data.validation_split",
+                            data.train.string()));
+  if (!data.validation.empty()) sets.validation = scan(data.validation, false, observer).train;
+  if (sets.validation) check_same_classes(sets.train, *sets.validation);
+  check_classes(sets.train);
+  if (sets.validation) check_classes(*sets.validation);
+  return sets;
 }
 
 }  // namespace
@@ -134,9 +134,24 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop) {
-  Datasets datasets = data.validation_split > 0.0
-                          ? read_and_split(data, threads, observer, std::move(stop))
-                          : read_both(data, threads, observer, std::move(stop));
+  ScannedSets sets = scan_sets(data, observer);
+  std::vector<std::string> names;
+  for (const ScannedClass& one : sets.train.classes) names.push_back(one.name);
+  observer.note("classes: " + printable(fmt::format("{}", fmt::join(names, ", ")), 300));
+  Datasets datasets;
+  const bool is_split = !sets.validation;
+  datasets.train = make_dataset(std::move(sets.train), is_split ? "check" : "check/train", threads,
+                                observer, stop);
+  if (!is_split)
+    datasets.validation =
+        make_dataset(std::move(*sets.validation), "check/validation", threads, observer, stop);
+  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
+  if (is_split) {
+    const bool is_said = data.validation_split > 0.0;  // a list may leave it open
+    const double share = is_said ? data.validation_split : default_validation_split;
+    observer.note(fmt::format("validation: {} of the images", percent(share, 0)));
+    datasets = split_by_content(std::move(datasets.train), share);
+  }
   warn_of_shared_images(datasets, observer);
   return datasets;
 }

@@ -1,9 +1,10 @@
 #pragma once
-// Folders of images, one sub-folder per class, in the order of Keras' flow_from_directory.
+// Sets of images: folders with one sub-folder per class, in the order of Keras' flow_from_directory,
+// or CSV files that list images (csv.h).
 // Classes: the sub-folders' names sorted by code point; a label is the position of its class.
 // Files: per class, folders sorted by path, then files sorted by name (cat.10.jpg before
 // cat.2.jpg); png jpg jpeg bmp ppm tif tiff in any case; links to folders inside a class are not
-// followed.
+// followed. Those of a list are sorted by path and may have any name.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@
 namespace graft {
 
 struct Sample {
-  std::string file;         // relative to the root, '/' between parts: "cats/cat.0.jpg"
+  std::string file;         // relative to the root ("cats/cat.0.jpg"), or absolute
   std::uint32_t label = 0;  // index into Dataset::classes
   Digest content;           // of the file's bytes
 };
@@ -31,7 +32,7 @@ struct BadFile {
 };
 
 struct Dataset {
-  std::filesystem::path root;
+  std::filesystem::path root;  // the folder, or that of the CSV file; root / file is an image
   std::vector<std::string> classes;
   std::vector<Sample> samples;   // in Keras' order; its index is the row of the feature matrix
   std::vector<BadFile> skipped;  // failed the header check with on_bad_image = skip
@@ -43,10 +44,11 @@ struct Datasets {
 };
 
 // Lists, reads and header-checks every file of data.train and data.validation (or splits
-// data.train), digesting contents on `threads` threads. Throws Error(data) for: no such folder, no
-// classes, one class only, an empty class, no images, classes that differ between the two folders,
-// and, with on_bad_image = stop, the files that cannot be images (up to twenty are named). Calls
-// warn_of_shared_images.
+// data.train, by default_validation_split when data.validation_split is 0), digesting contents on
+// `threads` threads. Throws Error(data) for: no such folder, no classes, one class only, an empty
+// class, no images, a wrong CSV file, classes that differ between the two sets, and, with
+// on_bad_image = stop, the files that cannot be images (up to twenty are named). Throws Error(usage)
+// when the config and the column split both name validation images. Calls warn_of_shared_images.
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop);
 

@@ -102,16 +102,22 @@ void check_is_folder(const fs::path& root) {
   }
 }
 
-// Every name of `from` that `other` lacks, as "'a', 'b'".
+std::string shown_source(const ScannedFolder& folder) {
+  return shown(folder.list.empty() ? folder.root : folder.list);
+}
+
+// The classes of `from` that `other` lacks, as "'a', 'b'", or "'a' (LIST:7)" for a list.
 std::string missing_names(const ScannedFolder& from, const ScannedFolder& other) {
+  std::vector<ScannedClass> missing;
+  std::ranges::set_difference(from.classes, other.classes, std::back_inserter(missing), {},
+                              &ScannedClass::name, &ScannedClass::name);
   std::string names;
-  for (const ScannedClass& wanted : from.classes) {
-    const bool found =
-        std::any_of(other.classes.begin(), other.classes.end(),
-                    [&](const ScannedClass& one) { return one.name == wanted.name; });
-    if (!found) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", wanted.name);
+  for (std::size_t i = 0; i < std::min<std::size_t>(missing.size(), 10); ++i) {
+    const auto& [name, files, lines] = missing[i];
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", name);
+    if (!lines.empty()) names += fmt::format(" ({}:{})", shown(from.list), std::ranges::min(lines));
   }
-  return names;
+  return names + (missing.size() > 10 ? ", …" : "");
 }
 
 }  // namespace
@@ -151,8 +157,8 @@ ScannedFolder scan_classes(const fs::path& root) {
 
 void check_classes(const ScannedFolder& folder) {
   if (folder.classes.size() == 1) {
-    refuse("{} has one class only, '{}'; a classifier needs two or more sub-folders",
-           shown(folder.root), folder.classes.front().name);
+    refuse("{} has one class only, '{}'; a classifier needs two or more", shown_source(folder),
+           folder.classes.front().name);
   }
   const auto is_empty = [](const ScannedClass& one) { return one.files.empty(); };
   if (std::all_of(folder.classes.begin(), folder.classes.end(), is_empty)) {
@@ -172,14 +178,14 @@ void check_same_classes(const ScannedFolder& train, const ScannedFolder& validat
   if (only_train.empty() && only_validation.empty()) return;
   std::string difference;
   if (!only_train.empty()) {
-    difference = fmt::format("{} is missing in {}", only_train, shown(validation.root));
+    difference =
+        fmt::format("{} is missing in validation ({})", only_train, shown_source(validation));
   }
   if (!only_validation.empty()) {
-    difference += fmt::format("{}{} is missing in {}", difference.empty() ? "" : ", and ",
-                              only_validation, shown(train.root));
+    difference += fmt::format("{}{} is missing in train ({})", difference.empty() ? "" : ", and ",
+                              only_validation, shown_source(train));
   }
-  refuse("the classes of train and validation differ: {}; both need the same sub-folders",
-         difference);
+  refuse("the classes of train and validation differ: {}; both need the same ones", difference);
 }
 
 std::vector<std::string> list_images(const fs::path& folder) {

@@ -1,8 +1,10 @@
 #pragma once
 // The classes and files below a folder, in the order of Keras' flow_from_directory. Only folders are
-// opened.
+// opened. csv.h reads the same from a list.
 
+#include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,12 +12,19 @@ namespace graft {
 
 struct ScannedClass {
   std::string name;
-  std::vector<std::string> files;  // relative to the root: "cats/2019/cat.0.jpg"
+  std::vector<std::string> files;       // relative to the root ("cats/2019/cat.0.jpg"), or absolute
+  std::vector<std::size_t> lines = {};  // of the list, one for each file; empty without a list
 };
 
 struct ScannedFolder {
   std::filesystem::path root;
   std::vector<ScannedClass> classes;
+  std::filesystem::path list = {};  // the CSV file that lists the files; empty for a folder
+};
+
+struct ScannedSets {
+  ScannedFolder train;  // all images when there is no validation set
+  std::optional<ScannedFolder> validation;
 };
 
 // A sub-folder is a class, also one that is a link. Throws Error(data) for a folder that is
@@ -29,7 +38,7 @@ std::vector<std::string> scan_images(const std::filesystem::path& root, const st
 // Throws Error(data) for one class only, for no images at all and for a class without an image.
 void check_classes(const ScannedFolder& folder);
 
-// Throws Error(data) that names the classes that only one of the two folders has.
+// Throws Error(data) that names the classes that only one of the two has, at most ten of each.
 void check_same_classes(const ScannedFolder& train, const ScannedFolder& validation);
 
 }  // namespace graft

@@ -23,7 +23,10 @@ std::string reason_not_a_file(const std::filesystem::path& path) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (std::filesystem::is_regular_file(status)) return {};
-  if (status.type() == std::filesystem::file_type::not_found) return "a link to nothing";
+  if (status.type() == std::filesystem::file_type::not_found) {
+    const bool is_link = std::filesystem::is_symlink(std::filesystem::symlink_status(path, error));
+    return is_link ? "a link to nothing" : "there is no such file";
+  }
   if (error) return error.message();
   return "not a regular file";
 }

@@ -17,12 +17,14 @@ namespace {
 // Known rows are copied and synced this many at a time.
 constexpr std::size_t rows_a_flush = 1024;
 
-void list_row(FileList& list, const Sample& sample, const Digest& check) {
-  list.rows.push_back({sample.file, sample.label, sample.content, check});
+void list_row(FileList& list, const WantedRow& row, const Digest& check) {
+  list.rows.push_back({row.photo->file, row.photo->label, row.photo->content, check});
 }
 
-void list_bad(FileList& list, const Sample& sample, const std::string& reason) {
-  list.skipped.push_back({sample.file, reason, sample.content});
+// Once for all views.
+void list_bad(FileList& list, const WantedRow& row, const std::string& reason) {
+  if (row.view != list.views.front()) return;
+  list.skipped.push_back({row.photo->file, reason, row.photo->content});
 }
 
 // One set: open_sources(), then write(), then commit(). All is borrowed.
@@ -32,15 +34,18 @@ class SetExtraction {
                 const RunContext& context)
       : request_(request),
         dataset_(*set.dataset),
+        wanted_(wanted_rows(dataset_, request.pipeline.data.views)),
         on_bad_image_(request.pipeline.data.on_bad_image),
         context_(context),
         stage_("features/" + set.name),
         paths_(request.folder, set.name) {
     list_.shape = request.pipeline.shape();
-    list_.key = feature_key(request.pipeline.data, request.weights, request.numerics, list_.shape);
+    list_.key = feature_key(request.pipeline.data, request.weights, request.numerics, list_.shape,
+                            request.pipeline.source);
+    list_.views = request.pipeline.data.views;
     list_.classes = dataset_.classes;
     for (const BadFile& bad : dataset_.skipped) list_.skipped.push_back({bad.file, bad.reason, {}});
-    layout_ = {header_for(dataset_.samples.size()).size(), list_.shape.count() * sizeof(float)};
+    layout_ = {header_for(wanted_.size()).size(), list_.shape.count() * sizeof(float)};
   }
 
   // Adds to the store what is on disk of this set with the present key.
@@ -62,7 +67,7 @@ class SetExtraction {
     if (stored_ && has_wanted_rows(*stored_)) {
       keep_rows();
     } else {
-      write_rows(choose_actions(dataset_, continued_entries_, store, on_bad_image_), backbone);
+      write_rows(choose_actions(wanted_, continued_entries_, store, on_bad_image_), backbone);
     }
     check_classes_have_rows();
   }
@@ -92,8 +97,7 @@ class SetExtraction {
   void note(const std::string& sentence) { context_.observer.note(stage_ + ": " + sentence); }
 
   std::string header_for(std::size_t rows) const {
-    const std::size_t shape[] = {rows, list_.shape.height, list_.shape.width, list_.shape.channels};
-    return npy_header("<f4", shape);
+    return npy_header("<f4", npy_shape(rows, list_.shape));
   }
 
   // The finished set, when its rows were computed as they would be now. Else a note says why not.
@@ -110,7 +114,7 @@ class SetExtraction {
   }
 
   // Finds the interrupted extractions, and the one of them that is continued in place: the one
-  // that has done most of what is to be done now, from the first sample on.
+  // that has done most of what is to be done now, from the first row on.
   void open_interrupted() {
     for (const LogPaths& paths : paths_.logs()) {
       std::optional<Journal> journal = read_journal(paths.journal);
@@ -147,11 +151,12 @@ class SetExtraction {
   bool is_prefix(const Interrupted& one) const {
     const std::vector<RowEntry>& entries = one.journal.entries;
     if (one.layout.data_offset != layout_.data_offset) return false;
-    if (entries.size() > dataset_.samples.size()) return false;
-    return std::equal(entries.begin(), entries.end(), dataset_.samples.begin(),
-                      [&](const RowEntry& entry, const Sample& sample) {
-                        const bool kept = !entry.bad_reason || on_bad_image_ == OnBadImage::skip;
-                        return entry.content == sample.content && kept;
+    if (entries.size() > wanted_.size()) return false;
+    return std::equal(entries.begin(), entries.end(), wanted_.begin(),
+                      [&](const RowEntry& entry, const WantedRow& row) {
+                        if (!entry.bad_reason) return entry.digest == row.digest;
+                        return entry.digest == row.photo->content &&
+                               on_bad_image_ == OnBadImage::skip;
                       });
   }
 
@@ -165,14 +170,14 @@ class SetExtraction {
       }
     }
     std::size_t row = 0;
-    for (const Sample& sample : dataset_.samples) {
-      if (row < stored.list.rows.size() && stored.list.rows[row].content == sample.content) {
-        list_row(list, sample, stored.list.rows[row++].check);
+    for (const WantedRow& wanted : wanted_) {
+      if (row < stored.list.rows.size() && stored.list.digest_of_row(row) == wanted.digest) {
+        list_row(list, wanted, stored.list.rows[row++].check);
         continue;
       }
-      const auto bad = bad_reasons.find(sample.content);
+      const auto bad = bad_reasons.find(wanted.photo->content);
       if (bad == bad_reasons.end()) return false;
-      list_bad(list, sample, *bad->second);
+      list_bad(list, wanted, *bad->second);
     }
     if (row != stored.list.rows.size()) return false;
     list_ = std::move(list);
@@ -188,12 +193,12 @@ class SetExtraction {
     counts_ = {0, list_.rows.size(), 0, list_.skipped.size()};
   }
 
-  void write_rows(const std::vector<SampleAction>& actions,
+  void write_rows(const std::vector<RowAction>& actions,
                   const std::function<Backbone&()>& backbone) {
     std::vector<std::size_t> to_compute;
     for (std::size_t i = continued_entries_; i < actions.size(); ++i) {
-      if (actions[i].kind == SampleAction::Kind::compute) to_compute.push_back(i);
-      if (actions[i].kind == SampleAction::Kind::copy) ++counts_.reused;
+      if (actions[i].kind == RowAction::Kind::compute) to_compute.push_back(i);
+      if (actions[i].kind == RowAction::Kind::copy) ++counts_.reused;
     }
     // What may refuse the run for lack of memory comes before the disk space is taken.
     const PipelineRequest pipeline = pipeline_request(to_compute, actions);
@@ -203,7 +208,8 @@ class SetExtraction {
     counts_.resumed = log_->rows();
     note_decision(to_compute.size());
     {
-      const Stage stage(context_.observer, stage_, dataset_.samples.size(), "images");
+      const Stage stage(context_.observer, stage_, wanted_.size(),
+                        list_.views.size() == 1 ? "images" : "views");
       context_.observer.advance(next_);
       if (network != nullptr) run_pipeline(pipeline, context_, *network);
       copy_the_rest(actions);
@@ -213,24 +219,27 @@ class SetExtraction {
     counts_.skipped = list_.skipped.size();
   }
 
-  PipelineRequest pipeline_request(const std::vector<std::size_t>& samples,
-                                   const std::vector<SampleAction>& actions) {
+  PipelineRequest pipeline_request(const std::vector<std::size_t>& to_compute,
+                                   const std::vector<RowAction>& actions) {
     PipelineRequest pipeline;
     pipeline.options = request_.pipeline;
-    pipeline.images = samples.size();
-    pipeline.path = [this, &samples](std::size_t i) {
-      return dataset_.root / dataset_.samples[samples[i]].file;
+    pipeline.images = to_compute.size();
+    pipeline.path = [this, &to_compute](std::size_t i) {
+      return dataset_.root / wanted_[to_compute[i]].photo->file;
     };
-    pipeline.content = [this, &samples](std::size_t i) {
-      return dataset_.samples[samples[i]].content;
+    if (list_.views.size() > 1 || list_.views.front() != View::original) {
+      pipeline.view = [this, &to_compute](std::size_t i) { return wanted_[to_compute[i]].view; };
+    }
+    pipeline.content = [this, &to_compute](std::size_t i) {
+      return wanted_[to_compute[i]].photo->content;
     };
     pipeline.stop_at_bad_image = on_bad_image_ == OnBadImage::stop;
-    pipeline.sink = [this, &samples, &actions](const FeatureBatch& batch) {
-      add(batch, samples, actions);
+    pipeline.sink = [this, &to_compute, &actions](const FeatureBatch& batch) {
+      add(batch, to_compute, actions);
     };
     pipeline.sink_thread = SinkThread::own;
-    pipeline.progress = [this, &samples](std::size_t images) {
-      if (images > 0) context_.observer.advance(samples[images - 1] + 1);
+    pipeline.progress = [this, &to_compute](std::size_t images) {
+      if (images > 0) context_.observer.advance(to_compute[images - 1] + 1);
     };
     return pipeline;
   }
@@ -239,7 +248,7 @@ class SetExtraction {
   // no more disk space than these take, until the commit.
   void open_log() {
     for (const LogPaths& paths : unusable_) remove_log(paths);
-    const std::size_t rows = dataset_.samples.size();
+    const std::size_t rows = wanted_.size();
     for (const Interrupted& one : interrupted_) {
       if (&one == continued_) continue;
       File file(one.paths.rows, File::Mode::read_write);
@@ -256,19 +265,20 @@ class SetExtraction {
     for (; next_ < continued_entries_; ++next_) {
       const RowEntry& entry = continued_->journal.entries[next_];
       if (entry.bad_reason) {
-        list_bad(list_, dataset_.samples[next_], *entry.bad_reason);
+        list_bad(list_, wanted_[next_], *entry.bad_reason);
       } else {
-        list_row(list_, dataset_.samples[next_], entry.check);
+        list_row(list_, wanted_[next_], entry.check);
       }
     }
   }
 
   void note_decision(std::size_t to_compute) {
-    const std::string all = counted(dataset_.samples.size(), "image", "images");
+    const std::string all = list_.views.size() == 1 ? counted(wanted_.size(), "image", "images")
+                                                    : counted(wanted_.size(), "view", "views");
     const std::string reused = counted(counts_.reused, "row", "rows");
     if (counts_.resumed > 0) {
       note(fmt::format("continues an interrupted extraction at row {} of {}",
-                       grouped(counts_.resumed), grouped(dataset_.samples.size())));
+                       grouped(counts_.resumed), grouped(wanted_.size())));
     }
     if (counts_.reused > 0 && to_compute > 0) {
       note(fmt::format("{} of {} are new or changed; {} reused", grouped(to_compute), all, reused));
@@ -279,14 +289,14 @@ class SetExtraction {
     }
   }
 
-  // Writes the results of these samples and the known rows before and between them. They are on
-  // disk and in the journal when it returns. `samples` maps the pipeline's images to samples.
-  void add(const FeatureBatch& batch, const std::vector<std::size_t>& samples,
-           const std::vector<SampleAction>& actions) {
+  // Writes the results of a batch and the known rows before and between them. They are on disk and
+  // in the journal when it returns. `to_compute` maps the pipeline's images to wanted rows.
+  void add(const FeatureBatch& batch, const std::vector<std::size_t>& to_compute,
+           const std::vector<RowAction>& actions) {
     std::size_t row = 0;
     for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
-      while (next_ < samples[batch.first + i]) {
-        if (!copy_known(actions, std::min(rows_a_flush, samples[batch.first + i] - next_))) {
+      while (next_ < to_compute[batch.first + i]) {
+        if (!copy_known(actions, std::min(rows_a_flush, to_compute[batch.first + i] - next_))) {
           throw Error(ErrorKind::usage, "rows of features came out of order");
         }
       }
@@ -301,23 +311,24 @@ class SetExtraction {
   }
 
   // Copies the known rows that come next, at most `limit` of them; false when there are none.
-  bool copy_known(const std::vector<SampleAction>& actions, std::size_t limit) {
+  bool copy_known(const std::vector<RowAction>& actions, std::size_t limit) {
     const std::size_t begin = next_;
     while (next_ < actions.size() && next_ - begin < limit) {
-      const SampleAction& action = actions[next_];
-      if (action.kind == SampleAction::Kind::compute) break;
-      if (action.kind == SampleAction::Kind::copy) {
+      const RowAction& action = actions[next_];
+      if (action.kind == RowAction::Kind::compute) break;
+      if (action.kind == RowAction::Kind::copy) {
         add_row(action.row.bytes, action.row.check);
       } else {
         add_bad(action.reason);
       }
     }
-    log_->flush();
+    if (next_ - begin == rows_a_flush) log_->flush();
     return next_ > begin;
   }
 
-  void copy_the_rest(const std::vector<SampleAction>& actions) {
+  void copy_the_rest(const std::vector<RowAction>& actions) {
     while (copy_known(actions, rows_a_flush)) {
+      log_->flush();
       context_.observer.advance(next_);
       if (context_.stop.stop_requested()) {
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
@@ -326,15 +337,15 @@ class SetExtraction {
   }
 
   void add_row(std::span<const std::byte> row, const Digest& check) {
-    const Sample& sample = dataset_.samples[next_++];
-    log_->add_row(sample.content, row, check);
-    list_row(list_, sample, check);
+    const WantedRow& wanted = wanted_[next_++];
+    log_->add_row(wanted.digest, row, check);
+    list_row(list_, wanted, check);
   }
 
   void add_bad(const std::string& reason) {
-    const Sample& sample = dataset_.samples[next_++];
-    log_->add_bad(sample.content, reason);
-    list_bad(list_, sample, reason);
+    const WantedRow& wanted = wanted_[next_++];
+    log_->add_bad(wanted.photo->content, reason);
+    list_bad(list_, wanted, reason);
   }
 
   // Names those that failed at decoding; the others were named when the folder was read.
@@ -368,6 +379,7 @@ class SetExtraction {
 
   const ExtractionRequest& request_;
   const Dataset& dataset_;
+  const std::vector<WantedRow> wanted_;
   const OnBadImage on_bad_image_;
   const RunContext& context_;
   const std::string stage_;
@@ -383,7 +395,7 @@ class SetExtraction {
   // What is being written.
   LogPaths log_paths_;
   std::optional<RowLog> log_;
-  std::size_t next_ = 0;  // the first sample that is not done
+  std::size_t next_ = 0;  // the first wanted row that is not done
   ExtractionCounts counts_;
 };
 

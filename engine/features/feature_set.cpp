@@ -12,9 +12,9 @@ namespace {
 Digest fingerprint_of(const FileList& list) {
   Digester digester;
   digester.add(list.key.fingerprint().hex());
-  for (const FileRow& row : list.rows) {
-    digester.add(row.content.hex());
-    digester.add(fmt::format(":{};", row.label));
+  for (std::size_t row = 0; row < list.rows.size(); ++row) {
+    digester.add(list.digest_of_row(row).hex());
+    digester.add(fmt::format(":{};", list.rows[row].label));
   }
   return digester.digest();
 }
@@ -23,7 +23,7 @@ Digest fingerprint_of(const FileList& list) {
 
 FeatureView FeatureSet::view() const {
   const float* data = mapped_ ? mapped_->floats().data() : held_.data();
-  return {data, labels_.size(), shape_.count()};
+  return {data, labels_.size() * views_.size(), shape_.count()};
 }
 
 FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::string& name,
@@ -46,8 +46,11 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   set.classes_ = stored.list.classes;
   set.key_ = stored.list.key;
   set.fingerprint_ = fingerprint_of(stored.list);
-  for (FileRow& row : stored.list.rows) {
+  set.views_ = stored.list.views;
+  for (std::size_t first = 0; first < stored.list.rows.size(); first += set.views_.size()) {
+    FileRow& row = stored.list.rows[first];
     set.labels_.push_back(row.label);
+    set.contents_.push_back(row.content);
     set.files_.push_back(std::move(row.file));
   }
   const std::span<const float> values = stored.npy.floats();

@@ -34,10 +34,13 @@ namespace graft {
 // The complete features of one set. Values are mapped, or held in memory when they fit the budget.
 class FeatureSet {
  public:
-  FeatureView view() const;
-  const std::vector<std::uint32_t>& labels() const { return labels_; }
+  FeatureView view() const;  // rows: the views of the first photo, of the next …
+  const std::vector<View>& views() const { return views_; }  // each a row of every photo
   const std::vector<std::string>& classes() const { return classes_; }
-  const std::vector<std::string>& files() const { return files_; }  // one a row
+  // One for each photo.
+  const std::vector<std::uint32_t>& labels() const { return labels_; }
+  const std::vector<std::string>& files() const { return files_; }
+  const std::vector<Digest>& contents() const { return contents_; }
   FeatureShape shape() const { return shape_; }
   const FeatureKey& key() const { return key_; }       // what the rows were computed with
   Digest fingerprint() const { return fingerprint_; }  // of key, contents and labels in row order
@@ -53,6 +56,8 @@ class FeatureSet {
   std::vector<std::uint32_t> labels_;
   std::vector<std::string> classes_;
   std::vector<std::string> files_;
+  std::vector<Digest> contents_;
+  std::vector<View> views_;
   FeatureShape shape_;
   FeatureKey key_;
   Digest fingerprint_;

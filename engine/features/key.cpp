@@ -16,10 +16,25 @@ const std::string* find_setting(const FeatureKey& key, const std::string& name) 
   return found == key.settings.end() ? nullptr : &found->second;
 }
 
+template <NamedEnum Enum>
+std::string joined(const std::vector<Enum>& values) {
+  std::string text;
+  for (const Enum value : values)
+    text += fmt::format("{}{}", text.empty() ? "" : "+", name_of(value));
+  return text;
+}
+
+FeatureKey without(FeatureKey key, const std::string& name) {
+  std::erase_if(key.settings, [&](const auto& setting) { return setting.first == name; });
+  return key;
+}
+
 // With the settings that feature_key omits.
 FeatureKey spelled_out(FeatureKey key) {
-  if (find_setting(key, "fast_decode") == nullptr)
-    key.settings.emplace_back("fast_decode", "false");
+  const std::pair<std::string, std::string> defaults[] = {
+      {"fast_decode", "false"}, {"layers", joined(FeatureSource{}.layers)}, {"pooling", "none"}};
+  for (const auto& setting : defaults)
+    if (find_setting(key, setting.first) == nullptr) key.settings.push_back(setting);
   return key;
 }
 
@@ -34,7 +49,7 @@ Digest FeatureKey::fingerprint() const {
 }
 
 FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std::string& numerics,
-                       FeatureShape shape) {
+                       FeatureShape shape, const FeatureSource& source) {
   FeatureKey key{{
       {"format", std::to_string(format_version)},
       {"weights", weights.hex()},
@@ -46,27 +61,45 @@ FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std:
       {"numerics", numerics},
       {"shape", fmt::format("{}x{}x{}", shape.height, shape.width, shape.channels)},
   }};
-  // Omitted when false, so that features computed before this setting existed keep their key.
+  // Omitted at their defaults, so that features computed before these settings existed keep their
+  // key.
   if (data.fast_decode) key.settings.emplace_back("fast_decode", "true");
+  if (source != FeatureSource{}) {
+    key.settings.emplace_back("layers", joined(source.layers));
+    key.settings.emplace_back("pooling", name_of(source.pooling));
+  }
   return key;
 }
 
+Digest row_digest(const Digest& content, View view) {
+  return view == View::original ? content
+                                : digest_of(fmt::format("{} {}", content.hex(), name_of(view)));
+}
+
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to) {
-  const auto without_numerics = [](FeatureKey key) {
-    std::erase_if(key.settings, [](const auto& setting) { return setting.first == "numerics"; });
-    return key;
-  };
-  return describe_change(without_numerics(from), without_numerics(to));
+  return describe_change(without(from, "numerics"), without(to, "numerics"));
+}
+
+std::string describe_config_change(FeatureKey from, const std::vector<View>& views,
+                                   const DataConfig& data, const FeatureSource& source) {
+  FeatureKey to = feature_key(data, {}, {}, vgg16_feature_shape(data.image_size, source), source);
+  from.settings.emplace_back("views", joined(views));
+  to.settings.emplace_back("views", joined(data.views));
+  return describe_input_change(without(from, "weights"), without(to, "weights"));
 }
 
 std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
   if (from == to) return {};
   std::string changes;
   const FeatureKey before = spelled_out(from);
-  for (const auto& [name, value] : spelled_out(to).settings) {
+  FeatureKey after = spelled_out(to);
+  // The shape last: it follows from the others.
+  std::ranges::stable_partition(after.settings,
+                                [](const auto& one) { return one.first != "shape"; });
+  for (const auto& [name, value] : after.settings) {
     const std::string* old = find_setting(before, name);
     if (old != nullptr && *old == value) continue;
-    if (name == "shape" && !changes.empty()) continue;  // it follows from the image size
+    if (name == "shape" && !changes.empty()) continue;
     if (!changes.empty()) changes += " and ";
     if (name == "weights") {
       changes += "the weights changed";

@@ -20,7 +20,12 @@ struct FeatureKey {
 };
 
 FeatureKey feature_key(const DataConfig& data, const Digest& weights, const std::string& numerics,
-                       FeatureShape shape);
+                       FeatureShape shape, const FeatureSource& source = {});
+
+// The digest by which a row is found: that of its image file, and for other views than the original
+// one that also depends on the view. The key does not name the view, so that a view that is added
+// is computed alone.
+Digest row_digest(const Digest& content, View view);
 
 // "the weights changed", "preprocess changed from rescale to caffe", joined with "and"; empty when
 // the keys are equal.
@@ -28,5 +33,10 @@ std::string describe_change(const FeatureKey& from, const FeatureKey& to);
 
 // The same without the arithmetic: rows that differ only by rounding suit the same head.
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to);
+
+// From rows with the key `from` and these views to those that a config asks for: without the
+// arithmetic and the weights, which a config does not know.
+std::string describe_config_change(FeatureKey from, const std::vector<View>& views,
+                                   const DataConfig& data, const FeatureSource& source);
 
 }  // namespace graft

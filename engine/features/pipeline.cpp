@@ -52,6 +52,7 @@ std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t im
   return bytes;
 }
 
+// The pixels of the file of image `index`.
 void decode_into(const PipelineRequest& request, Tracer* tracer, std::size_t index,
                  std::span<std::uint8_t> target) {
   const TraceSpan photo(tracer, "photo", index);
@@ -129,9 +130,10 @@ class Pipeline {
   struct Task {
     BatchSlot* slot;
     std::size_t position;
+    std::size_t count;  // images that are views of one file
   };
 
-  // The next image to decode. A batch that was opened is always handed out to its end, so that
+  // The next file to decode. A batch that was opened is always handed out to its end, so that
   // waiting for it ends; the next one is not opened any more once the pipeline stops.
   std::optional<Task> next_task() {
     const std::lock_guard lock(dispatch_mutex_);
@@ -155,7 +157,18 @@ class Pipeline {
       next_image_ += count;
       next_position_ = 0;
     }
-    return Task{filling_, next_position_++};
+    const std::size_t begin = next_position_;
+    next_position_ += views_of_one_file(filling_->first() + begin, filling_count_ - begin);
+    return Task{filling_, begin, next_position_ - begin};
+  }
+
+  // How many of the next `most` images have the file of `image`.
+  std::size_t views_of_one_file(std::size_t image, std::size_t most) const {
+    std::size_t count = 1;
+    if (!request_.view) return count;
+    const std::filesystem::path file = request_.path(image);
+    while (count < most && request_.path(image + count) == file) ++count;
+    return count;
   }
 
   void decode_images() {
@@ -163,7 +176,10 @@ class Pipeline {
       try {
         const std::optional<Task> task = next_task();
         if (!task) return;
-        task->slot->set_outcome(task->position, decode(*task), [this] { decoded_.more(); });
+        const DecodeOutcome outcome = decode(*task);
+        for (std::size_t i = 0; i < task->count; ++i) {
+          task->slot->set_outcome(task->position + i, outcome, [this] { decoded_.more(); });
+        }
       } catch (...) {  // memory ran out for a slot's list; next_task() now ends the decoding
         fail(std::current_exception());
       }
@@ -182,8 +198,15 @@ class Pipeline {
 
   DecodeOutcome decode_outcome(const Task& task) const {
     try {
-      decode_into(request_, tracer_, task.slot->first() + task.position,
-                  task.slot->pixels(task.position));
+      const std::size_t first = task.slot->first() + task.position;
+      const std::span<std::uint8_t> pixels = task.slot->pixels(task.position);
+      decode_into(request_, tracer_, first, pixels);
+      for (std::size_t i = task.count; i-- > 0;) {  // the first one last: the others are copies
+        const std::span<std::uint8_t> target = task.slot->pixels(task.position + i);
+        if (i > 0) std::ranges::copy(pixels, target.begin());
+        if (!request_.view) continue;
+        turn_to_view(target, request_.options.data.image_size, request_.view(first + i));
+      }
       return {};
     } catch (const BadImage& bad) {
       return {bad.what(), nullptr};

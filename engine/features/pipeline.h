@@ -26,8 +26,9 @@ struct PipelineOptions {
   std::size_t batch_size = 32;
   std::size_t decode_threads = 1;
   std::size_t depth = 0;  // batches in flight; 0: Backend::batches_in_flight()
+  FeatureSource source = {};
 
-  FeatureShape shape() const { return vgg16_feature_shape(data.image_size); }
+  FeatureShape shape() const { return vgg16_feature_shape(data.image_size, source); }
 };
 
 // Features of consecutive images.
@@ -43,6 +44,9 @@ struct PipelineRequest {
   PipelineOptions options;
   std::size_t images = 0;
   std::function<std::filesystem::path(std::size_t image)> path;
+  // What is computed of the file; without this function the original. Images that follow each other
+  // and have one path are decoded once.
+  std::function<View(std::size_t image)> view;
   // The digest that the file must still have; a file that changed or is gone ends the run then.
   // Without this function a file that cannot be read is a bad image.
   std::function<Digest(std::size_t image)> content;

@@ -38,7 +38,7 @@ std::optional<std::string_view> checked_json(std::string_view line) {
 
 RowEntry parse_entry(const Json& json) {
   RowEntry entry;
-  entry.content = Digest::from_hex(json_as<std::string>(json.at(0), "content"));
+  entry.digest = Digest::from_hex(json_as<std::string>(json.at(0), "content"));
   if (json.at(1).is_null()) {
     entry.bad_reason = json_as<std::string>(json.at(2), "reason");
   } else {
@@ -114,13 +114,13 @@ RowLog RowLog::resume(const LogPaths& paths, const RowLayout& layout, std::size_
   return log;
 }
 
-void RowLog::add_row(const Digest& content, std::span<const std::byte> row, const Digest& check) {
+void RowLog::add_row(const Digest& digest, std::span<const std::byte> row, const Digest& check) {
   if (row.size() != layout_.row_bytes) {
     throw Error(ErrorKind::usage, "a row of features has another size than its file's rows");
   }
   rows_file_.write_at(layout_.end_of(rows_), row);
   ++rows_;
-  unflushed_.push_back({content, check, std::nullopt});
+  unflushed_.push_back({digest, check, std::nullopt});
 }
 
 void RowLog::add_bad(const Digest& content, const std::string& reason) {
@@ -133,9 +133,9 @@ void RowLog::flush() {
   Json done = Json::array();
   for (const RowEntry& entry : unflushed_) {
     if (entry.bad_reason) {
-      done.push_back(Json::array({entry.content.hex(), nullptr, *entry.bad_reason}));
+      done.push_back(Json::array({entry.digest.hex(), nullptr, *entry.bad_reason}));
     } else {
-      done.push_back(Json::array({entry.content.hex(), entry.check.hex()}));
+      done.push_back(Json::array({entry.digest.hex(), entry.check.hex()}));
     }
   }
   append_line(json_text(Json{{"done", std::move(done)}}));

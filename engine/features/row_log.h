@@ -3,7 +3,7 @@
 //   STEM.npy.partial  a .npy header, then the rows at their final places
 //   STEM.journal      one line a step, each with a digest of itself, which detects a torn end:
 //     DIGEST {"key": {…}}                                               the first line
-//     DIGEST {"done": [[CONTENT, CHECK], [CONTENT, null, REASON], …]}   rows and bad images, in order
+//     DIGEST {"done": [[DIGEST, CHECK], [DIGEST, null, REASON], …]}    rows and bad images, in order
 //     DIGEST {"commit": true}                                           only renaming is left to do
 // A "done" line is written after the rows that it names are on disk.
 
@@ -27,7 +27,7 @@ struct LogPaths {
 
 // One image of a row file.
 struct RowEntry {
-  Digest content;                         // of the image file
+  Digest digest;                          // of a row (row_digest); of the file of a bad image
   Digest check;                           // of the row's bytes; zero for a bad image
   std::optional<std::string> bad_reason;  // set: the image has no row
 };
@@ -63,7 +63,7 @@ class RowLog {
   static RowLog resume(const LogPaths& paths, const RowLayout& layout, std::size_t reserved_rows,
                        const Journal& journal, std::size_t entries);
 
-  void add_row(const Digest& content, std::span<const std::byte> row, const Digest& check);
+  void add_row(const Digest& digest, std::span<const std::byte> row, const Digest& check);
   void add_bad(const Digest& content, const std::string& reason);
   // Syncs the rows, then names them in the journal.
   void flush();

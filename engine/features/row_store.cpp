@@ -10,18 +10,18 @@ void RowStore::add(MappedFile file, const RowLayout& layout, std::span<const Row
   std::size_t row = 0;
   for (const RowEntry& entry : entries) {
     if (entry.bad_reason) {
-      bad_.try_emplace(entry.content, *entry.bad_reason);
+      bad_.try_emplace(entry.digest, *entry.bad_reason);
       continue;
     }
     if (layout.end_of(row + 1) > bytes.size()) break;
-    rows_.try_emplace(entry.content,
+    rows_.try_emplace(entry.digest,
                       Row{bytes.subspan(layout.end_of(row), layout.row_bytes), entry.check});
     ++row;
   }
 }
 
-std::optional<RowStore::Row> RowStore::find(const Digest& content) const {
-  const auto found = rows_.find(content);
+std::optional<RowStore::Row> RowStore::find(const Digest& digest) const {
+  const auto found = rows_.find(digest);
   if (found == rows_.end() || digest_of(found->second.bytes) != found->second.check) {
     return std::nullopt;
   }
@@ -33,16 +33,24 @@ const std::string* RowStore::bad_reason(const Digest& content) const {
   return found == bad_.end() ? nullptr : &found->second;
 }
 
-std::vector<SampleAction> choose_actions(const Dataset& dataset, std::size_t first,
-                                         const RowStore& store, OnBadImage on_bad_image) {
-  std::vector<SampleAction> actions(dataset.samples.size());
+std::vector<WantedRow> wanted_rows(const Dataset& dataset, const std::vector<View>& views) {
+  std::vector<WantedRow> rows;
+  rows.reserve(dataset.samples.size() * views.size());
+  for (const Sample& photo : dataset.samples) {
+    for (const View view : views) rows.push_back({&photo, view, row_digest(photo.content, view)});
+  }
+  return rows;
+}
+
+std::vector<RowAction> choose_actions(const std::vector<WantedRow>& rows, std::size_t first,
+                                      const RowStore& store, OnBadImage on_bad_image) {
+  std::vector<RowAction> actions(rows.size());
   for (std::size_t i = first; i < actions.size(); ++i) {
-    const Digest& content = dataset.samples[i].content;
-    if (const auto row = store.find(content)) {
-      actions[i] = {SampleAction::Kind::copy, *row, {}};
-    } else if (const std::string* reason = store.bad_reason(content);
+    if (const auto row = store.find(rows[i].digest)) {
+      actions[i] = {RowAction::Kind::copy, *row, {}};
+    } else if (const std::string* reason = store.bad_reason(rows[i].photo->content);
                reason != nullptr && on_bad_image == OnBadImage::skip) {
-      actions[i] = {SampleAction::Kind::skip, {}, *reason};
+      actions[i] = {RowAction::Kind::skip, {}, *reason};
     }
   }
   return actions;

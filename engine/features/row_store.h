@@ -1,6 +1,6 @@
 #pragma once
 // Known rows, which need not be computed again. They come from any number of row files (finished
-// sets, interrupted extractions) that have one key, and are found by the digest of their image.
+// sets, interrupted extractions) that have one key, and are found by their row_digest.
 
 #include <optional>
 #include <span>
@@ -11,6 +11,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/file.h"
 #include "engine/dataset/dataset.h"
+#include "engine/features/key.h"
 #include "engine/features/row_log.h"
 
 namespace graft {
@@ -27,7 +28,7 @@ class RowStore {
   void add(MappedFile file, const RowLayout& layout, std::span<const RowEntry> entries);
 
   // Nothing when the row is unknown, or its bytes are not what they were.
-  std::optional<Row> find(const Digest& content) const;
+  std::optional<Row> find(const Digest& digest) const;
   // Why this image has no row; null when that is unknown.
   const std::string* bad_reason(const Digest& content) const;
 
@@ -37,16 +38,26 @@ class RowStore {
   std::unordered_map<Digest, std::string, DigestHash> bad_;
 };
 
-// How a sample gets its row.
-struct SampleAction {
+// A row that a set shall have: a view of a photo.
+struct WantedRow {
+  const Sample* photo;
+  View view;
+  Digest digest;  // row_digest
+};
+
+// The views of each photo follow each other. Borrows the samples.
+std::vector<WantedRow> wanted_rows(const Dataset& dataset, const std::vector<View>& views);
+
+// How a wanted row is made.
+struct RowAction {
   enum class Kind { compute, copy, skip } kind = Kind::compute;
   RowStore::Row row;   // copy
   std::string reason;  // skip
 };
 
-// The actions for all samples; those before `first` are not meaningful. Known bad images are
-// skipped only where data.on_bad_image says so: else they are decoded again, and end the run.
-std::vector<SampleAction> choose_actions(const Dataset& dataset, std::size_t first,
-                                         const RowStore& store, OnBadImage on_bad_image);
+// The actions for all rows; those before `first` are not meaningful. Known bad images are skipped
+// only where data.on_bad_image says so: else they are decoded again, and end the run.
+std::vector<RowAction> choose_actions(const std::vector<WantedRow>& rows, std::size_t first,
+                                      const RowStore& store, OnBadImage on_bad_image);
 
 }  // namespace graft

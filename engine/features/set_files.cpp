@@ -1,6 +1,7 @@
 #include "engine/features/set_files.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -33,6 +34,29 @@ Digest digest_at(const Json& object, const char* key) {
   return Digest::from_hex(json_at<std::string>(object, key));
 }
 
+std::vector<View> parse_views(const Json& json) {
+  std::vector<View> views;
+  for (const auto& name : json_at<std::vector<std::string>>(json, "views")) {
+    const auto view = enum_named<View>(name);
+    if (!view) throw Error(ErrorKind::data, fmt::format("\"views\" has an unknown one, {}", name));
+    views.push_back(*view);
+  }
+  if (views.empty()) throw Error(ErrorKind::data, "\"views\" is empty");
+  return views;
+}
+
+// Each photo has its views, one after the other.
+void check_views(const FileList& list) {
+  for (std::size_t row = 0; row < list.rows.size(); ++row) {
+    const FileRow& first = list.rows[row - row % list.views.size()];
+    if (list.rows[row].file != first.file || list.rows[row].content != first.content ||
+        list.rows[row].label != first.label)
+      throw Error(ErrorKind::data, fmt::format("row {} is not a view of {}", row, first.file));
+  }
+  if (list.rows.size() % list.views.size() != 0)
+    throw Error(ErrorKind::data, "the last photo lacks a view");
+}
+
 FileList parse_document(const Json& json) {
   if (json_at<unsigned>(json, "version") != files_json_version) {
     throw Error(ErrorKind::data, fmt::format("\"version\" is not {}", files_json_version));
@@ -40,8 +64,14 @@ FileList parse_document(const Json& json) {
   FileList list;
   list.key.settings = json_at<JsonStrings>(json, "key");
   const auto shape = json_at<std::vector<std::size_t>>(json, "shape");
-  if (shape.size() != 3) throw Error(ErrorKind::data, "\"shape\" is not three sizes");
-  list.shape = {shape[0], shape[1], shape[2]};
+  if (shape.size() == 1) {
+    list.shape = {1, 1, shape[0], true};
+  } else if (shape.size() == 3) {
+    list.shape = {shape[0], shape[1], shape[2]};
+  } else {
+    throw Error(ErrorKind::data, "\"shape\" is not one size or three");
+  }
+  if (json.contains("views")) list.views = parse_views(json);
   list.classes = json_at<std::vector<std::string>>(json, "classes");
   std::unordered_map<std::string, std::uint32_t> labels;
   for (const std::string& name : list.classes) {
@@ -53,6 +83,7 @@ FileList parse_document(const Json& json) {
     list.rows.push_back({json_at<std::string>(row, "file"), label->second, digest_at(row, "digest"),
                          digest_at(row, "check")});
   }
+  check_views(list);
   for (const Json& file : json_member(json, "skipped")) {
     list.skipped.push_back(
         {json_at<std::string>(file, "file"), json_at<std::string>(file, "reason"), {}});
@@ -66,9 +97,7 @@ FileList parse_document(const Json& json) {
 }
 
 void check_shape(const SetPaths& paths, const StoredSet& set) {
-  const FeatureShape& shape = set.list.shape;
-  const std::vector<std::size_t> expected = {set.list.rows.size(), shape.height, shape.width,
-                                             shape.channels};
+  const std::vector<std::size_t> expected = npy_shape(set.list.rows.size(), set.list.shape);
   if (set.npy.header().descr != "<f4" || set.npy.header().shape != expected) {
     refuse(paths.npy,
            fmt::format("its type or shape is not what {} says", paths.files.filename().string()));
@@ -116,9 +145,13 @@ std::string file_list_json(const FileList& list) {
     fmt::format_to(out, "{}{}: {}", comma, json_text(name), json_text(value));
     comma = ", ";
   }
-  fmt::format_to(out, "}},\n\"shape\": [{}, {}, {}],\n\"classes\": {},\n\"rows\": [",
-                 list.shape.height, list.shape.width, list.shape.channels,
-                 quoted_list(list.classes));
+  fmt::format_to(out, "}},\n\"shape\": [{}],\n", fmt::join(list.shape.dimensions(), ", "));
+  if (list.views != std::vector{View::original}) {
+    std::vector<std::string> views;
+    for (const View view : list.views) views.emplace_back(name_of(view));
+    fmt::format_to(out, "\"views\": {},\n", quoted_list(views));
+  }
+  fmt::format_to(out, "\"classes\": {},\n\"rows\": [", quoted_list(list.classes));
   comma = "\n";
   for (const FileRow& row : list.rows) {
     fmt::format_to(out, R"({}{{"file": {}, "class": {}, "digest": "{}", "check": "{}"}})", comma,
@@ -188,13 +221,21 @@ LogPaths SetPaths::unused_log() const {
   return unused;
 }
 
+std::vector<std::size_t> npy_shape(std::size_t rows, const FeatureShape& shape) {
+  std::vector<std::size_t> sizes = shape.dimensions();
+  sizes.insert(sizes.begin(), rows);
+  return sizes;
+}
+
 RowLayout StoredSet::layout() const {
   return {npy.header().data_offset, list.shape.count() * sizeof(float)};
 }
 
 std::vector<RowEntry> StoredSet::entries() const {
   std::vector<RowEntry> entries;
-  for (const FileRow& row : list.rows) entries.push_back({row.content, row.check, {}});
+  for (std::size_t row = 0; row < list.rows.size(); ++row) {
+    entries.push_back({list.digest_of_row(row), list.rows[row].check, {}});
+  }
   for (const SkippedFile& skipped : list.skipped) {
     if (skipped.content) entries.push_back({*skipped.content, {}, skipped.reason});
   }

@@ -20,10 +20,10 @@
 namespace graft {
 
 // NAME.files.json: file and class of each row, the skipped files, and the key.
-//   {"version": 1, "key": {…}, "shape": [4, 4, 512], "classes": ["cats", "dogs"],
-//    "rows": [{"file": …, "class": …, "digest": …, "check": …}, …],
+//   {"version": 1, "key": {…}, "shape": [4, 4, 512], "views": ["original"],
+//    "classes": ["cats", "dogs"], "rows": [{"file": …, "class": …, "digest": …, "check": …}, …],
 //    "skipped": [{"file": …, "reason": …, "digest": …}, …]}
-// One row a line. "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that
+// One row a line; row r is view r % views of its photo. "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that
 // rows of another extraction are never taken for these. A skipped file has a digest when its header
 // is good and its pixels are not.
 struct FileRow {
@@ -44,9 +44,13 @@ struct SkippedFile {
 struct FileList {
   FeatureKey key;
   FeatureShape shape;
+  std::vector<View> views = {View::original};
   std::vector<std::string> classes;
   std::vector<FileRow> rows;
   std::vector<SkippedFile> skipped;
+  Digest digest_of_row(std::size_t row) const {
+    return row_digest(rows[row].content, views[row % views.size()]);
+  }
   bool operator==(const FileList&) const = default;
 };
 
@@ -73,6 +77,9 @@ class SetPaths {
   std::filesystem::path folder_;
   std::string name_;
 };
+
+// Of NAME.npy.
+std::vector<std::size_t> npy_shape(std::size_t rows, const FeatureShape& shape);
 
 // A finished set whose three files agree.
 struct StoredSet {

@@ -1,7 +1,8 @@
 #pragma once
 // The checkpoint of a training run: one file with all that the next epoch depends on. It is written
 // after each epoch, completely or not at all.
-//   tensors   dense/kernel, dense/bias, …, mean_squares/dense/kernel, …
+//   tensors   dense/kernel, dense/bias, …, mean_squares/dense/kernel, …; for features that are
+//             normalised also normalization/mean and normalization/scale
 //   metadata  history (as history.json), digest (of tensors and history), key/NAME (see RunKey)
 
 #include <filesystem>
@@ -19,13 +20,19 @@ namespace graft {
 // message about differences.
 using RunKey = std::vector<std::pair<std::string, std::string>>;
 
+// All that the next epoch depends on, beside the features. The head takes normalised features.
+struct TrainingState {
+  HeadState head;
+  Normalization normalization;
+};
+
 struct Checkpoint {
-  RunKey key;
-  HeadState state;
+  TrainingState state;
   History history;  // its length is the number of epochs that are done
 };
 
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+void save_checkpoint(const std::filesystem::path& path, const RunKey& key,
+                     const TrainingState& state, const History& history);
 
 // The checkpoint at `path` when it belongs to the run `key`. Otherwise nothing, and `reason`
 // becomes a half-sentence that says why ("head.dropout was 0.3, is 0.5"); it stays empty where

@@ -174,15 +174,19 @@ namespace {
 
 constexpr const char* mean_squares_prefix = "mean_squares/";
 constexpr const char* key_prefix = "key/";
+constexpr const char* mean_name = "normalization/mean";
+constexpr const char* scale_name = "normalization/scale";
 
-std::string content_digest(const HeadState& state, const std::string& history) {
+std::string content_digest(const TrainingState& state, const std::string& history) {
   Digester digester;
-  for (const auto* layers : {&state.parameters, &state.mean_squares}) {
+  for (const auto* layers : {&state.head.parameters, &state.head.mean_squares}) {
     for (const DenseParameters& dense : *layers) {
       digester.add(std::as_bytes(std::span(dense.kernel)));
       digester.add(std::as_bytes(std::span(dense.bias)));
     }
   }
+  digester.add(std::as_bytes(std::span(state.normalization.mean)));
+  digester.add(std::as_bytes(std::span(state.normalization.scale)));
   digester.add(history);
   return digester.digest().hex();
 }
@@ -203,13 +207,19 @@ std::string differences(const SafetensorsFile& file, const RunKey& key) {
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+void save_checkpoint(const std::filesystem::path& path, const RunKey& key,
+                     const TrainingState& state, const History& history) {
   std::vector<TensorView> tensors;
-  append_tensors(checkpoint.state.parameters, "", tensors);
-  append_tensors(checkpoint.state.mean_squares, mean_squares_prefix, tensors);
-  const std::string history = history_json(checkpoint.history);
-  Metadata metadata = {{"history", history}, {"digest", content_digest(checkpoint.state, history)}};
-  for (const auto& [name, value] : checkpoint.key) metadata[key_prefix + name] = value;
+  append_tensors(state.head.parameters, "", tensors);
+  append_tensors(state.head.mean_squares, mean_squares_prefix, tensors);
+  const auto& [mean, scale] = state.normalization;
+  if (!scale.empty()) {
+    tensors.push_back({mean_name, {mean.size()}, mean});
+    tensors.push_back({scale_name, {scale.size()}, scale});
+  }
+  const std::string text = history_json(history);
+  Metadata metadata = {{"history", text}, {"digest", content_digest(state, text)}};
+  for (const auto& [name, value] : key) metadata[key_prefix + name] = value;
   write_safetensors(path, tensors, metadata);
 }
 
@@ -222,10 +232,15 @@ std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, con
     const SafetensorsFile file(path);
     reason = differences(file, key);
     if (!reason.empty()) return std::nullopt;
-    Checkpoint checkpoint{key,
-                          {read_tensors(file, path, "", shapes),
-                           read_tensors(file, path, mean_squares_prefix, shapes)},
+    Checkpoint checkpoint{{{read_tensors(file, path, "", shapes),
+                            read_tensors(file, path, mean_squares_prefix, shapes)},
+                           {}},
                           parse_history_json(entry(file, "history"))};
+    if (file.find(scale_name) != nullptr) {
+      const std::vector<std::size_t> shape = {shapes.front().inputs};
+      checkpoint.state.normalization = {read_tensor(file, path, mean_name, shape),
+                                        read_tensor(file, path, scale_name, shape)};
+    }
     if (entry(file, "digest") != content_digest(checkpoint.state, entry(file, "history"))) {
       reason = "its digest does not fit its content";
       return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -80,7 +81,13 @@ std::string history_json(const History& history) {
     }
     text += ']';
   }
-  return text + "}}\n";
+  text += '}';
+  if (!history.empty()) {
+    const auto lowest = std::ranges::min_element(history, {}, &Epoch::val_loss) - history.begin();
+    text += fmt::format(", \"best\": {{\"val_accuracy\": {}, \"val_loss\": {}}}",
+                        best_epoch(history) + 1, lowest + 1);
+  }
+  return text + "}\n";
 }
 
 History parse_history_json(std::string_view text) {

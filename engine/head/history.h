@@ -24,7 +24,9 @@ std::size_t best_epoch(const History& history);
 
 // history.csv: epoch,loss,accuracy,val_loss,val_accuracy; epochs count from 1.
 std::string history_csv(const History& history);
-// history.json: {"history": {"loss": […], "accuracy": […], "val_loss": […], "val_accuracy": […]}}
+// history.json: {"history": {"loss": […], "accuracy": […], "val_loss": […], "val_accuracy": […]},
+// "best": {"val_accuracy": best_epoch + 1, "val_loss": the first epoch with the lowest}}. Without
+// epochs there is no "best".
 std::string history_json(const History& history);
 // Both: the shortest digits that read back, so equal numbers give equal bytes in every locale. A
 // value that is not finite throws Error(usage): JSON has no word for it.

@@ -1,6 +1,7 @@
 #include "engine/head/set_checks.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -28,23 +29,24 @@ void check_set(const LabelledFeatures& set, const std::string& name) {
   if (view.rows > std::numeric_limits<std::uint32_t>::max()) {
     refuse("The {} set has {} rows; at most 2^32 - 1 can be used.", name, view.rows);
   }
-  if (set.labels.size() != view.rows || set.files.size() != view.rows ||
+  if (set.labels.size() * set.views != view.rows || set.files.size() != set.labels.size() ||
       view.columns != set.shape.count()) {
     refuse(
-        "The {} set does not fit together: {} rows of {} values, {} labels, {} file names, {} "
-        "values an image; extract the features again.",
-        name, view.rows, view.columns, set.labels.size(), set.files.size(), set.shape.count());
+        "The {} set does not fit together: {} rows of {} values, {} labels, {} file names, {} rows "
+        "of {} values an image; extract the features again.",
+        name, view.rows, view.columns, set.labels.size(), set.files.size(), set.views,
+        set.shape.count());
   }
   if (set.classes.size() < 2) {
     refuse("The {} set has {} class; a classifier needs at least two folders of images.", name,
            set.classes.size());
   }
-  for (std::size_t row = 0; row < view.rows; ++row) {
-    if (set.labels[row] >= set.classes.size()) {
+  for (std::size_t photo = 0; photo < set.labels.size(); ++photo) {
+    if (set.labels[photo] >= set.classes.size()) {
       refuse(
           "{} in the {} set has the label {}, and there are {} classes; extract the features "
           "again.",
-          set.files[row], name, set.labels[row], set.classes.size());
+          set.files[photo], name, set.labels[photo], set.classes.size());
     }
   }
 }
@@ -59,10 +61,10 @@ void check_sets(const LabelledFeatures& train, const LabelledFeatures& validatio
         "The training and the validation set have different classes; both folders need the same "
         "sub-folders.");
   }
-  if (train.shape != validation.shape) {
+  if (train.shape != validation.shape || train.views != validation.views) {
     refuse(
         "The training and the validation features have different shapes; extract both again with "
-        "one data.image_size.");
+        "one config.");
   }
   const std::string change = describe_change(train.key, validation.key);
   if (!change.empty()) {
@@ -82,8 +84,18 @@ void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Obs
   const std::string& class_name = set.classes[static_cast<std::size_t>(largest - counts.begin())];
   observer.warn(fmt::format(
       "{:.1f} % of the {} images are of class \"{}\": always saying \"{}\" reaches an accuracy of "
-      "{:.4f}. Judge the result by the recall of each class, or add images of the others.",
+      "{:.4f}. Judge the result by the recall of each class; add images of the others, or set "
+      "train.class_weights to \"balanced\".",
       100.0 * share, name, class_name, class_name, share));
+}
+
+void check_class_weights(const ClassWeights& weights, std::span<const std::string> classes) {
+  for (const auto& [name, weight] : weights.given) {
+    if (std::ranges::find(classes, name) != classes.end()) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
+                            name, fmt::join(classes, ", ")));
+  }
 }
 
 void check_finite(const LabelledFeatures& set, const std::string& name) {
@@ -94,7 +106,7 @@ void check_finite(const LabelledFeatures& set, const std::string& name) {
       refuse(
           "The {} features of {} (row {}) hold a value that is not finite; remove the folder of "
           "features and extract them again.",
-          name, set.files[row], row);
+          name, set.files[row / set.views], row);
     }
   }
 }

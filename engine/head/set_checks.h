@@ -14,6 +14,9 @@ void check_sets(const LabelledFeatures& train, const LabelledFeatures& validatio
 // Warns when one class holds more than 80 % of a set: its accuracy says little then.
 void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Observer& observer);
 
+// Throws Error(usage) for the weight of a class that is not there.
+void check_class_weights(const ClassWeights& weights, std::span<const std::string> classes);
+
 // Throws Error(data) that names the file of the first row with a value that is not finite.
 void check_finite(const LabelledFeatures& set, const std::string& name);
 

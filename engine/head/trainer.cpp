@@ -15,7 +15,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <numeric>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -24,33 +25,48 @@
 #include "engine/base/json.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/set_checks.h"
+#include "engine/head/training.h"
 
 namespace graft {
 namespace {
 
+// How much worse than the best epoch the last one is; .01, which is rounded, is not enough.
+constexpr double worth_a_note = 0.010001;
+
 RunKey run_key(const LabelledFeatures& train, const LabelledFeatures& validation,
-               const HeadOptions& head) {
+               const HeadOptions& head, const Config& config) {
   const OptimizerConfig& optimizer = head.optimizer;
-  return {
+  RunKey key = {
       {"training features", train.fingerprint.hex()},
       {"validation features", validation.fingerprint.hex()},
       {"classes", json_text(std::vector(train.classes.begin(), train.classes.end()))},
       {"seed", fmt::format("{}", head.seed)},
       {"head.hidden", json_text(head.hidden)},
       {"head.dropout", fmt::format("{}", head.dropout)},
+      {"features.normalize", std::string(name_of(config.features.normalize))},
       {"train.batch_size", fmt::format("{}", head.batch_size)},
+      {"train.class_weights", head.class_weights.empty() ? "none" : json_text(head.class_weights)},
       {"train.optimizer.type", optimizer.type},
       {"train.optimizer.learning_rate", fmt::format("{}", optimizer.learning_rate)},
+      {"train.optimizer.schedule", std::string(name_of(optimizer.schedule))},
       {"train.optimizer.rho", fmt::format("{}", optimizer.rho)},
       {"train.optimizer.epsilon", fmt::format("{}", optimizer.epsilon)},
       {"train.optimizer.epsilon_inside_sqrt", fmt::format("{}", optimizer.epsilon_inside_sqrt)}};
+  if (head.steps > 0) key.emplace_back("train.epochs", fmt::format("{}", config.train.epochs));
+  return key;
 }
 
-class Training {
+std::vector<std::uint32_t> all_photos(const LabelledFeatures& set) {
+  std::vector<std::uint32_t> photos(set.labels.size());
+  std::iota(photos.begin(), photos.end(), 0U);
+  return photos;
+}
+
+class TrainingRun {
  public:
-  Training(const RunContext& context, const LabelledFeatures& train,
-           const LabelledFeatures& validation, const Config& config,
-           const std::filesystem::path& output)
+  TrainingRun(const RunContext& context, const LabelledFeatures& train,
+              const LabelledFeatures& validation, const Config& config,
+              const std::filesystem::path& output)
       : context_(context),
         train_(train),
         validation_(validation),
@@ -59,52 +75,42 @@ class Training {
         head_path_(output / "head.safetensors"),
         best_path_(output / "head_best.safetensors"),
         output_(output),
-        options_(head_options(config, train.shape.count(), train.classes.size())),
-        batches_per_epoch_((train.features.rows + options_.batch_size - 1) / options_.batch_size),
-        head_(context.backend.make_head(options_)) {
-    run_.key = run_key(train, validation, options_);
-  }
+        training_(context, train, all_photos(train), config),
+        key_(run_key(train, validation, training_.options(), config)) {}
 
   History run() {
     make_folder(output_);
     if (continue_from_checkpoint()) {
       write_histories();
     } else {
-      run_.state = initial_head_state(options_);
+      training_.begin();
     }
     if (epochs_done() == config_.train.epochs) {
       context_.observer.note(
           fmt::format("All {} epochs are trained; remove {} or change the seed to train anew.",
                       epochs_done(), checkpoint_path_.string()));
       finish();
-      return run_.history;
+      return history_;
     }
-    head_->set_state(run_.state);
-    head_->set_training_data(train_.features, train_.labels);
-
-    const Stage stage(context_.observer, "training", config_.train.epochs * batches_per_epoch_,
-                      "batches");
+    const Stage stage(context_.observer, "training", training_.batches(), "batches");
     context_.observer.row("epoch      loss  accuracy  val_loss  val_accuracy");
     while (epochs_done() < config_.train.epochs) {
       const TraceSpan span(context_.tracer, "epoch", epochs_done() + 1);
-      const Epoch epoch = train_epoch();
-      run_.history.push_back(epoch);
-      run_.state = {};  // so that two states are never held at once
-      run_.state = head_->state();
+      history_.push_back(train_epoch());
       save_epoch();
-      show(epoch);
+      show(history_.back());
     }
     finish();
-    return run_.history;
+    return history_;
   }
 
  private:
-  std::size_t epochs_done() const { return run_.history.size(); }
+  std::size_t epochs_done() const { return history_.size(); }
 
-  // True when run_ is now the state after the last epoch of an earlier run of the same key.
+  // True when training goes on after the last epoch of an earlier run of the same key.
   bool continue_from_checkpoint() {
     std::string reason;
-    auto saved = load_checkpoint(checkpoint_path_, run_.key, options_.layers(), reason);
+    auto saved = load_checkpoint(checkpoint_path_, key_, training_.options().layers(), reason);
     if (saved && (saved->history.empty() || saved->history.size() > config_.train.epochs)) {
       reason = fmt::format("it has {} epochs, train.epochs is {}", saved->history.size(),
                            config_.train.epochs);
@@ -114,7 +120,8 @@ class Training {
                                            saved->history.size(), config_.train.epochs,
                                            checkpoint_path_.string()));
       }
-      run_ = std::move(*saved);
+      training_.resume(std::move(saved->state));
+      history_ = std::move(saved->history);
       return true;
     }
     if (!reason.empty()) {
@@ -146,28 +153,13 @@ class Training {
   }
 
   Epoch train_epoch() {
-    const std::size_t epoch = epochs_done();
-    const auto order = epoch_order(train_.features.rows, options_.seed, epoch);
-    const std::span<const std::uint32_t> rows(order);
-    for (std::size_t batch = 0; batch < batches_per_epoch_; ++batch) {
-      if (context_.stop.stop_requested()) stop_as_interrupted();
-      const std::size_t first = batch * options_.batch_size;
-      const std::size_t size = std::min(options_.batch_size, rows.size() - first);
-      const std::size_t step = epoch * batches_per_epoch_ + batch;
-      const TraceSpan span(context_.tracer, "step", step);
-      head_->train_step(rows.subspan(first, size), step);
-      context_.observer.advance(step + 1);
-    }
-    const auto traced = [&](const char* name, const auto& totals) {
-      const TraceSpan span(context_.tracer, name, epoch + 1);
-      const Totals found = totals();
-      if (!std::isfinite(found.loss())) stop_as_diverged();
-      return found;
-    };
-    const Totals training = traced("wait for the losses", [&] { return head_->take_totals(); });
-    const Totals validation = traced(
-        "validate", [&] { return head_->evaluate(validation_.features, validation_.labels); });
-    return {training.loss(), training.accuracy(), validation.loss(), validation.accuracy()};
+    const std::optional<Totals> training = training_.train_epoch(epochs_done());
+    if (!training) stop_as_interrupted();
+    if (!std::isfinite(training->loss())) stop_as_diverged();
+    const TraceSpan span(context_.tracer, "validate", epochs_done() + 1);
+    const Totals validation = training_.evaluate(validation_.features, validation_.labels);
+    if (!std::isfinite(validation.loss())) stop_as_diverged();
+    return {training->loss(), training->accuracy(), validation.loss(), validation.accuracy()};
   }
 
   void save_epoch() {
@@ -176,18 +168,18 @@ class Training {
       remove_file(checkpoint_path_);
       remove_file(head_path_);
     }
-    if (best_epoch(run_.history) + 1 == epochs_done()) save_as(best_path_);
-    save_checkpoint(checkpoint_path_, run_);
+    if (best_epoch(history_) + 1 == epochs_done()) save_as(best_path_);
+    save_checkpoint(checkpoint_path_, key_, training_.state(), history_);
     write_histories();
   }
 
   void write_histories() const {
-    write_file_whole(output_ / "history.csv", history_csv(run_.history));
-    write_file_whole(output_ / "history.json", history_json(run_.history));
+    write_file_whole(output_ / "history.csv", history_csv(history_));
+    write_file_whole(output_ / "history.json", history_json(history_));
   }
 
   void save_as(const std::filesystem::path& path) const {
-    save_head(path, {run_.state.parameters,
+    save_head(path, {training_.parameters(),
                      {train_.classes.begin(), train_.classes.end()},
                      train_.shape,
                      epochs_done(),
@@ -202,10 +194,15 @@ class Training {
 
   void finish() {
     save_as(head_path_);
-    const std::size_t best = best_epoch(run_.history);
-    context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.",
-                                       run_.history[best].val_accuracy, best + 1,
-                                       best_path_.string()));
+    const std::size_t best = best_epoch(history_);
+    const double highest = history_[best].val_accuracy, last = history_.back().val_accuracy;
+    context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.", highest,
+                                       best + 1, best_path_.string()));
+    if (highest - last < worth_a_note) return;
+    context_.observer.note(fmt::format(
+        "The last epoch has {:.4f}: to use the best one, add --best to `graft predict` and `graft "
+        "evaluate`.",
+        last));
   }
 
   std::string saved_epochs() const {
@@ -221,9 +218,10 @@ class Training {
         ErrorKind::usage,
         fmt::format(
             "Training diverged in epoch {}: the loss is no longer a finite number ({}). Try "
-            "a train.optimizer.learning_rate below {}, or another data.preprocess than {}.",
+            "a train.optimizer.learning_rate below {}{}.",
             epochs_done() + 1, saved_epochs(), config_.train.optimizer.learning_rate,
-            name_of(config_.data.preprocess)));
+            config_.features.normalize == Normalize::none ? ", or features.normalize \"rms\""
+                                                          : ""));
   }
 
   [[noreturn]] void stop_as_interrupted() const {
@@ -242,10 +240,9 @@ class Training {
   const std::filesystem::path head_path_;
   const std::filesystem::path best_path_;
   const std::filesystem::path output_;
-  const HeadOptions options_;
-  const std::size_t batches_per_epoch_;
-  std::unique_ptr<Head> head_;
-  Checkpoint run_;  // what the next checkpoint will hold
+  Training training_;
+  const RunKey key_;
+  History history_;  // of the epochs that are done
 };
 
 void check_numbers(const TrainConfig& train) {
@@ -260,18 +257,20 @@ void check_numbers(const TrainConfig& train) {
 }  // namespace
 
 HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes) {
-  return {inputs,
-          config.head.hidden,
-          classes,
-          config.head.dropout,
-          config.train.batch_size,
-          config.train.optimizer,
-          config.seed};
+  HeadOptions options = {inputs,
+                         config.head.hidden,
+                         classes,
+                         config.head.dropout,
+                         config.train.batch_size,
+                         config.train.optimizer,
+                         config.seed};
+  options.views = config.data.views.size();
+  return options;
 }
 
 LabelledFeatures labelled(const FeatureSet& set) {
-  return {set.view(),  set.labels(),      set.classes(), set.files(),
-          set.shape(), set.fingerprint(), set.key()};
+  return {set.view(),        set.labels(), set.classes(),      set.files(),   set.shape(),
+          set.fingerprint(), set.key(),    set.views().size(), set.contents()};
 }
 
 History train_head(const RunContext& context, const LabelledFeatures& train,
@@ -281,7 +280,7 @@ History train_head(const RunContext& context, const LabelledFeatures& train,
   check_sets(train, validation);
   warn_of_imbalance(train, "training", context.observer);
   warn_of_imbalance(validation, "validation", context.observer);
-  return Training(context, train, validation, config, output).run();
+  return TrainingRun(context, train, validation, config, output).run();
 }
 
 }  // namespace graft

@@ -23,6 +23,7 @@ HeadState initial_head_state(const HeadOptions& options);
 // The order of the rows in an epoch: a Fisher–Yates shuffle keyed by (seed, epoch).
 std::vector<std::uint32_t> epoch_order(std::size_t rows, std::uint64_t seed, std::uint64_t epoch);
 
+// Of a head that is only evaluated: training also sets steps and class weights.
 HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t classes);
 
 // The trained classifier as a file: tensors dense/kernel, dense/bias, dense_1/kernel …; metadata
@@ -38,15 +39,17 @@ struct TrainedHead {
 void save_head(const std::filesystem::path& path, const TrainedHead& head);
 TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weights)
 
-// One set of rows, borrowed.
+// One set, borrowed: the rows of each photo follow each other.
 struct LabelledFeatures {
-  FeatureView features;
-  std::span<const std::uint32_t> labels;
+  FeatureView features;                   // photos × views rows
+  std::span<const std::uint32_t> labels;  // of photos
   std::span<const std::string> classes;
-  std::span<const std::string> files;
+  std::span<const std::string> files;  // of photos
   FeatureShape shape;
   Digest fingerprint;
   FeatureKey key;
+  std::size_t views = 1;                  // rows of a photo
+  std::span<const Digest> contents = {};  // of photos: digests of their files
 };
 LabelledFeatures labelled(const FeatureSet& set);
 
@@ -55,7 +58,7 @@ LabelledFeatures labelled(const FeatureSet& set);
 // complete epoch). A finished run has nothing to train: its files are written again, with the same
 // bytes. The files of an older run stay until the first epoch of the new one is complete. A
 // checkpoint of another run (other features, seed, head or optimizer) is not continued, with a note
-// that says why; one that differs only by fewer epochs is. On stop, finishes the batch and throws
+// that says why; one that differs only by fewer epochs is, where the schedule is constant. On stop, finishes the batch and throws
 // Error(interrupted); the last complete epoch is saved. Throws Error(data) when the sets are empty,
 // do not fit each other, or hold a value that is not finite; Error(usage) when the loss stops being
 // finite. The tracer receives each epoch, from 1, and each step.

@@ -56,4 +56,10 @@ Image decode_image(std::span<const std::byte> file, const DecodeOptions& options
 void resize_image(const Image& image, Resize filter, ImageSize size,
                   std::span<std::uint8_t> target);
 
+// Turns pixels, height × width × 3 bytes, into a view of themselves, in place.
+void turn_to_view(std::span<std::uint8_t> pixels, ImageSize size, View view);
+
+// A baseline JPEG with chroma subsampled 2 × 2, without any metadata. quality: 1 to 100.
+std::string encode_jpeg(const Image& image, int quality);
+
 }  // namespace graft

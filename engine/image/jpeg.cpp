@@ -1,4 +1,4 @@
-// JPEG by libjpeg-turbo with its defaults (islow DCT, fancy upsampling), which Pillow uses too.
+// JPEG by libjpeg-turbo. Decoding is with its defaults (islow DCT, fancy upsampling), which Pillow uses too.
 // A file that ends early is refused: the source suspends at the end of the file and invents no end
 // marker, so libjpeg never pads the picture. Other damage that libjpeg only warns of is accepted, as
 // in Pillow, and so is a missing end marker after the last row.
@@ -11,6 +11,8 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h uses FILE without including it
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,18 +28,30 @@ namespace {
 // Progressive files have about ten scans; each costs a pass over the full picture.
 constexpr int maximum_scans = 200;
 
+struct Errors {
+  jpeg_error_mgr manager;  // first: libjpeg hands back a pointer to it
+  std::jmp_buf target;
+  std::array<char, JMSG_LENGTH_MAX> message;
+
+  // For jpeg_create_decompress and jpeg_create_compress.
+  jpeg_error_mgr* start() {
+    jpeg_std_error(&manager);
+    manager.error_exit = [](j_common_ptr info) {
+      auto* errors = reinterpret_cast<Errors*>(info->err);
+      info->err->format_message(info, errors->message.data());
+      std::longjmp(errors->target, 1);
+    };
+    manager.emit_message = [](j_common_ptr, int) {};
+    return &manager;
+  }
+};
+
 // libjpeg's decompressor. On an error libjpeg calls longjmp, over frames of C and of `call` only,
 // whose locals have no destructors. call_library turns that into an exception.
 class Decompressor {
  public:
   explicit Decompressor(Bytes file) {
-    info_.err = jpeg_std_error(&errors_.manager);
-    errors_.manager.error_exit = [](j_common_ptr info) {
-      auto* errors = reinterpret_cast<Errors*>(info->err);
-      info->err->format_message(info, errors->message.data());
-      std::longjmp(errors->target, 1);
-    };
-    errors_.manager.emit_message = [](j_common_ptr, int) {};
+    info_.err = errors_.start();
     call_library([this] { jpeg_create_decompress(&info_); });
     read_from(file);
     progress_.progress_monitor = [](j_common_ptr info) {
@@ -65,12 +79,6 @@ class Decompressor {
   jpeg_decompress_struct& info() { return info_; }
 
  private:
-  struct Errors {
-    jpeg_error_mgr manager;  // first: libjpeg hands back a pointer to it
-    std::jmp_buf target;
-    std::array<char, JMSG_LENGTH_MAX> message;
-  };
-
   void read_from(Bytes file) {
     source_.init_source = [](j_decompress_ptr) {};
     source_.fill_input_buffer = [](j_decompress_ptr) -> boolean { return FALSE; };  // suspend
@@ -254,6 +262,35 @@ Bytes exif_of(Bytes file) {
   return {};
 }
 
+// Into memory that malloc made. Returns false on an error: see Decompressor for longjmp.
+bool compress(const Image& image, int quality, Errors& errors, std::uint8_t*& bytes,
+              unsigned long& size) {
+  jpeg_compress_struct info{};
+  info.err = errors.start();
+  if (setjmp(errors.target) != 0) {
+    jpeg_destroy_compress(&info);
+    return false;
+  }
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, &bytes, &size);
+  info.image_width = image.width;
+  info.image_height = image.height;
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, quality, TRUE);
+  info.optimize_coding = TRUE;
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    const auto* row = &image.rgb[std::size_t{info.next_scanline} * image.width * 3];
+    auto* unchanged = const_cast<JSAMPROW>(row);
+    jpeg_write_scanlines(&info, &unchanged, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  return true;
+}
+
 }  // namespace
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options) {
@@ -315,3 +352,17 @@ void inspect_jpeg(Bytes file) {
 }
 
 }  // namespace graft::image
+
+namespace graft {
+
+std::string encode_jpeg(const Image& image, int quality) {
+  image::Errors errors{};
+  std::uint8_t* bytes = nullptr;
+  unsigned long size = 0;
+  const bool is_complete = image::compress(image, quality, errors, bytes, size);
+  const std::unique_ptr<std::uint8_t, decltype(&std::free)> owner(bytes, &std::free);
+  if (!is_complete) throw BadImage(errors.message.data());
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+}  // namespace graft

@@ -12,9 +12,11 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
 #include "engine/features/pipeline.h"
+#include "engine/head/set_checks.h"
 #include "engine/head/trainer.h"
 #include "engine/weights/vgg16_weights.h"
 
@@ -96,7 +98,7 @@ class Session {
 
   PipelineOptions pipeline_options() const {
     return {config_.data, known_options().batch_size, backend_->host_threads(),
-            config_.pipeline.depth};
+            config_.pipeline.depth, config_.features.source};
   }
 
  private:
@@ -122,8 +124,17 @@ std::filesystem::path head_file(const Config& config, bool best) {
   return config.output / (best ? "head_best.safetensors" : "head.safetensors");
 }
 
+// Throws Error(data) unless they are the features that the config asks for.
 FeatureSet open_features(const Config& config, const std::string& name) {
-  return FeatureSet::open(features_folder(config), name, config.features.memory_budget_mib << 20U);
+  FeatureSet set =
+      FeatureSet::open(features_folder(config), name, config.features.memory_budget_mib << 20U);
+  const std::string change =
+      describe_config_change(set.key(), set.views(), config.data, config.features.source);
+  if (change.empty()) return set;
+  throw Error(ErrorKind::data,
+              fmt::format("the features in {} are not those that the config asks for: {}; run "
+                          "`graft extract` again",
+                          features_folder(config).string(), change));
 }
 
 void write_classes(const Config& config, const std::vector<std::string>& classes) {
@@ -132,7 +143,9 @@ void write_classes(const Config& config, const std::vector<std::string>& classes
   write_file_whole(config.output / "classes.json", json.dump(1) + "\n");
 }
 
-void extract(const Config& config, Session& session) {
+// `check` refuses the sets of photos before the features are computed.
+void extract(const Config& config, Session& session,
+             const std::function<void(const Datasets&)>& check) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
   const Datasets datasets = [&] {
@@ -140,8 +153,10 @@ void extract(const Config& config, Session& session) {
     return read_datasets(config.data, context.backend.host_threads(), context.observer,
                          context.stop);
   }();
+  check(datasets);
   const BackboneOptions& options = session.backbone_options(
-      std::max(datasets.train.samples.size(), datasets.validation.samples.size()));
+      std::max(datasets.train.samples.size(), datasets.validation.samples.size()) *
+      config.data.views.size());
   const ExtractionRequest request{
       features_folder(config),
       {{"train", &datasets.train}, {"validation", &datasets.validation}},
@@ -164,25 +179,19 @@ void train(const Config& config, Session& session) {
   const FeatureSet validation = open_features(config, "validation");
   const History history = train_head(session.context(), labelled(training), labelled(validation),
                                      config, config.output);
-  write_file_whole(config.output / "curves.svg",
-                   curves_svg(history, config.output.filename().string()));
+  write_file_whole(
+      config.output / "curves.svg",
+      curves_svg(history, config.output.filename().string(), largest_share(validation.labels())));
 }
 
 std::unique_ptr<Head> ready_head(const Config& config, Backend& backend,
                                  const TrainedHead& trained) {
   HeadOptions options = head_options(config, trained.features.count(), trained.classes.size());
   options.hidden.clear();
-  HeadState state;
-  state.parameters = trained.parameters;
-  for (const DenseParameters& dense : trained.parameters) {
-    state.mean_squares.push_back({dense.inputs, dense.outputs,
-                                  std::vector<float>(dense.kernel.size()),
-                                  std::vector<float>(dense.bias.size())});
-    options.hidden.push_back(dense.outputs);
-  }
+  for (const DenseParameters& dense : trained.parameters) options.hidden.push_back(dense.outputs);
   options.hidden.pop_back();  // the last Dense is the output
   std::unique_ptr<Head> head = backend.make_head(options);
-  head->set_state(state);
+  head->set_state({trained.parameters, {}});
   return head;
 }
 
@@ -193,6 +202,21 @@ void check_key(const std::filesystem::path& head, const FeatureKey& trained, con
   if (change.empty()) return;
   throw Error(ErrorKind::usage, fmt::format("{} was trained on other features than these: {}; {}",
                                             head.string(), change, advice));
+}
+
+// The page of an evaluation of the last epoch.
+void write_page(const Config& config, const FeatureSet& validation, const Evaluation& evaluation,
+                std::span<const float> probabilities) {
+  constexpr std::uint64_t longest_history = std::uint64_t{64} << 20U;  // bytes
+  const History history =
+      parse_history_json(read_text_file(config.output / "history.json", longest_history));
+  const FeatureSet training = FeatureSet::open(features_folder(config), "train", 0);
+  const std::filesystem::path& data =
+      config.data.validation.empty() ? config.data.train : config.data.validation;
+  const std::filesystem::path photos = is_csv_file(data) ? data.parent_path() : data;
+  write_file_whole(config.output / "report.html",
+                   report_page({config, history, training.labels(), evaluation, probabilities,
+                                validation.labels(), photos}));
 }
 
 Evaluation evaluate(const Config& config, bool best, Session& session) {
@@ -208,7 +232,7 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
                     head_file(config, best).string(), features_folder(config).string()));
   }
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
-  std::vector<float> probabilities(validation.view().rows * trained.classes.size());
+  std::vector<float> probabilities(validation.labels().size() * trained.classes.size());
   head->predict(validation.view(), probabilities);
   Evaluation evaluation =
       summarise(head->evaluate(validation.view(), validation.labels()), probabilities,
@@ -218,6 +242,7 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
   }
   write_file_whole(config.output / (best ? "evaluation_best.json" : "evaluation.json"),
                    evaluation_json(evaluation));
+  if (!best) write_page(config, validation, evaluation, probabilities);
   return evaluation;
 }
 
@@ -242,7 +267,8 @@ std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>&
   return files;
 }
 
-std::size_t most_probable(std::span<const float> probabilities) {
+std::size_t chosen_class(std::span<const float> probabilities, std::optional<double> threshold) {
+  if (threshold) return probabilities[1] > *threshold ? 1 : 0;
   // Two classes: exactly .5 is class 0, as in training's accuracy; max_element takes the first.
   return static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) -
                                   probabilities.begin());
@@ -259,6 +285,7 @@ BackboneOptions backbone_options(const Config& config) {
   options.autotune = config.backbone.autotune;
   options.algorithm = config.backbone.algorithm;
   options.cache = config.cache;
+  options.features = config.features.source;
   return options;
 }
 
@@ -268,12 +295,35 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
   if (hooks.folder_locked) hooks.folder_locked();
   Session session(config, hooks, observer, std::move(stop),
                   steps == Steps::train ? Session::Uses::head_only : Session::Uses::backbone);
-  if (steps != Steps::train) extract(config, session);
+  if (steps != Steps::train) {
+    extract(config, session, [&](const Datasets& sets) {
+      if (steps == Steps::all) check_class_weights(config.train.class_weights, sets.train.classes);
+    });
+  }
   if (steps == Steps::extract) return std::nullopt;
   session.free_backbone();  // its memory is for the classifier now
   train(config, session);
   if (steps == Steps::train) return std::nullopt;
   return evaluate(config, false, session);
+}
+
+CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+  const FolderLock lock = lock_output(config);
+  if (hooks.folder_locked) hooks.folder_locked();
+  Session session(config, hooks, observer, std::move(stop));
+  extract(config, session, [&](const Datasets& sets) {
+    check_class_weights(config.train.class_weights, sets.train.classes);
+    check_folds(sets, folds);
+  });
+  session.free_backbone();
+  // Mapped: their rows are copied, fold by fold.
+  const FeatureSet train = FeatureSet::open(features_folder(config), "train", 0);
+  const FeatureSet validation = FeatureSet::open(features_folder(config), "validation", 0);
+  CrossValidation result =
+      crossvalidate(session.context(), labelled(train), labelled(validation), config, folds, seeds);
+  write_file_whole(config.output / "crossvalidation.json", crossvalidation_json(result));
+  return result;
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
@@ -283,45 +333,75 @@ Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std
 }
 
 PredictionReport predict_job(const Config& config, const std::vector<std::filesystem::path>& inputs,
-                             bool best,
+                             bool best, std::optional<double> threshold,
                              const std::function<void(const std::vector<std::string>&)>& classes,
                              const std::function<void(const Prediction&)>& prediction,
                              Observer& observer, std::stop_token stop) {
   const TrainedHead trained = load_head(head_file(config, best));
+  if (threshold && (!(*threshold >= 0.0 && *threshold <= 1.0) || trained.classes.size() != 2))
+    throw Error(ErrorKind::usage, fmt::format("--threshold {}: expected a number from 0 to 1 and "
+                                              "two classes; this classifier has {}",
+                                              *threshold, trained.classes.size()));
   const std::vector<std::string> files = expand_inputs(inputs);
 
+  const std::vector<View>& views = config.data.views;
+  const std::size_t images = files.size() * views.size();
   Config fitted = config;
   fitted.backbone.batch_size =
-      std::min(config.backbone.batch_size, std::max<std::size_t>(files.size(), 1));
+      std::min(config.backbone.batch_size, std::max<std::size_t>(images, 1));
   Session session(fitted, {}, observer, std::move(stop));
-  const BackboneOptions& options = session.backbone_options(files.size());
+  const BackboneOptions& options = session.backbone_options(images);
   PipelineRequest request;
   request.options = session.pipeline_options();
-  request.images = files.size();
-  request.path = [&](std::size_t i) { return files[i]; };
+  request.images = images;
+  request.path = [&](std::size_t i) { return files[i / views.size()]; };
+  if (views != std::vector{View::original}) {
+    request.view = [&](std::size_t i) { return views[i % views.size()]; };
+  }
   check_key(head_file(config, best), trained.key,
             feature_key(config.data, session.weights().digest, session.backend().numerics(options),
-                        request.options.shape()),
+                        request.options.shape(), config.features.source),
             "use the settings that it was trained with, or run `graft run` again");
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
 
   PredictionReport report;
   classes(trained.classes);
   const std::size_t count = trained.classes.size();
+  std::vector<float> rows;  // of photos that are not judged yet
+  std::string bad;          // why one of the views of the present photo has no row
   std::vector<float> probabilities;
   request.sink = [&](const FeatureBatch& batch) {
-    probabilities.resize(batch.features.rows * count);
-    if (batch.features.rows > 0) head->predict(batch.features, probabilities);
-    for (std::size_t i = 0, row = 0; i < batch.bad_reasons.size(); ++i) {
-      const std::string& file = files[batch.first + i];
-      if (!batch.bad_reasons[i].empty()) {
-        report.bad.emplace_back(file, batch.bad_reasons[i]);
-        continue;
+    std::vector<std::string> good;  // photos that end in this batch
+    const std::size_t columns = batch.features.columns, photo_values = views.size() * columns;
+    const float* row = batch.features.data;
+    for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
+      if (batch.bad_reasons[i].empty()) {
+        rows.insert(rows.end(), row, row + columns);
+        row += columns;
+      } else {
+        bad = batch.bad_reasons[i];
       }
-      const std::span<const float> values(&probabilities[count * row++], count);
-      prediction({file, trained.classes[most_probable(values)], {values.begin(), values.end()}});
+      if ((batch.first + i + 1) % views.size() != 0) continue;  // its last view comes later
+      const std::string& file = files[(batch.first + i) / views.size()];
+      if (bad.empty()) {
+        good.push_back(file);
+      } else {
+        report.bad.emplace_back(file, std::exchange(bad, {}));
+        rows.resize(good.size() * photo_values);
+      }
     }
-    report.predicted += batch.features.rows;
+    if (good.empty()) return;
+    probabilities.resize(good.size() * count);
+    head->predict({rows.data(), good.size() * views.size(), columns}, probabilities);
+    rows.erase(rows.begin(),
+               rows.begin() + static_cast<std::ptrdiff_t>(good.size() * photo_values));
+    for (std::size_t photo = 0; photo < good.size(); ++photo) {
+      const std::span<const float> values(&probabilities[count * photo], count);
+      prediction({good[photo],
+                  trained.classes[chosen_class(values, threshold)],
+                  {values.begin(), values.end()}});
+    }
+    report.predicted += good.size();
   };
   run_pipeline(request, session.context(), session.backbone());
   return report;

@@ -1,13 +1,12 @@
-// Predictions against labels: the confusion matrix and the mistakes, as a table for the terminal
-// and as JSON.
+// Predictions against labels: figures, confusion matrix and mistakes, as text for the terminal and as
+// JSON.
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
-#include <string_view>
+#include <functional>
+#include <iterator>
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
@@ -17,50 +16,54 @@
 namespace graft {
 namespace {
 
-// Two classes: 1 above .5, 0 at exactly .5. More: the most probable, of equals the first.
+// Of equals the first, so of two classes at exactly .5 too.
 std::uint32_t predicted_class(std::span<const float> probabilities) {
-  if (probabilities.size() == 2) return probabilities[1] > 0.5F ? 1 : 0;
-  const auto largest = std::max_element(probabilities.begin(), probabilities.end());
-  return static_cast<std::uint32_t>(largest - probabilities.begin());
-}
-
-void check_row(std::span<const float> probabilities, std::uint32_t label, const std::string& file) {
-  if (label >= probabilities.size()) {
-    throw Error(ErrorKind::data, fmt::format("{} has the label {}, and there are {} classes.", file,
-                                             label, probabilities.size()));
-  }
-  if (!std::all_of(probabilities.begin(), probabilities.end(),
-                   [](float p) { return std::isfinite(p); })) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("The probabilities of {} are not finite; the features or the trained head are "
-                    "damaged: extract and train again.",
-                    file));
-  }
+  return static_cast<std::uint32_t>(std::ranges::max_element(probabilities) -
+                                    probabilities.begin());
 }
 
 constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
 constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
+constexpr std::size_t confusions_in_json = 30;
+constexpr std::ptrdiff_t least_certain_in_json = 20;
 
-double recall(const ClassReport& report) {
-  return static_cast<double>(report.correct) / static_cast<double>(report.count);
+std::string shown(const std::optional<double>& figure) {
+  return figure ? fmt::format("{:.4f}", *figure) : "-";
 }
 
-std::string recall_table(const std::vector<ClassReport>& reports) {
-  TextTable table({{"class", Align::left}, {"images"}, {"correct"}, {"recall"}});
-  for (const ClassReport& report : reports) {
-    table.row({report.name, std::to_string(report.count), std::to_string(report.correct),
-               report.count == 0 ? "-" : fmt::format("{:.4f}", recall(report))});
+std::string figures(const Evaluation& evaluation) {
+  std::string text = fmt::format(
+      "accuracy {:.4f} ({} of {}; 95 % interval {:.4f} to {:.4f}; always \"{}\": {:.4f})\n"
+      "balanced accuracy {:.4f}, macro F1 {:.4f}, AUC {}, log loss {:.4f}\n",
+      evaluation.accuracy, evaluation.correct, evaluation.count, evaluation.accuracy_95.low,
+      evaluation.accuracy_95.high, printable(evaluation.largest_class),
+      evaluation.baseline_accuracy, evaluation.balanced_accuracy, evaluation.macro_f1,
+      shown(evaluation.auc), evaluation.log_loss);
+  if (evaluation.best_threshold) {
+    text +=
+        fmt::format("best threshold {:.9g}, chosen on these images: balanced accuracy {:.4f}\n",
+                    evaluation.best_threshold->value, evaluation.best_threshold->balanced_accuracy);
+  }
+  return text;
+}
+
+std::string class_table(const Evaluation& evaluation) {
+  TextTable table({{"class", Align::left}, {"images"}, {"precision"}, {"recall"}, {"F1"}, {"AUC"}});
+  for (const ClassReport& report : evaluation.classes) {
+    // Of two classes the AUC is above. An empty column is not shown.
+    table.row({report.name, std::to_string(report.count), shown(report.precision),
+               shown(report.recall), shown(report.f1),
+               evaluation.classes.size() > 2 ? shown(report.auc) : ""});
   }
   return table.text();
 }
 
 std::string confusion_matrix(const Evaluation& evaluation) {
   std::vector<TextTable::Column> columns = {{"true \\ predicted", Align::left}};
-  for (const std::string& name : evaluation.classes) columns.push_back({name});
+  for (const ClassReport& report : evaluation.classes) columns.push_back({report.name});
   TextTable table(std::move(columns));
   for (std::size_t label = 0; label < evaluation.classes.size(); ++label) {
-    std::vector<std::string> cells = {evaluation.classes[label]};
+    std::vector<std::string> cells = {evaluation.classes[label].name};
     for (const std::uint64_t count : evaluation.confusion[label])
       cells.push_back(std::to_string(count));
     table.row(std::move(cells));
@@ -68,7 +71,8 @@ std::string confusion_matrix(const Evaluation& evaluation) {
   return table.text();
 }
 
-std::string largest_confusions(const Evaluation& evaluation) {
+// Pairs of different classes, the most frequent first, as in the JSON.
+Json largest_confusions(const Evaluation& evaluation, std::size_t most) {
   struct Confusion {
     std::size_t label, predicted;
     std::uint64_t count;
@@ -80,14 +84,21 @@ std::string largest_confusions(const Evaluation& evaluation) {
       if (label != predicted && count > 0) confusions.push_back({label, predicted, count});
     }
   }
-  std::stable_sort(confusions.begin(), confusions.end(),
-                   [](const Confusion& a, const Confusion& b) { return a.count > b.count; });
-  confusions.resize(std::min(confusions.size(), confusions_listed));
-  TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
-  for (const Confusion& confusion : confusions) {
-    table.row({std::to_string(confusion.count), evaluation.classes[confusion.label],
-               evaluation.classes[confusion.predicted]});
+  std::ranges::stable_sort(confusions, std::greater<>(), &Confusion::count);
+  confusions.resize(std::min(confusions.size(), most));
+  Json list = Json::array();
+  for (const auto& [label, predicted, count] : confusions) {
+    list.push_back({{"class", evaluation.classes[label].name},
+                    {"predicted", evaluation.classes[predicted].name},
+                    {"images", count}});
   }
+  return list;
+}
+
+std::string confusion_list(const Evaluation& evaluation) {
+  TextTable table({{"images"}, {"class", Align::left}, {"predicted", Align::left}});
+  for (const Json& pair : largest_confusions(evaluation, confusions_listed))
+    table.row({pair["images"].dump(), pair["class"], pair["predicted"]});
   return "most frequent confusions:\n" + table.text("  ");
 }
 
@@ -95,21 +106,80 @@ std::string mistake_table(const Evaluation& evaluation, std::size_t shown) {
   TextTable table(
       {{"probability"}, {"predicted", Align::left}, {"class", Align::left}, {"file", Align::left}});
   for (std::size_t index = 0; index < shown; ++index) {
-    const Evaluation::Mistake& mistake = evaluation.mistakes[index];
-    table.row({fmt::format("{:.4f}", mistake.probability), evaluation.classes[mistake.predicted],
-               evaluation.classes[mistake.label], mistake.file});
+    const EvaluatedImage& mistake = evaluation.mistakes[index];
+    table.row({fmt::format("{:.4f}", mistake.probability),
+               evaluation.classes[mistake.predicted].name, evaluation.classes[mistake.label].name,
+               mistake.file});
   }
   return fmt::format("\nmost confident mistakes ({} of {}):\n{}", shown, evaluation.mistakes.size(),
                      table.text("  "));
 }
 
-// The double with the same shortest digits as the float: .9 is written 0.9, not 0.8999999761581421.
-double with_digits_of_float(float value) {
-  std::array<char, 32> digits = {};
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  double result = 0.0;
-  std::from_chars(digits.data(), written.ptr, result);
-  return result;
+// numerator / denominator, where there is one.
+std::optional<double> ratio(std::uint64_t numerator, std::uint64_t denominator) {
+  if (denominator == 0) return std::nullopt;
+  return static_cast<double>(numerator) / static_cast<double>(denominator);
+}
+
+// Of the classes that have the figure.
+std::optional<double> mean_of(const std::vector<ClassReport>& classes,
+                              std::optional<double> ClassReport::*figure) {
+  double sum = 0.0;
+  std::size_t count = 0;
+  for (const ClassReport& report : classes) {
+    if (!(report.*figure)) continue;
+    sum += *(report.*figure);
+    ++count;
+  }
+  if (count == 0) return std::nullopt;
+  return sum / static_cast<double>(count);
+}
+
+// Those that follow from the confusion matrix.
+std::vector<ClassReport> class_reports(const Evaluation& evaluation,
+                                       std::span<const std::string> names) {
+  std::vector<ClassReport> reports(names.size());
+  for (std::size_t label = 0; label < names.size(); ++label) {
+    ClassReport& report = reports[label];
+    report.name = names[label];
+    report.correct = evaluation.confusion[label][label];
+    for (std::size_t other = 0; other < names.size(); ++other) {
+      report.count += evaluation.confusion[label][other];
+      report.predicted += evaluation.confusion[other][label];
+    }
+    report.precision = ratio(report.correct, report.predicted);
+    report.recall = ratio(report.correct, report.count);
+    report.f1 = ratio(2 * report.correct, report.count + report.predicted);
+  }
+  return reports;
+}
+
+void rank_classes(Evaluation& result, std::span<const float> probabilities,
+                  std::span<const std::uint32_t> labels) {
+  const auto count = static_cast<std::uint32_t>(result.classes.size());
+  for (std::uint32_t index = count == 2 ? 1 : 0; index < count; ++index) {
+    const std::vector<Cut> cuts = cuts_of(probabilities, labels, count, index);
+    result.classes[index].auc = roc_auc(cuts);
+    if (count == 2) result.best_threshold = best_threshold(cuts);
+  }
+  if (count == 2) result.classes[0].auc = result.classes[1].auc;  // 1 - p rounds: not ranked by it
+}
+
+Json json_of(const std::optional<double>& figure) {
+  return figure ? Json(*figure) : Json(nullptr);
+}
+
+Json list_of(const std::vector<EvaluatedImage>& images, const std::vector<ClassReport>& classes) {
+  Json list = Json::array();
+  for (const EvaluatedImage& image : images) {
+    // The double with the shortest digits of the float: .9 is 0.9, not 0.8999999761581421.
+    const auto probability = Json::parse(fmt::format("{}", image.probability)).get<double>();
+    list.push_back({{"file", image.file},
+                    {"class", classes[image.label].name},
+                    {"predicted", classes[image.predicted].name},
+                    {"probability", probability}});
+  }
+  return list;
 }
 
 }  // namespace
@@ -118,86 +188,98 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
                      std::span<const std::string> classes) {
   const std::size_t rows = labels.size();
-  if (classes.size() < 2 || files.size() != rows || probabilities.size() != rows * classes.size() ||
-      totals.count != rows) {
+  if (rows == 0 || classes.size() < 2 || files.size() != rows ||
+      probabilities.size() != rows * classes.size() || totals.count != rows) {
     throw Error(
         ErrorKind::usage,
-        fmt::format("An evaluation needs one label, file name and row of probabilities for each "
-                    "image; there are {} labels, {} names, {} probabilities of {} classes, and {} "
-                    "images were evaluated.",
-                    rows, files.size(), probabilities.size(), classes.size(), totals.count));
+        "An evaluation needs images, two classes or more, and for each image a label, a file "
+        "name and a probability of each class; these lists have other lengths.");
   }
   Evaluation result;
-  result.loss = totals.loss();
-  result.classes.assign(classes.begin(), classes.end());
+  result.count = rows;
+  result.log_loss = totals.loss();
   result.confusion.assign(classes.size(), std::vector<std::uint64_t>(classes.size()));
   for (std::size_t row = 0; row < rows; ++row) {
     const auto of_row = probabilities.subspan(row * classes.size(), classes.size());
-    check_row(of_row, labels[row], files[row]);
+    if (labels[row] >= classes.size() ||
+        !std::ranges::all_of(of_row, [](float p) { return std::isfinite(p); })) {
+      throw Error(ErrorKind::data,
+                  fmt::format("{} has a label or a probability that cannot be; the features or the "
+                              "trained head are damaged: extract and train again.",
+                              files[row]));
+    }
     const std::uint32_t predicted = predicted_class(of_row);
     ++result.confusion[labels[row]][predicted];
-    if (predicted != labels[row]) {
-      result.mistakes.push_back({files[row], labels[row], predicted, of_row[predicted]});
-    }
+    result.ranked.push_back({files[row], labels[row], predicted, of_row[predicted]});
   }
-  if (rows > 0) {
-    result.accuracy =
-        static_cast<double>(rows - result.mistakes.size()) / static_cast<double>(rows);
-  }
-  std::stable_sort(result.mistakes.begin(), result.mistakes.end(),
-                   [](const Evaluation::Mistake& a, const Evaluation::Mistake& b) {
-                     return a.probability > b.probability;
-                   });
+  std::ranges::stable_sort(result.ranked, std::greater<>(), &EvaluatedImage::probability);
+  std::ranges::copy_if(result.ranked, std::back_inserter(result.mistakes),
+                       [](const EvaluatedImage& one) { return one.predicted != one.label; });
+  result.correct = rows - result.mistakes.size();
+  result.accuracy = ratio(result.correct, rows).value();
+  result.accuracy_95 = wilson_interval(result.correct, rows);
+  result.classes = class_reports(result, classes);
+  const ClassReport& largest = *std::ranges::max_element(result.classes, {}, &ClassReport::count);
+  result.largest_class = largest.name;
+  result.baseline_accuracy = ratio(largest.count, rows).value();
+  rank_classes(result, probabilities, labels);
+  result.balanced_accuracy = mean_of(result.classes, &ClassReport::recall).value();
+  result.macro_f1 = mean_of(result.classes, &ClassReport::f1).value();
+  result.auc = mean_of(result.classes, &ClassReport::auc);
   return result;
 }
 
-std::vector<ClassReport> class_reports(const Evaluation& evaluation) {
-  std::vector<ClassReport> reports;
-  for (std::size_t index = 0; index < evaluation.classes.size(); ++index) {
-    ClassReport report{evaluation.classes[index], 0, evaluation.confusion[index][index]};
-    for (const std::uint64_t count : evaluation.confusion[index]) report.count += count;
-    reports.push_back(std::move(report));
-  }
-  return reports;
-}
-
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown) {
-  const auto reports = class_reports(evaluation);
-  std::uint64_t count = 0;
-  for (const ClassReport& report : reports) count += report.count;
-  std::string text = fmt::format("accuracy {:.4f} ({} of {}), loss {:.4f}\n\n{}\n",
-                                 evaluation.accuracy, count - evaluation.mistakes.size(), count,
-                                 evaluation.loss, recall_table(reports));
+  std::string text = figures(evaluation) + "\n" + class_table(evaluation) + "\n";
   if (evaluation.classes.size() <= widest_matrix) {
     text += confusion_matrix(evaluation);
   } else if (!evaluation.mistakes.empty()) {
-    text += largest_confusions(evaluation);
+    text += confusion_list(evaluation);
   }
   const std::size_t shown = std::min(mistakes_shown, evaluation.mistakes.size());
   return shown == 0 ? text : text + mistake_table(evaluation, shown);
 }
 
-std::string evaluation_json(const Evaluation& evaluation) {
+Json evaluation_values(const Evaluation& evaluation) {
   Json classes = Json::array();
-  for (const ClassReport& report : class_reports(evaluation)) {
+  for (const ClassReport& report : evaluation.classes) {
     classes.push_back({{"name", report.name},
                        {"images", report.count},
+                       {"predicted", report.predicted},
                        {"correct", report.correct},
-                       {"recall", report.count == 0 ? Json(nullptr) : Json(recall(report))}});
+                       {"precision", json_of(report.precision)},
+                       {"recall", json_of(report.recall)},
+                       {"f1", json_of(report.f1)},
+                       {"auc", json_of(report.auc)}});
   }
-  Json mistakes = Json::array();
-  for (const Evaluation::Mistake& mistake : evaluation.mistakes) {
-    mistakes.push_back({{"file", mistake.file},
-                        {"class", evaluation.classes[mistake.label]},
-                        {"predicted", evaluation.classes[mistake.predicted]},
-                        {"probability", with_digits_of_float(mistake.probability)}});
+  Json threshold;  // null
+  if (const auto& best = evaluation.best_threshold) {
+    threshold = {{"threshold", best->value},
+                 {"balanced_accuracy", best->balanced_accuracy},
+                 {"chosen_on", "validation"}};
   }
-  const Json json = {{"loss", evaluation.loss},
-                     {"accuracy", evaluation.accuracy},
-                     {"classes", classes},
-                     {"confusion", evaluation.confusion},
-                     {"mistakes", mistakes}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const auto& ranked = evaluation.ranked;
+  const std::vector<EvaluatedImage> least_certain(
+      ranked.rbegin(), ranked.rbegin() + std::min(std::ssize(ranked), least_certain_in_json));
+  return {{"images", evaluation.count},
+          {"accuracy", evaluation.accuracy},
+          {"accuracy_95", {evaluation.accuracy_95.low, evaluation.accuracy_95.high}},
+          {"baseline_accuracy", evaluation.baseline_accuracy},
+          {"largest_class", evaluation.largest_class},
+          {"balanced_accuracy", evaluation.balanced_accuracy},
+          {"macro_f1", evaluation.macro_f1},
+          {"auc", json_of(evaluation.auc)},
+          {"log_loss", evaluation.log_loss},
+          {"best_threshold", threshold},
+          {"classes", classes},
+          {"confusion", evaluation.confusion},
+          {"mistakes", list_of(evaluation.mistakes, evaluation.classes)},
+          {"least_certain", list_of(least_certain, evaluation.classes)},
+          {"most_confused", largest_confusions(evaluation, confusions_in_json)}};
+}
+
+std::string evaluation_json(const Evaluation& evaluation) {
+  return evaluation_values(evaluation).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace graft

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "engine/base/error.h"
 
 namespace graft {
@@ -15,11 +18,47 @@ void check_size(ImageSize image) {
                           image.height, image.width));
 }
 
+void check_source(const FeatureSource& source) {
+  const std::vector<Layer>& layers = source.layers;
+  const bool ascend =
+      std::ranges::adjacent_find(layers, std::ranges::greater_equal{}) == layers.end();
+  const bool has_pooling = source.pooling != Pooling::none;
+  if (!layers.empty() && ascend && (layers.size() == 1 || has_pooling)) return;
+  throw Error(ErrorKind::usage,
+              "Features need one layer, or several that ascend and a features.pooling other than "
+              "\"none\".");
+}
+
+std::size_t channels_of(Layer layer) {
+  return vgg16_layers[convolutions_up_to(layer) - 1].output_channels;
+}
+
 }  // namespace
 
-FeatureShape vgg16_feature_shape(ImageSize image) {
-  const LayerShape last = vgg16_shapes(image).back();
-  return {last.output_height(), last.output_width(), last.outputs};
+FeatureShape vgg16_feature_shape(ImageSize image, const FeatureSource& source) {
+  check_source(source);
+  const LayerShape last = vgg16_shapes(image)[convolutions_up_to(source.layers.back()) - 1];
+  if (source.pooling == Pooling::none) {
+    return {last.output_height(), last.output_width(), last.outputs};
+  }
+  std::size_t channels = 0;
+  for (const Layer layer : source.layers) channels += channels_of(layer);
+  return {1, 1, source.pooling == Pooling::average_max ? 2 * channels : channels, true};
+}
+
+std::vector<FeatureGroup> vgg16_feature_groups(ImageSize image, const FeatureSource& source) {
+  const FeatureShape shape = vgg16_feature_shape(image, source);
+  if (!shape.pooled) return {{source.layers.back(), Pooling::none, 0, shape.count()}};
+  std::vector<FeatureGroup> groups;
+  std::size_t first = 0;
+  for (const Layer layer : source.layers) {
+    for (const Pooling statistic : {Pooling::average, Pooling::max}) {
+      if (source.pooling != statistic && source.pooling != Pooling::average_max) continue;
+      groups.push_back({layer, statistic, first, channels_of(layer)});
+      first += channels_of(layer);
+    }
+  }
+  return groups;
 }
 
 std::array<LayerShape, vgg16_convolutions> vgg16_shapes(ImageSize image) {
@@ -41,9 +80,12 @@ double convolution_flop(const LayerShape& shape) {
   return 2.0 * positions * static_cast<double>(shape.weights());
 }
 
-double vgg16_flop(ImageSize image) {
+double vgg16_flop(ImageSize image, const FeatureSource& source) {
+  const auto shapes = vgg16_shapes(image);
   double flop = 0.0;
-  for (const LayerShape& shape : vgg16_shapes(image)) flop += convolution_flop(shape);
+  for (std::size_t layer = 0; layer < convolutions_of(source); ++layer) {
+    flop += convolution_flop(shapes[layer]);
+  }
   return flop;
 }
 

@@ -24,18 +24,20 @@ double sum_of_exponentials(const float* logits, std::size_t classes, double shif
 }  // namespace
 
 BatchLoss sigmoid_cross_entropy(const float* logits, const std::uint32_t* labels, std::size_t rows,
-                                float* gradient) {
+                                float* gradient, const float* weights) {
   BatchLoss batch;
   for (std::size_t row = 0; row < rows; ++row) {
     const double logit = logits[row];
     const double target = labels[row];
+    const double weight = weights != nullptr ? weights[labels[row]] : 1.0;
     const double probability = sigmoid(logit);
     const double above = logit > 0.0 ? logit : 0.0;
-    batch.loss_sum += above - logit * target + std::log1p(std::exp(-std::abs(logit)));
+    batch.loss_sum += weight * (above - logit * target + std::log1p(std::exp(-std::abs(logit))));
     const std::uint32_t predicted = static_cast<float>(probability) > 0.5F ? 1 : 0;
     batch.correct += predicted == labels[row] ? 1 : 0;
     if (gradient != nullptr) {
-      gradient[row] = static_cast<float>((probability - target) / static_cast<double>(rows));
+      gradient[row] =
+          static_cast<float>(weight * (probability - target) / static_cast<double>(rows));
     }
   }
   return batch;
@@ -49,13 +51,14 @@ void sigmoid_probabilities(const float* logits, std::size_t rows, float* probabi
 }
 
 BatchLoss softmax_cross_entropy(const float* logits, const std::uint32_t* labels, std::size_t rows,
-                                std::size_t classes, float* gradient) {
+                                std::size_t classes, float* gradient, const float* weights) {
   BatchLoss batch;
   for (std::size_t row = 0; row < rows; ++row, logits += classes) {
     const std::uint32_t label = labels[row];
+    const double weight = weights != nullptr ? weights[label] : 1.0;
     const double shift = *std::max_element(logits, logits + classes);
     const double sum = sum_of_exponentials(logits, classes, shift);
-    batch.loss_sum += std::log(sum) - (logits[label] - shift);
+    batch.loss_sum += weight * (std::log(sum) - (logits[label] - shift));
     std::size_t predicted = 0;
     float best = static_cast<float>(std::exp(logits[0] - shift) / sum);
     for (std::size_t c = 0; c < classes; ++c) {
@@ -67,7 +70,7 @@ BatchLoss softmax_cross_entropy(const float* logits, const std::uint32_t* labels
       if (gradient != nullptr) {
         const double target = c == label ? 1.0 : 0.0;
         gradient[row * classes + c] =
-            static_cast<float>((probability - target) / static_cast<double>(rows));
+            static_cast<float>(weight * (probability - target) / static_cast<double>(rows));
       }
     }
     batch.correct += predicted == label ? 1 : 0;
@@ -82,6 +85,19 @@ void softmax_probabilities(const float* logits, std::size_t rows, std::size_t cl
     const double sum = sum_of_exponentials(logits, classes, shift);
     for (std::size_t c = 0; c < classes; ++c) {
       probabilities[c] = static_cast<float>(std::exp(logits[c] - shift) / sum);
+    }
+  }
+}
+
+void mean_logits(const float* logits, std::size_t photos, std::size_t views, std::size_t outputs,
+                 float* means) {
+  for (std::size_t photo = 0; photo < photos; ++photo) {
+    for (std::size_t output = 0; output < outputs; ++output) {
+      double sum = 0.0;
+      for (std::size_t view = 0; view < views; ++view) {
+        sum += logits[(photo * views + view) * outputs + output];
+      }
+      means[photo * outputs + output] = static_cast<float>(sum / static_cast<double>(views));
     }
   }
 }

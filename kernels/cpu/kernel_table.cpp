@@ -11,6 +11,7 @@ extern WinogradInput winograd_input;
 extern WinogradOutput winograd_output;
 extern WinogradTransformWeights winograd_weights;
 extern ConvolutionRgb convolution_rgb;
+extern GlobalPool global_pool;
 extern PackRows pack_rows;
 extern DenseForward dense_forward;
 extern SumChunks sum_chunks;
@@ -30,6 +31,7 @@ const KernelTable table = {
     .winograd_output = winograd_output,
     .winograd_weights = winograd_weights,
     .convolution_rgb = convolution_rgb,
+    .global_pool = global_pool,
     .pack_rows = pack_rows,
     .dense_forward = dense_forward,
     .sum_chunks = sum_chunks,

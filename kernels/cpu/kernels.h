@@ -8,6 +8,7 @@
 #include "kernels/cpu/dense_update.h"
 #include "kernels/cpu/finish.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/global_pool.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/pack_rows.h"
 #include "kernels/cpu/relu_dropout.h"
@@ -26,6 +27,7 @@ struct KernelTable {
   WinogradOutput* winograd_output;
   WinogradTransformWeights* winograd_weights;
   ConvolutionRgb* convolution_rgb;
+  GlobalPool* global_pool;
   // The head.
   PackRows* pack_rows;
   DenseForward* dense_forward;

@@ -7,28 +7,37 @@
 
 namespace graft::cpu::GRAFT_ISA {
 
-// `lanes` of a line from `from`, then zeros.
-static inline void copy_line(const float* from, std::size_t lanes, float* to) {
+static inline Vector load_at_most(const float* from, std::size_t count) {
+  return count >= Vector::width ? load(from) : load_first(from, count);
+}
+
+// `lanes` of a line from row[column], normalised where `scale` is not null, then zeros.
+static inline void pack_line(const float* row, const float* mean, const float* scale,
+                             std::size_t column, std::size_t lanes, float* to) {
   for (std::size_t lane = 0; lane < line_inputs; lane += Vector::width) {
     const std::size_t left = lanes > lane ? lanes - lane : 0;
-    const Vector value = left >= Vector::width ? load(from + lane) : load_first(from + lane, left);
+    const std::size_t at = column + lane;
+    Vector value = load_at_most(row + at, left);
+    if (scale != nullptr) {
+      value = (value - load_at_most(mean + at, left)) * load_at_most(scale + at, left);
+    }
     store(to + lane, value);
   }
 }
 
 void pack_rows(const float* const* values, std::size_t rows, std::size_t first, std::size_t count,
-               float* packed) {
+               const float* mean, const float* scale, float* packed) {
   const std::size_t full = count / line_inputs * line_inputs;
   for (std::size_t r = 0; r < rows; ++r) {
-    const float* row = values[r] + first;
-    const float* next = r + 1 < rows ? values[r + 1] + first : row;
+    const float* row = values[r];
+    const float* next = r + 1 < rows ? values[r + 1] : row;
     float* to = packed + r * line_inputs;
     std::size_t i = 0;
     for (; i < full; i += line_inputs, to += rows * line_inputs) {
-      __builtin_prefetch(next + i);
-      copy_line(row + i, line_inputs, to);
+      __builtin_prefetch(next + first + i);
+      pack_line(row, mean, scale, first + i, line_inputs, to);
     }
-    if (i < count) copy_line(row + i, count - i, to);
+    if (i < count) pack_line(row, mean, scale, first + i, count - i, to);
   }
 }
 

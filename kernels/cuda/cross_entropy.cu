@@ -24,6 +24,10 @@ __device__ __forceinline__ void add_block(LossTotals* totals, const LossTotals& 
   if (threadIdx.x == 0) add(*totals, sums[0]);
 }
 
+__device__ __forceinline__ double weight_of(std::uint32_t label, const float* weights) {
+  return weights != nullptr ? weights[label] : 1.0;
+}
+
 // ---- Sigmoid ----
 
 __device__ __forceinline__ double sigmoid(double logit) {
@@ -34,19 +38,21 @@ __device__ __forceinline__ double sigmoid(double logit) {
 // One block: a batch seldom has more rows than a block has threads.
 __global__ void __launch_bounds__(sum_threads)
     sigmoid_cross_entropy_kernel(const float* logits, const std::uint32_t* labels, std::size_t rows,
-                                 float* gradient, LossTotals* totals) {
+                                 const float* weights, float* gradient, LossTotals* totals) {
   LossTotals mine = {0.0, 0};
   for (std::size_t row = threadIdx.x; row < rows; row += sum_threads) {
     const double logit = logits[row];
     const std::uint32_t label = labels[row];
     const double target = label;
+    const double weight = weight_of(label, weights);
     const double probability = sigmoid(logit);
     const double above = logit > 0.0 ? logit : 0.0;
-    mine.loss_sum += above - logit * target + log1p(exp(-fabs(logit)));
+    mine.loss_sum += weight * (above - logit * target + log1p(exp(-fabs(logit))));
     const std::uint32_t predicted = static_cast<float>(probability) > 0.5F ? 1 : 0;
     mine.correct += predicted == label ? 1 : 0;
     if (gradient != nullptr) {
-      gradient[row] = static_cast<float>((probability - target) / static_cast<double>(rows));
+      gradient[row] =
+          static_cast<float>(weight * (probability - target) / static_cast<double>(rows));
     }
   }
   add_block(totals, mine);
@@ -116,7 +122,8 @@ __device__ __forceinline__ Best best_of_warp(Best best) {
 
 __global__ void __launch_bounds__(row_threads)
     softmax_cross_entropy_kernel(const float* logits, const std::uint32_t* labels, std::size_t rows,
-                                 std::size_t classes, float* gradient, LossTotals* row_losses) {
+                                 std::size_t classes, const float* weights, float* gradient,
+                                 LossTotals* row_losses) {
   const std::size_t index = row_of_warp();
   if (index >= rows) return;  // all of the warp
   const std::uint32_t label = labels[index];
@@ -129,13 +136,14 @@ __global__ void __launch_bounds__(row_threads)
     }
     if (gradient != nullptr) {
       const double target = c == label ? 1.0 : 0.0;
+      const double weight = weight_of(label, weights);  // loaded again: kept, it would spill
       gradient[index * classes + c] =
-          static_cast<float>((probability - target) / static_cast<double>(rows));
+          static_cast<float>(weight * (probability - target) / static_cast<double>(rows));
     }
   }
   best = best_of_warp(best);
   if (lane() != 0) return;
-  const double loss = log(row.sum) - (row.logits[label] - row.shift);
+  const double loss = weight_of(label, weights) * (log(row.sum) - (row.logits[label] - row.shift));
   row_losses[index] = {loss, best.index == label ? std::uint64_t{1} : std::uint64_t{0}};
 }
 
@@ -159,13 +167,26 @@ __global__ void __launch_bounds__(row_threads)
   }
 }
 
+// A thread computes one mean.
+__global__ void __launch_bounds__(sum_threads)
+    mean_logits_kernel(const float* logits, std::size_t count, std::size_t views,
+                       std::size_t outputs, float* means) {
+  const std::size_t index = std::size_t{blockIdx.x} * sum_threads + threadIdx.x;
+  if (index >= count) return;
+  const float* of_photo = logits + index / outputs * views * outputs + index % outputs;
+  double sum = 0.0;
+  for (std::size_t view = 0; view < views; ++view) sum += of_photo[view * outputs];
+  means[index] = static_cast<float>(sum / static_cast<double>(views));
+}
+
 }  // namespace
 
 void sigmoid_cross_entropy(const float* logits, const std::uint32_t* labels, std::size_t rows,
-                           float* gradient, LossTotals* totals, cudaStream_t stream) {
+                           const float* weights, float* gradient, LossTotals* totals,
+                           cudaStream_t stream) {
   if (rows == 0) return;
-  sigmoid_cross_entropy_kernel<<<1, sum_threads, 0, stream>>>(logits, labels, rows, gradient,
-                                                              totals);
+  sigmoid_cross_entropy_kernel<<<1, sum_threads, 0, stream>>>(logits, labels, rows, weights,
+                                                              gradient, totals);
   GRAFT_CUDA_CHECK_LAUNCH("sigmoid_cross_entropy");
 }
 
@@ -178,11 +199,11 @@ void sigmoid_probabilities(const float* logits, std::size_t rows, float* probabi
 }
 
 void softmax_cross_entropy(const float* logits, const std::uint32_t* labels, std::size_t rows,
-                           std::size_t classes, float* gradient, LossTotals* row_losses,
-                           LossTotals* totals, cudaStream_t stream) {
+                           std::size_t classes, const float* weights, float* gradient,
+                           LossTotals* row_losses, LossTotals* totals, cudaStream_t stream) {
   if (rows == 0) return;
   softmax_cross_entropy_kernel<<<blocks_for(rows, rows_per_block), row_threads, 0, stream>>>(
-      logits, labels, rows, classes, gradient, row_losses);
+      logits, labels, rows, classes, weights, gradient, row_losses);
   GRAFT_CUDA_CHECK_LAUNCH("softmax_cross_entropy");
   add_row_losses_kernel<<<1, sum_threads, 0, stream>>>(row_losses, rows, totals);
   GRAFT_CUDA_CHECK_LAUNCH("add_row_losses");
@@ -194,6 +215,15 @@ void softmax_probabilities(const float* logits, std::size_t rows, std::size_t cl
   softmax_probabilities_kernel<<<blocks_for(rows, rows_per_block), row_threads, 0, stream>>>(
       logits, rows, classes, probabilities);
   GRAFT_CUDA_CHECK_LAUNCH("softmax_probabilities");
+}
+
+void mean_logits(const float* logits, std::size_t photos, std::size_t views, std::size_t outputs,
+                 float* means, cudaStream_t stream) {
+  const std::size_t count = photos * outputs;
+  if (count == 0) return;
+  mean_logits_kernel<<<blocks_for(count, sum_threads), sum_threads, 0, stream>>>(
+      logits, count, views, outputs, means);
+  GRAFT_CUDA_CHECK_LAUNCH("mean_logits");
 }
 
 }  // namespace graft::cuda

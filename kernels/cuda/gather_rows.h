@@ -1,7 +1,10 @@
 #pragma once
-// The batch of a training step: rows of features and their labels, in shuffled order. out[i][k] = features[rows[i]][k], out_labels[i] = labels[rows[i]].
+// The batch of a training step: rows of features and their labels, in shuffled order, normalised where
+// there is a normalisation. v = features[rows[i]][k]; out[i][k] = v, or (v - mean[k]) · scale[k], rounded
+// twice; out_labels[i] = labels[rows[i] / views].
 //
-// Bytes moved: 4 read and 4 written for a value; 8 read and 4 written for a row.
+// Bytes moved: 4 read and 4 written for a value; 8 read and 4 written for a row; 8 read for a column
+// that is normalised.
 
 #include <cuda_runtime_api.h>
 
@@ -14,8 +17,11 @@ namespace graft::cuda {
 
 struct GatherSource {
   const float* features;        // … × columns
-  const std::uint32_t* labels;  // one for each row of features
+  const std::uint32_t* labels;  // one for each `views` rows of features
   std::size_t columns;
+  std::size_t views = 1;
+  const float* mean = nullptr;  // columns; both null: none
+  const float* scale = nullptr;
 };
 
 //   out         count × source.columns; does not overlap the source
@@ -26,9 +32,12 @@ struct GatherSource {
 void gather_rows(float* out, std::uint32_t* out_labels, const GatherSource& source,
                  const std::uint32_t* rows, std::size_t count, cudaStream_t stream);
 
-constexpr MovedBytes gather_rows_bytes(std::size_t count, std::size_t columns) {
+constexpr MovedBytes gather_rows_bytes(std::size_t count, std::size_t columns,
+                                       bool normalized = false) {
   const std::size_t values = sizeof(float) * count * columns;
-  return {values + 2 * sizeof(std::uint32_t) * count, values + sizeof(std::uint32_t) * count};
+  return {
+      values + 2 * sizeof(std::uint32_t) * count + (normalized ? 2 * sizeof(float) * columns : 0),
+      values + sizeof(std::uint32_t) * count};
 }
 
 }  // namespace graft::cuda

@@ -53,6 +53,11 @@ TEST_P(HeadContract, RefusesOptionsOutOfRange) {
   refused([](HeadOptions& o) { o.dropout = 1.0; }, "dropout rate is 1");
   refused([](HeadOptions& o) { o.dropout = -0.1; }, "dropout rate is -0.1");
   refused([](HeadOptions& o) { o.dropout = nan; }, "dropout rate is nan");
+  refused([](HeadOptions& o) { o.views = 0; }, "0 rows of features");
+  refused([](HeadOptions& o) { o.views = 65; }, "1 to 64 (data.views)");
+  refused([](HeadOptions& o) { o.class_weights = {1.0F}; }, "1 class weights for 2 classes");
+  refused([](HeadOptions& o) { o.class_weights = {1.0F, -1.0F}; }, "class weight is -1");
+  refused([](HeadOptions& o) { o.class_weights = {1.0F, NAN}; }, "class weight is nan");
   refused([](HeadOptions& o) { o.optimizer.type = "adam"; }, "\"adam\"");
   refused([](HeadOptions& o) { o.optimizer.learning_rate = 0.0; }, "learning rate is 0");
   refused([](HeadOptions& o) { o.optimizer.learning_rate = nan; }, "learning rate is nan");
@@ -75,7 +80,7 @@ TEST_P(HeadContract, RefusesWorkBeforeItHasParameters) {
   const auto head = make(small_options());
   const Samples samples = random_samples(4, 20, 2, 1);
   std::vector<float> probabilities(8);
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   expect_usage([&] { head->state(); }, "set_state first");
   expect_usage([&] { head->train_step(first_rows(1), 0); }, "set_state first");
   expect_usage([&] { head->evaluate(samples.view(), samples.labels); }, "set_state first");
@@ -102,22 +107,48 @@ TEST_P(HeadContract, RefusesFeaturesAndLabelsThatDoNotFit) {
   const auto head = make_with_state(small_options());
   Samples samples = random_samples(4, 20, 2, 1);
   const Samples narrow = random_samples(4, 19, 2, 1);
-  expect_usage([&] { head->set_training_data(narrow.view(), narrow.labels); }, "19 values");
-  expect_usage([&] { head->set_training_data({nullptr, 4, 20}, samples.labels); }, "no data");
+  expect_usage([&] { head->set_training_data(narrow.view(), narrow.labels, {}); }, "19 values");
+  expect_usage([&] { head->set_training_data({nullptr, 4, 20}, samples.labels, {}); }, "no data");
   expect_usage([&] { head->evaluate(samples.view(), std::span(samples.labels).first(3)); },
                "3 labels for 4 rows");
   samples.labels[2] = 2;
-  expect_usage([&] { head->set_training_data(samples.view(), samples.labels); },
-               "label of row 2 is 2");
+  expect_usage([&] { head->set_training_data(samples.view(), samples.labels, {}); },
+               "label of image 2 is 2");
   std::vector<float> seven(7);
   expect_usage([&] { head->predict(samples.view(), seven); }, "the buffer has 7");
+}
+
+TEST_P(HeadContract, RefusesRowsThatAreNoCompletePhotos) {
+  HeadOptions options = small_options();
+  options.views = 3;
+  const auto head = make_with_state(options);
+  const Samples samples = random_samples(6, 20, 2, 1);
+  expect_usage([&] { head->set_training_data(samples.view(), samples.labels, {}); },
+               "6 labels for 6 rows of features; each 3 need one");
+  expect_usage(
+      [&] {
+        head->evaluate({samples.features.data(), 5, 20}, samples.labels);
+      },
+      "5 rows of features; each image has 3");
+  std::vector<float> six(6);
+  expect_usage([&] { head->predict(samples.view(), six); }, "of 2 images and 2 classes need 4");
+}
+
+TEST_P(HeadContract, RefusesANormalizationOfOtherFeatures) {
+  const auto head = make_with_state(small_options());
+  const Samples samples = random_samples(4, 20, 2, 1);
+  Normalization wrong = random_normalization(19, 1);
+  const auto set = [&] { head->set_training_data(samples.view(), samples.labels, wrong); };
+  expect_usage(set, "19 means and 19 scales; this head needs one of each for 20 inputs");
+  wrong.mean.clear();
+  expect_usage(set, "0 means and 19 scales");
 }
 
 TEST_P(HeadContract, ARefusedBatchChangesNothing) {
   const auto head = make_with_state(small_options());
   const Samples samples = random_samples(10, 20, 2, 1);
   expect_usage([&] { head->train_step(first_rows(1), 0); }, "no training rows");
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   expect_usage([&] { head->train_step({}, 0); }, "0 rows");
   expect_usage([&] { head->train_step(first_rows(9), 0); }, "9 rows; it takes 1 to 8");
   expect_usage([&] { head->train_step(std::vector<std::uint32_t>{1, 10}, 0); }, "row 10 of 10");
@@ -147,7 +178,7 @@ TEST_P(HeadContract, TotalsAddUpOverBatchesWeighedBySizeAndStartAgain) {
     expected.set_state(head->state());
     const Samples samples = random_samples(10, 20, classes, 1);
     for (Head* each : {head.get(), static_cast<Head*>(&expected)}) {
-      each->set_training_data(samples.view(), samples.labels);
+      each->set_training_data(samples.view(), samples.labels, {});
       each->train_step(first_rows(8), 0);
       each->train_step(first_rows(2), 1);
       each->train_step(first_rows(1), 2);
@@ -185,6 +216,52 @@ TEST_P(HeadContract, EvaluatesAndPredictsAnyNumberOfRowsWithoutDropout) {
   }
 }
 
+// A photo's views follow each other. More rows than the CPU and the GPU take at once, which are no
+// multiple of 3 views.
+TEST_P(HeadContract, JudgesAPhotoByTheMeanOfItsViewsLogits) {
+  for (const std::size_t classes : {2, 4}) {
+    for (const std::size_t views : {2, 3, 4}) {
+      HeadOptions options = small_options(classes);
+      options.views = views;
+      options.class_weights.assign(classes, 2.0F);  // of no influence
+      const auto head = make_with_state(options);
+      reference::ReferenceHead expected(options);
+      expected.set_state(head->state());
+      for (const std::size_t photos : {0, 1, 16, 33, 86, 400}) {
+        const Samples samples = random_samples(photos * views, 20, classes, 3);
+        const auto labels = std::span(samples.labels).first(photos);
+        const Totals totals = head->evaluate(samples.view(), labels);
+        const Totals due = expected.evaluate(samples.view(), labels);
+        EXPECT_EQ(totals.count, photos);
+        EXPECT_EQ(totals.correct, due.correct);
+        EXPECT_NEAR(totals.loss(), due.loss(), 1e-6 * due.loss());
+        std::vector<float> probabilities(photos * classes), of_reference(photos * classes);
+        head->predict(samples.view(), probabilities);
+        expected.predict(samples.view(), of_reference);
+        EXPECT_TRUE(nearly_equal(probabilities, of_reference, 1e-6)) << photos << " photos";
+      }
+    }
+  }
+}
+
+TEST_P(HeadContract, TrainsOnEachViewWithThePhotosLabel) {
+  HeadOptions options = small_options(3);
+  options.class_weights = {0.5F, 2.0F, 1.5F};
+  const Samples samples = random_samples(24, 20, 3, 2);
+  const std::vector<std::uint32_t> labels = {2, 0, 1, 1, 2, 0, 0, 1};
+  std::vector<std::uint32_t> of_rows;
+  for (std::size_t row = 0; row < 24; ++row) of_rows.push_back(labels[row / 3]);
+  const auto trained = [&](std::size_t views, const std::vector<std::uint32_t>& targets) {
+    options.views = views;
+    const auto head = make_with_state(options);
+    head->set_training_data(samples.view(), targets, {});
+    std::uint64_t step = 0;
+    for (const auto& rows : shuffled_batches(24, 8, 1)) head->train_step(rows, step++);
+    return head->state();
+  };
+  EXPECT_TRUE(same_bytes(trained(3, labels), trained(1, of_rows)));
+}
+
 TEST_P(HeadContract, PredictsTheClassesThatEvaluateCounts) {
   for (const std::size_t classes : {2, 5}) {
     const HeadOptions options = small_options(classes);
@@ -217,7 +294,7 @@ TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
   const Samples others = random_samples(300, 20, 2, 9);
   const auto trained = [&](bool evaluate, bool resume) {
     auto head = make_with_state(options);
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     std::uint64_t step = 0;
     for (const auto& rows : shuffled_batches(24, 8, 1)) {
       head->train_step(rows, step++);
@@ -226,13 +303,60 @@ TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
       const HeadState state = head->state();
       head = make(options);
       head->set_state(state);
-      head->set_training_data(samples.view(), samples.labels);
+      head->set_training_data(samples.view(), samples.labels, {});
     }
     return head->state();
   };
   const HeadState plain = trained(false, false);
   EXPECT_TRUE(same_bytes(trained(true, false), plain));
   EXPECT_TRUE(same_bytes(trained(false, true), plain));
+}
+
+// The same bytes as from rows that were normalised before: (value - mean) · scale in float. The head
+// keeps its own copy of the normalisation.
+TEST_P(HeadContract, NormalizesTheRowsThatItTrainsOnAndNoOthers) {
+  for (const std::size_t columns : {1, 15, 16, 17, 20, 256, 1030}) {
+    HeadOptions options = small_options();
+    options.inputs = columns;
+    const Samples samples = random_samples(24, columns, 2, 2);
+    const auto normalization = random_normalization(columns, 3);
+    Samples normalized = samples;
+    for (std::size_t i = 0; i < normalized.features.size(); ++i) {
+      const float value = normalized.features[i] - normalization.mean[i % columns];
+      normalized.features[i] = value * normalization.scale[i % columns];
+    }
+    const auto trained = [&](const Samples& on, Normalization by) {
+      const auto head = make_with_state(options);
+      head->set_training_data(on.view(), on.labels, by);
+      std::ranges::fill(by.mean, 9.0F);
+      std::ranges::fill(by.scale, 9.0F);
+      std::uint64_t step = 0;
+      for (const auto& rows : shuffled_batches(24, 8, 1)) {
+        head->train_step(rows, step++);
+        head->evaluate(samples.view(), samples.labels);
+      }
+      return std::pair(head->state(), head->evaluate(samples.view(), samples.labels).loss_sum);
+    };
+    const auto expected = trained(normalized, {});
+    const auto actual = trained(samples, normalization);
+    EXPECT_TRUE(same_bytes(actual.first, expected.first)) << columns << " columns";
+    EXPECT_EQ(actual.second, expected.second);
+  }
+}
+
+TEST_P(HeadContract, ALinearScheduleEndsWithAStepOfNothing) {
+  HeadOptions options = small_options();
+  options.steps = 4;
+  const auto head = make_with_state(options);
+  const Samples samples = random_samples(8, 20, 2, 1);
+  head->set_training_data(samples.view(), samples.labels, {});
+  const std::vector<DenseParameters> before = head->state().parameters;
+  for (const std::uint64_t step : {4, 5, 1000}) {
+    head->train_step(first_rows(8), step);
+    EXPECT_TRUE(same_bytes(head->state().parameters, before)) << step;
+  }
+  head->train_step(first_rows(8), 3);
+  EXPECT_FALSE(same_bytes(head->state().parameters, before));
 }
 
 TEST_P(HeadContract, LearnsSeparableClasses) {
@@ -245,7 +369,7 @@ TEST_P(HeadContract, LearnsSeparableClasses) {
     for (std::size_t row = 0; row < 64; ++row) {
       samples.features[row * 20 + samples.labels[row]] += 4.0F;
     }
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     const double before = head->evaluate(samples.view(), samples.labels).loss();
     for (std::uint64_t step = 0; step < 600; ++step) {
       std::vector<std::uint32_t> rows = first_rows(8);
@@ -268,7 +392,7 @@ TEST_P(HeadContract, ADeepHeadTrainsAsTheReference) {
     HeadState state = random_state(options, 1);
     for (DenseParameters& layer : state.parameters) std::ranges::fill(layer.bias, 0.1F);
     head.set_state(state);
-    head.set_training_data(samples.view(), samples.labels);
+    head.set_training_data(samples.view(), samples.labels, {});
     head.train_step(first_rows(8), 0);
     return head.state().mean_squares;
   };

@@ -31,6 +31,10 @@ inline Samples random_samples(std::size_t rows, std::size_t columns, std::size_t
   return samples;
 }
 
+inline Normalization random_normalization(std::size_t columns, std::uint32_t seed) {
+  return {random_values(columns, seed), random_values(columns, seed + 1, 3.0F)};
+}
+
 inline HeadState with_zero_mean_squares(HeadState state) {
   state.mean_squares = state.parameters;
   for (DenseParameters& layer : state.mean_squares) {

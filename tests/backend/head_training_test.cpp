@@ -29,12 +29,14 @@ struct Case {
   std::size_t classes = 2;
   double dropout = 0.0;
   bool epsilon_inside_sqrt = true;
+  bool weighted = false;
 };
 
 std::string name_of(const Case& of) {
   std::string name = of.classes == 2 ? "binary" : "softmax" + std::to_string(of.classes);
   name += of.epsilon_inside_sqrt ? "_keras3" : "_keras2";
   if (of.dropout > 0.0) name += "_dropout";
+  if (of.weighted) name += "_weighted";
   for (const std::size_t units : of.hidden) name.append("_").append(std::to_string(units));
   return name;
 }
@@ -55,6 +57,10 @@ class OnDeviceAndCase : public HeadDeviceTest,
     options.classes = of.classes;
     options.dropout = of.dropout;
     options.optimizer.epsilon_inside_sqrt = of.epsilon_inside_sqrt;
+    const std::vector<float> weights = {0.5F, 2.0F, 1.5F, 0.25F, 3.0F};
+    if (of.weighted)
+      options.class_weights.assign(weights.begin(),
+                                   weights.begin() + static_cast<std::ptrdiff_t>(of.classes));
     return options;
   }
 };
@@ -96,7 +102,7 @@ TEST_P(HeadGradient, EqualsCentralDifferences) {
   const HeadState before = random_state(head_options, 5);
   const auto head = make(head_options);
   head->set_state(before);
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   head->train_step(first_rows(batch), step);
   const HeadState after = head->state();
 
@@ -136,7 +142,9 @@ INSTANTIATE_TEST_SUITE_P(
                        ::testing::Values(Case{{}, 2, 0.0}, Case{{}, 3, 0.0}, Case{{}, 4, 0.5},
                                          Case{{21}, 2, 0.0}, Case{{21}, 2, 0.4}, Case{{21}, 3, 0.0},
                                          Case{{21}, 5, 0.4}, Case{{19, 11}, 2, 0.0},
-                                         Case{{19, 11}, 2, 0.3}, Case{{11, 18}, 4, 0.3})),
+                                         Case{{19, 11}, 2, 0.3}, Case{{11, 18}, 4, 0.3},
+                                         Case{{21}, 2, 0.4, true, true},
+                                         Case{{21}, 5, 0.0, true, true})),
     test_name);
 
 // ---- Steps ----
@@ -144,15 +152,15 @@ INSTANTIATE_TEST_SUITE_P(
 class HeadTraining : public OnDeviceAndCase {
  protected:
   // An epoch on the device and on the reference, batch by batch.
-  void expect_same_epoch(const HeadOptions& options, std::size_t rows) {
+  void expect_same_epoch(const HeadOptions& options, std::size_t rows,
+                         std::uint64_t step = (1ULL << 40U) + 5) {  // the masks take all its bits
     const Samples samples = random_samples(rows, options.inputs, options.classes, 11);
     const auto head = make(options);
     reference::ReferenceHead expected(options);
     for (Head* each : {head.get(), static_cast<Head*>(&expected)}) {
       each->set_state(random_state(options, 21));
-      each->set_training_data(samples.view(), samples.labels);
+      each->set_training_data(samples.view(), samples.labels, {});
     }
-    std::uint64_t step = (1ULL << 40U) + 5;  // the masks take all of its bits
     for (const auto& batch : shuffled_batches(rows, options.batch_size, 5)) {
       expected.train_step(batch, step);
       head->train_step(batch, step++);
@@ -178,6 +186,14 @@ TEST_P(HeadTraining, IsThatOfTheReference) {
   expect_same_epoch(of_case, 100);
 }
 
+// 7 batches of 9 at which the rate reaches 0: no batch has the rate of another.
+TEST_P(HeadTraining, WithALinearScheduleIsThatOfTheReference) {
+  HeadOptions of_case = options(96);
+  of_case.optimizer.learning_rate = 5e-4;
+  of_case.steps = 9;
+  expect_same_epoch(of_case, 100, 1);
+}
+
 std::vector<Case> training_cases() {
   std::vector<Case> cases;
   for (const std::size_t classes : {2, 5}) {
@@ -186,6 +202,7 @@ std::vector<Case> training_cases() {
         cases.push_back({hidden, classes, dropout, false});
         // Both forms of epsilon with each loss and each rate, not with each shape.
         if (hidden.size() == 1) cases.push_back({hidden, classes, dropout, true});
+        if (hidden.size() == 2) cases.push_back({hidden, classes, dropout, true, true});
       }
     }
   }
@@ -238,7 +255,7 @@ TEST_P(HeadKerasTrace, HasTheLossOfEveryBatchAndTheFinalParameters) {
   const std::vector<std::uint32_t> labels(y.begin(), y.end());
   const auto head = make(options(x.shape.at(1)));
   head->set_state(state_of("_init"));
-  head->set_training_data({features.data(), x.shape.at(0), x.shape.at(1)}, labels);
+  head->set_training_data({features.data(), x.shape.at(0), x.shape.at(1)}, labels, {});
 
   const bool inside = std::get<1>(GetParam()).epsilon_inside_sqrt;
   const std::string form = inside ? "_keras3" : "_keras2";

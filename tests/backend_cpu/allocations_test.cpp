@@ -128,11 +128,14 @@ TEST_P(AllocatesNothing, InATrainingStepAfterTheFirst) {
     options.hidden = {517, 40};
     options.classes = classes;
     options.batch_size = 16;
+    options.steps = 9;
+    options.class_weights.assign(classes, 0.5F);
     cpu::ThreadPool pool(thread_count);
     const auto head = cpu::make_cpu_head(options, pool, kernels());
     const test::Samples samples = test::random_samples(16, options.inputs, classes, 2);
     head->set_state(test::random_state(options, 3));
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels,
+                            test::random_normalization(options.inputs, 4));
     const std::vector<std::uint32_t> rows = test::first_rows(16);
     head->train_step(rows, 0);
     EXPECT_EQ(bytes_taken_by([&] {
@@ -150,14 +153,15 @@ TEST_P(AllocatesNothing, InEvaluationAndPredictionAfterTheFirst) {
   options.inputs = 777;
   options.hidden = {517};
   options.classes = 3;
+  options.views = 2;
   cpu::ThreadPool pool(thread_count);
   const auto head = cpu::make_cpu_head(options, pool, kernels());
   head->set_state(test::random_state(options, 3));
   for (const std::size_t rows : {20, 300}) {
     const test::Samples samples = test::random_samples(rows, options.inputs, 3, 2);
-    std::vector<float> probabilities(rows * 3);
+    std::vector<float> probabilities(rows / 2 * 3);
     const auto both = [&] {
-      head->evaluate(samples.view(), samples.labels);
+      head->evaluate(samples.view(), std::span(samples.labels).first(rows / 2));
       head->predict(samples.view(), probabilities);
     };
     both();
@@ -167,17 +171,19 @@ TEST_P(AllocatesNothing, InEvaluationAndPredictionAfterTheFirst) {
 
 // One backbone, made and warmed here: a full batch and a short one.
 void expect_no_memory_taken_by_batches(cpu::Isa isa, const Vgg16Weights& weights,
-                                       ConvolutionAlgorithm algorithm, std::size_t batch) {
+                                       ConvolutionAlgorithm algorithm, std::size_t batch,
+                                       const FeatureSource& source = {}) {
   constexpr ImageSize size = {50, 67};
   cpu::CpuBackend backend(thread_count, isa);
   const auto backbone = backend.make_backbone(
-      weights, {.image_size = size, .batch_size = batch, .algorithm = algorithm});
+      weights,
+      {.image_size = size, .batch_size = batch, .algorithm = algorithm, .features = source});
   const std::vector<std::uint8_t> pixels =
       test::random_pixels(batch * size.height * size.width * 3, 11);
   const HostBuffer images = backend.allocate_host(pixels.size());
   std::ranges::copy(pixels, images.as<std::uint8_t>().begin());
   const HostBuffer features =
-      backend.allocate_host(batch * vgg16_feature_shape(size).count() * sizeof(float));
+      backend.allocate_host(batch * vgg16_feature_shape(size, source).count() * sizeof(float));
   const auto submit = [&](std::size_t count) {
     backbone->wait(backbone->submit(images.as<const std::uint8_t>(), count, features.as<float>()));
   };
@@ -196,6 +202,26 @@ TEST_P(AllocatesNothing, InABatchOfTheBackboneAfterTheFirst) {
       expect_no_memory_taken_by_batches(GetParam(), weights, algorithm, batch);
     }
   }
+  expect_no_memory_taken_by_batches(GetParam(), weights, ConvolutionAlgorithm::automatic, 5,
+                                    {{Layer::block1, Layer::block3}, Pooling::average_max});
+}
+
+// Weights and activations of the layers after the last wanted one.
+TEST_P(AllocatesNothing, ForLayersThatTheFeaturesDoNotNeed) {
+  static const Vgg16Weights weights = test::random_vgg16(7);
+  cpu::CpuBackend backend(1, GetParam());
+  const auto bytes_up_to = [&](Layer layer, Pooling pooling) {
+    const FeatureSource source = {{layer}, pooling};
+    BackboneOptions options;
+    options.features = source;
+    return bytes_taken_by([&] { backend.make_backbone(weights, options); });
+  };
+  constexpr std::size_t mib = std::size_t{1} << 20U;
+  const std::size_t all = bytes_up_to(Layer::block5, Pooling::none);
+  EXPECT_LT(bytes_up_to(Layer::block1, Pooling::average), all - 100 * mib);
+  EXPECT_LT(bytes_up_to(Layer::block3, Pooling::average), all - 50 * mib);
+  // The outputs of a group that are only pooled: 4 × 4 × 512 floats an image, at most 32 of them.
+  EXPECT_LE(bytes_up_to(Layer::block5, Pooling::average), all + 2 * mib);
 }
 
 }  // namespace

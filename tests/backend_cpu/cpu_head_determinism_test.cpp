@@ -40,7 +40,7 @@ struct Outcome {
 Outcome train(const HeadOptions& options, std::size_t threads, cpu::Isa isa) {
   const CpuHead head(options, threads, isa);
   const test::Samples samples = test::random_samples(150, options.inputs, options.classes, 2);
-  head->set_training_data(samples.view(), samples.labels);
+  head->set_training_data(samples.view(), samples.labels, {});
   for (std::uint64_t step = 0; step < 6; ++step) {
     std::vector<std::uint32_t> rows = test::first_rows(step % 3 == 2 ? 7 : 16);
     for (std::uint32_t& row : rows) row = static_cast<std::uint32_t>((row * 7 + step) % 150);
@@ -107,7 +107,7 @@ TEST(CpuHeadBytes, AShortBatchIsThatOfASmallerHead) {
     HeadOptions options = wide_options(2);
     options.batch_size = batch_size;
     const CpuHead head(options);
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     head->train_step(test::first_rows(5), 0);
     states[batch_size == 5 ? 1 : 0] = head->state();
   }
@@ -152,7 +152,7 @@ TEST(CpuHeadBytes, OfALossAreTheSameInTrainingAndEvaluation) {
       options.batch_size = rows;
       const CpuHead head(options, 2, isa);
       const test::Samples samples = test::random_samples(rows, options.inputs, 3, 8);
-      head->set_training_data(samples.view(), samples.labels);
+      head->set_training_data(samples.view(), samples.labels, {});
       const Totals evaluated = head->evaluate(samples.view(), samples.labels);
       head->train_step(test::first_rows(rows), 0);
       const Totals trained = head->take_totals();

@@ -196,5 +196,24 @@ TEST(BackboneSpec, KnowsItsMemory) {
   EXPECT_EQ(cuda::BackboneSpec(options).memory.activation_bytes, 16U * 150 * 150 * 64 * 2);
 }
 
+TEST(BackboneSpec, HasTheLayersThatTheFeaturesNeedAndNoOthers) {
+  BackboneOptions options;
+  options.image_size = {150, 150};
+  options.batch_size = 16;
+  options.features = {{Layer::block1, Layer::block2}, Pooling::average_max};
+  const cuda::BackboneSpec spec(options);
+  EXPECT_EQ(spec.shapes.size(), 4U);
+  EXPECT_EQ(spec.memory.activation_bytes, 16U * 150 * 150 * 64 * 4);
+  EXPECT_EQ(spec.memory.feature_bytes, 2U * 16 * 2 * (64 + 128) * 4);
+  // Filters of 4, 64, 64 and 128 input channels, biases twice, three tables.
+  EXPECT_EQ(spec.memory.weight_bytes,
+            (9U * (4 * 64 + 64 * 64 + 64 * 128 + 128 * 128) + 2 * (2 * 64 + 2 * 128) + 768) * 4);
+  options.features = {{Layer::block2}, Pooling::none};
+  EXPECT_EQ(cuda::BackboneSpec(options).memory.feature_bytes, 2U * 16 * 37 * 37 * 128 * 4);
+  options.features = {{Layer::block2, Layer::block1}, Pooling::max};
+  EXPECT_THAT(test::error_of([&] { cuda::BackboneSpec{options}; }),
+              HasSubstr("several that ascend"));
+}
+
 }  // namespace
 }  // namespace graft

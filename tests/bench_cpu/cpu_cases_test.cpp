@@ -23,12 +23,12 @@ TEST(CpuKernels, AllAreCasesAndCountTheirBytes) {
       names.insert(work.name);
     }
   }
-  EXPECT_THAT(names,
-              ::testing::IsSupersetOf(
-                  {"gemm", "finish", "winograd_input", "winograd_output", "winograd_weights",
-                   "convolution_rgb", "preprocess", "pack_rows", "dense_forward", "sum_chunks",
-                   "relu_dropout", "relu_dropout_backward", "dense_backward_input", "dense_update",
-                   "bias_update", "sigmoid_cross_entropy", "softmax_cross_entropy"}));
+  EXPECT_THAT(names, ::testing::IsSupersetOf({"gemm", "finish", "winograd_input", "winograd_output",
+                                              "winograd_weights", "convolution_rgb", "global_pool",
+                                              "preprocess", "pack_rows", "dense_forward",
+                                              "sum_chunks", "relu_dropout", "relu_dropout_backward",
+                                              "dense_backward_input", "dense_update", "bias_update",
+                                              "sigmoid_cross_entropy", "softmax_cross_entropy"}));
 }
 
 TEST(CpuKernels, TheirMemoryIsCheckedBeforeItIsTaken) {

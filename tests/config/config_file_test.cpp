@@ -1,10 +1,14 @@
 #include "engine/config/config_file.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "engine/base/file.h"
 #include "tests/config/config_support.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft::test {
@@ -17,17 +21,19 @@ TEST(ConfigFile, EveryKeySetsItsMember) {
   const Config config = parse(R"({
     "device": "cuda:1", "seed": 7, "output": "runs/solar", "threads": 2, "cache": "~/plans",
     "data": { "train": "/d/train", "validation": "/d/validation", "validation_split": 0.0,
-              "image_size": [100, 200], "resize": "bicubic", "preprocess": "caffe",
+              "image_size": [100, 200], "resize": "bicubic", "preprocess": "torch",
+              "views": ["horizontal", "original"],
               "on_bad_image": "skip", "exif_orientation": true, "gray16": "clip",
               "fast_decode": true },
     "backbone": { "name": "vgg16", "weights": "/w.h5", "batch_size": 8, "precision": "tf32",
                   "algorithm": "winograd", "autotune": true },
     "pipeline": { "depth": 3 },
-    "features": { "memory_budget_mib": 64 },
+    "features": { "layers": ["block4", "block5"], "pooling": "max", "normalize": "standard",
+                  "memory_budget_mib": 64 },
     "head": { "hidden": [64, 32], "dropout": 0.25 },
-    "train": { "epochs": 3, "batch_size": 4,
-               "optimizer": { "type": "rmsprop", "learning_rate": 2e-3, "rho": 0.8,
-                              "epsilon": 1e-8, "epsilon_inside_sqrt": false } } })");
+    "train": { "epochs": 3, "batch_size": 4, "class_weights": "balanced",
+               "optimizer": { "type": "rmsprop", "learning_rate": 2e-3, "schedule": "constant",
+                              "rho": 0.8, "epsilon": 1e-8, "epsilon_inside_sqrt": false } } })");
   EXPECT_EQ(config.device, "cuda:1");
   EXPECT_EQ(config.cache, "/home/ada/plans");
   EXPECT_EQ(config.pipeline.depth, 3U);
@@ -42,18 +48,23 @@ TEST(ConfigFile, EveryKeySetsItsMember) {
   EXPECT_EQ(config.data.validation, "/d/validation");
   EXPECT_EQ(config.data.image_size, (ImageSize{100, 200}));
   EXPECT_EQ(config.data.resize, Resize::bicubic);
-  EXPECT_EQ(config.data.preprocess, Preprocess::caffe);
+  EXPECT_EQ(config.data.preprocess, Preprocess::torch);
+  EXPECT_EQ(config.data.views, (std::vector<View>{View::original, View::horizontal}));
   EXPECT_EQ(config.data.on_bad_image, OnBadImage::skip);
   EXPECT_TRUE(config.data.exif_orientation);
   EXPECT_EQ(config.data.gray16, Gray16::clip);
   EXPECT_EQ(config.backbone.weights, "/w.h5");
   EXPECT_EQ(config.backbone.batch_size, 8U);
+  EXPECT_EQ(config.features.source, (FeatureSource{{Layer::block4, Layer::block5}, Pooling::max}));
+  EXPECT_EQ(config.features.normalize, Normalize::standard);
   EXPECT_EQ(config.features.memory_budget_mib, 64U);
   EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{64, 32}));
   EXPECT_EQ(config.head.dropout, 0.25);
   EXPECT_EQ(config.train.epochs, 3U);
   EXPECT_EQ(config.train.batch_size, 4U);
+  EXPECT_EQ(config.train.class_weights.kind, ClassWeights::Kind::balanced);
   EXPECT_EQ(config.train.optimizer.learning_rate, 2e-3);
+  EXPECT_EQ(config.train.optimizer.schedule, Schedule::constant);
   EXPECT_EQ(config.train.optimizer.rho, 0.8);
   EXPECT_EQ(config.train.optimizer.epsilon, 1e-8);
   EXPECT_FALSE(config.train.optimizer.epsilon_inside_sqrt);
@@ -78,23 +89,55 @@ TEST(ConfigFile, TheCacheIsWhereTheEnvironmentSaysOrNowhere) {
   EXPECT_EQ(cache_in({{"HOME", "/home/ada"}}, R"(, "cache": "")"), "");
 }
 
-TEST(ConfigFile, RequiredKeysAreAskedFor) {
+TEST(ConfigFile, TheTrainingImagesAreAllThatIsRequired) {
   EXPECT_THAT(refusal_of("{}"), StartsWith("c.json: data.train: this key is required: "));
-  EXPECT_THAT(refusal_of(R"({"data": {"train": "/t", "validation": "/v"}})"),
-              StartsWith("c.json: backbone.weights: this key is required: "));
-  EXPECT_THAT(refusal_of(R"({"data": {"train": "/t"}, "backbone": {"weights": "/w"}})"),
-              HasSubstr("data.validation: this folder, or a data.validation_split above 0"));
+  const Config config = parse(R"({"data": {"train": "photos"}})");
+  EXPECT_EQ(config.data.train, "/work folder/photos");
+  EXPECT_EQ(config.data.validation_split, 0.2);
+  EXPECT_EQ(config.backbone.weights, "/home/ada/.cache/graft/vgg16_imagenet.safetensors");
 }
 
-TEST(ConfigFile, ValidationIsAFolderOrASplitAndNotBoth) {
-  const Config config = parse(
-      R"({"data": {"train": "/t", "validation_split": 0.25}, "backbone": {"weights": "/w"}})");
+TEST(ConfigFile, WithoutAHomeFolderTheWeightsAreAskedFor) {
+  const auto parse_in = [](std::map<std::string, std::string> variables, const char* weights) {
+    const std::string text = fmt::format(R"({{"data": {{"train": "/t"}}{}}})", weights);
+    return parse_config(text, "c.json", {}, environment_of(std::move(variables)));
+  };
+  EXPECT_THAT(refusal([&] { parse_in({}, ""); }), StartsWith("c.json: backbone.weights: "));
+  EXPECT_EQ(parse_in({}, R"(, "backbone": {"weights": "/w"})").backbone.weights, "/w");
+  EXPECT_EQ(parse_in({{"GRAFT_CACHE", "/g"}}, "").backbone.weights,
+            "/g/vgg16_imagenet.safetensors");
+}
+
+TEST(ConfigFile, ValidationIsASetOrASplitAndNotBoth) {
+  const Config config = parse(R"({"data": {"train": "/t", "validation_split": 0.25}})");
   EXPECT_TRUE(config.data.validation.empty());
   EXPECT_EQ(config.data.validation_split, 0.25);
+  EXPECT_EQ(parse(minimal_config()).data.validation_split, 0.0);
   EXPECT_THAT(refusal_of(minimal_config(), {"data.validation_split=0.25"}), HasSubstr("not both"));
   EXPECT_EQ(parse(minimal_config(), {"data.validation_split=0.25", "data.validation="})
                 .data.validation_split,
             0.25);
+  EXPECT_EQ(parse(minimal_config(), {"data.validation="}).data.validation_split, 0.2);
+}
+
+TEST(ConfigFile, AListOfImagesDecidesItsSplitItself) {
+  for (const char* list : {"/t.csv", "photos/LIST.CSV"})
+    EXPECT_EQ(parse("{}", {std::string("data.train=") + list}).data.validation_split, 0.0);
+  EXPECT_EQ(parse("{}", {"data.train=/csv"}).data.validation_split, 0.2);
+  EXPECT_EQ(parse("{}", {"data.train=/t.csv/photos"}).data.validation_split, 0.2);
+}
+
+TEST(ConfigFile, SeveralLayersNeedPooling) {
+  const std::string two = R"(, "features": {"layers": ["block4", "block5"]})";
+  EXPECT_THAT(refusal_of(minimal_config(two)),
+              StartsWith("c.json: features.layers: more than one layer needs a features.pooling"));
+  EXPECT_EQ(parse(minimal_config(two), {"features.pooling=average"}).features.source.layers.size(),
+            2U);
+  EXPECT_EQ(refusal_of(minimal_config(R"(, "features": {"layers": ["block6"]})")),
+            "c.json:1: features.layers: expected a list of one or more different ones of "
+            "\"block1\", \"block2\", \"block3\", \"block4\" or \"block5\", found [\"block6\"]");
+  EXPECT_THAT(refusal_of(minimal_config(R"(, "features": {"pooling": "globl"})")),
+              HasSubstr("features.pooling: expected \"none\", \"average\", \"max\""));
 }
 
 TEST(ConfigFile, UnknownKeysAreRefusedWithTheirLineAndASuggestion) {
@@ -190,6 +233,10 @@ TEST(EffectiveConfig, ReadsBackAsTheSameConfig) {
       minimal_config(R"(, "seed": 9007199254740992, "train": {"optimizer": {"learning_rate": 0.1,
                      "epsilon": 1e-300, "rho": 0.30000000000000004}}, "head": {"hidden": []})"),
       R"({"data": {"train": "caf\u00e9 $${x}/t", "validation_split": 0.1}, "backbone": {"weights": "~/w"}})",
+      R"({"data": {"train": "photos"}})",
+      R"({"data": {"train": "list.csv", "views": ["vertical", "original", "rotate180"]},
+          "features": {"layers": ["block5", "block1"], "pooling": "average", "normalize": "none"},
+          "train": {"class_weights": {"a": 0.1, "\u00e9 \"b\"": 3}, "optimizer": {"schedule": "constant"}}})",
   };
   for (const std::string& text : configs) {
     const std::string once = effective_config(parse(text));
@@ -226,8 +273,11 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
       150,
       150
     ],
-    "resize": "nearest",
-    "preprocess": "rescale",
+    "resize": "bilinear",
+    "preprocess": "caffe",
+    "views": [
+      "original"
+    ],
     "on_bad_image": "stop",
     "exif_orientation": false,
     "gray16": "high_byte",
@@ -245,6 +295,11 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
     "depth": "auto"
   },
   "features": {
+    "layers": [
+      "block5"
+    ],
+    "pooling": "none",
+    "normalize": "rms",
     "memory_budget_mib": 2048
   },
   "head": {
@@ -259,10 +314,12 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
     "optimizer": {
       "type": "rmsprop",
       "learning_rate": 0.001,
+      "schedule": "linear",
       "rho": 0.9,
       "epsilon": 1e-07,
       "epsilon_inside_sqrt": true
-    }
+    },
+    "class_weights": "none"
   }
 }
 )");
@@ -289,6 +346,110 @@ TEST(LoadConfig, RefusesAnAbsentFileALargeOneUnreadAndAFolderWithoutAConfig) {
   File(folder / "large.json", File::Mode::create_or_truncate).truncate(std::uint64_t{1} << 40);
   EXPECT_THAT(refusal_of_file(folder / "large.json"), HasSubstr("large.json"));
   EXPECT_THAT(refusal_of_file(folder.path()), HasSubstr("has no config.json"));
+}
+
+// A folder with these sub-folders.
+class LoadPhotoFolder : public ::testing::Test {
+ protected:
+  std::filesystem::path photos(const std::vector<std::string>& sub_folders) {
+    std::filesystem::path path = folder_ / "my photos";
+    for (const std::string& name : sub_folders) std::filesystem::create_directories(path / name);
+    return path;
+  }
+  static Config load(const std::filesystem::path& path, const std::vector<std::string>& sets = {}) {
+    std::vector<Setting> settings;
+    settings.reserve(sets.size());
+    for (const std::string& set : sets) settings.push_back(parse_setting(set));
+    return load_config(path, settings, plain_environment());
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(LoadPhotoFolder, ASubFolderIsAClass) {
+  const auto path = photos({"cats", "dogs", ".hidden"});
+  write_file_whole(path / "note.txt", "no folder");
+  const Config config = load(path);
+  EXPECT_EQ(config.data.train, path);
+  EXPECT_EQ(config.data.validation, "");
+  EXPECT_EQ(config.data.validation_split, 0.2);
+  EXPECT_EQ(config.output, "/work folder/runs/my photos");
+}
+
+TEST_F(LoadPhotoFolder, TrainAndValidationAloneAreTheTwoSets) {
+  const auto path = photos({"train/cats", "validation/cats", ".hidden"});
+  const Config config = load(path);
+  EXPECT_EQ(config.data.train, path / "train");
+  EXPECT_EQ(config.data.validation, path / "validation");
+  EXPECT_EQ(config.data.validation_split, 0.0);
+  EXPECT_EQ(config.output, "/work folder/runs/my photos");
+  EXPECT_EQ(load(photos({"trains"})).data.train, path) << "a third class";
+}
+
+TEST_F(LoadPhotoFolder, AnyOtherFolderHoldsClasses) {
+  for (const std::vector<std::string>& names : std::vector<std::vector<std::string>>{
+           {"train"}, {"train", "val"}, {"test", "train", "validation"}}) {
+    const auto path = photos(names);
+    EXPECT_EQ(load(path).data.train, path);
+    EXPECT_EQ(load(path).data.validation, "");
+    std::filesystem::remove_all(path);
+  }
+}
+
+TEST_F(LoadPhotoFolder, AFolderThatCannotBeReadIsRefused) {
+  const auto path = photos({"a", "b"});
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
+  std::filesystem::permissions(path, std::filesystem::perms::none);
+  {
+    const WithoutPrivileges user;
+    if (!user.bound()) GTEST_SKIP() << "permissions do not bind this user";
+    EXPECT_THAT(refusal([&] { load(path); }),
+                HasSubstr("my photos: this folder cannot be read: Permission denied"));
+  }
+  std::filesystem::permissions(path, std::filesystem::perms::all);
+}
+
+TEST_F(LoadPhotoFolder, SettingsAreApplied) {
+  const Config config = load(photos({"a", "b"}), {"output=/o", "data.validation_split=0.5"});
+  EXPECT_EQ(config.output, "/o");
+  EXPECT_EQ(config.data.validation_split, 0.5);
+}
+
+TEST_F(LoadPhotoFolder, TheRunIsNamedAsTheFolderHoweverThePathIsWritten) {
+  const auto path = photos({"a", "b"});
+  std::filesystem::create_directory_symlink(path, folder_ / "link");
+  for (const auto& same :
+       {folder_ / "link", path / "", path / ".", path / "a" / "..", path / "a" / ".." / "."}) {
+    EXPECT_EQ(load(same).output, "/work folder/runs/my photos") << same;
+    EXPECT_EQ(load(same).data.train, path) << same;
+  }
+}
+
+TEST_F(LoadPhotoFolder, ResultsAmongThePhotosAreRefused) {
+  const auto path = photos({"a", "b"});
+  std::filesystem::create_directory_symlink(path, folder_ / "link");
+  for (const auto& output : {path, path / "runs", path / "a", folder_ / "link" / "runs"})
+    EXPECT_THAT(refusal([&] { load(path, {"output=" + output.string()}); }),
+                HasSubstr("is inside this folder of photos"));
+  EXPECT_NO_THROW(load(path, {"output=" + path.string() + " and results"}));
+  EXPECT_NO_THROW(load(path, {"output=" + path.string() + "/../runs"}));
+  EXPECT_THAT(refusal([&] { load("/"); }), HasSubstr("is inside this folder of photos"));
+  Environment inside = plain_environment();
+  inside.working_folder = path;
+  EXPECT_THAT(refusal([&] { load_config(path, {}, inside); }), HasSubstr("name another"));
+}
+
+TEST_F(LoadPhotoFolder, AFolderWithoutSubFoldersIsNeither) {
+  EXPECT_THAT(
+      refusal([&] { load(photos({".hidden"})); }),
+      HasSubstr("my photos: this folder is neither a run (it has no config.json) nor photos "
+                "(it has no sub-folders)"));
+}
+
+TEST_F(LoadPhotoFolder, MistakesInAKeyNameTheFolder) {
+  const auto path = photos({"a", "b"});
+  EXPECT_THAT(refusal([&] { load(path, {R"(features.layers=["block4","block5"])"}); }),
+              StartsWith(path.string() + ": features.layers: more than one layer"));
 }
 
 TEST(LoadConfig, AnOutputFolderMeansItsConfigWhereverItIsNow) {

@@ -47,14 +47,23 @@ const std::vector<Row>& rows() {
        {"150", R"("150x150")", "{}"},
        {"[150]", "[150,150,3]", "[31,150]", "[150,4097]", "[150.5,150]", R"(["150",150])", "[]",
         "[-150,150]"}},
-      {"data.resize", R"("nearest")", R"("lanczos")", {"1", "true"}, {R"("spline")"}},
-      {"data.preprocess", R"("rescale")", R"("torch")", {"1", "255"}, {R"("none")"}},
+      {"data.resize", R"("bilinear")", R"("lanczos")", {"1", "true"}, {R"("spline")"}},
+      {"data.preprocess", R"("caffe")", R"("torch")", {"1", "255"}, {R"("none")"}},
+      {"data.views",
+       R"(["original"])",
+       R"(["original","vertical","rotate180"])",
+       {R"("original")", "1", "{}", "null"},
+       {"[]", R"(["mirror"])", R"(["original","original"])", "[0]", R"([["original"]])"}},
       {"data.on_bad_image", R"("stop")", R"("skip")", {"true"}, {R"("ignore")"}},
       {"data.exif_orientation", "false", "true", {"1", R"("true")", "null"}, {}},
       {"data.gray16", R"("high_byte")", R"("clip")", {"16"}, {R"("low_byte")"}},
       {"data.fast_decode", "false", "true", {"1", R"("true")", "null"}, {}},
       {"backbone.name", R"("vgg16")", R"("vgg16")", {"16"}, {R"("vgg19")"}},
-      {"backbone.weights", "required", R"("/w2")", {"5", "null"}, {R"("")"}},
+      {"backbone.weights",
+       R"("${GRAFT_CACHE}/vgg16_imagenet.safetensors")",
+       R"("/w2")",
+       {"5", "null"},
+       {R"("")"}},
       {"backbone.batch_size",
        "32",
        R"("auto")",
@@ -64,6 +73,17 @@ const std::vector<Row>& rows() {
       {"backbone.algorithm", R"("auto")", R"("direct")", {"1", "true"}, {R"("fft")", R"("")"}},
       {"backbone.autotune", "false", "true", {"1", R"("auto")", "null"}, {}},
       {"pipeline.depth", R"("auto")", "16", {R"("2")", "[2]", "null"}, {"-1", "17", "1.5"}},
+      {"features.layers",
+       R"(["block5"])",
+       R"(["block1","block4"])",
+       {R"("block5")", "5", "null"},
+       {"[]", R"(["block6"])", R"(["block5_pool"])", R"(["block5","block5"])", "[5]"}},
+      {"features.pooling",
+       R"("none")",
+       R"("average_max")",
+       {"2", "null", R"(["max"])"},
+       {R"("avg")", R"("global")", R"("")"}},
+      {"features.normalize", R"("rms")", R"("standard")", {"1", "true"}, {R"("l2")", R"("")"}},
       {"features.memory_budget_mib", "2048", "0", {R"("2 GiB")"}, {"-1", "1048577"}},
       {"head.hidden",
        "[256]",
@@ -75,9 +95,20 @@ const std::vector<Row>& rows() {
       {"train.batch_size", "16", "65536", {R"("16")"}, {"0", "65537"}},
       {"train.optimizer.type", R"("rmsprop")", R"("rmsprop")", {"1"}, {R"("adam")"}},
       {"train.optimizer.learning_rate", "0.001", "10", {R"("1e-3")"}, {"0", "-1e-3", "10.1"}},
+      {"train.optimizer.schedule",
+       R"("linear")",
+       R"("constant")",
+       {"0", "false"},
+       {R"("cosine")", R"("")"}},
       {"train.optimizer.rho", "0.9", "0", {"[0.9]"}, {"-0.1", "1"}},
       {"train.optimizer.epsilon", "1e-07", "1", {"false"}, {"0", "1.1"}},
       {"train.optimizer.epsilon_inside_sqrt", "true", "false", {"0", R"("yes")"}, {}},
+      {"train.class_weights",
+       R"("none")",
+       R"({"defective":2.5,"intact":1.0})",
+       {"1", "true", "[1,2]"},
+       {R"("auto")", "{}", R"({"a":0})", R"({"a":-1})", R"({"a":"1"})", R"({"a":1000001})",
+        R"({"a":{"b":1}})"}},
   };
   return table;
 }
@@ -150,6 +181,30 @@ TEST(Keys, NumbersWithoutFractionAreIntegers) {
   }
 }
 
+TEST(Keys, AListOfNamesMayHaveAnyOrderAndIsKeptInThatOfTheTable) {
+  KeyedConfig changed;
+  changed.set("data.views", Json::parse(R"(["rotate180","original"])"));
+  EXPECT_EQ(changed.config.data.views, (std::vector<View>{View::original, View::rotate180}));
+  changed.set("features.layers", Json::parse(R"(["block5","block3"])"));
+  EXPECT_EQ(changed.config.features.source.layers,
+            (std::vector<Layer>{Layer::block3, Layer::block5}));
+  EXPECT_EQ(changed.get("features.layers").dump(), R"(["block3","block5"])");
+}
+
+TEST(Keys, ClassWeightsAreAWordOrANumberForEachClassThatIsNamed) {
+  using Kind = ClassWeights::Kind;
+  KeyedConfig changed;
+  changed.set("train.class_weights", "balanced");
+  EXPECT_EQ(changed.config.train.class_weights.kind, Kind::balanced);
+  changed.set("train.class_weights", Json::parse(R"({"none": 2, "a b": 0.5})"));
+  EXPECT_EQ(changed.config.train.class_weights.kind, Kind::given);
+  EXPECT_EQ(changed.config.train.class_weights.given,
+            (std::vector<std::pair<std::string, double>>{{"none", 2.0}, {"a b", 0.5}}));
+  changed.set("train.class_weights", "none");
+  EXPECT_EQ(changed.config.train.class_weights.kind, Kind::none);
+  EXPECT_TRUE(changed.config.train.class_weights.given.empty());
+}
+
 TEST(Keys, AutoIsZeroInAConfig) {
   for (const char* path : {"backbone.batch_size", "pipeline.depth"}) {
     KeyedConfig changed;
@@ -169,6 +224,13 @@ TEST(Keys, ProblemsSuggestAWord) {
   EXPECT_EQ(problem_with("data.resize", "nearst"),
             "expected \"nearest\", \"bilinear\", \"bicubic\" or \"lanczos\", found \"nearst\"; did "
             "you mean \"nearest\"?");
+  EXPECT_EQ(
+      problem_with("features.pooling", "avarage"),
+      "expected \"none\", \"average\", \"max\" or \"average_max\", found \"avarage\"; did you "
+      "mean \"average\"?");
+  EXPECT_EQ(problem_with("features.layers", Json::parse(R"(["block6"])")),
+            "expected a list of one or more different ones of \"block1\", \"block2\", \"block3\", "
+            "\"block4\" or \"block5\", found [\"block6\"]");
 }
 
 TEST(Keys, ADeviceMayHaveANumber) {
@@ -205,7 +267,7 @@ TEST(Explain, OneKeyOrOneSection) {
   EXPECT_THAT(key, ::testing::Not(HasSubstr("head.hidden")));
   const std::string section = explain_for_terminal("train.optimizer");
   EXPECT_THAT(section, HasSubstr("train.optimizer.rho\n"));
-  EXPECT_THAT(section, ::testing::Not(HasSubstr("train.epochs")));
+  EXPECT_THAT(section, ::testing::Not(HasSubstr("train.epochs\n")));
 }
 
 TEST(Explain, AnUnknownKeyIsRefusedWithASuggestion) {

@@ -21,25 +21,38 @@ TEST(ShippedConfigs, EachOneChecksOut) {
     ++count;
     EXPECT_NO_THROW(load_config(entry.path(), {}, plain_environment())) << entry.path();
   }
-  EXPECT_GE(count, 2U);
+  EXPECT_EQ(count, 3U);
 }
 
-TEST(ShippedConfigs, TheQuickstartIsTheRecipeUnchanged) {
+TEST(ShippedConfigs, TheQuickstartIsWhatTheReadmeMeasures) {
   const Config config = load_config(configs / "solar_cells.json", {}, plain_environment());
-  const Config fallback;
-  EXPECT_EQ(config.data.train, "/home/ada/.cache/graft/solar_cells/train");
-  EXPECT_EQ(config.data.validation, "/home/ada/.cache/graft/solar_cells/validation");
+  EXPECT_EQ(config.data.train, "/home/ada/.cache/graft/solar_cells/solar_cells.csv");
+  EXPECT_EQ(config.data.validation, "");
   EXPECT_EQ(config.backbone.weights, "/home/ada/.cache/graft/vgg16_imagenet.safetensors");
   EXPECT_EQ(config.output, "/work folder/runs/solar_cells");
+  EXPECT_EQ(config.data.image_size, (ImageSize{224, 224}));
+  EXPECT_EQ(config.data.views, (std::vector{View::original, View::rotate180}));
+  EXPECT_EQ(config.features.source.layers,
+            (std::vector{Layer::block3, Layer::block4, Layer::block5}));
+  EXPECT_EQ(config.features.source.pooling, Pooling::average_max);
+  EXPECT_EQ(config.features.normalize, Normalize::standard);
+}
+
+TEST(ShippedConfigs, TheBlogsRecipeIsStatedInFull) {
+  const Config config = load_config(configs / "keras_blog.json", {}, plain_environment());
   EXPECT_EQ(config.data.image_size, (ImageSize{150, 150}));
   EXPECT_EQ(config.data.resize, Resize::nearest);
   EXPECT_EQ(config.data.preprocess, Preprocess::rescale);
-  EXPECT_EQ(config.head.hidden, (std::vector<std::size_t>{256}));
+  EXPECT_EQ(config.data.views, std::vector{View::original});
+  EXPECT_EQ(config.features.source, FeatureSource{});
+  EXPECT_EQ(config.features.normalize, Normalize::none);
+  EXPECT_EQ(config.head.hidden, std::vector<std::size_t>{256});
   EXPECT_EQ(config.head.dropout, 0.5);
   EXPECT_EQ(config.train.epochs, 20U);
   EXPECT_EQ(config.train.batch_size, 16U);
   EXPECT_EQ(config.train.optimizer.learning_rate, 1e-3);
-  EXPECT_EQ(config.train.optimizer.rho, fallback.train.optimizer.rho);
+  EXPECT_EQ(config.train.optimizer.schedule, Schedule::constant);
+  EXPECT_EQ(config.train.class_weights.kind, ClassWeights::Kind::none);
 }
 
 TEST(ShippedConfigs, TheirPageIsWhatTheTableSays) {

@@ -192,7 +192,7 @@ TEST(CheckSameClasses, NamesTheDifferenceOnBothSides) {
   const ScannedFolder train{"train", {{"cats", {}}, {"dogs", {}}}};
   const ScannedFolder validation{"val", {{"cats", {}}, {"dog", {}}}};
   expect_data_error([&] { check_same_classes(train, validation); },
-                    "'dogs' is missing in val, and 'dog' is missing in train");
+                    "'dogs' is missing in validation (val), and 'dog' is missing in train (train)");
   EXPECT_EQ(error_of([&] { check_same_classes(train, train); }), "");
 }
 

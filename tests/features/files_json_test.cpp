@@ -34,6 +34,12 @@ TEST(FilesJson, ReadsBackWhatWasWritten) {
   bare.rows.clear();
   bare.skipped.clear();
   EXPECT_EQ(parse_file_list(file_list_json(bare), "files.json"), bare);
+  FileList pooled = example();
+  pooled.shape = {1, 1, 1024, true};
+  pooled.views = {View::original, View::vertical};
+  pooled.rows.insert(pooled.rows.begin() + 1, pooled.rows[0]);
+  pooled.rows.push_back(pooled.rows[2]);
+  EXPECT_EQ(parse_file_list(file_list_json(pooled), "files.json"), pooled);
 }
 
 TEST(FilesJson, HasOneRowALine) {
@@ -63,12 +69,15 @@ TEST(FilesJson, WrongContentsAreRefused) {
       {"\"version\": 1", "\"version\": 2"},
       {"\"version\": 1", "\"version\": \"1\""},
       {"[4, 4, 512]", "[4, 512]"},
+      {"\"classes\"", "\"views\": [], \"classes\""},
+      {"\"classes\"", "\"views\": [\"askew\"], \"classes\""},
+      {"\"classes\"", "\"views\": [\"original\", \"vertical\"], \"classes\""},
       {"[4, 4, 512]", "[4, -4, \"x\"]"},
       {"\"class\": \"cats\"", "\"class\": \"birds\""},
       {digest_of("1").hex(), "12"},
       {digest_of("r2").hex(), std::string(32, 'g')},
       {"\"rows\"", "\"lines\""},
-      {"\"resize\": \"nearest\"", "\"resize\": 3"}};
+      {"\"resize\": \"bilinear\"", "\"resize\": 3"}};
   for (const auto& [from, to] : changes) {
     std::string bad = good;
     const std::size_t at = bad.find(from);
@@ -94,13 +103,33 @@ TEST(FeatureKey, SaysWhatChanged) {
   EXPECT_EQ(describe_change(before, feature_key(DataConfig{}, digest_of("b"), "n", {4, 4, 512})),
             "the weights changed");
   DataConfig data;
-  data.preprocess = Preprocess::caffe;
+  data.preprocess = Preprocess::torch;
   EXPECT_EQ(describe_change(before, feature_key(data, digest_of("a"), "n", {4, 4, 512})),
-            "preprocess changed from rescale to caffe");
+            "preprocess changed from caffe to torch");
   data.image_size = {224, 200};
   EXPECT_EQ(
       describe_change(before, feature_key(data, digest_of("a"), "n", {7, 6, 512})),
-      "image_size changed from 150x150 to 224x200 and preprocess changed from rescale to caffe");
+      "image_size changed from 150x150 to 224x200 and preprocess changed from caffe to torch");
+  const FeatureSource pooled = {{Layer::block3, Layer::block5}, Pooling::max};
+  EXPECT_EQ(
+      describe_change(before, feature_key({}, digest_of("a"), "n", {1, 1, 768, true}, pooled)),
+      "layers changed from block5 to block3+block5 and pooling changed from none to max");
+  EXPECT_EQ(
+      describe_change(feature_key({}, digest_of("a"), "n", {1, 1, 768, true}, pooled), before),
+      "layers changed from block3+block5 to block5 and pooling changed from max to none");
+}
+
+TEST(FeatureKey, IsComparedWithAConfigButForWeightsAndArithmetic) {
+  const FeatureSource pooled = {{Layer::block4}, Pooling::max};
+  const FeatureKey stored = feature_key({}, digest_of("a"), "n", {1, 1, 512, true}, pooled);
+  const std::vector<View> views = {View::original, View::vertical};
+  DataConfig data;
+  data.views = views;
+  EXPECT_EQ(describe_config_change(stored, views, data, pooled), "");
+  EXPECT_EQ(describe_config_change(stored, {View::original}, data, pooled),
+            "views changed from original to original+vertical");
+  EXPECT_EQ(describe_config_change(stored, views, data, {{Layer::block5}, Pooling::max}),
+            "layers changed from block4 to block5");
 }
 
 TEST(FeatureKey, EverySettingThatDecidesARowChangesTheFingerprint) {
@@ -111,19 +140,24 @@ TEST(FeatureKey, EverySettingThatDecidesARowChangesTheFingerprint) {
   };
   std::vector<Digest> fingerprints = {
       with([](DataConfig&) {}),
-      with([](DataConfig& data) { data.resize = Resize::bilinear; }),
+      with([](DataConfig& data) { data.resize = Resize::lanczos; }),
       with([](DataConfig& data) { data.preprocess = Preprocess::torch; }),
       with([](DataConfig& data) { data.image_size.height = 151; }),
       with([](DataConfig& data) { data.image_size.width = 151; }),
       with([](DataConfig& data) { data.exif_orientation = true; }),
       with([](DataConfig& data) { data.gray16 = Gray16::clip; }),
       feature_key(DataConfig{}, digest_of("b"), "n", {4, 4, 512}).fingerprint(),
-      feature_key(DataConfig{}, digest_of("a"), "m", {4, 4, 512}).fingerprint()};
+      feature_key(DataConfig{}, digest_of("a"), "m", {4, 4, 512}).fingerprint(),
+      feature_key({}, digest_of("a"), "n", {4, 4, 512}, {{Layer::block4}, {}}).fingerprint(),
+      feature_key({}, digest_of("a"), "n", {4, 4, 512}, {{Layer::block5}, Pooling::max})
+          .fingerprint()};
   const std::size_t all = fingerprints.size();
   std::sort(fingerprints.begin(), fingerprints.end());
   fingerprints.erase(std::unique(fingerprints.begin(), fingerprints.end()), fingerprints.end());
   EXPECT_EQ(fingerprints.size(), all);
-  // Where the files are, and what to do with bad ones, changes no row.
+  // Where the files are, what to do with bad ones, and which views there are, changes no row.
+  EXPECT_EQ(with([](DataConfig& data) { data.views = {View::vertical}; }),
+            with([](DataConfig&) {}));
   EXPECT_EQ(with([](DataConfig& data) { data.train = "elsewhere"; }), with([](DataConfig&) {}));
 }
 

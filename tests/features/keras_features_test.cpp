@@ -32,6 +32,8 @@ TEST_P(KerasFeatures, ThirtyTwoPhotosAreWithin1e4) {
   PipelineRequest request;
   request.options = {{}, 8, 2};
   request.options.data.image_size = {150, 150};
+  request.options.data.resize = Resize::nearest;
+  request.options.data.preprocess = Preprocess::rescale;
   request.images = files.size();
   request.path = [&](std::size_t i) {
     return reference / "data" / "cats_and_dogs" / "train" / files[i];

@@ -39,6 +39,7 @@ class PipelineTest : public ::testing::Test {
     PipelineRequest request;
     request.options = {{}, batch_size_, threads_, depth_};
     request.options.data.image_size = image_size_;
+    request.options.data.resize = Resize::nearest;
     request.options.data.fast_decode = fast_decode_;
     request.images = count_;
     request.path = [this](std::size_t i) {

@@ -214,6 +214,17 @@ TEST_F(ResumeTest, SkippedImagesAreNotTriedAgain) {
   expect_complete();
 }
 
+TEST_F(ResumeTest, AnImageThatWasBadAndIsNotAnyMoreIsComputed) {
+  set_.data.on_bad_image = OnBadImage::skip;
+  test::write_bytes(set_.image("c0/1.png"), test::png_with_damaged_pixels(1));
+  set_.interrupt_after(2);
+  test::write_png(set_.image("c0/1.png"), 321);
+  const ExtractionCounts counts = set_.extract();
+  EXPECT_EQ(counts.skipped, 0U);
+  EXPECT_EQ(counts.computed, 11U);
+  expect_complete();
+}
+
 TEST_F(ResumeTest, AnUpToDateSetClearsAwayAnInterruptedOne) {
   set_.extract();
   const Digest before = set_.weights;

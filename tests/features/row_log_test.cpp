@@ -53,7 +53,7 @@ TEST_F(RowLogTest, TheJournalReadsBackWhatWasFlushed) {
   ASSERT_TRUE(journal.has_value());
   EXPECT_EQ(journal->key, key());
   ASSERT_EQ(journal->entries.size(), 4U);
-  EXPECT_EQ(journal->entries[2].content, digest_of("2"));
+  EXPECT_EQ(journal->entries[2].digest, digest_of("2"));
   EXPECT_EQ(journal->entries[2].check, digest_of(row(2)));
   EXPECT_FALSE(journal->entries[2].bad_reason.has_value());
   EXPECT_TRUE(journal->entries[3].bad_reason.has_value());

@@ -92,11 +92,15 @@ SmallSet::SmallSet(const std::filesystem::path& folder, std::size_t classes, std
   }
   data.train = data.validation = images;
   data.image_size = small_image_size;
+  data.resize = Resize::nearest;
+  data.preprocess = Preprocess::rescale;
 }
 
 void SmallSet::read() {
   RecordingObserver silent;  // train and validation may be one folder: that warning is not wanted
-  datasets = read_datasets(data, 1, silent, {});
+  DataConfig chosen = data;
+  if (chosen.validation_split > 0.0) chosen.validation.clear();
+  datasets = read_datasets(chosen, 1, silent, {});
 }
 
 ExtractionRequest SmallSet::request() const {

@@ -32,7 +32,8 @@ class DescribedModule final : public CudaModule {
                         workspace_bytes,
                         4e9 * images,
                         2e6 * images,
-                        1e6 * images}};
+                        1e6 * images,
+                        options.features.pooling != Pooling::none}};
     forecast.memory.activation_bytes = 4 * options.batch_size * (image_bytes / 10);
     forecast.memory.image_bytes = options.batch_size * (image_bytes / 10);
     forecast.memory.feature_bytes = options.batch_size * (image_bytes / 10);

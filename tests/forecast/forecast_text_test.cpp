@@ -34,7 +34,21 @@ TEST(ForecastText, SaysWhatItIsOf) {
           "A100 80GB (sm_80): 108 multiprocessors, 80.0 GiB, 2039 GB/s, 312.0 "
           "TFLOP/s in fp16\n"
           "  from: NVIDIA A100 Tensor Core GPU data sheet\n"
-          "VGG16 at 150×150, batch 10, fp16; execution plans of cuDNN 9.9.9, by its heuristics\n"));
+          "VGG16 at 150×150, batch 10, fp16; execution plans of cuDNN 9.9.9, by its heuristics\n"
+          "features: 8192 values an image\n"));
+}
+
+TEST(ForecastText, SaysWhichLayersArePooled) {
+  BackboneOptions options;
+  options.batch_size = 10;
+  options.features = {{Layer::block1, Layer::block3}, Pooling::average_max};
+  const GpuForecast forecast =
+      forecast_for_gpu(DescribedModule(), *find_gpu("A100 80GB"), eighty_gib, options);
+  const std::string text = forecast_text(forecast);
+  EXPECT_THAT(text, HasSubstr("\nfeatures: 640 values an image\n"));
+  EXPECT_THAT(text, HasSubstr("(tensor core, Winograd); then 2 kernels\n"));
+  const auto json = nlohmann::json::parse(forecast_json(forecast));
+  EXPECT_EQ(json.at("features"), 640);
 }
 
 // Ten images: 10 GFLOP at 312 TFLOP/s are 32.1 µs, 10 MB at 2,039 GB/s 4.9 µs. With Winograd 40

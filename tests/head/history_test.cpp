@@ -22,7 +22,9 @@ TEST(HistoryCsv, HasTheseBytes) {
 TEST(HistoryJson, HasTheseBytesAndKerasNames) {
   EXPECT_EQ(history_json(two_epochs),
             "{\"history\": {\"loss\": [0.1, 1e-07], \"accuracy\": [0.5, 1], "
-            "\"val_loss\": [0.3333333333333333, 12], \"val_accuracy\": [0.25, 0.875]}}\n");
+            "\"val_loss\": [0.3333333333333333, 12], \"val_accuracy\": [0.25, 0.875]}, "
+            "\"best\": {\"val_accuracy\": 2, \"val_loss\": 1}}\n");
+  EXPECT_EQ(history_json({}).find("best"), std::string::npos);
 }
 
 TEST(HistoryJson, ReadsBackBitForBit) {

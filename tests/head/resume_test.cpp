@@ -95,6 +95,33 @@ TEST(Resume, ShowsTheEpochAndTheFullTotal) {
   EXPECT_THAT(run.observer.rows, SizeIs(3));  // the header, epochs 3 and 4
 }
 
+// Interrupted in epoch 3 of 4, then started again; the notes.
+std::vector<std::string> notes_of_a_restart(const Config& before, const Config& after) {
+  const TemporaryFolder folder;
+  SmallRun first;
+  first.config = before;
+  interrupt(first, folder.path(), in_epoch_3);
+  SmallRun second;
+  second.config = after;
+  second.into(folder.path());
+  EXPECT_EQ(files_in(folder.path()), files_of_a_full_run(after));
+  return second.observer.notes;
+}
+
+TEST(Resume, ALinearScheduleMakesMoreEpochsANewRunAndAConstantOneDoesNot) {
+  Config before = small_config();
+  before.train.optimizer.schedule = Schedule::linear;
+  Config after = before;
+  after.train.epochs = 6;
+  EXPECT_THAT(notes_of_a_restart(before, after),
+              Contains(AllOf(HasSubstr("starts anew"), HasSubstr("train.epochs was 4, is 6"))));
+  before.train.optimizer.schedule = after.train.optimizer.schedule = Schedule::constant;
+  EXPECT_THAT(notes_of_a_restart(before, after), Contains(HasSubstr("goes on after epoch 2 of 6")));
+  after.train.optimizer.schedule = Schedule::linear;
+  EXPECT_THAT(notes_of_a_restart(before, after),
+              Contains(HasSubstr("train.optimizer.schedule was constant, is linear")));
+}
+
 TEST(Resume, WithAnotherNumberOfEpochsEndsAsIfItHadAlwaysBeenThat) {
   constexpr std::size_t all = 4 * small_batches;
   struct Case {
@@ -105,8 +132,11 @@ TEST(Resume, WithAnotherNumberOfEpochsEndsAsIfItHadAlwaysBeenThat) {
     SCOPED_TRACE(std::to_string(test.batches_before) + " batches, then epochs " +
                  std::to_string(test.epochs));
     const TemporaryFolder folder;
-    interrupt(folder.path(), test.batches_before);
+    SmallRun first;
+    first.config.train.optimizer.schedule = Schedule::constant;
+    interrupt(first, folder.path(), test.batches_before);
     SmallRun run;
+    run.config = first.config;
     run.config.train.epochs = test.epochs;
     run.into(folder.path());
     EXPECT_EQ(run.observer.advances.empty() ? 0 : run.observer.advances.front(), test.first_batch);
@@ -157,7 +187,13 @@ TEST(Resume, NoOtherRunsCheckpointIsContinued) {
          run.config.head.hidden = {9, 3};
        }},
       {"head.dropout was 0.25, is 0.5", [](SmallRun& run) { run.config.head.dropout = 0.5; }},
+      {"features.normalize was rms, is standard",
+       [](SmallRun& run) { run.config.features.normalize = Normalize::standard; }},
       {"train.batch_size was 4, is 5", [](SmallRun& run) { run.config.train.batch_size = 5; }},
+      {"train.class_weights was none, is [2.0,1.0]",
+       [](SmallRun& run) {
+         run.config.train.class_weights = {ClassWeights::Kind::given, {{"class 0", 2.0}}};
+       }},
       {"train.optimizer.learning_rate was 0.01, is 0.02",
        [](SmallRun& run) { run.config.train.optimizer.learning_rate = 0.02; }},
       {"train.optimizer.rho was 0.9, is 0.8",

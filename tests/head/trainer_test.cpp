@@ -45,7 +45,8 @@ class ScriptedHead final : public Head {
     }
     return state;
   }
-  void set_training_data(FeatureView, std::span<const std::uint32_t>) override {}
+  void set_training_data(FeatureView, std::span<const std::uint32_t>,
+                         const Normalization&) override {}
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override {
     script_.batches.emplace_back(rows.begin(), rows.end());
     script_.steps.push_back(step);
@@ -69,6 +70,7 @@ Totals totals(double loss, std::uint64_t correct_of_100) {
 History play(Script& script, const std::filesystem::path& output, Observer& observer) {
   HeadBackend backend([&](const HeadOptions&) { return std::make_unique<ScriptedHead>(script); });
   Config config = small_config();
+  config.features.normalize = Normalize::none;  // the script's parameters are saved as they are
   config.train.epochs = script.training.size();
   const SmallSet train = small_train();
   const SmallSet validation = small_validation();
@@ -152,9 +154,14 @@ TEST(Trainer, TheHeadIsMadeAsTheConfigSays) {
   const TemporaryFolder folder;
   SmallRun run;
   run.config.train.epochs = 1;
-  run.config.train.optimizer = {"rmsprop", 0.02, 0.8, 1e-5, false};
+  run.config.train.optimizer = {"rmsprop", 0.02, Schedule::constant, 0.8, 1e-5, false};
   run.into(folder.path());
-  ASSERT_THAT(run.heads, SizeIs(1));
+  run.config.train.epochs = 3;
+  run.config.train.optimizer.schedule = Schedule::linear;
+  run.into(folder.path());
+  ASSERT_THAT(run.heads, SizeIs(2));
+  EXPECT_EQ(run.heads[0].steps, 0U);
+  EXPECT_EQ(run.heads[1].steps, 3 * small_batches);
   const HeadOptions& options = run.heads[0];
   EXPECT_EQ(options.inputs, 6U);
   EXPECT_THAT(options.hidden, ElementsAre(8U));
@@ -175,6 +182,7 @@ void learns(const std::vector<std::size_t>& hidden, std::size_t classes) {
   SmallRun run;
   run.config.head.hidden = hidden;
   run.config.train.epochs = 15;
+  run.config.train.optimizer.schedule = Schedule::constant;
   run.train = small_train(classes);
   run.validation = small_validation(classes);
   const History history = run.into(folder.path());
@@ -232,6 +240,21 @@ TEST(Trainer, TellsARowForEachEpochUnderAHeader) {
   EXPECT_THAT(observer.warnings, IsEmpty());
 }
 
+TEST(Trainer, SaysHowToUseTheBestEpochWhereTheLastIsMuchWorse) {
+  const auto notes = [](std::uint64_t best, std::uint64_t last) {
+    const TemporaryFolder folder;
+    Script script{std::vector<Totals>(2, totals(1, 50)), {totals(1, best), totals(1, last)}};
+    RecordingObserver observer;
+    play(script, folder.path(), observer);
+    return observer.notes;
+  };
+  EXPECT_THAT(notes(80, 78), ElementsAre(HasSubstr("0.8000, of epoch 1"),
+                                         AllOf(HasSubstr("last epoch has 0.7800"),
+                                               HasSubstr("add --best to `graft predict`"))));
+  EXPECT_THAT(notes(80, 79), SizeIs(1));
+  EXPECT_THAT(notes(78, 80), SizeIs(1));
+}
+
 TEST(Trainer, WarnsWhenOneClassHoldsMoreThanFourFifthsOfASet) {
   const TemporaryFolder folder;
   SmallRun run;
@@ -250,18 +273,6 @@ TEST(Trainer, WarnsWhenOneClassHoldsMoreThanFourFifthsOfASet) {
 
 // --- what ends it -------------------------------------------------------------------------------
 
-// The sentence of the Error of that kind that `run` ends with.
-template <typename Run>
-std::string error_of(ErrorKind kind, const Run& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Trainer, ALossThatIsNotFiniteEndsTrainingAfterTheLastGoodEpoch) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
@@ -274,7 +285,7 @@ TEST(Trainer, ALossThatIsNotFiniteEndsTrainingAfterTheLastGoodEpoch) {
     EXPECT_THAT(
         error_of(ErrorKind::usage, [&] { play(script, folder.path(), silent); }),
         AllOf(HasSubstr("diverged in epoch 3"), HasSubstr("2 of its epochs are saved"),
-              HasSubstr("learning_rate below 0.01"), HasSubstr("data.preprocess than rescale")));
+              HasSubstr("learning_rate below 0.01"), HasSubstr("or features.normalize \"rms\"")));
     EXPECT_THAT(files_in(folder.path()),
                 ElementsAre(Key("checkpoint.safetensors"), Key("head_best.safetensors"),
                             Key("history.csv"), Key("history.json")));
@@ -325,8 +336,8 @@ TEST(Trainer, SetsThatDoNotFitAreRefusedBeforeAnythingIsWritten) {
                 run.validation.shape = {2, 1, 3};
               }),
               HasSubstr("different shapes"));
-  EXPECT_THAT(refused([](SmallRun& run) { run.validation.key.settings[4].second = "caffe"; }),
-              HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_THAT(refused([](SmallRun& run) { run.validation.key.settings[4].second = "torch"; }),
+              HasSubstr("preprocess changed from caffe to torch"));
   EXPECT_THAT(refused([](SmallRun& run) { run.train.files.pop_back(); }),
               HasSubstr("does not fit together"));
 }

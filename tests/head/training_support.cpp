@@ -15,12 +15,24 @@ SmallSet::SmallSet(std::size_t rows, std::size_t class_count, std::uint64_t seed
     const RandomStream stream{seed, RandomPurpose::shuffle, 0, row};
     labels.push_back(static_cast<std::uint32_t>(row % class_count));
     files.push_back(classes[labels.back()] + "/" + std::to_string(row) + ".png");
+    contents.push_back(digest_of(files.back()));
     for (std::size_t column = 0; column < shape.count(); ++column) {
       const float noise = uniform_from_word(random_word(stream, column));
       values.push_back(noise + (column % class_count == labels.back() ? 0.5F : 0.0F));
     }
   }
   fingerprint = digest_of(std::as_bytes(std::span(values)));
+}
+
+void SmallSet::pair_rows() {
+  views = 2;
+  const std::size_t photos = labels.size() / 2;
+  labels.resize(photos);
+  files.resize(photos);
+  contents.resize(photos);
+  for (std::size_t photo = 0; photo < photos; ++photo) {
+    labels[photo] = static_cast<std::uint32_t>(photo % classes.size());
+  }
 }
 
 Config small_config() {

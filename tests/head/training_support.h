@@ -1,6 +1,8 @@
 #pragma once
 // A small training run and what can be seen of it from outside.
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "engine/backend/backend.h"
+#include "engine/base/error.h"
 #include "engine/config/config.h"
 #include "engine/head/trainer.h"
 #include "tests/reference/head.h"
@@ -28,18 +31,24 @@ struct SmallSet {
   FeatureShape shape;
   Digest fingerprint;
   FeatureKey key = feature_key({}, {}, "tests", {});
+  std::size_t views = 1;
+  std::vector<Digest> contents;  // of the files' names
 
   SmallSet(std::size_t rows, std::size_t class_count, std::uint64_t seed,
            FeatureShape features = {1, 2, 3});
   LabelledFeatures view() const {
-    return {{values.data(), labels.size(), shape.count()},
+    return {{values.data(), labels.size() * views, shape.count()},
             labels,
             classes,
             files,
             shape,
             fingerprint,
-            key};
+            key,
+            views,
+            contents};
   }
+  // The same rows as two views of half as many photos.
+  void pair_rows();
 };
 
 // 22 rows in batches of 4, the last one short: 6 batches an epoch.
@@ -84,6 +93,18 @@ struct SmallRun {
 
   History into(const std::filesystem::path& output);
 };
+
+// The sentence of the Error of that kind that `run` ends with.
+template <typename Run>
+std::string error_of(ErrorKind kind, const Run& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
 
 // Name → content of each file in a folder.
 std::map<std::string, std::string> files_in(const std::filesystem::path& folder);

@@ -1,3 +1,4 @@
+#include "engine/base/file.h"
 #include "tests/image/decode_support.h"
 
 namespace graft::test {
@@ -18,6 +19,26 @@ TEST(Jpeg, KeepsASmoothPicture) {
       }
     }
   }
+}
+
+TEST(EncodeJpeg, IsReadBackNearlyTheSameAndEachTimeTheSameBytes) {
+  for (const auto& [width, height] : {std::pair{160U, 120U}, {17U, 1U}, {1U, 1U}, {8U, 161U}}) {
+    const Image image = smooth_image(width, height);
+    const std::string file = encode_jpeg(image, 95);
+    const Image decoded = decode_image(as_bytes(file), {});
+    ASSERT_EQ(decoded.width, width);
+    ASSERT_EQ(decoded.height, height);
+    EXPECT_LE(largest_difference(decoded, image), 24);
+    EXPECT_EQ(encode_jpeg(image, 95), file);
+    EXPECT_EQ(file.find("Exif"), std::string::npos);
+  }
+  EXPECT_LT(encode_jpeg(smooth_image(160, 120), 50).size(),
+            encode_jpeg(smooth_image(160, 120), 95).size());
+}
+
+TEST(EncodeJpeg, RefusesASizeThatJpegDoesNotHave) {
+  EXPECT_THROW(encode_jpeg({}, 80), BadImage);
+  EXPECT_THROW(encode_jpeg({65501, 1, std::vector<std::uint8_t>(65501 * 3)}, 80), BadImage);
 }
 
 TEST(ShrunkJpeg, IsTheSmallestHalvingThatIsLargeEnoughInBothDirections) {

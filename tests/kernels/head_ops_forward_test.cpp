@@ -36,12 +36,19 @@ TEST_P(PackRows, PutsTheElementsOfABatchSideBySide) {
         pointers.push_back(values.data() + r * length);
         taken.insert(taken.end(), pointers[r] + first, pointers[r] + length);
       }
-      GuardedFloats packed(cpu::packed_size(rows, count), rows % 4);
-      std::ranges::fill(packed.values(), nan);  // every element is written
-      kernels().pack_rows(pointers.data(), rows, first, count, packed.data());
-      ASSERT_TRUE(std::ranges::equal(packed.values(), test::packed_rows(taken, rows, count)))
-          << rows << " rows, " << count << " inputs";
-      ASSERT_TRUE(packed.guards_intact());
+      const auto expect_packed = [&](const float* mean, const float* scale) {
+        GuardedFloats packed(cpu::packed_size(rows, count), rows % 4);
+        std::ranges::fill(packed.values(), nan);  // every element is written
+        kernels().pack_rows(pointers.data(), rows, first, count, mean, scale, packed.data());
+        ASSERT_TRUE(std::ranges::equal(packed.values(), test::packed_rows(taken, rows, count)))
+            << rows << " rows, " << count << " inputs";
+        ASSERT_TRUE(packed.guards_intact());
+      };
+      expect_packed(nullptr, nullptr);
+      const std::vector<float> mean = random_values(length, 2), scale = random_values(length, 3);
+      taken = reference::normalized(taken, std::span(mean).subspan(first),
+                                    std::span(scale).subspan(first));
+      expect_packed(mean.data(), scale.data());
     }
   }
 }

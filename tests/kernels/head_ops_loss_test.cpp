@@ -160,5 +160,49 @@ TEST(SoftmaxProbabilities, SumToOne) {
   }
 }
 
+// Keras' rule: the factor is that of the row's class; the gradient is still divided by the rows.
+TEST(ClassWeights, ScaleTheLossAndTheGradientOfTheirRows) {
+  const std::vector<float> weights = {0.5F, 3.0F, 0.0F, 1.25F};
+  const std::vector<std::uint32_t> labels = {1, 0, 3, 2, 1};
+  for (const std::size_t classes : {2, 4}) {
+    const std::size_t outputs = classes == 2 ? 1 : classes;
+    const auto loss = [&](const float* logits, const std::uint32_t* of, std::size_t rows,
+                          float* gradient, const float* by) {
+      return classes == 2 ? cpu::sigmoid_cross_entropy(logits, of, rows, gradient, by)
+                          : cpu::softmax_cross_entropy(logits, of, rows, classes, gradient, by);
+    };
+    std::vector<std::uint32_t> targets = labels;
+    for (std::uint32_t& target : targets) target %= static_cast<std::uint32_t>(classes);
+    const std::vector<float> logits = random_values(5 * outputs, 4, 3.0F);
+    std::vector<float> gradient(5 * outputs);
+    const cpu::BatchLoss batch =
+        loss(logits.data(), targets.data(), 5, gradient.data(), weights.data());
+    double expected = 0.0;
+    for (std::size_t row = 0; row < 5; ++row) {
+      const double weight = weights[targets[row]];
+      std::vector<float> alone(outputs);
+      expected +=
+          weight * loss(&logits[row * outputs], &targets[row], 1, alone.data(), nullptr).loss_sum;
+      for (std::size_t o = 0; o < outputs; ++o) {
+        EXPECT_NEAR(gradient[row * outputs + o], weight * alone[o] / 5.0, 1e-7) << row << ' ' << o;
+      }
+    }
+    EXPECT_NEAR(batch.loss_sum, expected, 1e-12);
+  }
+}
+
+TEST(MeanLogits, AreThoseOfEachPhotosViewsAddedInDouble) {
+  // In float the small views would be lost beside the large ones.
+  std::vector<float> logits = {1e8F, 1.0F, 1.0F, 2.0F, -1e8F, 3.0F, 4.0F, -6.0F};
+  std::vector<float> means(4);
+  cpu::mean_logits(logits.data(), 1, 4, 2, means.data());
+  EXPECT_EQ(means[0], 1.25F);
+  EXPECT_EQ(means[1], 0.0F);
+  cpu::mean_logits(logits.data(), 2, 2, 2, logits.data());  // in place
+  EXPECT_EQ(logits[1], 1.5F);
+  EXPECT_EQ(logits[2], -5e7F + 2.0F);
+  EXPECT_EQ(logits[3], -1.5F);
+}
+
 }  // namespace
 }  // namespace graft

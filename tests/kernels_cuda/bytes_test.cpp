@@ -8,6 +8,7 @@
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/gather_rows.h"
+#include "kernels/cuda/global_pool.h"
 #include "kernels/cuda/preprocess.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
@@ -124,6 +125,22 @@ TYPED_TEST(Bytes, OfCastFeatures) {
   expect_moved("20cast_features_kernel", cuda::cast_features_bytes(sizeof(TypeParam), count));
 }
 
+// The maps after the pools, for both statistics and for one.
+TYPED_TEST(Bytes, OfGlobalPool) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  using T = TypeParam;
+  for (const BlockEnd& end : block_ends) {
+    const cuda::BatchShape shape = {2, end.side / 2, end.side / 2, end.channels};
+    const DeviceArray<T> in(this->halves(2 * shape.height * shape.width * end.channels));
+    const DeviceArray<float> out(4 * end.channels);
+    cuda::global_pool({out.get(), out.get() + end.channels, 2 * end.channels}, in.get(), shape,
+                      nullptr);
+    expect_moved("18global_pool_kernel", cuda::global_pool_bytes(sizeof(T), shape, 2));
+    cuda::global_pool({nullptr, out.get(), 2 * end.channels}, in.get(), shape, nullptr);
+    expect_moved("18global_pool_kernel", cuda::global_pool_bytes(sizeof(T), shape, 1));
+  }
+}
+
 // The head of the recipe: 8192 features, 256 hidden units, a batch of 16.
 class HeadBytes : public test::CudaTest {
  protected:
@@ -137,14 +154,19 @@ TEST_F(HeadBytes, OfGatherRows) {
   std::vector<std::uint32_t> order(rows);
   for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(rows - 1 - i);
   const DeviceArray<std::uint32_t> indices(order);
-  cuda::gather_rows(out.get(), out_labels.get(), {features.get(), labels.get(), columns},
-                    indices.get(), rows, nullptr);
-  const VgpuCounters counted = counters_of("18gather_rows_kernel");
-  const MovedBytes promise = cuda::gather_rows_bytes(rows, columns);
-  EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read);
-  EXPECT_EQ(32 * counted.distinct_sectors_written, promise.written);
-  EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
-  EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
+  const DeviceArray<float> factors(std::vector<float>(2 * columns, 1.0F));
+  cuda::GatherSource source = {features.get(), labels.get(), columns};
+  for (const bool normalized : {false, true}) {
+    if (normalized) source.mean = factors.get();
+    if (normalized) source.scale = factors.get() + columns;
+    cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), rows, nullptr);
+    const VgpuCounters counted = counters_of("18gather_rows_kernel");
+    const MovedBytes promise = cuda::gather_rows_bytes(rows, columns, normalized);
+    EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read);
+    EXPECT_EQ(32 * counted.distinct_sectors_written, promise.written);
+    EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
+    EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
+  }
 }
 
 TEST_F(HeadBytes, OfReluDropout) {
@@ -219,9 +241,14 @@ struct LossData {
 TEST_F(LossBytes, OfSigmoidCrossEntropy) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   const LossData data(rows, classes);
-  cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, data.out.get(),
-                              data.totals.get(), nullptr);
-  expect_moved_by_all({"28sigmoid_cross_entropy_kernel"}, cuda::sigmoid_cross_entropy_bytes(rows));
+  const DeviceArray<float> two(std::vector<float>(2, 1.0F));
+  for (const float* weights :
+       {static_cast<const float*>(nullptr), static_cast<const float*>(two.get())}) {
+    cuda::sigmoid_cross_entropy(data.logits.get(), data.labels.get(), rows, weights, data.out.get(),
+                                data.totals.get(), nullptr);
+    expect_moved_by_all({"28sigmoid_cross_entropy_kernel"},
+                        cuda::sigmoid_cross_entropy_bytes(rows, true, weights != nullptr));
+  }
   cuda::sigmoid_probabilities(data.logits.get(), rows, data.out.get(), nullptr);
   expect_moved_by_all({"28sigmoid_probabilities_kernel"}, cuda::sigmoid_probabilities_bytes(rows));
 }
@@ -229,13 +256,33 @@ TEST_F(LossBytes, OfSigmoidCrossEntropy) {
 TEST_F(LossBytes, OfSoftmaxCrossEntropy) {
   GRAFT_NEEDS_VIRTUAL_GPU();
   const LossData data(rows, classes);
-  cuda::softmax_cross_entropy(data.logits.get(), data.labels.get(), rows, classes, data.out.get(),
-                              data.row_losses.get(), data.totals.get(), nullptr);
-  expect_moved_by_all({"28softmax_cross_entropy_kernel", "21add_row_losses_kernel"},
-                      cuda::softmax_cross_entropy_bytes(rows, classes));
+  // Each class has rows: all weights are read.
+  std::vector<std::uint32_t> every(rows);
+  for (std::size_t i = 0; i < rows; ++i) every[i] = static_cast<std::uint32_t>(i % classes);
+  const DeviceArray<std::uint32_t> labels(every);
+  const DeviceArray<float> ones(std::vector<float>(classes, 1.0F));
+  for (const float* weights :
+       {static_cast<const float*>(nullptr), static_cast<const float*>(ones.get())}) {
+    cuda::softmax_cross_entropy(data.logits.get(), labels.get(), rows, classes, weights,
+                                data.out.get(), data.row_losses.get(), data.totals.get(), nullptr);
+    expect_moved_by_all({"28softmax_cross_entropy_kernel", "21add_row_losses_kernel"},
+                        cuda::softmax_cross_entropy_bytes(rows, classes, true, weights != nullptr));
+  }
   cuda::softmax_probabilities(data.logits.get(), rows, classes, data.out.get(), nullptr);
   expect_moved_by_all({"28softmax_probabilities_kernel"},
                       cuda::softmax_probabilities_bytes(rows, classes));
+}
+
+TEST_F(LossBytes, OfMeanLogits) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const LossData data(rows, classes);
+  for (const std::size_t views : {2, 4}) {
+    for (const std::size_t outputs : {std::size_t{1}, classes}) {
+      cuda::mean_logits(data.logits.get(), rows / views, views, outputs, data.out.get(), nullptr);
+      expect_moved_by_all({"18mean_logits_kernel"},
+                          cuda::mean_logits_bytes(rows / views, views, outputs));
+    }
+  }
 }
 
 }  // namespace

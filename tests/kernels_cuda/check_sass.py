@@ -31,6 +31,8 @@ PROMISED = {
     "copy_peak_kernel": "LS",
     "blocking_kernel": "",
     "gather_rows_kernel": "LS",
+    "global_pool_kernel": "",
+    "mean_logits_kernel": "",
     "multiply_add_peak_kernel": "",
     "preprocess_kernel": "LS",
     "relu_dropout_backward_kernel": "LS",

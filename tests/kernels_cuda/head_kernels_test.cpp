@@ -31,14 +31,23 @@ class GatherRows : public test::CudaTest {
     }
     const DeviceArray<float> from(features, offset);
     const DeviceArray<std::uint32_t> from_labels(labels), indices(rows, offset);
-    const DeviceArray<float> out(rows.size() * columns, (offset + columns) % 2);
-    const DeviceArray<std::uint32_t> out_labels(rows.size());
-    cuda::gather_rows(out.get(), out_labels.get(), {from.get(), from_labels.get(), columns},
-                      indices.get(), rows.size(), nullptr);
-    ASSERT_TRUE(nearly_equal(out.host(), expected, 0.0)) << rows.size() << " × " << columns;
-    ASSERT_EQ(out_labels.host(), expected_labels);
-    ASSERT_TRUE(out.guards_intact());
-    ASSERT_TRUE(out_labels.guards_intact());
+    cuda::GatherSource source = {from.get(), from_labels.get(), columns};
+    const auto expect_out = [&](const std::vector<float>& values) {
+      const DeviceArray<float> out(rows.size() * columns, (offset + columns) % 2);
+      const DeviceArray<std::uint32_t> out_labels(rows.size());
+      cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), rows.size(), nullptr);
+      ASSERT_TRUE(nearly_equal(out.host(), values, 0.0)) << rows.size() << " × " << columns;
+      ASSERT_EQ(out_labels.host(), expected_labels);
+      ASSERT_TRUE(out.guards_intact());
+      ASSERT_TRUE(out_labels.guards_intact());
+    };
+    expect_out(expected);
+    const std::vector<float> means = random_numbers(columns, 2),
+                             scales = random_numbers(columns, 3);
+    const DeviceArray<float> mean(means, columns % 3), scale(scales, offset % 2);
+    source.mean = mean.get();
+    source.scale = scale.get();
+    expect_out(reference::normalized(expected, means, scales));
   }
 };
 

@@ -35,23 +35,44 @@ void expect_added(const DeviceArray<cuda::LossTotals>& totals, const cpu::BatchL
   ASSERT_EQ(sums.correct, before.correct + batch.correct);
 }
 
+std::vector<float> class_weights_of(std::size_t classes) {
+  std::vector<float> weights = random_numbers(classes, 7);
+  for (float& weight : weights) weight = std::abs(weight);
+  return weights;
+}
+
+// Of the classes; none: null.
+class Weights {
+ public:
+  explicit Weights(const std::vector<float>& values) : values_(values), device_(values) {}
+  const float* on_host() const { return values_.empty() ? nullptr : values_.data(); }
+  const float* on_device() const { return values_.empty() ? nullptr : device_.get(); }
+
+ private:
+  std::vector<float> values_;
+  DeviceArray<float> device_;
+};
+
 class CudaSigmoidCrossEntropy : public test::CudaTest {
  protected:
   static void expect_reference(const std::vector<float>& logits,
-                               const std::vector<std::uint32_t>& labels, std::size_t offset) {
+                               const std::vector<std::uint32_t>& labels, std::size_t offset,
+                               const std::vector<float>& class_weights = {}) {
     const std::size_t rows = logits.size();
     std::vector<float> expected(rows);
-    const cpu::BatchLoss batch =
-        cpu::sigmoid_cross_entropy(logits.data(), labels.data(), rows, expected.data());
+    const Weights weights(class_weights);
+    const cpu::BatchLoss batch = cpu::sigmoid_cross_entropy(logits.data(), labels.data(), rows,
+                                                            expected.data(), weights.on_host());
     const DeviceArray<float> from(logits, offset), gradient(rows, offset);
     const DeviceArray<std::uint32_t> targets(labels, offset);
     const DeviceArray<cuda::LossTotals> totals(std::vector{before}), again(std::vector{before});
-    cuda::sigmoid_cross_entropy(from.get(), targets.get(), rows, gradient.get(), totals.get(),
-                                nullptr);
+    cuda::sigmoid_cross_entropy(from.get(), targets.get(), rows, weights.on_device(),
+                                gradient.get(), totals.get(), nullptr);
     ASSERT_TRUE(nearly_equal(gradient.host(), expected, 1e-7)) << rows << " rows";
     ASSERT_TRUE(gradient.guards_intact());
     expect_added(totals, batch);
-    cuda::sigmoid_cross_entropy(from.get(), targets.get(), rows, nullptr, again.get(), nullptr);
+    cuda::sigmoid_cross_entropy(from.get(), targets.get(), rows, weights.on_device(), nullptr,
+                                again.get(), nullptr);
     expect_added(again, batch);
 
     std::vector<float> expected_probabilities(2 * rows);
@@ -66,6 +87,7 @@ class CudaSigmoidCrossEntropy : public test::CudaTest {
 TEST_F(CudaSigmoidCrossEntropy, EqualsItsReferenceForEveryBatchSize) {
   for (const std::size_t rows : {0, 1, 2, 3, 16, 31, 32, 33, 255, 256, 257, 600}) {
     expect_reference(random_numbers(rows, 1, 5.0F), random_labels(rows, 2), rows % 3);
+    expect_reference(random_numbers(rows, 1, 5.0F), random_labels(rows, 2), 0, {0.7F, 2.5F});
   }
 }
 
@@ -87,22 +109,23 @@ class CudaSoftmaxCrossEntropy : public test::CudaTest {
  protected:
   static void expect_reference(const std::vector<float>& logits,
                                const std::vector<std::uint32_t>& labels, std::size_t classes,
-                               std::size_t offset) {
+                               std::size_t offset, const std::vector<float>& class_weights = {}) {
     const std::size_t rows = labels.size();
     std::vector<float> expected(rows * classes);
-    const cpu::BatchLoss batch =
-        cpu::softmax_cross_entropy(logits.data(), labels.data(), rows, classes, expected.data());
+    const Weights weights(class_weights);
+    const cpu::BatchLoss batch = cpu::softmax_cross_entropy(
+        logits.data(), labels.data(), rows, classes, expected.data(), weights.on_host());
     const DeviceArray<float> from(logits, offset), gradient(rows * classes, offset);
     const DeviceArray<std::uint32_t> targets(labels, offset);
     const DeviceArray<cuda::LossTotals> row_losses(rows);
     const DeviceArray<cuda::LossTotals> totals(std::vector{before}), again(std::vector{before});
-    cuda::softmax_cross_entropy(from.get(), targets.get(), rows, classes, gradient.get(),
-                                row_losses.get(), totals.get(), nullptr);
+    cuda::softmax_cross_entropy(from.get(), targets.get(), rows, classes, weights.on_device(),
+                                gradient.get(), row_losses.get(), totals.get(), nullptr);
     ASSERT_TRUE(nearly_equal(gradient.host(), expected, 1e-7)) << rows << " × " << classes;
     ASSERT_TRUE(gradient.guards_intact());
     expect_added(totals, batch);
-    cuda::softmax_cross_entropy(from.get(), targets.get(), rows, classes, nullptr, row_losses.get(),
-                                again.get(), nullptr);
+    cuda::softmax_cross_entropy(from.get(), targets.get(), rows, classes, weights.on_device(),
+                                nullptr, row_losses.get(), again.get(), nullptr);
     expect_added(again, batch);
 
     std::vector<float> expected_probabilities(rows * classes);
@@ -119,6 +142,8 @@ TEST_F(CudaSoftmaxCrossEntropy, EqualsItsReferenceForEveryShape) {
     for (const std::size_t rows : {0, 1, 3, 4, 5, 9}) {
       expect_reference(random_numbers(rows * classes, 2, 6.0F), random_labels(rows, classes),
                        classes, classes % 3);
+      expect_reference(random_numbers(rows * classes, 2, 6.0F), random_labels(rows, classes),
+                       classes, 0, class_weights_of(classes));
     }
   }
   expect_reference(random_numbers(300 * 3, 3, 6.0F), random_labels(300, 3), 3, 0);
@@ -145,6 +170,26 @@ TEST_F(CudaSoftmaxCrossEntropy, NanAndInfinityShow) {
   expect_reference({infinity, 1.0F, 2.0F}, {0}, 3, 0);
   expect_reference({-infinity, 1.0F, 2.0F}, {0}, 3, 0);
   expect_reference({-infinity, -infinity}, {0}, 2, 0);
+}
+
+class CudaMeanLogits : public test::CudaTest {};
+
+TEST_F(CudaMeanLogits, EqualsItsReferenceToTheBit) {
+  for (const std::size_t views : {1, 2, 3, 4}) {
+    for (const std::size_t outputs : {1, 3, 70}) {
+      for (const std::size_t photos : {0, 1, 2, 5, 255, 257}) {
+        const std::vector<float> logits =
+            test::odd_numbers(photos * views * outputs, static_cast<std::uint32_t>(views));
+        std::vector<float> expected(photos * outputs);
+        cpu::mean_logits(logits.data(), photos, views, outputs, expected.data());
+        const DeviceArray<float> from(logits, photos % 3), means(photos * outputs, outputs % 4);
+        cuda::mean_logits(from.get(), photos, views, outputs, means.get(), nullptr);
+        ASSERT_TRUE(nearly_equal(means.host(), expected, 0.0))
+            << photos << " photos, " << views << " views, " << outputs << " outputs";
+        ASSERT_TRUE(means.guards_intact());
+      }
+    }
+  }
 }
 
 }  // namespace

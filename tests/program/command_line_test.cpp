@@ -9,6 +9,7 @@
 #include "engine/base/file.h"
 #include "tests/program/child.h"
 #include "tests/program/recipe.h"
+#include "tests/support/image_files.h"
 
 namespace graft::test {
 namespace {
@@ -46,7 +47,7 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
     for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "weights", "config"})
+                                   "predict", "plan", "weights", "config", "crossvalidate"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
     EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("bench")));
   }
@@ -54,10 +55,11 @@ TEST(Help, TeachesOutputsAndExitCodes) {
 
 TEST(Help, OfEachCommandHasAnExample) {
   const std::vector<std::vector<std::string>> commands = {
-      {"run"},      {"extract"},           {"train"},
-      {"evaluate"}, {"predict"},           {"plan"},
-      {"weights"},  {"weights", "import"}, {"weights", "show"},
-      {"config"},   {"config", "check"},   {"config", "explain"}};
+      {"run"},          {"extract"},           {"train"},
+      {"evaluate"},     {"predict"},           {"plan"},
+      {"weights"},      {"weights", "import"}, {"weights", "show"},
+      {"config"},       {"config", "check"},   {"config", "explain"},
+      {"crossvalidate"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     std::vector<std::string> help = {"help"};
@@ -89,7 +91,9 @@ TEST(Usage, MistakesAreExitCode2) {
   expect_refusal({"run", "a.json", "b.json"}, 2, "b.json");
   expect_refusal({"run", "c.json", "--set"}, 2, "--set");
   expect_refusal({"predict", "c.json"}, 2, "IMAGES");
+  expect_refusal({"crossvalidate", "c.json", "--folds", "1"}, 2, "--folds");
   expect_refusal({"predict", "c.json", "a.png", "--format", "xml"}, 2, "xml");
+  expect_refusal({"predict", "c.json", "a.png", "--threshold", "half"}, 2, "--threshold");
   expect_refusal({"weights"}, 2, "graft weights --help");
   expect_refusal({"weights", "import", "a.h5"}, 2, "--output");
   expect_refusal({"config", "explain", "train.epoch"}, 2, "did you mean \"train.epochs\"?");
@@ -106,6 +110,14 @@ TEST(Usage, AWrongConfigIsExitCode2ForEveryCommand) {
   expect_refusal({"config", "check", wrong}, 2, "wrong.json:2: trian");
   expect_refusal({"run", (folder / "none.json").string()}, 2, "none.json");
   expect_refusal({"run", folder.path().string()}, 2, "has no config.json");
+  std::filesystem::create_directories(folder / "photos/cats");
+  const std::string photos = (folder / "photos").string();
+  expect_refusal({"run", photos, "--set", "features.pooling=mean"}, 2,
+                 "features.pooling: expected \"none\", \"average\"");
+  expect_refusal({"run", photos, "--set", "features.layers=[\"fc1\"]"}, 2,
+                 "features.layers: expected a list");
+  expect_refusal({"run", photos, "--output", photos + "/runs"}, 2,
+                 "is inside this folder of photos");
 }
 
 TEST(Usage, OptionsOverrideAndAreNamedWhenTheyAreWrong) {
@@ -153,6 +165,39 @@ TEST(Data, MistakesAreExitCode3) {
       graft_program({"run", small_config(folder, (folder / "empty").string(), "/w")});
   EXPECT_EQ(empty.exit_code, 3);
   EXPECT_THAT(empty.error, HasSubstr((folder / "empty").string()));
+}
+
+TEST(Data, MistakesInAListAreExitCode3) {
+  const TemporaryFolder folder;
+  const std::string list = (folder / "list.csv").string();
+  const std::string config = small_config(folder, list, "/w");
+  const auto expect_problem = [&](const std::string& text, const std::string& part) {
+    write_file_whole(list, text);
+    const Outcome outcome = graft_program(
+        {"run", config, "--set", "data.validation=", "--output", (folder / "o").string()});
+    EXPECT_EQ(outcome.exit_code, 3) << outcome.error;
+    EXPECT_THAT(outcome.error, HasSubstr(part));
+  };
+  expect_problem("path,label\nnone.png,a\nnone 2.png,b\n",
+                 "none.png: there is no such file (" + list + ":2)");
+  expect_problem("path,label,split\n1,a,train\n2,b,train\n3,c,validation\n",
+                 "'c' (" + list + ":4) is missing in train");
+  expect_problem("path,label\n1,a\n2,\n", "graft: " + list + ":3: the label is empty\n");
+}
+
+TEST(Weights, AMissingFileSaysHowToGetIt) {
+  const TemporaryFolder folder;
+  for (unsigned i = 0; i < 8; ++i)
+    write_photo(folder / (i % 2 == 0 ? "photos/a" : "photos/b") / (std::to_string(i) + ".png"), i,
+                100, 100, 100);
+  ChildOptions options;
+  options.folder = folder.path();
+  options.environment["GRAFT_CACHE"] = (folder / "cache").string();
+  const Outcome outcome = graft_program({"run", "photos", "--device", "cpu"}, options);
+  EXPECT_EQ(outcome.exit_code, 6) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr("there is no weights file " +
+                                       (folder / "cache/vgg16_imagenet.safetensors").string() +
+                                       "; tools/fetch_weights.sh downloads"));
 }
 
 TEST(Weights, MistakesAreExitCode4) {

@@ -41,7 +41,9 @@ class KerasPhotos {
                                  {"data",
                                   {{"train", (folder_.path() / "train").string()},
                                    {"validation", (folder_.path() / "validation").string()},
-                                   {"image_size", {150, 150}}}},
+                                   {"image_size", {150, 150}},
+                                   {"resize", "nearest"},
+                                   {"preprocess", "rescale"}}},
                                  {"backbone", {{"weights", weights.string()}, {"batch_size", 4}}},
                                  {"train", {{"epochs", 2}, {"batch_size", 4}}}}
                       .dump());

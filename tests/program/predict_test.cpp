@@ -1,8 +1,10 @@
 // `graft predict` after a run.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -52,20 +54,18 @@ TEST_F(Predict, WritesQuotedCsv) {
 }
 
 TEST_F(Predict, RefusesOtherPreprocessingThanTheHeadWasTrainedWith) {
-  const Outcome outcome = predict({"--set", "data.preprocess=caffe", photos_.string()});
+  const Outcome outcome = predict({"--set", "data.preprocess=rescale", photos_.string()});
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from caffe to rescale"));
   EXPECT_EQ(outcome.out, "");
 }
 
 TEST_F(Predict, EvaluationRefusesFeaturesThatTheHeadWasNotTrainedOn) {
-  ASSERT_EQ(
-      graft_program(recipe_.arguments("extract", "run", {"--set", "data.preprocess=caffe"}), {})
-          .exit_code,
-      0);
-  const Outcome outcome = graft_program(recipe_.arguments("evaluate", "run"), {});
+  const std::vector<std::string> other = {"--set", "data.preprocess=rescale"};
+  ASSERT_EQ(graft_program(recipe_.arguments("extract", "run", other), {}).exit_code, 0);
+  const Outcome outcome = graft_program(recipe_.arguments("evaluate", "run", other), {});
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from rescale to caffe"));
+  EXPECT_THAT(outcome.error, HasSubstr("preprocess changed from caffe to rescale"));
 }
 
 TEST_F(Predict, ProbabilitiesSumToOneAndTheLabelHasTheLargest) {
@@ -125,6 +125,55 @@ TEST_F(Predict, AFileThatIsNotThereIsNamed) {
 
 TEST_F(Predict, TheBestEpochMayBeAskedFor) {
   EXPECT_EQ(predict({"--best", photos_.string()}).exit_code, 0);
+}
+
+TEST_F(Predict, AThresholdDecidesBetweenTwoClasses) {
+  const std::string photo = (photos_ / "plain.png").string();
+  const auto row = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"--format", "json", photo};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = predict(words);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+    return nlohmann::json::parse(outcome.out);
+  };
+  const nlohmann::json plain = row({});
+  const double grey = plain.at("probabilities").at("grey").get<float>();
+  ASSERT_GT(grey, 0.0);
+  ASSERT_LT(grey, 1.0);
+  const auto label_at = [&](double threshold) {
+    const nlohmann::json at = row({"--threshold", fmt::format("{}", threshold)});
+    EXPECT_EQ(at.at("probabilities"), plain.at("probabilities"));
+    return at.at("label").get<std::string>();
+  };
+  EXPECT_EQ(label_at(0.0), "grey");
+  EXPECT_EQ(label_at(1.0), "brown");
+  EXPECT_EQ(label_at(0.5), plain.at("label"));
+  EXPECT_EQ(label_at(std::nextafter(grey, 0.0)), "grey");
+  EXPECT_EQ(label_at(grey), "brown") << "the second class is above the threshold, not at it";
+}
+
+TEST_F(Predict, AThresholdOutsideZeroToOneIsRefusedBeforeAnImageIsRead) {
+  for (const std::string threshold : {"-0.1", "1.5", "nan", "inf"}) {
+    const Outcome outcome = predict({"none.png", "--threshold=" + threshold});
+    EXPECT_EQ(outcome.exit_code, 2) << threshold;
+    EXPECT_EQ(outcome.error,
+              "graft: --threshold " + threshold +
+                  ": expected a number from 0 to 1 and two classes; this classifier has 2\n");
+  }
+}
+
+TEST(PredictThreeClasses, AThresholdIsRefused) {
+  const Recipe recipe;
+  for (const char* set : {"train", "validation"})
+    for (unsigned i = 0; i < 2; ++i)
+      write_photo(recipe.folder() / set / "white" / (std::to_string(i) + ".png"), i, 230, 230, 230);
+  ASSERT_EQ(recipe.run("run").exit_code, 0);
+  const Outcome outcome =
+      graft_program({"predict", recipe.output("run").string(), "none.png", "--threshold", "0.4"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.error,
+            "graft: --threshold 0.4: expected a number from 0 to 1 and two classes; this "
+            "classifier has 3\n");
 }
 
 TEST_F(Predict, AReaderThatHasGoneEndsItQuietly) {

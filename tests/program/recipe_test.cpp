@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "tests/program/recipe.h"
 
 namespace graft::test {
@@ -24,7 +25,7 @@ TEST(Run, MakesEverythingAndPrintsTheTable) {
         "features/validation.labels.npy", "features/train.files.json",
         "features/validation.files.json", "head.safetensors", "head_best.safetensors",
         "history.json", "history.csv", "config.json", "classes.json", "curves.svg", "run.log",
-        "evaluation.json"})
+        "evaluation.json", "report.html"})
     EXPECT_TRUE(std::filesystem::is_regular_file(recipe.output("a") / name)) << name;
   EXPECT_THAT(outcome.out, HasSubstr("brown"));
   EXPECT_THAT(outcome.out, HasSubstr("grey"));
@@ -145,7 +146,25 @@ TEST(Run, ItsPartsGiveTheSameBytes) {
   EXPECT_THAT(evaluated.out, HasSubstr("brown"));
   EXPECT_EQ(text_of(recipe.output("parts") / "evaluation.json"),
             text_of(recipe.output("complete") / "evaluation.json"));
+  const std::string page = text_of(recipe.output("parts") / "report.html");
+  EXPECT_EQ(replace_all(page, "parts", "complete"),
+            replace_all(text_of(recipe.output("complete") / "report.html"), "parts", "complete"))
+      << "only the name of the run is different";
   EXPECT_EQ(graft_program(recipe.arguments("evaluate", "parts", {"--best"})).exit_code, 0);
+  EXPECT_EQ(text_of(recipe.output("parts") / "report.html"), page) << "it is of the last epoch";
+}
+
+TEST(Run, APhotoThatIsGoneIsShownInWords) {
+  const Recipe recipe;
+  ASSERT_EQ(recipe.run("a").exit_code, 0);
+  const auto page = [&] { return text_of(recipe.output("a") / "report.html"); };
+  EXPECT_THAT(page(), HasSubstr("data:image/jpeg;base64,"));
+  EXPECT_THAT(page(), Not(HasSubstr("cannot be read now")));
+  const auto config = nlohmann::json::parse(text_of(recipe.output("a") / "config.json"));
+  std::filesystem::remove_all(config.at("data").at("validation").get<std::string>());
+  ASSERT_EQ(graft_program({"evaluate", recipe.output("a").string()}).exit_code, 0);
+  EXPECT_THAT(page(), Not(HasSubstr("data:image/jpeg;base64,")));
+  EXPECT_THAT(page(), HasSubstr("cannot be read now"));
 }
 
 TEST(Run, TrainingWithoutFeaturesSaysWhatToDo) {
@@ -206,6 +225,30 @@ TEST(Run, KeepsALog) {
   EXPECT_THAT(log, HasSubstr("graft run"));
   EXPECT_THAT(log, HasSubstr("features/train"));
   EXPECT_THAT(log, HasSubstr(" done"));
+}
+
+TEST(CrossValidation, ComputesFeaturesOnceAndWritesItsFigures) {
+  const Recipe recipe;
+  const auto crossvalidate = [&](const std::vector<std::string>& more) {
+    return graft_program(recipe.arguments("crossvalidate", "a", more));
+  };
+  const Outcome first = crossvalidate({"--folds", "3", "--seeds", "2"});
+  ASSERT_EQ(first.exit_code, 0) << first.error;
+  EXPECT_THAT(first.error, HasSubstr("8 computed"));
+  const std::vector<std::string> lines = lines_of(first.out);
+  ASSERT_EQ(lines.size(), 9U) << first.out;  // heads, 6 folds, mean, deviation
+  EXPECT_THAT(lines[7], MatchesRegex("mean +[01]\\.[0-9]{4} .*"));
+  const std::string written = text_of(recipe.output("a") / "crossvalidation.json");
+  const auto json = nlohmann::json::parse(written);
+  EXPECT_EQ(json["folds"].size(), 6U);
+  EXPECT_EQ(json["folds"][0]["images"], 4);
+  const Outcome again = crossvalidate({"--folds", "3", "--seeds", "2", "--json"});
+  EXPECT_THAT(again.error, HasSubstr("0 computed, 8 reused"));
+  EXPECT_EQ(again.out, written);
+  // Six photos of each class.
+  const Outcome refused = crossvalidate({"--folds", "7"});
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.error, HasSubstr("has 6 different images, fewer than the 7 folds"));
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ FeatureMap preprocess(Preprocess how, std::size_t height, std::size_t width,
   return map;
 }
 
-FeatureMap vgg16(const Vgg16Weights& weights, FeatureMap image) {
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+FeatureMap vgg16(const Vgg16Weights& weights, FeatureMap image, Layer last) {
+  for (std::size_t layer = 0; layer < convolutions_up_to(last); ++layer) {
     image = convolution(image, weights.layers[layer].kernel, weights.layers[layer].bias);
     relu(image);
     if (vgg16_layers[layer].pool_after) image = max_pool(image);

@@ -29,8 +29,8 @@ FeatureMap max_pool(const FeatureMap& input);
 FeatureMap preprocess(Preprocess how, std::size_t height, std::size_t width,
                       std::span<const std::uint8_t> rgb);
 
-// VGG16's last feature map.
-FeatureMap vgg16(const Vgg16Weights& weights, FeatureMap image);
+// The feature map of a layer of VGG16, after its max-pool.
+FeatureMap vgg16(const Vgg16Weights& weights, FeatureMap image, Layer last = Layer::block5);
 
 std::vector<float> rounded(const FeatureMap& map);
 

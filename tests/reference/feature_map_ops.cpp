@@ -1,6 +1,7 @@
 #include "tests/reference/feature_map_ops.h"
 
 #include <cmath>
+#include <limits>
 
 namespace graft::reference {
 
@@ -48,6 +49,26 @@ std::vector<float> bias_relu_max_pool(std::span<const float> values, std::span<c
     }
   }
   return out;
+}
+
+ChannelStatistics global_pool(std::span<const float> values, const BatchShape& shape) {
+  const std::size_t pixels = shape.height * shape.width;
+  ChannelStatistics statistics;
+  for (std::size_t image = 0; image < shape.images; ++image) {
+    for (std::size_t c = 0; c < shape.channels; ++c) {
+      double sum = 0.0;
+      float largest = -std::numeric_limits<float>::infinity();
+      for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+        const float value = values[(image * pixels + pixel) * shape.channels + c];
+        sum += static_cast<double>(value);
+        if (std::isnan(value) || value > largest) largest = value;
+        if (std::isnan(largest)) break;
+      }
+      statistics.average.push_back(static_cast<float>(sum / static_cast<double>(pixels)));
+      statistics.maximum.push_back(largest);
+    }
+  }
+  return statistics;
 }
 
 std::vector<float> column_sums(std::span<const float> matrix, std::size_t rows,

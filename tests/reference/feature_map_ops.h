@@ -26,6 +26,13 @@ struct BatchShape {
 std::vector<float> bias_relu_max_pool(std::span<const float> values, std::span<const float> bias,
                                       const BatchShape& shape);
 
+// Of each channel of each image, over all pixels: the average, added in double, and the maximum. A
+// NaN in a channel makes both NaN. images × channels.
+struct ChannelStatistics {
+  std::vector<float> average, maximum;
+};
+ChannelStatistics global_pool(std::span<const float> values, const BatchShape& shape);
+
 // Σ over the rows in order, in float.
 std::vector<float> column_sums(std::span<const float> matrix, std::size_t rows,
                                std::size_t columns);

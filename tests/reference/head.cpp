@@ -10,11 +10,12 @@ namespace graft::reference {
 namespace {
 
 // RMSprop on one value, rounded to float at the end.
-void rmsprop(double& value, float& mean_square, double gradient, const OptimizerConfig& o) {
+void rmsprop(double& value, float& mean_square, double gradient, double learning_rate,
+             const OptimizerConfig& o) {
   const double a = o.rho * static_cast<double>(mean_square) + (1.0 - o.rho) * gradient * gradient;
   const double root = o.epsilon_inside_sqrt ? std::sqrt(a + o.epsilon) : std::sqrt(a) + o.epsilon;
   mean_square = static_cast<float>(a);
-  value = static_cast<float>(value - o.learning_rate * gradient / root);
+  value = static_cast<float>(value - learning_rate * gradient / root);
 }
 
 // Of a row of logits: the probability of each class.
@@ -103,16 +104,17 @@ ReferenceHead::Activations ReferenceHead::forward(Matrix rows, std::optional<std
 
 ReferenceHead::Matrix ReferenceHead::loss_gradient(const Matrix& logits,
                                                    std::span<const std::uint32_t> labels,
-                                                   Totals& totals) const {
+                                                   bool weighted, Totals& totals) const {
   Matrix gradient;
   for (std::size_t row = 0; row < logits.size(); ++row) {
-    totals.loss_sum += cross_entropy(logits[row], labels[row]);
+    const double weight = weight_of(labels[row], weighted);
+    totals.loss_sum += weight * cross_entropy(logits[row], labels[row]);
     totals.correct += predicted(logits[row]) == labels[row] ? 1 : 0;
     ++totals.count;
     auto p = probabilities_of(logits[row]);
     p[labels[row]] -= 1.0;
     if (logits[row].size() == 1) p = {p[1]};
-    for (double& value : p) value /= static_cast<double>(logits.size());
+    for (double& value : p) value *= weight / static_cast<double>(logits.size());
     gradient.push_back(std::move(p));
   }
   return gradient;
@@ -135,29 +137,37 @@ ReferenceHead::Matrix ReferenceHead::gradient_of_inputs(const Matrix& gradient,
   return result;
 }
 
-void ReferenceHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient) {
+double ReferenceHead::learning_rate(std::uint64_t step) const {
+  const double first = options_.optimizer.learning_rate;
+  if (options_.steps == 0) return first;
+  if (step >= options_.steps) return 0.0;
+  return first * (1.0 - static_cast<double>(step) / static_cast<double>(options_.steps));
+}
+
+void ReferenceHead::update(std::size_t layer, const Matrix& inputs, const Matrix& gradient,
+                           double rate) {
   auto& [kernel, bias] = layers_[layer];
   DenseParameters& squares = mean_squares_[layer];
   for (std::size_t unit = 0; unit < bias.size(); ++unit) {
     double of_bias = 0.0;
     for (const auto& row : gradient) of_bias += row[unit];
-    rmsprop(bias[unit], squares.bias[unit], of_bias, options_.optimizer);
+    rmsprop(bias[unit], squares.bias[unit], of_bias, rate, options_.optimizer);
     for (std::size_t i = 0; i < inputs.front().size(); ++i) {
       double of_weight = 0.0;
       for (std::size_t row = 0; row < gradient.size(); ++row) {
         of_weight += inputs[row][i] * gradient[row][unit];
       }
       const std::size_t index = i * bias.size() + unit;
-      rmsprop(kernel[index], squares.kernel[index], of_weight, options_.optimizer);
+      rmsprop(kernel[index], squares.kernel[index], of_weight, rate, options_.optimizer);
     }
   }
 }
 
-void ReferenceHead::backward(const Activations& activations, Matrix gradient) {
+void ReferenceHead::backward(const Activations& activations, Matrix gradient, double rate) {
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     const Matrix& inputs = activations.inputs[layer];
     Matrix below = gradient_of_inputs(gradient, inputs, layers_[layer]);
-    update(layer, inputs, gradient);
+    update(layer, inputs, gradient, rate);
     gradient = std::move(below);
   }
 }
@@ -184,8 +194,10 @@ HeadState ReferenceHead::state() {
   return state;
 }
 
-void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void ReferenceHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                      const Normalization& normalization) {
   features_ = features;
+  normalization_ = normalization;
   labels_ = labels;
 }
 
@@ -195,10 +207,15 @@ void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_
   std::vector<std::uint32_t> labels;
   for (const std::uint32_t row : rows) {
     inputs.push_back(row_of(features_, row));
-    labels.push_back(labels_[row]);
+    for (std::size_t i = 0; i < normalization_.scale.size(); ++i) {
+      const float value = features_.row(row)[i] - normalization_.mean[i];
+      inputs.back()[i] = value * normalization_.scale[i];
+    }
+    labels.push_back(labels_[row / options_.views]);
   }
   const Activations activations = forward(std::move(inputs), step);
-  backward(activations, loss_gradient(activations.logits, labels, totals_));
+  backward(activations, loss_gradient(activations.logits, labels, true, totals_),
+           learning_rate(step));
 }
 
 Totals ReferenceHead::take_totals() {
@@ -206,20 +223,35 @@ Totals ReferenceHead::take_totals() {
   return std::exchange(totals_, {});
 }
 
+std::vector<double> ReferenceHead::logits_of(FeatureView features, std::size_t photo) {
+  std::vector<double> mean(options_.outputs());
+  for (std::size_t view = 0; view < options_.views; ++view) {
+    const Matrix logits = forward({row_of(features, photo * options_.views + view)}, {}).logits;
+    for (std::size_t o = 0; o < mean.size(); ++o) {
+      mean[o] += logits[0][o] / static_cast<double>(options_.views);
+    }
+  }
+  return mean;
+}
+
+double ReferenceHead::weight_of(std::uint32_t label, bool weighted) const {
+  return weighted && !options_.class_weights.empty() ? options_.class_weights[label] : 1.0;
+}
+
 Totals ReferenceHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
   announce("evaluate");
   Totals totals;
-  for (std::size_t row = 0; row < features.rows; ++row) {
-    loss_gradient(forward({row_of(features, row)}, {}).logits, labels.subspan(row, 1), totals);
+  for (std::size_t photo = 0; photo < labels.size(); ++photo) {
+    loss_gradient({logits_of(features, photo)}, labels.subspan(photo, 1), false, totals);
   }
   return totals;
 }
 
 void ReferenceHead::predict(FeatureView features, std::span<float> probabilities) {
-  for (std::size_t row = 0; row < features.rows; ++row) {
-    const auto p = probabilities_of(forward({row_of(features, row)}, {}).logits[0]);
+  for (std::size_t photo = 0; photo < features.rows / options_.views; ++photo) {
+    const auto p = probabilities_of(logits_of(features, photo));
     for (std::size_t c = 0; c < p.size(); ++c) {
-      probabilities[row * p.size() + c] = static_cast<float>(p[c]);
+      probabilities[photo * p.size() + c] = static_cast<float>(p[c]);
     }
   }
 }
@@ -231,7 +263,7 @@ double ReferenceHead::loss(FeatureView features, std::span<const std::uint32_t> 
   const Activations activations = forward(std::move(rows), step);
   double sum = 0.0;
   for (std::size_t row = 0; row < features.rows; ++row) {
-    sum += cross_entropy(activations.logits[row], labels[row]);
+    sum += weight_of(labels[row], true) * cross_entropy(activations.logits[row], labels[row]);
   }
   return sum / static_cast<double>(features.rows);
 }

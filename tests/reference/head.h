@@ -26,7 +26,8 @@ class ReferenceHead final : public Head {
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
-  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                         const Normalization& normalization) override;
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
   Totals take_totals() override;
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
@@ -34,7 +35,7 @@ class ReferenceHead final : public Head {
 
   // For gradients by differences: the parameters, to be moved by less than a float can hold.
   std::vector<Layer>& layers() { return layers_; }
-  // Mean loss of a batch; `step` turns dropout on.
+  // Mean loss of a training batch of one label a row; `step` turns dropout on.
   double loss(FeatureView features, std::span<const std::uint32_t> labels,
               std::optional<std::uint64_t> step);
   // The sign of every ReLU's input since the last call. Where two losses have different signs, a
@@ -51,11 +52,14 @@ class ReferenceHead final : public Head {
   Activations forward(Matrix rows, std::optional<std::uint64_t> step);
   Matrix dense(const Matrix& rows, const Layer& layer) const;
   void relu_dropout(Matrix& values, std::size_t layer, std::optional<std::uint64_t> step);
-  Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels,
+  Matrix loss_gradient(const Matrix& logits, std::span<const std::uint32_t> labels, bool weighted,
                        Totals& totals) const;
-  void backward(const Activations& activations, Matrix gradient);
+  std::vector<double> logits_of(FeatureView features, std::size_t photo);  // the mean of its views
+  double weight_of(std::uint32_t label, bool weighted) const;
+  double learning_rate(std::uint64_t step) const;
+  void backward(const Activations& activations, Matrix gradient, double rate);
   Matrix gradient_of_inputs(const Matrix& gradient, const Matrix& inputs, const Layer& layer) const;
-  void update(std::size_t layer, const Matrix& inputs, const Matrix& gradient);
+  void update(std::size_t layer, const Matrix& inputs, const Matrix& gradient, double rate);
   double keep_scale() const { return 1.0 / (1.0 - options_.dropout); }
 
   HeadOptions options_;
@@ -65,6 +69,7 @@ class ReferenceHead final : public Head {
   std::vector<bool> signs_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
   Totals totals_;
 };
 

@@ -4,6 +4,16 @@
 
 namespace graft::reference {
 
+std::vector<float> normalized(std::span<const float> values, std::span<const float> mean,
+                              std::span<const float> scale) {
+  std::vector<float> result;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float centred = values[i] - mean[i % mean.size()];
+    result.push_back(centred * scale[i % mean.size()]);
+  }
+  return result;
+}
+
 std::vector<float> dense(std::span<const float> inputs, std::span<const float> kernel,
                          std::size_t rows, std::size_t count, std::size_t units) {
   std::vector<float> sums(rows * units);

@@ -11,6 +11,11 @@
 
 namespace graft::reference {
 
+// values: rows of columns, of which each has a mean and a scale. In float, as the kernels: equal to the
+// bit.
+std::vector<float> normalized(std::span<const float> values, std::span<const float> mean,
+                              std::span<const float> scale);
+
 // rows × units: Σ_k inputs[r][k]·kernel[k][u]. inputs: rows × count, kernel: count × units.
 std::vector<float> dense(std::span<const float> inputs, std::span<const float> kernel,
                          std::size_t rows, std::size_t count, std::size_t units);

@@ -15,11 +15,11 @@ int main(int, char** values) {
   double number[4];
   std::size_t count = 0;
   for (std::string word; std::cin >> word;) {
-    number[count++ % 4] = std::strtod(word.c_str(), nullptr);  // reads "nan" and "inf" too
+    number[count++ % 4] = std::strtod(word.c_str(), nullptr);
     if (count % 4 == 0) history.push_back({number[0], number[1], number[2], number[3]});
   }
   try {
-    std::fputs(graft::curves_svg(history, values[1]).c_str(), stdout);
+    std::fputs(graft::curves_svg(history, values[1], 0.5).c_str(), stdout);
     return EXIT_SUCCESS;
   } catch (const graft::Error& error) {
     return static_cast<int>(error.kind());

@@ -42,8 +42,9 @@ TEST(Summarise, CountsEveryImageOnceInTheConfusionMatrix) {
   const Evaluation evaluation = binary.summary();
   EXPECT_THAT(evaluation.confusion, ElementsAre(ElementsAre(1, 2), ElementsAre(1, 1)));
   EXPECT_EQ(evaluation.accuracy, 0.4);
-  EXPECT_EQ(evaluation.loss, 0.25);
-  EXPECT_EQ(evaluation.classes, binary.classes);
+  EXPECT_EQ(evaluation.log_loss, 0.25);
+  EXPECT_EQ(evaluation.count, 5U);
+  EXPECT_EQ(evaluation.correct, 2U);
 }
 
 TEST(Summarise, ExactlyOneHalfIsClassZero) {
@@ -99,13 +100,17 @@ TEST(Summarise, ConfusionSumsToTheNumberOfImages) {
   EXPECT_EQ(evaluation.accuracy, static_cast<double>(diagonal) / 1000.0);
 }
 
-TEST(Summarise, OfNoImagesIsAllZero) {
-  const Evaluation evaluation = Predictions{{"a", "b"}, {}, {}}.summary();
-  EXPECT_EQ(evaluation.accuracy, 0.0);
-  EXPECT_EQ(evaluation.loss, 0.0);
-  EXPECT_THAT(evaluation_table(evaluation, 5), Not(HasSubstr("nan")));
-  EXPECT_TRUE(
-      nlohmann::json::parse(evaluation_json(evaluation)).at("classes")[0].at("recall").is_null());
+TEST(Summarise, RefusesNoImages) {
+  const Predictions none = {{"a", "b"}, {}, {}};
+  EXPECT_THROW(none.summary(), Error);
+}
+
+TEST(Summarise, NamesTheLargestClassAndOfEqualsTheFirst) {
+  EXPECT_EQ(binary.summary().largest_class, "cats");
+  EXPECT_EQ(binary.summary().baseline_accuracy, 0.6);
+  const Predictions equal = {{"a", "b"}, {1.0F, 0.0F, 1.0F, 0.0F}, {1, 0}};
+  EXPECT_EQ(equal.summary().largest_class, "a");
+  EXPECT_EQ(equal.summary().baseline_accuracy, 0.5);
 }
 
 TEST(Summarise, RefusesSizesThatDoNotFit) {
@@ -137,23 +142,27 @@ TEST(Summarise, RefusesAProbabilityThatIsNotFiniteByItsFile) {
   }
 }
 
-TEST(ClassReports, AreRowSumsAndDiagonalOfTheConfusionMatrix) {
-  const auto reports = class_reports(binary.summary());
-  ASSERT_EQ(reports.size(), 2U);
-  EXPECT_EQ(reports[0].name, "cats");
-  EXPECT_EQ(reports[0].count, 3U);
-  EXPECT_EQ(reports[0].correct, 1U);
-  EXPECT_EQ(reports[1].count, 2U);
-  EXPECT_EQ(reports[1].correct, 1U);
+TEST(Summarise, CountsImagesPredictionsAndCorrectOnesOfEachClass) {
+  const Evaluation evaluation = binary.summary();
+  ASSERT_EQ(evaluation.classes.size(), 2U);
+  EXPECT_EQ(evaluation.classes[0].name, "cats");
+  EXPECT_EQ(evaluation.classes[0].count, 3U);
+  EXPECT_EQ(evaluation.classes[0].predicted, 2U);
+  EXPECT_EQ(evaluation.classes[0].correct, 1U);
+  EXPECT_EQ(evaluation.classes[1].count, 2U);
+  EXPECT_EQ(evaluation.classes[1].predicted, 3U);
+  EXPECT_EQ(evaluation.classes[1].correct, 1U);
 }
 
 TEST(EvaluationTable, HasThisForm) {
   EXPECT_EQ(evaluation_table(binary.summary(), 2),
-            "accuracy 0.4000 (2 of 5), loss 0.2500\n"
+            "accuracy 0.4000 (2 of 5; 95 % interval 0.1176 to 0.7693; always \"cats\": 0.6000)\n"
+            "balanced accuracy 0.4167, macro F1 0.4000, AUC 0.5000, log loss 0.2500\n"
+            "best threshold 0.200000007, chosen on these images: balanced accuracy 0.6667\n"
             "\n"
-            "class  images  correct  recall\n"
-            "cats        3        1  0.3333\n"
-            "dogs        2        1  0.5000\n"
+            "class  images  precision  recall      F1\n"
+            "cats        3     0.5000  0.3333  0.4000\n"
+            "dogs        2     0.3333  0.5000  0.4000\n"
             "\n"
             "true \\ predicted  cats  dogs\n"
             "cats                 1     2\n"
@@ -176,8 +185,8 @@ TEST(EvaluationTable, CountsCharactersNotBytesAndPrintsNoControlCharacter) {
   Predictions predictions = binary;
   predictions.classes = {"Kätzchen", "dogs\n\x1b"};
   const std::string table = evaluation_table(predictions.summary(), 5);
-  EXPECT_THAT(table, HasSubstr("Kätzchen       3        1  0.3333\n"));
-  EXPECT_THAT(table, HasSubstr("dogs??         2        1  0.5000\n"));
+  EXPECT_THAT(table, HasSubstr("Kätzchen       3     0.5000  0.3333  0.4000\n"));
+  EXPECT_THAT(table, HasSubstr("dogs??         2     0.3333  0.5000  0.4000\n"));
   EXPECT_THAT(table, Not(HasSubstr("\x1b")));
 }
 
@@ -199,15 +208,78 @@ TEST(EvaluationTable, OfManyClassesListsThePairsThatAreMostOftenConfused) {
 
 TEST(EvaluationJson, HoldsEverythingUnderItsName) {
   const auto json = nlohmann::json::parse(evaluation_json(binary.summary()));
-  EXPECT_EQ(json.at("loss"), 0.25);
+  EXPECT_EQ(json.at("images"), 5);
   EXPECT_EQ(json.at("accuracy"), 0.4);
+  EXPECT_NEAR(json.at("accuracy_95")[0], 0.1176, 5e-5);
+  EXPECT_NEAR(json.at("accuracy_95")[1], 0.7693, 5e-5);
+  EXPECT_EQ(json.at("baseline_accuracy"), 0.6);
+  EXPECT_EQ(json.at("largest_class"), "cats");
+  EXPECT_NEAR(json.at("balanced_accuracy"), 5.0 / 12, 1e-12);
+  EXPECT_NEAR(json.at("macro_f1"), 0.4, 1e-12);
+  EXPECT_EQ(json.at("auc"), 0.5);
+  EXPECT_EQ(json.at("log_loss"), 0.25);
+  EXPECT_EQ(json.at("best_threshold").at("threshold"), (double{0.1F} + double{0.3F}) / 2);
+  EXPECT_EQ(json.at("best_threshold").at("chosen_on"), "validation");
   EXPECT_EQ(json.at("confusion"), nlohmann::json::parse("[[1,2],[1,1]]"));
   EXPECT_EQ(json.at("classes")[1],
-            nlohmann::json::parse(R"({"name":"dogs","images":2,"correct":1,"recall":0.5})"));
+            nlohmann::json::parse(R"({"name":"dogs","images":2,"predicted":3,"correct":1,
+                "precision":0.3333333333333333,"recall":0.5,"f1":0.4,"auc":0.5})"));
   ASSERT_EQ(json.at("mistakes").size(), 3U);
   EXPECT_EQ(json.at("mistakes")[0],
             nlohmann::json::parse(
                 R"({"file":"cats/d.jpg","class":"cats","predicted":"dogs","probability":0.95})"));
+}
+
+TEST(EvaluationTable, AThresholdIsBetweenTheProbabilitiesHoweverNearTheyAre) {
+  const float low = 1.0F - 0x1p-23F, high = 1.0F - 0x1p-24F;
+  const Predictions sure = {{"cats", "dogs"}, {1 - low, low, 1 - high, high}, {0, 1}};
+  const std::string table = evaluation_table(sure.summary(), 0);
+  const std::string start = "best threshold ";
+  const double shown = std::stod(table.substr(table.find(start) + start.size()));
+  EXPECT_GT(shown, low);
+  EXPECT_LT(shown, high);
+}
+
+TEST(Evaluation, FiguresThatAreNotDefinedAreNullAndADash) {
+  const Predictions one_class = {{"cats", "dogs"}, {0.9F, 0.1F, 0.8F, 0.2F}, {0, 0}};
+  const auto json = nlohmann::json::parse(evaluation_json(one_class.summary()));
+  for (const char* name : {"auc", "best_threshold"}) EXPECT_TRUE(json.at(name).is_null()) << name;
+  for (const char* name : {"precision", "recall", "f1", "auc"})
+    EXPECT_TRUE(json.at("classes")[1].at(name).is_null()) << name;
+  const std::string table = evaluation_table(one_class.summary(), 0);
+  EXPECT_THAT(table, HasSubstr("AUC -, log loss"));
+  EXPECT_THAT(table, HasSubstr("dogs        0          -       -       -\n"));
+  EXPECT_THAT(table, Not(HasSubstr("threshold")));
+}
+
+TEST(Evaluation, OfMoreThanTwoClassesHasAnAucForEachAndNoThreshold) {
+  const Predictions three = {
+      {"a", "b", "c"}, {0.7F, 0.2F, 0.1F, 0.3F, 0.6F, 0.1F, 0.4F, 0.5F, 0.1F}, {0, 1, 0}};
+  const auto json = nlohmann::json::parse(evaluation_json(three.summary()));
+  EXPECT_TRUE(json.at("best_threshold").is_null());
+  EXPECT_EQ(json.at("classes")[0].at("auc"), 1.0);
+  EXPECT_TRUE(json.at("classes")[2].at("auc").is_null());
+  EXPECT_EQ(json.at("auc"), 1.0) << "the mean of those that are defined";
+  EXPECT_THAT(evaluation_table(three.summary(), 0),
+              HasSubstr("class  images  precision  recall      F1     AUC\n"
+                        "a           2     1.0000  0.5000  0.6667  1.0000\n"));
+}
+
+TEST(EvaluationJson, ListsTheLeastCertainFirstAndAtMostTwenty) {
+  const auto json = nlohmann::json::parse(evaluation_json(binary.summary()));
+  ASSERT_EQ(json.at("least_certain").size(), 5U);
+  EXPECT_EQ(json.at("least_certain")[0].at("file"), "cats/c.jpg");
+  EXPECT_EQ(json.at("least_certain")[4].at("file"), "cats/d.jpg");
+  Predictions many = {{"a", "b"}, {}, std::vector<std::uint32_t>(50)};
+  many.probabilities.assign(100, 0.5F);
+  EXPECT_EQ(nlohmann::json::parse(evaluation_json(many.summary())).at("least_certain").size(), 20U);
+}
+
+TEST(EvaluationJson, ListsThePairsThatAreMostOftenConfused) {
+  const auto json = nlohmann::json::parse(evaluation_json(binary.summary()));
+  EXPECT_EQ(json.at("most_confused"),
+            nlohmann::json::parse(R"([{"class":"cats","predicted":"dogs","images":2},
+                                      {"class":"dogs","predicted":"cats","images":1}])"));
 }
 
 TEST(EvaluationJson, WritesTheShortestDigitsOfAFloat) {
@@ -226,11 +298,11 @@ TEST(Report, IsTheSameInEveryLocale) {
   const History history = {{1234.5, 0.5, 0.25, 0.75}, {0.25, 0.625, 0.125, 0.875}};
   const std::string table = evaluation_table(evaluation, 3);
   const std::string json = evaluation_json(evaluation);
-  const std::string svg = curves_svg(history, "title");
+  const std::string svg = curves_svg(history, "title", 0.5);
   const test::CommaLocale comma;
   EXPECT_EQ(evaluation_table(evaluation, 3), table);
   EXPECT_EQ(evaluation_json(evaluation), json);
-  EXPECT_EQ(curves_svg(history, "title"), svg);
+  EXPECT_EQ(curves_svg(history, "title", 0.5), svg);
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ class CommandLine {
   void add_config_options(CLI::App* command) {
     command
         ->add_option("CONFIG", request_.config,
-                     "Config file, or the output folder of an earlier run")
+                     "Config file, output folder of an earlier run, or folder of photos")
         ->required();
     add_setting(command, "--set", "KEY=VALUE", "Override a key of the config; may be repeated",
                 [](const std::string& text) { return parse_setting(text); });
@@ -150,6 +150,16 @@ class CommandLine {
     add_tracing(extract);
     add_config_options(add(app_, "train", "Train the classifier on extracted features", help::train,
                            train_command));
+    CLI::App* folds = add(app_, "crossvalidate", "Measure a config on folds of all its images",
+                          help::crossvalidate, crossvalidate_command);
+    add_config_options(folds);
+    folds->add_option("--folds", request_.folds, "Parts of the images, each judged once (5)")
+        ->check(CLI::Range(2, 1000));
+    folds
+        ->add_option("--seeds", request_.seeds,
+                     "Trainings of each fold (1), with seed, seed + 1, …")
+        ->check(CLI::Range(1, 1000));
+    folds->add_flag("--json", request_.json, "Print JSON, not a table");
     CLI::App* evaluate =
         add(app_, "evaluate", "Measure the trained classifier, and show its mistakes",
             help::evaluate, evaluate_command);
@@ -188,6 +198,10 @@ class CommandLine {
             "--format", [this](const std::string& name) { request_.json = name == "json"; },
             "csv (the default), or json: one object a line")
         ->check(CLI::IsMember({"csv", "json"}));
+    predict
+        ->add_option("--threshold", request_.threshold,
+                     "Of two classes, take the second when its probability is above T (0 to 1)")
+        ->option_text("T");
     add_best(predict);
   }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <utility>
 
 #include "engine/backend/cuda_module.h"
@@ -66,14 +67,25 @@ std::string closing_line(const Stopwatch& watch, const Config& config, std::stri
 
 constexpr std::string_view predict_next = "graft predict FOLDER PHOTO";
 
-void print_evaluation(const Evaluation& evaluation, bool json) {
-  print_result(json ? evaluation_json(evaluation) : evaluation_table(evaluation, mistakes_shown));
+std::string evaluation_text(const Evaluation& evaluation, bool json) {
+  return json ? evaluation_json(evaluation) : evaluation_table(evaluation, mistakes_shown);
+}
+
+// Returns the result to print; may be empty.
+using Job = std::function<std::string(const Config&, const JobHooks&, Observer&, std::stop_token)>;
+
+Job run_steps(const Request& request, Steps steps) {
+  return [&request, steps](const Config& config, const JobHooks& hooks, Observer& observer,
+                           std::stop_token stop) {
+    const auto evaluation = run_job(config, steps, hooks, observer, std::move(stop));
+    return evaluation ? evaluation_text(*evaluation, request.json) : "";
+  };
 }
 
 // A job that owns its output folder. The effective config and the log are written there only once
 // the folder is locked.
 void run_in_output_folder(const Request& request, std::string_view command, std::string_view next,
-                          Steps steps) {
+                          const Job& job) {
   const Stopwatch watch;
   const Config config = config_of(request);
   const std::string effective = effective_config(config);
@@ -89,9 +101,9 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
     write_file_whole(config.output / "config.json", effective);
     log.open(config.output / "run.log");
   };
-  std::optional<Evaluation> evaluation;
+  std::string result;
   try {
-    evaluation = run_job(config, steps, hooks, log, signals.stop_token());
+    result = job(config, hooks, log, signals.stop_token());
   } catch (const std::exception& error) {
     log.write("error", error.what());
     tracing.finish_after_failure(log);
@@ -101,7 +113,7 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   const std::string closing = closing_line(watch, config, next);
   log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
-  if (evaluation) print_evaluation(*evaluation, request.json);
+  if (!result.empty()) print_result(result);
   terminal.note(closing);
 }
 
@@ -135,15 +147,26 @@ void warn_if_missing(std::string_view key, const std::filesystem::path& path) {
 }  // namespace
 
 void run_command(const Request& request) {
-  run_in_output_folder(request, "run", predict_next, Steps::all);
+  run_in_output_folder(request, "run", predict_next, run_steps(request, Steps::all));
 }
 
 void extract_command(const Request& request) {
-  run_in_output_folder(request, "extract", "graft train FOLDER", Steps::extract);
+  run_in_output_folder(request, "extract", "graft train FOLDER",
+                       run_steps(request, Steps::extract));
 }
 
 void train_command(const Request& request) {
-  run_in_output_folder(request, "train", "graft evaluate FOLDER", Steps::train);
+  run_in_output_folder(request, "train", "graft evaluate FOLDER", run_steps(request, Steps::train));
+}
+
+void crossvalidate_command(const Request& request) {
+  run_in_output_folder(
+      request, "crossvalidate", "graft run FOLDER",
+      [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+        const CrossValidation result = crossvalidate_job(config, request.folds, request.seeds,
+                                                         hooks, observer, std::move(stop));
+        return request.json ? crossvalidation_json(result) : crossvalidation_table(result);
+      });
 }
 
 void evaluate_command(const Request& request) {
@@ -152,8 +175,8 @@ void evaluate_command(const Request& request) {
   require_head(config, request.best);
   const Signals signals;
   TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
-  print_evaluation(evaluate_job(config, request.best, observer, signals.stop_token()),
-                   request.json);
+  print_result(evaluation_text(evaluate_job(config, request.best, observer, signals.stop_token()),
+                               request.json));
   observer.note(closing_line(watch, config, predict_next));
 }
 
@@ -172,8 +195,9 @@ void predict_command(const Request& request) {
   const auto on_prediction = [&](const Prediction& prediction) {
     write_result(request.json ? json_line(names, prediction) : csv_row(prediction));
   };
-  const PredictionReport report = predict_job(config, inputs, request.best, on_classes,
-                                              on_prediction, observer, signals.stop_token());
+  const PredictionReport report =
+      predict_job(config, inputs, request.best, request.threshold, on_classes, on_prediction,
+                  observer, signals.stop_token());
   flush_results();
   for (const auto& [file, reason] : report.bad)
     fmt::print(stderr, "{}: {}\n", printable(file, longest_path), reason);

@@ -12,12 +12,13 @@ namespace graft::program {
 
 // The command line, parsed.
 struct Request {
-  std::string config;             // CONFIG or RUN_DIR
+  std::string config;             // CONFIG: a file, the output of a run, or a folder of photos
   std::vector<Setting> settings;  // --set, --device, --threads, --output, in their order
   bool quiet = false;
   bool best = false;
   bool json = false;
   bool markdown = false;
+  std::optional<double> threshold;  // `predict`
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;
   std::string key;
@@ -26,11 +27,13 @@ struct Request {
   bool nvtx = false;                   // `run`, `extract`
   std::string gpu, architecture;       // `plan`: "RTX 4090", "sm_89"
   std::optional<std::string> memory;   // `plan`: "24GiB"
+  std::size_t folds = 5, seeds = 1;    // `crossvalidate`
 };
 
 void run_command(const Request& request);
 void extract_command(const Request& request);
 void train_command(const Request& request);
+void crossvalidate_command(const Request& request);
 void evaluate_command(const Request& request);
 void predict_command(const Request& request);
 void plan_command(const Request& request);

@@ -38,6 +38,7 @@ std::string method_of(const LayerForecast& layer) {
   std::string text = layer.engine;
   if (!layer.notes.empty()) text += fmt::format(" ({})", fmt::join(layer.notes, ", "));
   if (layer.fused_bias_relu) return text + "; bias and ReLU fused";
+  if (layer.global_pool) return text + "; then 2 kernels";
   return layer.epilogue_bytes > 0.0 ? text + "; then a kernel" : text;
 }
 
@@ -135,9 +136,11 @@ std::string forecast_text(const GpuForecast& forecast) {
   const BackboneOptions& options = forecast.options;
   std::string text = gpu_text(forecast);
   text += fmt::format(
-      "VGG16 at {}×{}, batch {}, {}; execution plans of cuDNN {}, by its heuristics\n\n",
+      "VGG16 at {}×{}, batch {}, {}; execution plans of cuDNN {}, by its heuristics\n"
+      "features: {} values an image\n\n",
       options.image_size.height, options.image_size.width, options.batch_size,
-      graft::name_of(options.precision), forecast.backbone.cudnn_version);
+      graft::name_of(options.precision), forecast.backbone.cudnn_version,
+      vgg16_feature_shape(options.image_size, options.features).count());
   text += layer_table(forecast);
   text += fmt::format("\nat most {:.0f} images/s, limited by {}; without reading and decoding\n",
                       forecast.images_per_second(), name_of(forecast.bound.limiter()));
@@ -155,6 +158,7 @@ std::string forecast_json(const GpuForecast& forecast) {
   json["image_size"] = {options.image_size.height, options.image_size.width};
   json["batch_size"] = options.batch_size;
   json["precision"] = graft::name_of(options.precision);
+  json["features"] = vgg16_feature_shape(options.image_size, options.features).count();
   json["layers"] = Json::array();
   for (std::size_t i = 0; i < forecast.backbone.layers.size(); ++i)
     json["layers"].push_back(layer_json(forecast.backbone.layers[i], forecast.bound.layers[i]));

@@ -6,9 +6,10 @@
 namespace graft::program::help {
 
 inline constexpr std::string_view program = R"(Start here:
-  graft config explain                      the keys of a config
-  graft run configs/solar_cells.json        the complete recipe, from photos to curves
-  graft predict runs/solar_cells photo.jpg  classifies a photo
+  graft run photos/                     the complete recipe; each sub-folder of photos/ is a class
+  graft predict runs/photos photo.jpg   classifies a photo
+  graft run configs/solar_cells.json    the same with settings of your own
+  graft config explain                  the keys of a config
 
 Results go to standard output; progress, notes and errors to standard error.
 After a kill or an interruption at any moment, the same command continues where it stopped.
@@ -25,15 +26,19 @@ Exit codes:
 
 `graft COMMAND --help` explains each command.)";
 
-inline constexpr std::string_view run = R"(Example:
+inline constexpr std::string_view run = R"(Examples:
   graft run configs/solar_cells.json --set train.epochs=5 --output runs/short
+  graft run photos/
+
+photos/ holds a sub-folder for each class, or train and validation that do; the output is runs/photos.
 
 Writes into the config's `output` folder:
   features/{train,validation}.npy           bottleneck features: N × height × width × 512 floats
   features/*.labels.npy, *.files.json       class, file and digest of each row
   head.safetensors, head_best.safetensors   the classifier after the last and after the best epoch
   history.csv, history.json, curves.svg     loss and accuracy of each epoch
-  evaluation.json, classes.json             the evaluation, and the names of the classes
+  report.html                               all results as a page: open it in a browser
+  evaluation.json, classes.json             the figures, and the names of the classes
   config.json, run.log                      the config with every key; the log with times
 Prints the evaluation. A second run computes only what has changed.
 
@@ -61,19 +66,31 @@ inline constexpr std::string_view train = R"(Example:
 Reads features/ in the config's `output` folder (`graft extract` makes it) and writes there
 head.safetensors, head_best.safetensors, history.csv, history.json, curves.svg, config.json, run.log.)";
 
+inline constexpr std::string_view crossvalidate = R"(Example:
+  graft crossvalidate configs/solar_cells.json --folds 5 --seeds 3
+
+Computes the missing features, as `graft extract` does. Then trains on all folds but one and judges
+that one after the last epoch, for each fold and seed. The folds are of the training and the validation
+images together, each with the same share of every class; equal images are in one fold. Prints accuracy,
+balanced accuracy, AUC and loss with their mean and standard deviation, and writes them into
+crossvalidation.json in the config's `output` folder.)";
+
 inline constexpr std::string_view evaluate = R"(Example:
   graft evaluate runs/solar_cells --best
 
-Prints accuracy, confusion matrix and most confident mistakes on the validation images, and writes
-evaluation.json, or evaluation_best.json with --best.)";
+Prints figures, confusion matrix and most confident mistakes on the validation images, and writes
+evaluation.json and the page report.html, or evaluation_best.json alone with --best.)";
 
 inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells photos/ > predictions.csv
   graft predict runs/solar_cells --best --format json a.jpg b.png | jq .label
+  graft predict runs/solar_cells --threshold 0.3 photos/
 
 Images are decoded, resized and preprocessed as in training.
 CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class
 JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object a line (JSON Lines)
+--threshold T is for two classes: the label is the second when its probability is above T (otherwise
+0.5). evaluation.json names the T with the best balanced accuracy on the validation images.
 CSV has probabilities of four digits, JSON all digits. An image that cannot be read is named on standard
 error and skipped; the exit code is then 3.)";
 

@@ -81,7 +81,9 @@ class CpuBackbone final : public Backbone {
   struct Group {
     std::size_t images = 0;
     AlignedFloats activations[2];  // outputs inside the stage, by turns
-    AlignedFloats result;          // input of the next stage: as many images as its group has
+    // Input of the next stage: as many images as its group has. Of the last stage: outputs that
+    // are only pooled, as many as this group has; none where they are the features.
+    AlignedFloats result;
   };
   struct Layer {
     std::unique_ptr<Convolution> convolution;  // null: the first layer
@@ -92,9 +94,14 @@ class CpuBackbone final : public Backbone {
   void make_layer(std::size_t layer);
   void take_memory();
   void take_weights(const Vgg16Weights& weights);
-  void run_stage(std::size_t stage, const std::uint8_t* images, std::size_t count, float* output,
-                 std::size_t stride);
-  void run_layers(std::size_t stage, std::size_t count, float* output, std::size_t stride);
+  bool is_pooled() const { return options_.features.pooling != Pooling::none; }
+  std::size_t last_layer(std::size_t stage) const {
+    return std::min(stages[stage].last_layer, layers_.size());
+  }
+  void run_stage(std::size_t stage, const std::uint8_t* images, std::size_t count, float* features);
+  void run_layers(std::size_t stage, std::size_t count, float* output, std::size_t stride,
+                  float* features);
+  void pool_features(std::size_t layer, const FeatureMaps& maps, float* features);
   void run_first_layer(const std::uint8_t* images, std::size_t count, float* output);
 
   const BackboneOptions options_;
@@ -102,8 +109,10 @@ class CpuBackbone final : public Backbone {
   const KernelTable& kernels_;
   const Shapes shapes_;
   const PixelTables tables_;
-  std::array<Layer, vgg16_convolutions> layers_;
-  std::array<Group, stages.size()> groups_;
+  const std::size_t feature_count_;  // of an image
+  const std::vector<FeatureGroup> feature_groups_;
+  std::vector<Layer> layers_;  // those that the features need
+  std::vector<Group> groups_;  // of the stages that have such layers
   AlignedFloats rgb_;      // preprocessed images of the first stage's group, with a border of zeros
   AlignedFloats scratch_;  // of one layer at a time
   Tracer* const tracer_;
@@ -112,7 +121,7 @@ class CpuBackbone final : public Backbone {
 
 // Before any shape is multiplied out.
 void check_least_memory(const BackboneOptions& options) {
-  const std::size_t features = vgg16_feature_shape(options.image_size).count();
+  const std::size_t features = vgg16_feature_shape(options.image_size, options.features).count();
   // What no grouping can avoid: one image's first activations, and the features of a batch. After
   // this the counts of take_memory() cannot wrap.
   const double pixels = static_cast<double>(options.image_size.height) * options.image_size.width;
@@ -129,11 +138,15 @@ CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& opt
       kernels_(kernels),
       shapes_(vgg16_shapes(options.image_size)),
       tables_(pixel_tables(options.preprocess)),
+      feature_count_(vgg16_feature_shape(options.image_size, options.features).count()),
+      feature_groups_(vgg16_feature_groups(options.image_size, options.features)),
+      layers_(convolutions_of(options.features)),
+      groups_(layers_.size() > stages[1].first_layer ? 2 : 1),
       tracer_(tracer) {
   check_weights(weights);
-  for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) make_layer(layer);
+  for (std::size_t layer = 1; layer < layers_.size(); ++layer) make_layer(layer);
   std::size_t least = 1;
-  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+  for (std::size_t stage = 0; stage < groups_.size(); ++stage) {
     least = groups_[stage].images = group_size(stages[stage], shapes_, options.batch_size, least);
   }
   take_memory();
@@ -162,23 +175,25 @@ void CpuBackbone::take_memory() {
   std::vector<Buffer> buffers = {{rgb_, groups_[0].images * rgb_stride(options_.image_size)},
                                  {layers_[0].weights, shapes_[0].weights()}};
   std::size_t scratch = 0;
-  for (std::size_t layer = 1; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 1; layer < layers_.size(); ++layer) {
     const Convolution& convolution = *layers_[layer].convolution;
     buffers.push_back({layers_[layer].weights, convolution.weights_size()});
     scratch = std::max(scratch, convolution.scratch_size(threads_.threads()));
   }
   buffers.push_back({scratch_, scratch});
-  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+  for (std::size_t stage = 0; stage < groups_.size(); ++stage) {
     Group& group = groups_[stage];
-    const std::size_t last = stages[stage].last_layer - 1;
+    const std::size_t last = last_layer(stage) - 1;
     std::size_t turns[2] = {};
     for (std::size_t layer = stages[stage].first_layer; layer < last; ++layer) {
       turns[layer % 2] = std::max(turns[layer % 2], output_stride(shapes_[layer]));
     }
     buffers.push_back({group.activations[0], group.images * turns[0]});
     buffers.push_back({group.activations[1], group.images * turns[1]});
-    if (stage + 1 == stages.size()) continue;  // its result is the caller's
-    buffers.push_back({group.result, groups_[stage + 1].images * output_stride(shapes_[last])});
+    const bool is_last = stage + 1 == groups_.size();
+    if (is_last && !is_pooled()) continue;  // its result is the caller's
+    buffers.push_back(
+        {group.result, groups_[stage + (is_last ? 0 : 1)].images * output_stride(shapes_[last])});
   }
   double floats = 0;
   for (const Buffer& buffer : buffers) floats += static_cast<double>(buffer.floats);
@@ -190,7 +205,7 @@ void CpuBackbone::take_memory() {
 }
 
 void CpuBackbone::take_weights(const Vgg16Weights& weights) {
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     const auto& [kernel, bias] = weights.layers[layer];
     Layer& to = layers_[layer];
     to.bias = AlignedFloats(bias.size());
@@ -206,37 +221,43 @@ void CpuBackbone::take_weights(const Vgg16Weights& weights) {
 Backbone::Ticket CpuBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,
                                      std::span<float> features) {
   check_batch(images, count, features, options_);
-  const std::size_t feature_count = vgg16_feature_shape(options_.image_size).count();
-  run_stage(stages.size() - 1, images.data(), count, features.data(), feature_count);
+  run_stage(groups_.size() - 1, images.data(), count, features.data());
   return ++last_;
 }
 
+// The features are rows of these images.
 void CpuBackbone::run_stage(std::size_t stage, const std::uint8_t* images, std::size_t count,
-                            float* output, std::size_t stride) {
+                            float* features) {
   const std::size_t image_bytes =
       std::size_t{options_.image_size.height} * options_.image_size.width * 3;
+  const bool is_last = stage + 1 == groups_.size();
+  const bool writes_features = is_last && !is_pooled();
+  float* output = writes_features ? features : groups_[stage].result.data();
+  const std::size_t stride =
+      writes_features ? feature_count_ : output_stride(shapes_[last_layer(stage) - 1]);
   for (std::size_t first = 0; first < count; first += groups_[stage].images) {
     const std::size_t images_here = std::min(groups_[stage].images, count - first);
     const std::uint8_t* group = images + first * image_bytes;
+    float* const rows = features + first * feature_count_;
     if (stage == 0) {
       run_first_layer(group, images_here, groups_[0].activations[0].data());
     } else {
-      run_stage(stage - 1, group, images_here, groups_[stage - 1].result.data(),
-                output_stride(shapes_[stages[stage].first_layer - 1]));
+      run_stage(stage - 1, group, images_here, rows);
     }
-    run_layers(stage, images_here, output + first * stride, stride);
+    run_layers(stage, images_here, output, stride, rows);
+    if (!is_last || writes_features) output += images_here * stride;
   }
 }
 
 // The layers of a stage but the first of all, on one group.
 void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output,
-                             std::size_t stride) {
+                             std::size_t stride, float* features) {
   Group& group = groups_[stage];
   for (std::size_t layer = std::max<std::size_t>(stages[stage].first_layer, 1);
-       layer < stages[stage].last_layer; ++layer) {
+       layer < last_layer(stage); ++layer) {
     const TraceSpan span(tracer_, vgg16_layers[layer].name.data(), last_);
     const bool first = layer == stages[stage].first_layer;
-    const bool last = layer + 1 == stages[stage].last_layer;
+    const bool last = layer + 1 == last_layer(stage);
     const float* input =
         first ? groups_[stage - 1].result.data() : group.activations[(layer - 1) % 2].data();
     const FeatureMaps maps{count, input, output_stride(shapes_[layer - 1]),
@@ -245,7 +266,30 @@ void CpuBackbone::run_layers(std::size_t stage, std::size_t count, float* output
     const Layer& of_layer = layers_[layer];
     of_layer.convolution->run(threads_, of_layer.weights.data(), of_layer.bias.data(), maps,
                               scratch_.data());
+    pool_features(layer, maps, features);
   }
+}
+
+// The statistics of a layer's outputs that are features, into the rows of the images.
+void CpuBackbone::pool_features(std::size_t layer, const FeatureMaps& maps, float* features) {
+  float *average = nullptr, *maximum = nullptr;
+  for (const FeatureGroup& group : feature_groups_) {
+    if (!group.is_statistic_of(layer)) continue;
+    (group.statistic == Pooling::average ? average : maximum) = features + group.first;
+  }
+  if (average == nullptr && maximum == nullptr) return;
+  const TraceSpan span(tracer_, "global_pool", last_);
+  const LayerShape& shape = shapes_[layer];
+  const std::size_t pieces = shape.outputs / global_pool_channels;
+  const auto pool = [&](std::size_t piece, std::size_t) {
+    const std::size_t image = piece / pieces, channel = piece % pieces * global_pool_channels;
+    const std::size_t column = image * feature_count_ + channel;
+    kernels_.global_pool({shape.output_height(), shape.output_width(), shape.outputs,
+                          maps.output + image * maps.output_stride + channel,
+                          average == nullptr ? nullptr : average + column,
+                          maximum == nullptr ? nullptr : maximum + column});
+  };
+  threads_.parallel_for(maps.images * pieces, std::cref(pool));
 }
 
 void CpuBackbone::run_first_layer(const std::uint8_t* images, std::size_t count, float* output) {

@@ -39,7 +39,8 @@ void check_head_memory(const HeadOptions& options, std::size_t threads) {
   for (const DenseShape& shape : options.layers()) {
     const auto inputs = static_cast<double>(shape.inputs);
     const auto units = static_cast<double>(shape.outputs);
-    floats += 4.0 * (inputs + 1.0) * units;  // parameters and mean squares, here and there
+    // Parameters and mean squares, here and there, and folded parameters there.
+    floats += 5.0 * (inputs + 1.0) * units;
     floats += rows * std::ceil(inputs / line_inputs) * line_inputs;  // packed inputs
     floats += rows * 2.0 * units;                                    // outputs and their gradient
     workspace = std::max(workspace, std::ceil(inputs / dense_chunk) * rows * units);
@@ -74,7 +75,8 @@ class CpuHead final : public Head {
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
-  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                         const Normalization& normalization) override;
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
   Totals take_totals() override { return std::exchange(totals_, Totals{}); }
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
@@ -82,7 +84,7 @@ class CpuHead final : public Head {
 
  private:
   const float* forward(std::size_t rows, const std::uint64_t* training_step);
-  void backward(std::size_t rows);
+  void backward(std::size_t rows, const Rmsprop& rmsprop);
   BatchLoss loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                  float* gradient) const;
   template <typename Block>
@@ -91,7 +93,6 @@ class CpuHead final : public Head {
   void infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& workspace);
 
   const HeadOptions options_;
-  const Rmsprop rmsprop_;
   const LayerContext context_;
   std::vector<DenseLayer> layers_;
   AlignedFloats sums_;                  // workspace of every layer's product
@@ -101,12 +102,13 @@ class CpuHead final : public Head {
   std::vector<std::uint32_t> batch_labels_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
   Totals totals_;
   bool has_state_ = false;
 };
 
 CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable& kernels)
-    : options_(options), rmsprop_(rmsprop_of(options.optimizer)), context_{pool, kernels} {
+    : options_(options), context_{pool, kernels} {
   const std::size_t most_rows = most_batch_rows(options);
   std::size_t workspace = 0;
   layers_.reserve(options.hidden.size() + 1);
@@ -146,8 +148,11 @@ HeadState CpuHead::state() {
   return state;
 }
 
-void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void CpuHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                const Normalization& normalization) {
   check_features(features, labels, options_);
+  check_normalization(normalization, options_);
+  normalization_ = normalization;
   features_ = features;
   labels_ = labels;
 }
@@ -157,25 +162,25 @@ void CpuHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step
   check_batch(rows, step, features_.rows, options_.batch_size);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     inputs_[i] = features_.row(rows[i]);
-    batch_labels_[i] = labels_[rows[i]];
+    batch_labels_[i] = labels_[rows[i] / options_.views];
   }
   const float* logits = forward(rows.size(), &step);
   const BatchLoss batch = loss(logits, batch_labels_.data(), rows.size(), layers_.back().delta());
   totals_.loss_sum += batch.loss_sum;
   totals_.correct += batch.correct;
   totals_.count += rows.size();
-  backward(rows.size());
+  backward(rows.size(), rmsprop_at(options_, step));
 }
 
 Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
   check_has_state(has_state_);
   check_features(features, labels, options_);
   Totals totals;
-  for_each_block(features, [&](std::size_t first, std::size_t rows, const float* logits) {
-    const BatchLoss batch = loss(logits, labels.data() + first, rows, nullptr);
+  for_each_block(features, [&](std::size_t first, std::size_t photos, const float* logits) {
+    const BatchLoss batch = loss(logits, labels.data() + first, photos, nullptr);
     totals.loss_sum += batch.loss_sum;
     totals.correct += batch.correct;
-    totals.count += rows;
+    totals.count += photos;
   });
   return totals;
 }
@@ -183,23 +188,31 @@ Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> la
 void CpuHead::predict(FeatureView features, std::span<float> probabilities) {
   check_has_state(has_state_);
   check_features(features, options_);
-  check_probabilities(probabilities.size(), features.rows, options_.classes);
-  for_each_block(features, [&](std::size_t first, std::size_t rows, const float* logits) {
+  check_probabilities(probabilities.size(), features.rows / options_.views, options_.classes);
+  for_each_block(features, [&](std::size_t first, std::size_t photos, const float* logits) {
     float* to = probabilities.data() + first * options_.classes;
     if (options_.classes == 2) {
-      sigmoid_probabilities(logits, rows, to);
+      sigmoid_probabilities(logits, photos, to);
     } else {
-      softmax_probabilities(logits, rows, options_.classes, to);
+      softmax_probabilities(logits, photos, options_.classes, to);
     }
   });
 }
 
+// block(first, photos, the mean logits of each)
 template <typename Block>
 void CpuHead::for_each_block(FeatureView features, const Block& block) {
-  for (std::size_t first = 0; first < features.rows; first += inference_rows) {
-    const std::size_t rows = std::min(inference_rows, features.rows - first);
+  const std::size_t views = options_.views;
+  const std::size_t block_rows = inference_rows / views * views;
+  for (std::size_t first = 0; first < features.rows; first += block_rows) {
+    const std::size_t rows = std::min(block_rows, features.rows - first);
     for (std::size_t i = 0; i < rows; ++i) inputs_[i] = features.row(first + i);
-    block(first, rows, rows <= few_rows ? forward(rows, nullptr) : infer(rows));
+    const float* logits = rows <= few_rows ? forward(rows, nullptr) : infer(rows);
+    if (views > 1) {
+      mean_logits(logits, rows / views, views, options_.outputs(), logits_.data());
+      logits = logits_.data();
+    }
+    block(first / views, rows / views, logits);
   }
 }
 
@@ -232,10 +245,13 @@ void CpuHead::infer_piece(std::size_t first, std::size_t rows, PieceWorkspace& w
 // From inputs_ to the logits, rows × outputs.
 const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_step) {
   const float* const* inputs = inputs_.data();
+  const bool normalized = training_step != nullptr && !normalization_.scale.empty();
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     const bool hidden = layer + 1 < layers_.size();
     const Dropout mask = dropout_of(options_, layer, training_step);
-    layers_[layer].forward(context_, inputs, rows, hidden ? &mask : nullptr, sums_.data());
+    layers_[layer].forward(context_, inputs, rows,
+                           normalized && layer == 0 ? &normalization_ : nullptr,
+                           hidden ? &mask : nullptr, sums_.data());
     inputs = layers_[layer].output_rows();
   }
   return layers_.back().outputs();
@@ -243,7 +259,7 @@ const float* CpuHead::forward(std::size_t rows, const std::uint64_t* training_st
 
 // From the gradient of the logits in the last layer's delta: the gradient of each layer before it,
 // with the weights as the forward pass had them, then that layer's update.
-void CpuHead::backward(std::size_t rows) {
+void CpuHead::backward(std::size_t rows, const Rmsprop& rmsprop) {
   for (std::size_t layer = layers_.size(); layer-- > 0;) {
     if (layer > 0) {
       DenseLayer& before = layers_[layer - 1];
@@ -251,14 +267,16 @@ void CpuHead::backward(std::size_t rows) {
       context_.kernels.relu_dropout_backward(before.delta(), before.outputs(),
                                              rows * before.units(), kept_scale(options_));
     }
-    layers_[layer].update(context_, rows, rmsprop_);
+    layers_[layer].update(context_, rows, rmsprop);
   }
 }
 
 BatchLoss CpuHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                         float* gradient) const {
-  if (options_.classes == 2) return sigmoid_cross_entropy(logits, labels, rows, gradient);
-  return softmax_cross_entropy(logits, labels, rows, options_.classes, gradient);
+  const bool weighted = gradient != nullptr && !options_.class_weights.empty();
+  const float* weights = weighted ? options_.class_weights.data() : nullptr;
+  if (options_.classes == 2) return sigmoid_cross_entropy(logits, labels, rows, gradient, weights);
+  return softmax_cross_entropy(logits, labels, rows, options_.classes, gradient, weights);
 }
 
 }  // namespace

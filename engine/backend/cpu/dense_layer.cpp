@@ -67,12 +67,14 @@ std::size_t DenseLayer::chunk_size(std::size_t chunk) const {
 }
 
 void DenseLayer::forward(const LayerContext& context, const float* const* inputs, std::size_t rows,
-                         const Dropout* hidden, float* sums) {
+                         const Normalization* normalization, const Dropout* hidden, float* sums) {
+  const float* mean = normalization != nullptr ? normalization->mean.data() : nullptr;
+  const float* scale = normalization != nullptr ? normalization->scale.data() : nullptr;
   const std::size_t stride = rows * units_;
   const auto chunk = [&](std::size_t piece, std::size_t) {
     const std::size_t first = piece * dense_chunk;
     float* packed = packed_inputs_.data() + packed_index(rows, 0, first);
-    context.kernels.pack_rows(inputs, rows, first, chunk_size(piece), packed);
+    context.kernels.pack_rows(inputs, rows, first, chunk_size(piece), mean, scale, packed);
     context.kernels.dense_forward({.packed = packed,
                                    .rows = rows,
                                    .count = chunk_size(piece),
@@ -107,7 +109,7 @@ void DenseLayer::infer(const KernelTable& kernels, const float* const* inputs, s
     for (std::size_t group = 0; group < groups; ++group) {
       const std::size_t row = group * rows / groups;
       const std::size_t count = (group + 1) * rows / groups - row;
-      kernels.pack_rows(inputs + row, count, first, chunk_size(chunk), packed);
+      kernels.pack_rows(inputs + row, count, first, chunk_size(chunk), nullptr, nullptr, packed);
       prefetch_chunk(inputs + row, count, chunk + 1);
       kernels.dense_forward({.packed = packed,
                              .rows = count,

@@ -53,9 +53,10 @@ class DenseLayer {
 
   // For a batch: outputs() = x·W + b, then ReLU and dropout when `hidden` is not null. The threads
   // share the chunks of the inputs.
-  // inputs: rows pointers to rows of the layer's inputs; sums: workspace_size() floats.
+  // inputs: rows pointers to rows of the layer's inputs, which are normalised where `normalization`
+  // is not null; sums: workspace_size() floats.
   void forward(const LayerContext& context, const float* const* inputs, std::size_t rows,
-               const Dropout* hidden, float* sums);
+               const Normalization* normalization, const Dropout* hidden, float* sums);
   // The same of any number of rows, with the same bytes, on the thread that calls: the product runs
   // down the chunks, so that a chunk of the kernel stays in the level-2 cache for all rows.
   // packed: group_size floats; outputs: rows × units.

@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/image/image.h"
+#include "tests/reference/feature_map_ops.h"
 
 namespace graft {
 namespace {
@@ -69,7 +70,92 @@ INSTANTIATE_TEST_SUITE_P(CudaFeatures, CudaFeatures,
                                            Case{{32, 32}, Preprocess::caffe, Precision::bf16}),
                          [](const auto& test) { return text_of(test.param); });
 
+// Layers, pooled and flat, that end before the last block.
+class CudaFeaturesOfLayers : public test::CudaBackboneTest,
+                             public ::testing::WithParamInterface<Precision> {};
+INSTANTIATE_TEST_SUITE_P(EachPrecision, CudaFeaturesOfLayers,
+                         ::testing::Values(Precision::fp32, Precision::tf32, Precision::fp16,
+                                           Precision::bf16),
+                         [](const auto& test) { return std::string(name_of(test.param)); });
+
+TEST_P(CudaFeaturesOfLayers, AreTheCpus) {
+  BackboneOptions options = small_images(2);
+  options.image_size = {37, 45};
+  options.precision = GetParam();
+  for (const FeatureSource& source :
+       {FeatureSource{{Layer::block1}, Pooling::none},
+        {{Layer::block3}, Pooling::average},
+        {{Layer::block1, Layer::block2, Layer::block3}, Pooling::average_max}}) {
+    options.features = source;
+    const Batch batch(*backend_, options, 2, 1), last(*backend_, options, 1, 2);
+    const auto backbone = backend_->make_backbone(some_weights(), options);
+    for (const Batch* images : {&batch, &last}) {
+      test::compute(*backbone, *images);
+      EXPECT_TRUE(test::nearly_equal(images->rows(),
+                                     test::cpu_features(some_weights(), options, *images),
+                                     tolerance(options.precision)))
+          << name_of(source.pooling) << " up to " << name_of(source.layers.back());
+    }
+  }
+}
+
 class CudaBackbone : public test::CudaBackboneTest {};
+
+// All five layers: 1×1 pixels in the last map.
+TEST_F(CudaBackbone, PooledFeaturesAreStatisticsOfTheFlatOnes) {
+  BackboneOptions options = small_images(2);
+  options.features = {{Layer::block1, Layer::block4, Layer::block5}, Pooling::average_max};
+  const Batch pooled(*backend_, options, 2, 1);
+  test::compute(*backend_->make_backbone(some_weights(), options), pooled);
+  const auto groups = vgg16_feature_groups(options.image_size, options.features);
+  for (const FeatureGroup& group : groups) {
+    options.features = {{group.layer}, Pooling::none};
+    const FeatureShape shape = vgg16_feature_shape(options.image_size, options.features);
+    const Batch flat(*backend_, options, 2, 1);
+    test::compute(*backend_->make_backbone(some_weights(), options), flat);
+    const auto expected =
+        reference::global_pool(flat.rows(), {2, shape.height, shape.width, shape.channels});
+    const bool is_maximum = group.statistic == Pooling::max;
+    std::vector<float> columns;
+    for (std::size_t image = 0; image < 2; ++image) {
+      const std::vector<float> row = pooled.row(image);
+      const auto first = row.begin() + static_cast<std::ptrdiff_t>(group.first);
+      columns.insert(columns.end(), first, first + static_cast<std::ptrdiff_t>(group.columns));
+    }
+    EXPECT_TRUE(test::nearly_equal(columns, is_maximum ? expected.maximum : expected.average,
+                                   is_maximum ? 0.0 : 1e-6))
+        << name_of(group.statistic) << " of " << name_of(group.layer);
+  }
+}
+
+class PoolSpans final : public Tracer {
+ public:
+  TraceDetail detail() const noexcept override { return TraceDetail::device_times; }
+  void name_thread(const std::string&) override {}
+  void begin(const char*, std::uint64_t) noexcept override {}
+  void end() noexcept override {}
+  void device_span(const DeviceSpan& span) noexcept override {
+    names.emplace_back(span.name);
+    if (names.back() == "global_pool") pools.emplace_back(span.layer, span.bytes);
+  }
+  std::vector<std::string> names;
+  std::vector<std::pair<std::string, std::uint64_t>> pools;
+};
+
+TEST_F(CudaBackbone, ATraceShowsEachPoolByItsLayerAndNothingAfterTheLast) {
+  PoolSpans tracer;
+  backend_->set_tracer(&tracer);
+  BackboneOptions options = small_images(1);
+  options.features = {{Layer::block1, Layer::block2}, Pooling::max};
+  const auto backbone = backend_->make_backbone(some_weights(), options);
+  const Batch batch(*backend_, options, 1, 1);
+  test::compute(*backbone, batch);
+  EXPECT_EQ(std::ranges::count(tracer.names, "convolution"), 4);
+  EXPECT_EQ(std::ranges::count(tracer.names, "cast_features"), 0);
+  const std::vector<std::pair<std::string, std::uint64_t>> pools = {
+      {"block1_conv2", 4U * 64 * (16 * 16 + 1)}, {"block2_conv2", 4U * 128 * (8 * 8 + 1)}};
+  EXPECT_EQ(tracer.pools, pools);
+}
 
 TEST_F(CudaBackbone, PhotosWithTheRealWeightsInEveryPrecision) {
   GRAFT_REFERENCE_OR_SKIP(reference);

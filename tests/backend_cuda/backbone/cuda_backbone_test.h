@@ -51,7 +51,7 @@ class Batch {
   Batch(Backend& backend, const BackboneOptions& options, std::size_t count)
       : count_(count),
         image_bytes_(std::size_t{options.image_size.height} * options.image_size.width * 3),
-        feature_count_(vgg16_feature_shape(options.image_size).count()),
+        feature_count_(vgg16_feature_shape(options.image_size, options.features).count()),
         images_(backend.allocate_host(count * image_bytes_)),
         features_(backend.allocate_host(count * feature_count_ * sizeof(float))) {
     std::ranges::fill(features(), -1.0F);

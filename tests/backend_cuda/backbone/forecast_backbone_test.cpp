@@ -86,6 +86,25 @@ TEST(ForecastBackbone, CountsTheNetworksWork) {
   EXPECT_EQ(forecast.layers[1].epilogue_bytes, 2.0 * (224 * 224 + 112 * 112) * 64 + 4.0 * 64);
 }
 
+TEST(ForecastBackbone, EndsWithTheFeaturesLastLayerAndCountsItsPooling) {
+  BackboneOptions options = options_of(Precision::fp16, 224, 8);
+  const BackboneForecast flat = cuda::forecast_backbone(test::described_gpu(90), options);
+  options.features = {{Layer::block1, Layer::block3}, Pooling::average_max};
+  const BackboneForecast pooled = cuda::forecast_backbone(test::described_gpu(90), options);
+  ASSERT_EQ(pooled.layers.size(), 7U);
+  EXPECT_LT(pooled.memory.weight_bytes, flat.memory.weight_bytes / 5);
+  EXPECT_LE(pooled.memory.workspace_bytes, flat.memory.workspace_bytes);
+  // The maps after the pools are read once; two floats are written for each channel.
+  const double block1 = 8.0 * 64 * (2 * 112 * 112 + 2 * 4),
+               block3 = 8.0 * 256 * (2 * 28 * 28 + 2 * 4);
+  for (std::size_t n = 0; n < pooled.layers.size(); ++n) {
+    const double more = pooled.layers[n].epilogue_bytes - flat.layers[n].epilogue_bytes;
+    EXPECT_EQ(pooled.layers[n].engine, flat.layers[n].engine);
+    EXPECT_EQ(pooled.layers[n].global_pool, n == 1 || n == 6) << n;
+    EXPECT_EQ(more, n == 1 ? block1 : n == 6 ? block3 : 0.0) << n;
+  }
+}
+
 TEST(ForecastBackbone, RefusesWhatNothingServes) {
   EXPECT_NE(test::error_of([] {
               cuda::forecast_backbone(test::described_gpu(90), options_of(Precision::fp16, 16, 1));

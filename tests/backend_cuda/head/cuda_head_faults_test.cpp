@@ -36,7 +36,7 @@ class CudaHeadOrder : public test::CudaHeadTest {
     head->set_state(test::random_state(options(), 1));
     std::uint64_t step = 0;
     for (const test::Samples* samples : {&first, &second}) {
-      head->set_training_data(samples->view(), samples->labels);
+      head->set_training_data(samples->view(), samples->labels, {});
       for (const auto& rows : test::shuffled_batches(samples->labels.size(), 4, 3)) {
         head->train_step(rows, step++);
       }
@@ -88,7 +88,7 @@ class CudaHeadFaults : public test::FaultTest<test::CudaHeadTest> {
     if (std::string(action.name) == "make") return stage;
     stage.head = make_cuda(options(), action.resident);
     stage.head->set_state(test::random_state(options(), 1));
-    stage.head->set_training_data(stage.samples.view(), stage.samples.labels);
+    stage.head->set_training_data(stage.samples.view(), stage.samples.labels, {});
     stage.head->train_step(test::first_rows(4), 0);
     stage.head->take_totals();
     return stage;
@@ -117,7 +117,7 @@ class CudaHeadFaults : public test::FaultTest<test::CudaHeadTest> {
         {"state", [](CudaHeadFaults&, Stage& s) { s.head->state(); }},
         {"set_training_data",
          [](CudaHeadFaults&, Stage& s) {
-           s.head->set_training_data(s.samples.view(), s.samples.labels);
+           s.head->set_training_data(s.samples.view(), s.samples.labels, {});
          }},
         {"resident step", step},
         {"streamed step", step, false},

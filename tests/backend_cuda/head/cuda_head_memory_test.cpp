@@ -32,8 +32,8 @@ TEST_F(CudaTrainingRows, AreOnTheDeviceWhenTheyFitAndNoLimitForbidsIt) {
   cuda::FeatureRing ring(16, 20);
   const cuda::Stream compute;
   const auto resident = [&](std::size_t limit) {
-    cuda::TrainingRows rows(8, ring, limit);
-    rows.set(samples.view(), samples.labels, *device_, compute);
+    cuda::TrainingRows rows(8, 1, ring, limit);
+    rows.set(samples.view(), samples.labels, {}, *device_, compute);
     EXPECT_EQ(rows.count(), 100U);
     return rows.resident();
   };
@@ -52,9 +52,9 @@ TEST_F(CudaTrainingRows, StreamWhenTheDeviceRefusesThem) {
   const test::Samples samples = test::random_samples(100, 20, 2, 1);
   cuda::FeatureRing ring(16, 20);
   const cuda::Stream compute;
-  cuda::TrainingRows rows(8, ring, SIZE_MAX);
+  cuda::TrainingRows rows(8, 1, ring, SIZE_MAX);
   GRAFT_VIRTUAL_GPU(vgpu_set_faults)("cudaMalloc:1:2");
-  rows.set(samples.view(), samples.labels, *device_, compute);
+  rows.set(samples.view(), samples.labels, {}, *device_, compute);
   GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
   EXPECT_FALSE(rows.resident());
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
@@ -65,8 +65,8 @@ TEST_F(CudaTrainingRows, ResidentAndStreamedBatchesAreTheRowsAskedFor) {
   for (const std::size_t limit : {SIZE_MAX, std::size_t{0}}) {
     cuda::FeatureRing ring(16, 20);
     const cuda::Stream compute;
-    cuda::TrainingRows rows(2, ring, limit);
-    rows.set(samples.view(), samples.labels, *device_, compute);
+    cuda::TrainingRows rows(2, 1, ring, limit);
+    rows.set(samples.view(), samples.labels, {}, *device_, compute);
     ASSERT_EQ(rows.resident(), limit != 0);
     // The host asks for all batches before it waits for one: both rings go round.
     const test::DeviceArray<float> features(std::size_t{200} * 20);

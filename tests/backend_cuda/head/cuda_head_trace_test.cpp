@@ -70,7 +70,7 @@ class CudaHeadTracing : public test::CudaHeadTest {
     const auto head =
         cuda::make_cuda_head(options, *device_, resident ? cuda::all_that_fit : 0, tracer);
     head->set_state(test::random_state(options, 1));
-    head->set_training_data(samples.view(), samples.labels);
+    head->set_training_data(samples.view(), samples.labels, {});
     for (std::size_t step = 0; step < steps; ++step) {
       head->train_step(test::first_rows(1 + step % 8), step);
     }

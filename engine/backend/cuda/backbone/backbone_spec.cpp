@@ -48,7 +48,7 @@ WeightLayout layout_of(const BackboneSpec& spec) {
     return offset;
   };
   const std::size_t value = storage_bytes(spec.options.precision);
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 0; layer < spec.shapes.size(); ++layer) {
     const LayerShape& shape = spec.shapes[layer];
     layout.filters[layer] = take(shape.weights() * value);
     layout.stored_bias[layer] = take(shape.outputs * value);
@@ -87,9 +87,11 @@ double epilogue_bytes(const ConvolutionProblem& problem, bool pool_after) {
 
 BackboneSpec::BackboneSpec(const BackboneOptions& of)
     : options(checked(of)),
-      shapes(vgg16_shapes(options.image_size)),
       image_bytes(std::size_t{options.image_size.height} * options.image_size.width * 3),
-      feature_count(vgg16_feature_shape(options.image_size).count()) {
+      feature_count(vgg16_feature_shape(options.image_size, options.features).count()),
+      feature_groups(vgg16_feature_groups(options.image_size, options.features)) {
+  const auto all = vgg16_shapes(options.image_size);
+  shapes.assign(all.begin(), all.begin() + convolutions_of(options.features));
   shapes[0].inputs = input_channels(options.precision);
   weights = layout_of(*this);
   memory = memory_of(*this);
@@ -97,9 +99,10 @@ BackboneSpec::BackboneSpec(const BackboneOptions& of)
 
 void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache& cache) {
   std::size_t workspace = 0;
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
-    plans[layer] = choose_plan(device, problem(layer), options.autotune, cache);
-    workspace = std::max(workspace, plans[layer]->workspace_bytes());
+  plans.clear();
+  for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
+    plans.push_back(choose_plan(device, problem(layer), options.autotune, cache));
+    workspace = std::max(workspace, plans.back()->workspace_bytes());
   }
   memory.workspace_bytes = rounded_up(workspace);
 }
@@ -108,6 +111,19 @@ ConvolutionProblem BackboneSpec::problem(std::size_t layer) const {
   const LayerShape& shape = shapes[layer];
   return {options.batch_size, shape.height,      shape.width,      shape.inputs,
           shape.outputs,      options.precision, !shape.pool_after};
+}
+
+BatchShape BackboneSpec::output(std::size_t layer) const {
+  const LayerShape& shape = shapes[layer];
+  return {options.batch_size, shape.output_height(), shape.output_width(), shape.outputs};
+}
+
+MovedBytes BackboneSpec::pool_bytes(std::size_t layer) const {
+  const auto statistics = std::ranges::count_if(
+      feature_groups, [&](const FeatureGroup& group) { return group.is_statistic_of(layer); });
+  if (statistics == 0) return {};
+  return global_pool_bytes(storage_bytes(options.precision), output(layer),
+                           static_cast<std::size_t>(statistics));
 }
 
 std::string BackboneSpec::engines_digest() const {
@@ -128,12 +144,15 @@ BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptio
   BackboneForecast forecast;
   forecast.cudnn_version = cudnn_version();
   forecast.memory = spec.memory;
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 0; layer < spec.shapes.size(); ++layer) {
     const ConvolutionPlan& plan = *spec.plans[layer];
+    const std::size_t pool_bytes = spec.pool_bytes(layer).total();
     forecast.layers.push_back({std::string(vgg16_layers[layer].name), plan.engine(), plan.notes(),
                                plan.problem().bias_relu, plan.workspace_bytes(),
                                plan.problem().flop(), plan.problem().bytes(),
-                               epilogue_bytes(plan.problem(), spec.shapes[layer].pool_after)});
+                               epilogue_bytes(plan.problem(), spec.shapes[layer].pool_after) +
+                                   static_cast<double>(pool_bytes),
+                               pool_bytes != 0});
   }
   return forecast;
 }

@@ -4,6 +4,9 @@
 //
 //   images ─ preprocess ▶ A ─ convolution ▶ B ─ convolution ▶ A ─ pool ▶ B … ─ cast ▶ features
 //
+// Pooled features have no cast: global_pool reads each layer's output after its pool. Layers after
+// the last one that the features need are not computed, and have no weights, plans or memory.
+//
 // Two buffers of activations, A and B, take turns: a convolution reads one and writes the other;
 // bias and ReLU work in place; a pool writes the buffer that its convolution has read. The first
 // block's outputs, height × width × 64, are the largest that they hold.
@@ -12,12 +15,14 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/backend/backend.h"
 #include "engine/backend/cuda/cudnn/convolution.h"
 #include "engine/backend/cuda/cudnn/plan_cache.h"
 #include "engine/backend/cuda_module.h"
 #include "engine/vgg16/vgg16.h"
+#include "kernels/cuda/global_pool.h"
 
 namespace graft::cuda {
 
@@ -32,9 +37,9 @@ constexpr std::size_t input_channels(Precision precision) {
   return 16 / storage_bytes(precision);
 }
 
-// Where each array starts in the one block of weights, in bytes, on boundaries of 256. Filters are
-// KRSC in the storage type. Biases are stored twice: in that type for convolutions that add them,
-// and as float for kernels/cuda.
+// Where each array of a computed layer starts in the one block of weights, in bytes, on boundaries
+// of 256. Filters are KRSC in the storage type. Biases are stored twice: in that type for
+// convolutions that add them, and as float for kernels/cuda.
 struct WeightLayout {
   std::array<std::size_t, vgg16_convolutions> filters, stored_bias, bias;
   std::size_t tables;  // of preprocessing, 3 × 256 floats
@@ -51,6 +56,9 @@ struct BackboneSpec {
 
   // bias_relu is set where no pool follows: the pool's kernel adds the bias itself.
   ConvolutionProblem problem(std::size_t layer) const;
+  BatchShape output(std::size_t layer) const;  // after its pool
+  // Of global_pool; none where a layer's output is not pooled.
+  MovedBytes pool_bytes(std::size_t layer) const;
   // Names the engines, in 32 hex digits: plans for equal problems on equal devices compute the same
   // bytes when it is equal.
   std::string engines_digest() const;
@@ -59,11 +67,12 @@ struct BackboneSpec {
   }
 
   BackboneOptions options;
-  std::array<LayerShape, vgg16_convolutions> shapes;  // the first has input_channels()
-  std::size_t image_bytes, feature_count;             // of an image
+  std::vector<LayerShape> shapes;          // of the computed layers; the first has input_channels()
+  std::size_t image_bytes, feature_count;  // of an image
+  std::vector<FeatureGroup> feature_groups;
   WeightLayout weights;
   BackboneMemory memory;
-  std::array<std::shared_ptr<const ConvolutionPlan>, vgg16_convolutions> plans;
+  std::vector<std::shared_ptr<const ConvolutionPlan>> plans;  // one for each of shapes
 };
 
 // What `graft plan` shows of a GPU that may be absent. By heuristics, even with options.autotune. Needs no driver. Bytes are those that the kernels'

@@ -66,6 +66,8 @@ class CudaBackbone final : public Backbone {
   void run_network(std::size_t slot);
   template <typename T>
   const T* run_layer(std::size_t layer, const T* input);
+  template <typename T>
+  void pool_features(std::size_t layer, const T* output, float* features);
   std::uint8_t* image_slot(std::size_t slot) const {
     return arenas_.images.as<std::uint8_t>() + slot * (arenas_.images.size() / backbone_slots);
   }
@@ -134,9 +136,11 @@ void CudaBackbone::run_network(std::size_t slot) {
     preprocess(activations<T>(0), image_slot(slot), tables, pixels, channels, stream);
   });
   const T* values = activations<T>(0);
-  for (std::size_t layer = 0; layer < vgg16_convolutions; ++layer) {
+  for (std::size_t layer = 0; layer < spec_.shapes.size(); ++layer) {
     values = run_layer(layer, values);
+    pool_features(layer, values, feature_slot(slot));
   }
+  if (spec_.options.features.pooling != Pooling::none) return;
   const std::size_t count = spec_.options.batch_size * spec_.feature_count;
   launch(trace_, {"cast_features", {}, cast_features_bytes(sizeof(T), count)},
          [&] { cast_features(feature_slot(slot), values, count, stream); });
@@ -170,6 +174,20 @@ const T* CudaBackbone::run_layer(std::size_t layer, const T* input) {
            [&] { bias_relu(other, bias, pixels, channels, stream); });
   }
   return other;
+}
+
+// The statistics of a layer's outputs that are features, into the rows of the images.
+template <typename T>
+void CudaBackbone::pool_features(std::size_t layer, const T* output, float* features) {
+  const MovedBytes bytes = spec_.pool_bytes(layer);
+  if (bytes.total() == 0) return;
+  ChannelStatistics to = {nullptr, nullptr, spec_.feature_count};
+  for (const FeatureGroup& group : spec_.feature_groups) {
+    if (!group.is_statistic_of(layer)) continue;
+    (group.statistic == Pooling::average ? to.average : to.maximum) = features + group.first;
+  }
+  launch(trace_, {"global_pool", vgg16_layers[layer].name.data(), bytes},
+         [&] { global_pool(to, output, spec_.output(layer), order_.compute().get()); });
 }
 
 Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std::size_t count,

@@ -49,7 +49,7 @@ void pack_filters(T* to, std::size_t padded_inputs, const std::vector<float>& ke
 
 template <typename T>
 void pack_layers(std::byte* to, const Vgg16Weights& weights, const BackboneSpec& spec) {
-  for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
+  for (std::size_t i = 0; i < spec.shapes.size(); ++i) {
     const Vgg16Layer& layer = vgg16_layers[i];
     const ConvolutionWeights& from = weights.layers[i];
     pack_filters(reinterpret_cast<T*>(to + spec.weights.filters[i]), spec.shapes[i].inputs,

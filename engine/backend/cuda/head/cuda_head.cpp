@@ -47,7 +47,8 @@ class CudaHead final : public Head {
 
   void set_state(const HeadState& state) override;
   HeadState state() override;
-  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                         const Normalization& normalization) override;
   void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
   Totals take_totals() override;
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
@@ -59,7 +60,8 @@ class CudaHead final : public Head {
             LossTotals* totals);
   void backward(const float* features, std::size_t rows);
   void write_probabilities(const float* logits, std::size_t rows);
-  void update();
+  const float* mean_of_views(const float* logits, std::size_t photos);
+  void update(const Rmsprop& factors);
   template <typename Chunk>
   void for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
                       const Chunk& chunk);
@@ -70,7 +72,6 @@ class CudaHead final : public Head {
 
   Device& device_;
   const HeadOptions options_;
-  const Rmsprop rmsprop_;
   const Stream stream_;
   const CublasLt library_;
   const DeviceBuffer memory_;
@@ -90,12 +91,11 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
                    Tracer* tracer)
     : device_(device),
       options_(options),
-      rmsprop_(rmsprop_of(options.optimizer)),
       memory_(arrange(options, nullptr).bytes),
       arrays_(arrange(options, memory_.data())),
       fetched_(sizeof(LossTotals)),
       ring_(rows_of_chunk(options), options.inputs),
-      training_rows_(options.batch_size, ring_, most_resident_bytes),
+      training_rows_(options.batch_size, options.views, ring_, most_resident_bytes),
       trace_(tracer, {{&stream_, "cuda head", "cuda head (virtual GPU: order, no times)"}},
              device.has_timer()) {
   for (const DenseArrays& layer : arrays_.layers) {
@@ -106,6 +106,8 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
   products(rows_of_chunk(options));
   products(options.batch_size);
   clear(arrays_.trained);
+  const std::vector<float>& weights = options_.class_weights;
+  copy_to_device(arrays_.class_weights, weights.data(), weights.size() * sizeof(float), stream_);
 }
 
 // ---- State ----
@@ -159,10 +161,12 @@ HeadState CudaHead::state() {
 
 // ---- Training ----
 
-void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels) {
+void CudaHead::set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
+                                 const Normalization& normalization) {
   check_features(features, labels, options_);
+  check_normalization(normalization, options_);
   device_.run("Copying the training features to the GPU",
-              [&] { training_rows_.set(features, labels, device_, stream_); });
+              [&] { training_rows_.set(features, labels, normalization, device_, stream_); });
 }
 
 void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
@@ -179,7 +183,7 @@ void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t ste
     loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
     backward(batch.features, rows.size());
     training_rows_.release(stream_);
-    update();
+    update(rmsprop_at(options_, step));
     trained_count_ += rows.size();
   });
 }
@@ -218,17 +222,22 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
 void CudaHead::loss(const float* logits, const std::uint32_t* labels, std::size_t rows,
                     float* gradient, LossTotals* totals) {
   const std::size_t classes = options_.classes;
-  const bool with_gradient = gradient != nullptr;
+  const bool trains = gradient != nullptr;
+  const bool weighted = trains && !options_.class_weights.empty();
+  const float* weights = weighted ? arrays_.class_weights : nullptr;
   if (classes == 2) {
-    launch(trace_, {"sigmoid_cross_entropy", {}, sigmoid_cross_entropy_bytes(rows, with_gradient)},
-           [&] { sigmoid_cross_entropy(logits, labels, rows, gradient, totals, stream_.get()); });
-  } else {
     launch(trace_,
-           {"softmax_cross_entropy", {}, softmax_cross_entropy_bytes(rows, classes, with_gradient)},
-           [&] {
-             softmax_cross_entropy(logits, labels, rows, classes, gradient, arrays_.row_losses,
-                                   totals, stream_.get());
+           {"sigmoid_cross_entropy", {}, sigmoid_cross_entropy_bytes(rows, trains, weighted)}, [&] {
+             sigmoid_cross_entropy(logits, labels, rows, weights, gradient, totals, stream_.get());
            });
+  } else {
+    launch(
+        trace_,
+        {"softmax_cross_entropy", {}, softmax_cross_entropy_bytes(rows, classes, trains, weighted)},
+        [&] {
+          softmax_cross_entropy(logits, labels, rows, classes, weights, gradient,
+                                arrays_.row_losses, totals, stream_.get());
+        });
   }
 }
 
@@ -260,14 +269,14 @@ void CudaHead::backward(const float* features, std::size_t rows) {
 }
 
 // One launch for a head of up to 32 Dense layers.
-void CudaHead::update() {
+void CudaHead::update(const Rmsprop& factors) {
   for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
     const std::size_t count = std::min(most_tensors, tensors_.size() - first);
     const auto tensors = std::span(tensors_).subspan(first, count);
     std::size_t parameters = 0;
     for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
     launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)},
-           [&] { rmsprop(tensors, rmsprop_, stream_.get()); });
+           [&] { rmsprop(tensors, factors, stream_.get()); });
   }
 }
 
@@ -294,25 +303,26 @@ Totals CudaHead::evaluate(FeatureView features, std::span<const std::uint32_t> l
   check_features(features, labels, options_);
   return device_.run("Evaluating the head", [&] {
     clear(arrays_.evaluated);
-    for_each_chunk(
-        features, labels,
-        [&](std::size_t, std::size_t rows, const float* logits, const std::uint32_t* chunk_labels) {
-          loss(logits, chunk_labels, rows, nullptr, arrays_.evaluated);
-        });
-    return fetch(arrays_.evaluated, features.rows);
+    for_each_chunk(features, labels,
+                   [&](std::size_t, std::size_t photos, const float* logits,
+                       const std::uint32_t* chunk_labels) {
+                     loss(logits, chunk_labels, photos, nullptr, arrays_.evaluated);
+                   });
+    return fetch(arrays_.evaluated, labels.size());
   });
 }
 
 void CudaHead::predict(FeatureView features, std::span<float> probabilities) {
   check_has_state(has_state_);
   check_features(features, options_);
-  check_probabilities(probabilities.size(), features.rows, options_.classes);
+  check_probabilities(probabilities.size(), features.rows / options_.views, options_.classes);
   device_.run("Predicting with the head", [&] {
     for_each_chunk(
         features, {},
-        [&](std::size_t first, std::size_t rows, const float* logits, const std::uint32_t*) {
-          write_probabilities(logits, rows);
-          const auto to = probabilities.subspan(first * options_.classes, rows * options_.classes);
+        [&](std::size_t first, std::size_t photos, const float* logits, const std::uint32_t*) {
+          write_probabilities(logits, photos);
+          const auto to =
+              probabilities.subspan(first * options_.classes, photos * options_.classes);
           launch(trace_, {"copy", {}, {.written = to.size_bytes()}},
                  [&] { copy_to_host(to.data(), arrays_.probabilities, to.size_bytes(), stream_); });
         });
@@ -334,10 +344,19 @@ void CudaHead::write_probabilities(const float* logits, std::size_t rows) {
   }
 }
 
-// chunk(first, rows, logits, labels on the device)
+const float* CudaHead::mean_of_views(const float* logits, std::size_t photos) {
+  const std::size_t views = options_.views;
+  const std::size_t outputs = options_.outputs();
+  launch(trace_, {"mean_logits", {}, mean_logits_bytes(photos, views, outputs)},
+         [&] { mean_logits(logits, photos, views, outputs, arrays_.mean_logits, stream_.get()); });
+  return arrays_.mean_logits;
+}
+
+// chunk(first, photos, the mean logits of each, labels on the device)
 template <typename Chunk>
 void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
                               const Chunk& chunk) {
+  const std::size_t views = options_.views;
   for (std::size_t first = 0; first < features.rows; first += ring_.rows()) {
     const std::size_t rows = std::min(ring_.rows(), features.rows - first);
     trace_.begin_batch(batches_++);
@@ -346,9 +365,13 @@ void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_
     constexpr std::size_t turns = 2 * FeatureRing::depth;
     if (first >= turns * ring_.rows()) trace_.finish_all_but(turns);
     std::copy_n(features.row(first), rows * features.columns, slot.features);
-    if (!labels.empty()) std::ranges::copy(labels.subspan(first, rows), slot.labels);
+    if (!labels.empty()) {
+      std::ranges::copy(labels.subspan(first / views, rows / views), slot.labels);
+    }
     const DeviceRows sent = ring_.send(rows, stream_);
-    chunk(first, rows, forward(sent.features, rows, nullptr), sent.labels);
+    const float* logits = forward(sent.features, rows, nullptr);
+    if (views > 1) logits = mean_of_views(logits, rows / views);
+    chunk(first / views, rows / views, logits, sent.labels);
     ring_.release(stream_);
   }
 }

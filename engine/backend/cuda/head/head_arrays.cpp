@@ -42,7 +42,7 @@ class Cursor {
 struct Sizes {
   double device;
   double pinned;
-  double state;  // a HeadState
+  double state;  // a HeadState, and folded parameters
 };
 
 Sizes sizes_of(const HeadOptions& options) {
@@ -51,14 +51,15 @@ Sizes sizes_of(const HeadOptions& options) {
   const auto columns = static_cast<double>(options.inputs);
   const double ring = FeatureRing::bytes(chunk, columns);
   Sizes sizes = {ring + TrainingRows::device_bytes(batch, columns) +
-                     static_cast<double>(CublasLt::workspace_bytes) + 4.0 * 256.0 +
-                     chunk * (4.0 * static_cast<double>(options.classes) + sizeof(LossTotals)),
+                     static_cast<double>(CublasLt::workspace_bytes) + 6.0 * 256.0 +
+                     chunk * (8.0 * static_cast<double>(options.classes) + sizeof(LossTotals)) +
+                     4.0 * static_cast<double>(options.classes),
                  ring + TrainingRows::pinned_bytes(batch), 0.0};
   for (const DenseShape& shape : options.layers()) {
     const auto units = static_cast<double>(shape.outputs);
     const double parameters = (static_cast<double>(shape.inputs) + 1.0) * units;
     sizes.device += 12.0 * parameters + 4.0 * (chunk + batch) * units + 8.0 * 256.0;
-    sizes.state += 8.0 * parameters;
+    sizes.state += 12.0 * parameters;
   }
   return sizes;
 }
@@ -68,7 +69,8 @@ Sizes sizes_of(const HeadOptions& options) {
 std::size_t rows_of_chunk(const HeadOptions& options) {
   constexpr std::size_t chunk_bytes = std::size_t{8} << 20U;
   const std::size_t rows = chunk_bytes / sizeof(float) / options.inputs;
-  return std::max(options.batch_size, std::clamp<std::size_t>(rows, 1, 256));
+  const std::size_t least = std::max(options.batch_size, std::clamp<std::size_t>(rows, 1, 256));
+  return (least + options.views - 1) / options.views * options.views;
 }
 
 void check_head_memory(const HeadOptions& options, const Device& device) {
@@ -108,6 +110,8 @@ HeadArrays arrange(const HeadOptions& options, std::byte* memory) {
     arrays.layers.push_back(dense);
   }
   arrays.probabilities = cursor.take<float>(chunk * options.classes);
+  arrays.mean_logits = cursor.take<float>(chunk / options.views * options.outputs());
+  arrays.class_weights = cursor.take<float>(options.classes);
   arrays.row_losses = cursor.take<LossTotals>(chunk);
   arrays.trained = cursor.take<LossTotals>(1);
   arrays.evaluated = cursor.take<LossTotals>(1);

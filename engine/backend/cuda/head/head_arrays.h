@@ -13,7 +13,7 @@
 namespace graft::cuda {
 
 // Rows of a chunk in evaluate and predict: 8 MiB of features, so that copies run at full speed and a
-// layer's kernel is read once for many rows; at most 256, at least a batch.
+// layer's kernel is read once for many rows; at most 256, at least a batch; of complete photos.
 std::size_t rows_of_chunk(const HeadOptions& options);
 
 // Throws Error(device) when the GPU's free memory does not hold the head, or this machine's memory
@@ -41,6 +41,8 @@ struct DenseArrays {
 struct HeadArrays {
   std::vector<DenseArrays> layers;
   float* probabilities;    // rows_of_chunk × classes
+  float* mean_logits;      // of the photos of a chunk
+  float* class_weights;    // classes
   LossTotals* row_losses;  // rows_of_chunk
   LossTotals* trained;     // of train_step since the last take_totals
   LossTotals* evaluated;   // of the current evaluate

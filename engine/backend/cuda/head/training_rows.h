@@ -2,9 +2,9 @@
 // The rows that training picks its batches from. Where they fit the device they are resident: a
 // batch costs a copy of its row numbers and a gather by a kernel. Else they stream: the host
 // gathers each batch's rows into pinned memory, and they are copied while earlier batches are
-// computed. Both give the same bytes.
+// computed. Both normalise rows as they gather them, and give the same bytes.
 //
-// On the device: 4·(columns + 1) bytes for a row. Bytes moved for a row of a batch: resident 4 over
+// On the device: 4·(columns + 1) bytes for a row, 8·columns for the normalisation. Bytes moved for a row of a batch: resident 4 over
 // the bus and those of gather_rows.h; streamed those of feature_ring.h.
 
 #include <array>
@@ -31,11 +31,12 @@ class TrainingRows {
 
   // most_resident_bytes: rows that take more stream even where they would fit. `ring` is borrowed;
   // a slot of it holds a batch.
-  TrainingRows(std::size_t batch_size, FeatureRing& ring, std::size_t most_resident_bytes);
+  TrainingRows(std::size_t batch_size, std::size_t views, FeatureRing& ring,
+               std::size_t most_resident_bytes);
 
-  // The rows stay borrowed; resident ones are copied before this returns.
-  void set(FeatureView features, std::span<const std::uint32_t> labels, const Device& device,
-           const Stream& compute);
+  // A label for each `views` rows. The rows stay borrowed; resident ones are copied before this returns.
+  void set(FeatureView features, std::span<const std::uint32_t> labels,
+           const Normalization& normalization, const Device& device, const Stream& compute);
   std::size_t count() const { return features_.rows; }
   bool resident() const { return resident_.data() != nullptr; }
 
@@ -67,9 +68,12 @@ class TrainingRows {
 
   FeatureRing& ring_;
   std::size_t batch_size_;
+  std::size_t views_;
   std::size_t most_resident_bytes_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
+  Normalization normalization_;
+  DeviceBuffer factors_;   // mean, then scale, of each column
   DeviceBuffer resident_;  // all rows, or nothing
   DeviceBuffer batch_;     // gathered from it
   // The row numbers of the batch: one set on the device, since copies and gathers run in compute's
