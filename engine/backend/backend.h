@@ -58,8 +58,9 @@ class Backbone {
   virtual ~Backbone() = default;
   using Ticket = std::uint64_t;
   // images: count × height × width × 3 bytes, RGB; features: count × FeatureShape::count() floats,
-  // in the order of FeatureSource; a feature map is in (y, x, channel) order. Both from Backend::allocate_host. 1 ≤ count ≤ batch_size. The features
-  // of an image do not depend on what else is in its batch, nor on the number of threads.
+  // in the order of FeatureSource; a feature map is in (y, x, channel) order. Both from
+  // Backend::allocate_host. 1 ≤ count ≤ batch_size. The features of an image do not depend on what
+  // else is in its batch, nor on the number of threads.
   virtual Ticket submit(std::span<const std::uint8_t> images, std::size_t count,
                         std::span<float> features) = 0;
   // Returns when the features of that ticket, and of all before it, are written.

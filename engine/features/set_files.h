@@ -23,9 +23,10 @@ namespace graft {
 //   {"version": 1, "key": {…}, "shape": [4, 4, 512], "views": ["original"],
 //    "classes": ["cats", "dogs"], "rows": [{"file": …, "class": …, "digest": …, "check": …}, …],
 //    "skipped": [{"file": …, "reason": …, "digest": …}, …]}
-// One row a line; row r is view r % views of its photo. "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that
-// rows of another extraction are never taken for these. A skipped file has a digest when its header
-// is good and its pixels are not.
+// One row a line; row r is view r % views of its photo. Without "views" there is the original alone.
+// "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that rows of another
+// extraction are never taken for these. A skipped file has a digest when its header is good and its
+// pixels are not.
 struct FileRow {
   std::string file;
   std::uint32_t label = 0;

@@ -58,10 +58,11 @@ LabelledFeatures labelled(const FeatureSet& set);
 // complete epoch). A finished run has nothing to train: its files are written again, with the same
 // bytes. The files of an older run stay until the first epoch of the new one is complete. A
 // checkpoint of another run (other features, seed, head or optimizer) is not continued, with a note
-// that says why; one that differs only by fewer epochs is, where the schedule is constant. On stop, finishes the batch and throws
-// Error(interrupted); the last complete epoch is saved. Throws Error(data) when the sets are empty,
-// do not fit each other, or hold a value that is not finite; Error(usage) when the loss stops being
-// finite. The tracer receives each epoch, from 1, and each step.
+// that says why; one that differs only by fewer epochs is, where the schedule is constant. On stop,
+// finishes the batch and throws Error(interrupted); the last complete epoch is saved. Throws
+// Error(data) when the sets are empty, do not fit each other, or hold a value that is not finite;
+// Error(usage) when the loss stops being finite. The tracer receives each epoch, from 1, and each
+// step.
 History train_head(const RunContext& context, const LabelledFeatures& train,
                    const LabelledFeatures& validation, const Config& config,
                    const std::filesystem::path& output);

@@ -114,22 +114,14 @@ std::vector<DenseParameters> Training::parameters() const {
 
 // The head computes with the parameters that are saved, so that what is measured here is what a reader
 // of the file measures.
-template <typename Work>
-void Training::with_folded(const Work& work) {
-  if (state_.normalization.scale.empty()) return work();
-  head_->set_state({parameters(), {}});
-  work();
-  head_->set_state(state_.head);
-}
-
-Totals Training::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
-  Totals totals;
-  with_folded([&] { totals = head_->evaluate(features, labels); });
+Totals Training::evaluate(FeatureView features, std::span<const std::uint32_t> labels,
+                          std::span<float> probabilities) {
+  const bool is_folded = !state_.normalization.scale.empty();
+  if (is_folded) head_->set_state({parameters(), {}});
+  const Totals totals = head_->evaluate(features, labels);
+  if (!probabilities.empty()) head_->predict(features, probabilities);
+  if (is_folded) head_->set_state(state_.head);
   return totals;
-}
-
-void Training::predict(FeatureView features, std::span<float> probabilities) {
-  with_folded([&] { head_->predict(features, probabilities); });
 }
 
 }  // namespace graft

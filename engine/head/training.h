@@ -35,16 +35,15 @@ class Training {
   std::optional<Totals> train_epoch(std::size_t epoch);
   const TrainingState& state() const { return state_; }  // after the last epoch
 
-  // Of the head that parameters() are, after the last epoch.
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels);
-  void predict(FeatureView features, std::span<float> probabilities);
+  // Of the head that parameters() are, after the last epoch. Also writes the probabilities where
+  // they are wanted: photos × classes.
+  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels,
+                  std::span<float> probabilities = {});
   // For features that are not normalised.
   std::vector<DenseParameters> parameters() const;
 
  private:
   void load();
-  template <typename Work>
-  void with_folded(const Work& work);
 
   const RunContext& context_;
   const LabelledFeatures& set_;

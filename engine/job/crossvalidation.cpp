@@ -154,9 +154,9 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
                                   all.features.columns};
     const auto labels = all.labels.subspan(first, count);
     std::vector<float> probabilities(count * all.classes.size());
-    training.predict(features, probabilities);
-    const Evaluation found = summarise(training.evaluate(features, labels), probabilities, labels,
-                                       all.files.subspan(first, count), all.classes);
+    const Totals judged = training.evaluate(features, labels, probabilities);
+    const Evaluation found =
+        summarise(judged, probabilities, labels, all.files.subspan(first, count), all.classes);
     result.folds.push_back({fold + 1,
                             seeded.seed,
                             count,
@@ -169,8 +169,7 @@ std::string crossvalidation_table(const CrossValidation& result) {
   TextTable table(
       {{"fold", Align::left}, {"seed"}, {"images"}, {"accuracy"}, {"balanced"}, {"AUC"}, {"loss"}});
   const auto add = [&](std::vector<std::string> cells, const CrossValidation::Figures& figures) {
-    for (const auto& figure : figures)
-      cells.push_back(figure ? fmt::format("{:.4f}", *figure) : "-");
+    for (const auto& figure : figures) cells.push_back(figure_text(figure));
     table.row(std::move(cells));
   };
   CrossValidation::Figures means, deviations;
@@ -188,7 +187,7 @@ std::string crossvalidation_table(const CrossValidation& result) {
 std::string crossvalidation_json(const CrossValidation& result) {
   Json json;
   const auto put = [](Json& object, std::size_t i, std::optional<double> figure) {
-    object[std::string(CrossValidation::names[i])] = figure ? Json(*figure) : Json();
+    object[std::string(CrossValidation::names[i])] = figure_json(figure);
   };
   for (const auto& fold : result.folds) {
     Json object = {{"fold", fold.number}, {"seed", fold.seed}, {"images", fold.images}};

@@ -269,9 +269,7 @@ std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>&
 
 std::size_t chosen_class(std::span<const float> probabilities, std::optional<double> threshold) {
   if (threshold) return probabilities[1] > *threshold ? 1 : 0;
-  // Two classes: exactly .5 is class 0, as in training's accuracy; max_element takes the first.
-  return static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) -
-                                  probabilities.begin());
+  return predicted_class(probabilities);
 }
 
 }  // namespace

@@ -16,20 +16,10 @@
 namespace graft {
 namespace {
 
-// Of equals the first, so of two classes at exactly .5 too.
-std::uint32_t predicted_class(std::span<const float> probabilities) {
-  return static_cast<std::uint32_t>(std::ranges::max_element(probabilities) -
-                                    probabilities.begin());
-}
-
 constexpr std::size_t widest_matrix = 12;      // classes; a larger matrix would not fit a terminal
 constexpr std::size_t confusions_listed = 10;  // instead of a larger matrix
 constexpr std::size_t confusions_in_json = 30;
 constexpr std::ptrdiff_t least_certain_in_json = 20;
-
-std::string shown(const std::optional<double>& figure) {
-  return figure ? fmt::format("{:.4f}", *figure) : "-";
-}
 
 std::string figures(const Evaluation& evaluation) {
   std::string text = fmt::format(
@@ -38,7 +28,7 @@ std::string figures(const Evaluation& evaluation) {
       evaluation.accuracy, evaluation.correct, evaluation.count, evaluation.accuracy_95.low,
       evaluation.accuracy_95.high, printable(evaluation.largest_class),
       evaluation.baseline_accuracy, evaluation.balanced_accuracy, evaluation.macro_f1,
-      shown(evaluation.auc), evaluation.log_loss);
+      figure_text(evaluation.auc), evaluation.log_loss);
   if (evaluation.best_threshold) {
     text +=
         fmt::format("best threshold {:.9g}, chosen on these images: balanced accuracy {:.4f}\n",
@@ -51,9 +41,9 @@ std::string class_table(const Evaluation& evaluation) {
   TextTable table({{"class", Align::left}, {"images"}, {"precision"}, {"recall"}, {"F1"}, {"AUC"}});
   for (const ClassReport& report : evaluation.classes) {
     // Of two classes the AUC is above. An empty column is not shown.
-    table.row({report.name, std::to_string(report.count), shown(report.precision),
-               shown(report.recall), shown(report.f1),
-               evaluation.classes.size() > 2 ? shown(report.auc) : ""});
+    table.row({report.name, std::to_string(report.count), figure_text(report.precision),
+               figure_text(report.recall), figure_text(report.f1),
+               evaluation.classes.size() > 2 ? figure_text(report.auc) : ""});
   }
   return table.text();
 }
@@ -165,10 +155,6 @@ void rank_classes(Evaluation& result, std::span<const float> probabilities,
   if (count == 2) result.classes[0].auc = result.classes[1].auc;  // 1 - p rounds: not ranked by it
 }
 
-Json json_of(const std::optional<double>& figure) {
-  return figure ? Json(*figure) : Json(nullptr);
-}
-
 Json list_of(const std::vector<EvaluatedImage>& images, const std::vector<ClassReport>& classes) {
   Json list = Json::array();
   for (const EvaluatedImage& image : images) {
@@ -183,6 +169,18 @@ Json list_of(const std::vector<EvaluatedImage>& images, const std::vector<ClassR
 }
 
 }  // namespace
+
+std::string figure_text(const std::optional<double>& figure) {
+  return figure ? fmt::format("{:.4f}", *figure) : "-";
+}
+
+Json figure_json(const std::optional<double>& figure) {
+  return figure ? Json(*figure) : Json(nullptr);
+}
+
+std::size_t predicted_class(std::span<const float> probabilities) {
+  return static_cast<std::size_t>(std::ranges::max_element(probabilities) - probabilities.begin());
+}
 
 Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                      std::span<const std::uint32_t> labels, std::span<const std::string> files,
@@ -208,7 +206,7 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
                               "trained head are damaged: extract and train again.",
                               files[row]));
     }
-    const std::uint32_t predicted = predicted_class(of_row);
+    const auto predicted = static_cast<std::uint32_t>(predicted_class(of_row));
     ++result.confusion[labels[row]][predicted];
     result.ranked.push_back({files[row], labels[row], predicted, of_row[predicted]});
   }
@@ -247,10 +245,10 @@ Json evaluation_values(const Evaluation& evaluation) {
                        {"images", report.count},
                        {"predicted", report.predicted},
                        {"correct", report.correct},
-                       {"precision", json_of(report.precision)},
-                       {"recall", json_of(report.recall)},
-                       {"f1", json_of(report.f1)},
-                       {"auc", json_of(report.auc)}});
+                       {"precision", figure_json(report.precision)},
+                       {"recall", figure_json(report.recall)},
+                       {"f1", figure_json(report.f1)},
+                       {"auc", figure_json(report.auc)}});
   }
   Json threshold;  // null
   if (const auto& best = evaluation.best_threshold) {
@@ -268,7 +266,7 @@ Json evaluation_values(const Evaluation& evaluation) {
           {"largest_class", evaluation.largest_class},
           {"balanced_accuracy", evaluation.balanced_accuracy},
           {"macro_f1", evaluation.macro_f1},
-          {"auc", json_of(evaluation.auc)},
+          {"auc", figure_json(evaluation.auc)},
           {"log_loss", evaluation.log_loss},
           {"best_threshold", threshold},
           {"classes", classes},

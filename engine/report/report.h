@@ -35,6 +35,13 @@ struct ClassReport {
   std::optional<double> precision, recall, f1;
   std::optional<double> auc;  // one against the rest; of two classes the same for both
 };
+// For the terminal ("0.8792") and for JSON: "-" and null where the figure is not defined.
+std::string figure_text(const std::optional<double>& figure);
+Json figure_json(const std::optional<double>& figure);
+
+// The most probable class, of equals the first: of two classes at exactly .5 too.
+std::size_t predicted_class(std::span<const float> probabilities);
+
 struct EvaluatedImage {
   std::string file;
   std::uint32_t label = 0;

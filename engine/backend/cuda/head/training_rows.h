@@ -4,8 +4,9 @@
 // gathers each batch's rows into pinned memory, and they are copied while earlier batches are
 // computed. Both normalise rows as they gather them, and give the same bytes.
 //
-// On the device: 4·(columns + 1) bytes for a row, 8·columns for the normalisation. Bytes moved for a row of a batch: resident 4 over
-// the bus and those of gather_rows.h; streamed those of feature_ring.h.
+// On the device: 4·(columns + 1) bytes for a row, 8·columns for the normalisation. Bytes moved for a
+// row of a batch: resident 4 over the bus and those of gather_rows.h; streamed those of
+// feature_ring.h.
 
 #include <array>
 #include <cstddef>
@@ -34,7 +35,8 @@ class TrainingRows {
   TrainingRows(std::size_t batch_size, std::size_t views, FeatureRing& ring,
                std::size_t most_resident_bytes);
 
-  // A label for each `views` rows. The rows stay borrowed; resident ones are copied before this returns.
+  // A label for each `views` rows. The rows stay borrowed; resident ones are copied before this
+  // returns.
   void set(FeatureView features, std::span<const std::uint32_t> labels,
            const Normalization& normalization, const Device& device, const Stream& compute);
   std::size_t count() const { return features_.rows; }
