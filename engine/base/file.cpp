@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 
@@ -35,7 +36,7 @@ std::string advice_for(int code) {
 }
 
 [[noreturn]] void fail(const std::string& action, const std::filesystem::path& path, int code) {
-  throw Error(ErrorKind::io, fmt::format("cannot {} {}: {}{}", action, path.string(),
+  throw Error(ErrorKind::io, fmt::format("cannot {} {}: {}{}", action, shown(path),
                                          std::strerror(code), advice_for(code)));
 }
 
@@ -98,7 +99,7 @@ void File::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
     if (got < 0) fail("read", path_, errno);
     if (got == 0) {
       throw Error(ErrorKind::io, fmt::format("cannot read {}: it ends {} bytes too early",
-                                             path_.string(), bytes.size()));
+                                             shown(path_), bytes.size()));
     }
     offset += static_cast<std::uint64_t>(got);
     bytes = bytes.subspan(static_cast<std::size_t>(got));
@@ -159,14 +160,14 @@ void Unmap::operator()(std::byte* data) const {
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
   std::error_code unknown;
   if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
-    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", path.string()));
+    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", shown(path)));
   }
   const File file(path, File::Mode::read);
   const std::uint64_t size = file.size();
   if (size > limit) {
     throw Error(ErrorKind::io,
-                fmt::format("{} has {} bytes; a file for this purpose has at most {}",
-                            path.string(), size, limit));
+                fmt::format("{} has {} bytes; a file for this purpose has at most {}", shown(path),
+                            size, limit));
   }
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
   file.read_at(0, bytes);
@@ -186,7 +187,7 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
 
 void rename_durably(const std::filesystem::path& beside, const std::filesystem::path& path) {
   if (::rename(beside.c_str(), path.c_str()) != 0) {
-    fail("rename " + beside.string() + " to", path, errno);
+    fail("rename " + shown(beside) + " to", path, errno);
   }
   sync_folder(path.parent_path());
 }
@@ -230,7 +231,7 @@ FolderLock::FolderLock(const std::filesystem::path& folder)
     throw Error(ErrorKind::io,
                 fmt::format("the folder {} is in use by another run (process {}); wait for it, or "
                             "choose another output",
-                            folder.string(), holder.empty() ? "unknown" : holder));
+                            shown(folder), holder.empty() ? "unknown" : holder));
   }
   file_.truncate(0);
   file_.write_at(0, as_bytes(std::to_string(::getpid())));

@@ -33,6 +33,31 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+// A well-formed character of the groups C0 and C1, or DEL.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (first == 0xC2) return static_cast<unsigned char>(character[1]) < 0xA0;
+  return first < 0x20 || first == 0x7F;
+}
+
+// The text with the bytes of each malformed or `unwanted` character as \xNN.
+template <typename Predicate>
+std::string escaped(std::string_view text, Predicate unwanted) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    if (length > 0 && !unwanted(character)) {
+      result += character;
+    } else {
+      for (const char byte : character)
+        result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    }
+    text.remove_prefix(character.size());
+  }
+  return result;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -45,27 +70,17 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string escape_invalid_utf8(std::string_view text) {
-  std::string escaped;
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) {
-      escaped += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
-      text.remove_prefix(1);
-    } else {
-      escaped += text.substr(0, length);
-      text.remove_prefix(length);
-    }
-  }
-  return escaped;
+  return escaped(text, [](std::string_view) { return false; });
 }
 
 std::string printable(std::string_view text, std::size_t limit) {
-  std::string result(text.substr(0, limit));
-  for (char& character : result) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (byte < 0x20 || byte == 0x7F) character = '?';
-  }
+  const std::string result = escaped(text.substr(0, limit), is_control);
   return text.size() > limit ? result + "..." : result;
+}
+
+std::string shown(const std::filesystem::path& path) {
+  constexpr std::size_t longest = 1000;
+  return printable(path.native(), longest);
 }
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <span>
@@ -19,9 +20,13 @@ bool is_utf8(std::string_view text);
 // The text with every byte that is not part of valid UTF-8 written as \xNN.
 std::string escape_invalid_utf8(std::string_view text);
 
-// Control characters become '?'. Text longer than `limit` bytes is cut and ends in "...".
+// For a message: the text with each control character (C0, DEL, C1) and each byte that is not part of
+// valid UTF-8 written as \xNN. Text longer than `limit` bytes is cut and ends in "...".
 std::string printable(std::string_view text,
                       std::size_t limit = std::numeric_limits<std::size_t>::max());
+
+// A path as messages show it: printable, of at most 1,000 bytes.
+std::string shown(const std::filesystem::path& path);
 
 // `from` must not be empty.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
@@ -53,7 +58,7 @@ std::size_t text_width(std::string_view text);
 enum class Align { left, right };
 std::string padded(std::string_view text, std::size_t width, Align align = Align::left);
 
-// Table with aligned columns, two spaces apart. Control characters become '?'.
+// Table with aligned columns, two spaces apart. Cells are printable().
 class TextTable {
  public:
   struct Column {

@@ -163,7 +163,7 @@ std::filesystem::path config_file_of(const std::filesystem::path& source) {
 std::filesystem::path read_photo_folder(Config& config, const std::filesystem::path& source,
                                         const Environment& environment) {
   const auto refuse_folder = [&](const std::string& sentence) {
-    throw Error(ErrorKind::usage, printable(source.string(), 300) + ": this folder " + sentence);
+    throw Error(ErrorKind::usage, shown(source) + ": this folder " + sentence);
   };
   std::filesystem::path folder;
   std::set<std::string> names;  // of its folders, without hidden ones
@@ -218,7 +218,7 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
   if (is_folder(file)) {
     photos = read_photo_folder(config, file, environment);
   } else if (!source.empty()) {
-    read_text(config, read_config_text(file), printable(file.string(), 300), environment);
+    read_text(config, read_config_text(file), shown(file), environment);
   }
   if (file != source) {
     const auto text = path_text(source);
@@ -229,16 +229,16 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
   std::error_code failure;
   const std::filesystem::path output = std::filesystem::weakly_canonical(config.output, failure);
   if (!photos.empty() && std::ranges::mismatch(photos, output).in1 == photos.end())
-    refuse(printable(photos.string(), 300), "output",
+    refuse(shown(photos), "output",
            fmt::format("{} is inside this folder of photos; name another with --output",
-                       printable(config.output.string(), 300)));
+                       shown(config.output)));
   return config;
 }
 
 Config load_config(const std::filesystem::path& source, std::span<const Setting> settings,
                    const Environment& environment) {
   Config config = load_settings(source, settings, environment);
-  complete(config, printable(config_file_of(source).string(), 300));
+  complete(config, shown(config_file_of(source)));
   return config;
 }
 
@@ -248,7 +248,7 @@ void refuse_config_as_target(const std::filesystem::path& source, const std::str
   std::error_code absent;  // then they are not the same
   if (!std::filesystem::equivalent(config_file_of(source), file, absent)) return;
   throw Error(ErrorKind::usage, fmt::format("{} {}: this is the config file; name another file",
-                                            option, printable(file.string(), 1000)));
+                                            option, shown(file)));
 }
 
 std::string effective_config(Config config) {

@@ -74,7 +74,7 @@ ScannedFolder folder_of(std::vector<Row>& rows, bool validates, const std::files
     one.lines.push_back(row.line);
   }
   if (classes.empty())
-    throw Error(ErrorKind::data, fmt::format("{}: no images are listed{}", list.string(),
+    throw Error(ErrorKind::data, fmt::format("{}: no images are listed{}", shown(list),
                                              rows.empty() ? "" : " for training"));
   ScannedFolder folder{list.parent_path(), {}, list};
   for (auto& [name, one] : classes) {
@@ -130,15 +130,15 @@ bool CsvReader::next(std::vector<std::string>& cells) {
 ScannedSets scan_csv(const std::filesystem::path& file, bool may_split, Observer& observer) {
   std::error_code failure;
   if (!std::filesystem::exists(file, failure))
-    throw Error(ErrorKind::data, fmt::format("there is no list {}", file.string()));
+    throw Error(ErrorKind::data, fmt::format("there is no list {}", shown(file)));
   const std::string text = read_text_file(file, largest_list);
-  CsvReader reader(text, file.string());
+  CsvReader reader(text, shown(file));
   std::vector<Row> rows = read_rows(reader, may_split, observer);
   std::ranges::stable_sort(rows, {}, &Row::file);
   const auto twice = std::ranges::adjacent_find(rows, {}, &Row::file);
   if (twice != rows.end())
     throw Error(ErrorKind::data,
-                fmt::format("{}:{}: {} is in line {} already", file.string(), twice[1].line,
+                fmt::format("{}:{}: {} is in line {} already", shown(file), twice[1].line,
                             printable(twice->file, 200), twice->line));
   ScannedSets sets{folder_of(rows, false, file), {}};
   if (std::ranges::any_of(rows, &Row::validates)) sets.validation = folder_of(rows, true, file);

@@ -35,7 +35,7 @@ Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t
         continue;
       }
       if (!one.lines.empty())
-        result.reason += fmt::format(" ({}:{})", folder.list.string(), one.lines[i]);
+        result.reason += fmt::format(" ({}:{})", shown(folder.list), one.lines[i]);
       dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
@@ -50,7 +50,7 @@ void check_no_class_vanished(const Dataset& dataset) {
   throw Error(ErrorKind::data,
               fmt::format("no file of the class '{}' in {} can be read as an image",
                           dataset.classes[static_cast<std::size_t>(absent - present.begin())],
-                          dataset.root.string()));
+                          shown(dataset.root)));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
@@ -63,7 +63,7 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
     files += dataset->skipped.size() + dataset->samples.size();
     for (const BadFile& file : dataset->skipped) {
       if (bad++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{}: {}", (dataset->root / file.file).string(), file.reason));
+      lines.push_back(fmt::format("{}: {}", shown(dataset->root / file.file), file.reason));
     }
   }
   if (bad == 0) return;
@@ -90,7 +90,7 @@ ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
     throw Error(ErrorKind::usage,
                 fmt::format("{}: its column split names the validation images; remove it, or "
                             "data.validation and data.validation_split",
-                            data.train.string()));
+                            shown(data.train)));
   if (!data.validation.empty()) sets.validation = scan(data.validation, false, observer).train;
   if (sets.validation) check_same_classes(sets.train, *sets.validation);
   check_classes(sets.train);
@@ -120,8 +120,8 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
     if (first != last) ++images;
     for (auto same = first; same != last; ++same) {
       if (pairs++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{} = {}", (datasets.train.root / same->second->file).string(),
-                                  (datasets.validation.root / sample.file).string()));
+      lines.push_back(fmt::format("{} = {}", shown(datasets.train.root / same->second->file),
+                                  shown(datasets.validation.root / sample.file)));
     }
   }
   if (pairs == 0) return;

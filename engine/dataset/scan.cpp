@@ -32,10 +32,6 @@ bool has_image_extension(std::string_view name) {
   return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
 }
 
-std::string shown(const fs::path& path) {
-  return escape_invalid_utf8(path.native());
-}
-
 template <typename... Arguments>
 [[noreturn]] void refuse(fmt::format_string<Arguments...> sentence, Arguments&&... arguments) {
   throw Error(ErrorKind::data, fmt::format(sentence, std::forward<Arguments>(arguments)...));

@@ -355,7 +355,7 @@ class SetExtraction {
     std::vector<std::string> lines;
     for (const SkippedFile& file : list_.skipped) {
       if (!file.content || bad++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{}: {}", (dataset_.root / file.file).string(), file.reason));
+      lines.push_back(fmt::format("{}: {}", shown(dataset_.root / file.file), file.reason));
     }
     if (bad == 0) return;
     context_.observer.warn(fmt::format("{}: {} could not be decoded and {} skipped:{}", stage_,
@@ -372,7 +372,7 @@ class SetExtraction {
       throw Error(ErrorKind::data,
                   fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
                               "{}, {})",
-                              list_.classes[sample.label], dataset_.root.string(), sample.file,
+                              list_.classes[sample.label], shown(dataset_.root), sample.file,
                               skipped == list_.skipped.end() ? "no reason" : skipped->reason));
     }
   }

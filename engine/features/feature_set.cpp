@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/features/features.h"
 #include "engine/features/set_files.h"
 
@@ -33,11 +34,11 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
     if (!std::filesystem::exists(log.journal)) continue;
     throw Error(ErrorKind::data,
                 fmt::format("the extraction of {} in {} was interrupted; run it again to finish it",
-                            name, folder.string()));
+                            name, shown(folder)));
   }
   if (!stored_set_exists(paths)) {
     throw Error(ErrorKind::data,
-                fmt::format("there are no features {}; extract them first", paths.npy.string()));
+                fmt::format("there are no features {}; extract them first", shown(paths.npy)));
   }
   StoredSet stored = open_stored_set(paths);
 

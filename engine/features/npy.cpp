@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 namespace {
@@ -128,14 +129,14 @@ NpyFile::NpyFile(const std::filesystem::path& path) : file_(path) {
              header_.data_offset);
     }
   } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("{}: {}", path.string(), error.what()));
+    throw Error(error.kind(), fmt::format("{}: {}", shown(path), error.what()));
   }
 }
 
 template <typename Value>
 std::span<const Value> NpyFile::values(const char* descr) const {
   if (header_.descr != descr) {
-    refuse("{}: its values are of type '{}' and not '{}'", file_.path().string(), header_.descr,
+    refuse("{}: its values are of type '{}' and not '{}'", shown(file_.path()), header_.descr,
            descr);
   }
   const std::span<const std::byte> bytes = file_.bytes().subspan(header_.data_offset);
@@ -158,9 +159,8 @@ void write_npy(const std::filesystem::path& path, std::span<const std::uint32_t>
 void write_npy(const std::filesystem::path& path, std::span<const float> values,
                std::span<const std::size_t> shape) {
   if (data_bytes(shape) != values.size_bytes()) {
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: {} values do not fill the shape ({})", path.string(),
-                            values.size(), fmt::join(shape, ", ")));
+    throw Error(ErrorKind::usage, fmt::format("{}: {} values do not fill the shape ({})",
+                                              shown(path), values.size(), fmt::join(shape, ", ")));
   }
   write_complete(path, npy_header("<f4", shape), std::as_bytes(values));
 }

@@ -18,6 +18,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/memory.h"
+#include "engine/base/text.h"
 #include "engine/features/batch_slot.h"
 #include "engine/image/image.h"
 
@@ -47,7 +48,7 @@ std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t im
   std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
   if (request.content && digest_of(bytes) != request.content(image)) {
     throw Error(ErrorKind::data,
-                fmt::format("{} changed while this run was using it; run again", path.string()));
+                fmt::format("{} changed while this run was using it; run again", shown(path)));
   }
   return bytes;
 }
@@ -258,7 +259,7 @@ class Pipeline {
             ErrorKind::data,
             fmt::format("{} is not a complete image: {}; remove it, or set data.on_bad_image to "
                         "\"skip\"",
-                        request_.path(slot.first() + position).string(), outcome.bad_reason)));
+                        shown(request_.path(slot.first() + position)), outcome.bad_reason)));
       }
       if (end) {
         slot.cut(position);

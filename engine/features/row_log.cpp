@@ -8,6 +8,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 
 namespace graft {
 namespace {
@@ -74,7 +75,7 @@ std::optional<Journal> read_journal(const std::filesystem::path& path) {
       const auto json = checked_json(std::string_view(text).substr(begin, end - begin));
       if (!json) break;
       begin = end + 1;
-      parse_line(read_json(*json, path.string(), limits).value, begin, journal);
+      parse_line(read_json(*json, shown(path), limits).value, begin, journal);
     }
   } catch (
       const Json::exception&) {  // an intact line of another program: the lines before it count

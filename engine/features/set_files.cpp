@@ -13,6 +13,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 
 namespace graft {
 namespace {
@@ -93,14 +94,14 @@ FileList parse_document(const Json& json) {
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
-  throw Error(ErrorKind::data, fmt::format("cannot use {}: {}", path.string(), reason));
+  throw Error(ErrorKind::data, fmt::format("cannot use {}: {}", shown(path), reason));
 }
 
 void check_shape(const SetPaths& paths, const StoredSet& set) {
   const std::vector<std::size_t> expected = npy_shape(set.list.rows.size(), set.list.shape);
   if (set.npy.header().descr != "<f4" || set.npy.header().shape != expected) {
     refuse(paths.npy,
-           fmt::format("its type or shape is not what {} says", paths.files.filename().string()));
+           fmt::format("its type or shape is not what {} says", shown(paths.files.filename())));
   }
 }
 
@@ -110,7 +111,7 @@ void check_labels(const SetPaths& paths, const FileList& list) {
                      std::ranges::equal(npy.labels(), list.rows, {}, {}, &FileRow::label);
   if (!equal) {
     refuse(paths.labels,
-           fmt::format("its labels are not those of {}", paths.files.filename().string()));
+           fmt::format("its labels are not those of {}", shown(paths.files.filename())));
   }
 }
 
@@ -124,7 +125,7 @@ void check_some_rows(const SetPaths& paths, const StoredSet& set) {
     const auto bytes = std::as_bytes(set.npy.floats().subspan(row * values, values));
     if (digest_of(bytes) != set.list.rows[row].check) {
       refuse(paths.npy, fmt::format("row {} is not the one that {} describes", row,
-                                    paths.files.filename().string()));
+                                    shown(paths.files.filename())));
     }
   }
 }
@@ -182,7 +183,7 @@ FileList parse_file_list(const std::string& text, const std::string& name) {
 }
 
 FileList read_file_list(const std::filesystem::path& path) {
-  return parse_file_list(read_text_file(path, limits.bytes), path.string());
+  return parse_file_list(read_text_file(path, limits.bytes), shown(path));
 }
 
 SetPaths::SetPaths(const std::filesystem::path& folder, const std::string& name)
@@ -250,7 +251,7 @@ bool stored_set_exists(const SetPaths& paths) {
 StoredSet open_stored_set(const SetPaths& paths) {
   for (const auto& path : {paths.npy, paths.labels, paths.files}) {
     if (!std::filesystem::exists(path)) {
-      throw Error(ErrorKind::data, fmt::format("{} is missing", path.string()));
+      throw Error(ErrorKind::data, fmt::format("{} is missing", shown(path)));
     }
   }
   StoredSet set{read_file_list(paths.files), NpyFile(paths.npy)};

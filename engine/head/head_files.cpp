@@ -14,6 +14,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/error.h"
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/trainer.h"
 #include "engine/weights/safetensors.h"
@@ -22,7 +23,7 @@ namespace graft {
 namespace {
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& fault) {
-  throw Error(ErrorKind::weights, fmt::format("{}: {}.", path.string(), fault));
+  throw Error(ErrorKind::weights, fmt::format("{}: {}.", shown(path), fault));
 }
 
 // ---- Tensors ----

@@ -23,6 +23,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/set_checks.h"
 #include "engine/head/training.h"
@@ -88,7 +89,7 @@ class TrainingRun {
     if (epochs_done() == config_.train.epochs) {
       context_.observer.note(
           fmt::format("All {} epochs are trained; remove {} or change the seed to train anew.",
-                      epochs_done(), checkpoint_path_.string()));
+                      epochs_done(), shown(checkpoint_path_)));
       finish();
       return history_;
     }
@@ -118,7 +119,7 @@ class TrainingRun {
       if (saved->history.size() < config_.train.epochs) {
         context_.observer.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
                                            saved->history.size(), config_.train.epochs,
-                                           checkpoint_path_.string()));
+                                           shown(checkpoint_path_)));
       }
       training_.resume(std::move(saved->state));
       history_ = std::move(saved->history);
@@ -126,7 +127,7 @@ class TrainingRun {
     }
     if (!reason.empty()) {
       context_.observer.note(fmt::format("Training starts anew; {} is not continued: {}.",
-                                         checkpoint_path_.string(), reason));
+                                         shown(checkpoint_path_), reason));
     }
     return false;
   }
@@ -136,7 +137,7 @@ class TrainingRun {
   bool has_best_head(const Checkpoint& saved, std::string& reason) const {
     std::error_code unknown;
     if (!std::filesystem::exists(best_path_, unknown)) {
-      reason = fmt::format("the best head so far, {}, is missing", best_path_.string());
+      reason = fmt::format("the best head so far, {}, is missing", shown(best_path_));
       return false;
     }
     try {
@@ -144,7 +145,7 @@ class TrainingRun {
       const std::size_t done = saved.history.size();
       if (epoch == best_epoch(saved.history) + 1) return true;
       if (epoch == done + 1 && done < config_.train.epochs) return true;
-      reason = fmt::format("{} is of another run", best_path_.string());
+      reason = fmt::format("{} is of another run", shown(best_path_));
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::io) throw;
       reason = error.what();
@@ -197,7 +198,7 @@ class TrainingRun {
     const std::size_t best = best_epoch(history_);
     const double highest = history_[best].val_accuracy, last = history_.back().val_accuracy;
     context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.", highest,
-                                       best + 1, best_path_.string()));
+                                       best + 1, shown(best_path_)));
     if (highest - last < worth_a_note) return;
     context_.observer.note(fmt::format(
         "The last epoch has {:.4f}: to use the best one, add --best to `graft predict` and `graft "
@@ -208,7 +209,7 @@ class TrainingRun {
   std::string saved_epochs() const {
     if (epochs_done() == 0) return "no epoch is saved yet";
     return fmt::format("{} of its epochs {} saved in {}", epochs_done(),
-                       epochs_done() == 1 ? "is" : "are", checkpoint_path_.string());
+                       epochs_done() == 1 ? "is" : "are", shown(checkpoint_path_));
   }
 
   [[noreturn]] void stop_as_diverged() const {

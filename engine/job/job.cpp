@@ -12,6 +12,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 #include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
@@ -42,10 +43,10 @@ class Session {
         backend_(make_backend(config.device, config.threads,
                               [&](const std::string& sentence) { observer.note(sentence); })),
         context_{*backend_, observer, hooks.tracer, std::move(stop)} {
-    observer.note(fmt::format(
-        "device: {}{}{}", backend_->description(),
-        config.device == "auto" ? " (chosen by \"auto\")" : "",
-        uses == Uses::backbone ? "; weights: " + config.backbone.weights.string() : ""));
+    observer.note(
+        fmt::format("device: {}{}{}", backend_->description(),
+                    config.device == "auto" ? " (chosen by \"auto\")" : "",
+                    uses == Uses::backbone ? "; weights: " + shown(config.backbone.weights) : ""));
     backend_->set_tracer(hooks.tracer);
     if (hooks.backend_made) hooks.backend_made(*backend_);
   }
@@ -63,7 +64,7 @@ class Session {
           ErrorKind::io,
           fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
                       "ImageNet weights",
-                      file.string()));
+                      shown(file)));
     }
     return weights_.emplace(load_vgg16_weights(file));
   }
@@ -134,7 +135,7 @@ FeatureSet open_features(const Config& config, const std::string& name) {
   throw Error(ErrorKind::data,
               fmt::format("the features in {} are not those that the config asks for: {}; run "
                           "`graft extract` again",
-                          features_folder(config).string(), change));
+                          shown(features_folder(config)), change));
 }
 
 void write_classes(const Config& config, const std::vector<std::string>& classes) {
@@ -201,7 +202,7 @@ void check_key(const std::filesystem::path& head, const FeatureKey& trained, con
   const std::string change = describe_input_change(trained, now);
   if (change.empty()) return;
   throw Error(ErrorKind::usage, fmt::format("{} was trained on other features than these: {}; {}",
-                                            head.string(), change, advice));
+                                            shown(head), change, advice));
 }
 
 // The page of an evaluation of the last epoch.
@@ -229,7 +230,7 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
         ErrorKind::data,
         fmt::format("{} was trained for other classes than {}/validation.npy has; run `graft "
                     "train` again",
-                    head_file(config, best).string(), features_folder(config).string()));
+                    shown(head_file(config, best)), shown(features_folder(config))));
   }
   const std::unique_ptr<Head> head = ready_head(config, session.backend(), trained);
   std::vector<float> probabilities(validation.labels().size() * trained.classes.size());
@@ -260,7 +261,7 @@ std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>&
           ErrorKind::data,
           fmt::format("there is no image below {}; name a folder of png, jpg, jpeg, bmp, ppm, "
                       "tif or tiff files, or the files themselves",
-                      input.string()));
+                      shown(input)));
     }
     for (const std::string& file : inside) files.push_back((input / file).string());
   }

@@ -40,7 +40,7 @@ class StrictContext : public mustache::context<std::string> {
 };
 
 std::string escaped(const std::string& text) {
-  std::string result = printable(escape_invalid_utf8(text));
+  std::string result = printable(text);
   for (const char* in_no_xml : {"\xEF\xBF\xBE", "\xEF\xBF\xBF"})
     result = replace_all(result, in_no_xml, "?");
   return mustache::html_escape(result);

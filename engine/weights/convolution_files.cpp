@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "engine/base/text.h"
 #include "engine/weights/refuse.h"
 #include "engine/weights/safetensors.h"
 
@@ -96,7 +97,7 @@ ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
                                               std::span<const Vgg16Layer> layers) {
   const SafetensorsFile file(path);
   ConvolutionFile result;
-  result.source = fmt::format("safetensors file {}", path.filename().string());
+  result.source = fmt::format("safetensors file {}", shown(path.filename()));
   const bool is_torchvision = file.find("features.0.weight") != nullptr;
   std::size_t index = 0;  // of torchvision's modules: a convolution, a ReLU and a pool are one each
   for (const Vgg16Layer& layer : layers) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/base/text.h"
 #include "engine/weights/convolution_files.h"
 #include "engine/weights/hdf5_file.h"
 #include "engine/weights/refuse.h"
@@ -129,7 +130,7 @@ ConvolutionFile read_keras_convolutions(const std::filesystem::path& path,
                    layers.size());
   }
   ConvolutionFile result;
-  result.source = fmt::format("Keras {} HDF5 file {}", root ? 2 : 3, path.filename().string());
+  result.source = fmt::format("Keras {} HDF5 file {}", root ? 2 : 3, shown(path.filename()));
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto kernel_shape = hwio_shape(layers[i]);
     const std::array bias_shape = {layers[i].output_channels};

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/text.h"
 #include "engine/weights/convolution_files.h"
 #include "engine/weights/onnx_graph.h"
 #include "engine/weights/refuse.h"
@@ -222,7 +223,7 @@ ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
   const OnnxFile file(path);
   const ConvolutionFinder finder(file);
   ConvolutionFile result;
-  result.source = fmt::format("ONNX file {}", path.filename().string());
+  result.source = fmt::format("ONNX file {}", shown(path.filename()));
   const auto found = finder.empty() ? convolutions_by_name(file, layers) : finder.chain(layers);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     result.convolutions.push_back(read_weights(file, layers[i], found[i]));

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 
@@ -20,7 +21,7 @@ template <typename... Arguments>
                                  fmt::format_string<Arguments...> sentence,
                                  Arguments&&... arguments) {
   throw Error(ErrorKind::weights,
-              path.string() + ": " + fmt::format(sentence, std::forward<Arguments>(arguments)...));
+              shown(path) + ": " + fmt::format(sentence, std::forward<Arguments>(arguments)...));
 }
 
 // "64×3×3×3"; a scalar is "()".

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 #include "engine/weights/refuse.h"
 
 namespace graft {
@@ -187,8 +188,7 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
                           .bytes = safetensors_header_limit,
                           .depth = 3,  // the header, a tensor, its shape
                           .members = 100'000};
-  const Json json =
-      read_json({text, static_cast<std::size_t>(length)}, path.string(), limits).value;
+  const Json json = read_json({text, static_cast<std::size_t>(length)}, shown(path), limits).value;
   SafetensorsHeader header;
   header.data_start = safetensors_length_bytes + static_cast<std::size_t>(length);
   for (const auto& [name, value] : json.items()) {

@@ -102,8 +102,10 @@ TEST(Nearest, SaysNothingWhenNoneIsNear) {
 
 TEST(Printable, KeepsATerminalSafeAndALineShort) {
   EXPECT_EQ(printable("caf\xC3\xA9", 10), "caf\xC3\xA9");
-  EXPECT_EQ(printable("a\x1b[31m\nb\x7f", 20), "a?[31m?b?");
+  EXPECT_EQ(printable("a\x1b[31m\nb\x7f", 20), R"(a\x1b[31m\x0ab\x7f)");
   EXPECT_EQ(printable("abcdef", 3), "abc...");
+  EXPECT_EQ(printable("\xC2\x9B\xFF"), R"(\xc2\x9b\xff)");  // C1's CSI, and no UTF-8
+  EXPECT_EQ(shown("a/b\nc.jpg"), R"(a/b\x0ac.jpg)");
 }
 
 TEST(ReplaceAll, ReplacesEachOccurrenceOnce) {

@@ -185,8 +185,8 @@ TEST(EvaluationTable, CountsCharactersNotBytesAndPrintsNoControlCharacter) {
   Predictions predictions = binary;
   predictions.classes = {"Kätzchen", "dogs\n\x1b"};
   const std::string table = evaluation_table(predictions.summary(), 5);
-  EXPECT_THAT(table, HasSubstr("Kätzchen       3     0.5000  0.3333  0.4000\n"));
-  EXPECT_THAT(table, HasSubstr("dogs??         2     0.3333  0.5000  0.4000\n"));
+  EXPECT_THAT(table, HasSubstr("Kätzchen           3     0.5000  0.3333  0.4000\n"));
+  EXPECT_THAT(table, HasSubstr(R"(dogs\x0a\x1b)"));
   EXPECT_THAT(table, Not(HasSubstr("\x1b")));
 }
 

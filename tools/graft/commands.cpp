@@ -28,7 +28,6 @@ namespace graft::program {
 namespace {
 
 constexpr std::size_t mistakes_shown = 10;
-constexpr std::size_t longest_path = 1000;  // in a message, in bytes
 
 Config config_of(const Request& request) {
   return load_config(request.config, request.settings, process_environment());
@@ -37,8 +36,7 @@ Config config_of(const Request& request) {
 // The path as a word of a shell command, relative if it is below the working folder.
 std::string shell_word(const std::filesystem::path& path) {
   const auto relative = path.lexically_proximate(std::filesystem::current_path());
-  const std::string text =
-      printable((*relative.begin() == ".." ? path : relative).string(), longest_path);
+  const std::string text = shown(*relative.begin() == ".." ? path : relative);
   const auto is_special = [](char c) {
     return std::string_view(" \t\"'\\$`!*?[](){}<>|&;#~").find(c) != std::string_view::npos;
   };
@@ -125,7 +123,7 @@ void require_head(const Config& config, bool best) {
   throw Error(ErrorKind::usage,
               fmt::format("there is no trained classifier {}; `graft run` or `graft train` makes "
                           "it",
-                          printable(head.string(), longest_path)));
+                          shown(head)));
 }
 
 const CudaModule& cuda_module_for_plan() {
@@ -140,8 +138,7 @@ const CudaModule& cuda_module_for_plan() {
 void warn_if_missing(std::string_view key, const std::filesystem::path& path) {
   std::error_code failure;
   if (path.empty() || std::filesystem::exists(path, failure)) return;
-  fmt::print(stderr, "warning: {}: there is no {} yet\n", key,
-             printable(path.string(), longest_path));
+  fmt::print(stderr, "warning: {}: there is no {} yet\n", key, shown(path));
 }
 
 }  // namespace
@@ -199,8 +196,7 @@ void predict_command(const Request& request) {
       predict_job(config, inputs, request.best, request.threshold, on_classes, on_prediction,
                   observer, signals.stop_token());
   flush_results();
-  for (const auto& [file, reason] : report.bad)
-    fmt::print(stderr, "{}: {}\n", printable(file, longest_path), reason);
+  for (const auto& [file, reason] : report.bad) fmt::print(stderr, "{}: {}\n", shown(file), reason);
   if (!report.bad.empty())
     throw Error(
         ErrorKind::data,
@@ -229,7 +225,7 @@ void import_weights_command(const Request& request) {
                                               printable(request.output_file, 300)));
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);
-  print_result(fmt::format("{}: {} parameters from {}, digest {}\n", output.string(),
+  print_result(fmt::format("{}: {} parameters from {}, digest {}\n", shown(output),
                            grouped(vgg16_parameters), weights.source, weights.digest.hex()));
 }
 

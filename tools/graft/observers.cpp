@@ -183,7 +183,7 @@ LogObserver::~LogObserver() {
 void LogObserver::open(const std::filesystem::path& path) {
   file_ = std::fopen(path.c_str(), "ae");
   if (file_ == nullptr) {
-    failure_ = fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno));
+    failure_ = fmt::format("{} cannot be written: {}", shown(path), std::strerror(errno));
     return;
   }
   for (const std::string& line : pending_) put(line);

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/text.h"
 
 namespace graft::cuda {
 namespace {
@@ -36,7 +37,7 @@ std::string text_for(const std::string& key, const ConvolutionPlan& plan) {
 ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& key,
                         const CudnnDevice& device, ConvolutionProblem problem) {
   const Json entry =
-      read_json(read_text_file(path, largest_file), path.string(), {.bytes = largest_file}).value;
+      read_json(read_text_file(path, largest_file), shown(path), {.bytes = largest_file}).value;
   const auto require = [](bool holds, const char* reason) {
     if (!holds) throw Error(ErrorKind::data, reason);
   };
@@ -80,7 +81,7 @@ std::shared_ptr<const ConvolutionPlan> PlanCache::read(const std::filesystem::pa
     return std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem));
   } catch (const std::runtime_error& error) {  // Error, LibraryFailure
     warnings_.push_back(
-        fmt::format("{} is not used and will be replaced: {}", path.string(), error.what()));
+        fmt::format("{} is not used and will be replaced: {}", shown(path), error.what()));
   }
   return nullptr;
 }
