@@ -20,7 +20,7 @@
 namespace graft::faults {
 namespace {
 
-constexpr std::array<std::string_view, 15> names = {
+constexpr std::array<std::string_view, 16> names = {
     "open", "read", "write", "size",  "sync",   "rename", "remove", "folder",
     "stat", "lock", "map",   "close", "thread", "memory", "change"};
 constexpr std::size_t change = names.size() - 1;

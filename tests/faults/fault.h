@@ -3,7 +3,7 @@
 //
 //   FAULT_ROOT    the folder whose files count; calls on other files pass
 //   FAULT_CALLS   what is counted, with commas: names of Call, or "change": all that changes files
-//   FAULT_AT      the number of the call that meets the fault, from 1; 0 or absent: only count
+//   FAULT_AT      the number of the call that meets the fault, from 1; 0: only count
 //   FAULT_LASTS   set: all later calls meet it too, as on a full disk
 //   FAULT_ACTION  a number: the call fails with this errno
 //                 "short": a read or write does half of its work
@@ -26,6 +26,7 @@ namespace graft::faults {
 enum class Call {
   open,
   read,
+  list,
   write,
   size,
   sync,
@@ -40,16 +41,13 @@ enum class Call {
   memory
 };
 
-void begin_main();  // nothing is counted before
-bool is_counting();
+void begin_main();   // nothing is counted before
+bool is_counting();  // in this thread
 
-// While one lives, the calls of this thread are the shim's own: they are not counted.
-class Inside {
- public:
+// While one lives, the calls of this thread are the shim's own and not counted.
+struct Inside {
   Inside();
   ~Inside();
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
 };
 
 // Counts a call. Returns 0 if it goes on, the errno with which it fails, or one of these two.
@@ -58,9 +56,8 @@ inline constexpr int do_half = -1;
 inline constexpr int raise_bus_error = -2;
 int meet(Call call, bool changes, const std::function<long()>& half = {});
 
-// Calls that change files happen one after another.
-std::recursive_mutex& change_mutex();
 bool cut_is_planned();
+std::recursive_mutex& change_mutex();  // calls that change files happen one after another
 
 std::string path_of(int descriptor);
 std::string path_of(int folder, const char* name);

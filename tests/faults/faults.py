@@ -73,6 +73,7 @@ FAULTS = [
     failing("open", errno.EMFILE, 6),
     failing("open", errno.EIO, 6),
     failing("read", errno.EIO, 6),
+    failing("list", errno.EIO, 6),
     failing("read", errno.EINTR),
     Fault("read short", "read", "short", (0,)),
     failing("stat", errno.EIO, 6),

@@ -1,12 +1,11 @@
 #include "tests/faults/undo.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -17,7 +16,7 @@
 namespace graft::faults {
 namespace {
 
-// Each opens the file or folder itself, so that a rename above it does not matter.
+// Each holds the file or folder itself open: a rename of what is above it does not matter.
 struct Content {
   ino_t file;
   int descriptor;
@@ -25,19 +24,11 @@ struct Content {
 };
 struct Entry {
   ino_t folder;
-  int descriptor;
   std::function<void()> undo;
 };
 
-std::vector<Content>& contents() {
-  static auto* const all = new std::vector<Content>;
-  return *all;
-}
-std::vector<Entry>& entries() {
-  static auto* const all = new std::vector<Entry>;
-  return *all;
-}
-
+auto& contents = *new std::vector<Content>;  // never destroyed: threads use them until the end
+auto& entries = *new std::vector<Entry>;
 bool is_undoing = false;
 
 bool must_remember(const std::string& path) {
@@ -60,26 +51,23 @@ std::string content_of(int descriptor) {
   return bytes;
 }
 
-std::string name_of(const std::string& path) {
-  return std::filesystem::path(path).filename();
-}
+struct Place {
+  int folder;
+  std::string name;
 
-int folder_of(const std::string& path) {
-  return open_raw(std::filesystem::path(path).parent_path(), O_PATH | O_DIRECTORY);
-}
+  explicit Place(const std::filesystem::path& path)
+      : folder(open_raw(path.parent_path(), O_PATH | O_DIRECTORY)), name(path.filename()) {}
+};
 
-std::string new_grave() {
-  static int number = 0;
-  return std::string(std::getenv("FAULT_UNDO")) + "/" + std::to_string(number++);
-}
-
-void rename_at(int from_folder, const std::string& from, int to_folder, const std::string& to,
-               unsigned flags = 0) {
-  ::syscall(SYS_renameat2, from_folder, from.c_str(), to_folder, to.c_str(), flags);
-}
-
-void remember(int folder, std::function<void()> undo) {
-  entries().push_back({inode_of(folder), folder, std::move(undo)});
+// Kept once the folder of `synced` is.
+long move_entry(const Place& from, const Place& to, unsigned flags, const Place& synced) {
+  const auto move = [flags](const Place& one, const Place& other) {
+    return ::syscall(SYS_renameat2, one.folder, one.name.c_str(), other.folder, other.name.c_str(),
+                     flags);
+  };
+  const long result = move(from, to);
+  if (result == 0) entries.push_back({inode_of(synced.folder), [=] { move(to, from); }});
+  return result;
 }
 
 }  // namespace
@@ -87,9 +75,9 @@ void remember(int folder, std::function<void()> undo) {
 void remember_content(int descriptor) {
   if (!must_remember(path_of(descriptor))) return;
   const ino_t file = inode_of(descriptor);
-  if (std::ranges::find(contents(), file, &Content::file) != contents().end()) return;
+  if (std::ranges::find(contents, file, &Content::file) != contents.end()) return;
   const int own = open_raw("/proc/self/fd/" + std::to_string(descriptor), O_RDWR);
-  contents().push_back({file, own, content_of(own)});
+  contents.push_back({file, own, content_of(own)});
 }
 
 void remember_content(const std::string& path) {
@@ -101,69 +89,45 @@ void remember_content(const std::string& path) {
 
 void remember_created(const std::string& path) {
   if (!must_remember(path)) return;
-  const int folder = folder_of(path);
-  remember(folder, [folder, name = name_of(path)] {
-    std::filesystem::remove_all(path_of(folder) + "/" + name);
-  });
+  const Place place(path);
+  entries.push_back({inode_of(place.folder), [place] {
+                       std::filesystem::remove_all(path_of(place.folder, place.name.c_str()));
+                     }});
 }
 
 void remember_synced(int descriptor) {
   const ino_t synced = inode_of(descriptor);
-  std::erase_if(contents(), [synced](const Content& one) {
-    return one.file == synced && ::syscall(SYS_close, one.descriptor) == 0;
-  });
-  std::erase_if(entries(), [synced](const Entry& one) { return one.folder == synced; });
+  std::erase_if(contents, [synced](const Content& one) { return one.file == synced; });
+  std::erase_if(entries, [synced](const Entry& one) { return one.folder == synced; });
 }
 
-int remove_entry(const std::string& path, bool is_folder) {
-  struct stat status {};
-  const bool exists =
-      ::syscall(SYS_newfstatat, AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-  const bool fits = exists && S_ISDIR(status.st_mode) == is_folder;
-  if (!must_remember(path) || !fits || (is_folder && !std::filesystem::is_empty(path))) {
-    const int flags = is_folder ? AT_REMOVEDIR : 0;
-    return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path.c_str(), flags));
-  }
-  const int folder = folder_of(path);
-  const std::string grave = new_grave();
-  rename_at(AT_FDCWD, path, AT_FDCWD, grave);
-  remember(folder, [=, name = name_of(path)] { rename_at(AT_FDCWD, grave, folder, name); });
-  return 0;
+long remove_entry(const std::string& path, int flags) {
+  const bool remains = flags == AT_REMOVEDIR && !std::filesystem::is_empty(path);
+  if (remains || !must_remember(path))
+    return ::syscall(SYS_unlinkat, AT_FDCWD, path.c_str(), flags);
+  static int graves = 0;
+  const std::string grave = std::getenv("FAULT_UNDO") + ("/" + std::to_string(graves++));
+  return move_entry(Place(path), Place(grave), 0, Place(path));
 }
 
-int rename_entry(const std::string& from, const std::string& to, unsigned flags) {
-  std::string grave;
-  if (must_remember(to) && flags == 0) {
-    grave = new_grave();
-    ::syscall(SYS_linkat, AT_FDCWD, to.c_str(), AT_FDCWD, grave.c_str(), 0);
-  }
-  const long result = ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
-  if (result != 0 || !must_remember(to)) return static_cast<int>(result);
-  const int from_folder = folder_of(from);
-  const int to_folder = folder_of(to);
-  remember(to_folder, [=, from_name = name_of(from), to_name = name_of(to)] {
-    rename_at(to_folder, to_name, from_folder, from_name, flags);
-    if (!grave.empty()) rename_at(AT_FDCWD, grave, to_folder, to_name);
-  });
-  return 0;
+long rename_entry(const std::string& from, const std::string& to, unsigned flags) {
+  if (!must_remember(to))
+    return ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
+  if (flags == 0 && std::filesystem::exists(to)) remove_entry(to, 0);
+  return move_entry(Place(from), Place(to), flags, Place(to));
 }
 
 void undo_unsynced() {
   is_undoing = true;
   const std::string loses = std::getenv("FAULT_LOSES");
-  const bool zeros = loses.find("zeros") != std::string::npos;
-  if (zeros || loses.find("data") != std::string::npos) {
-    for (Content& one : contents()) {
-      if (zeros) one.synced.resize(content_of(one.descriptor).size());
-      ::syscall(SYS_ftruncate, one.descriptor, one.synced.size());
-      ::syscall(SYS_pwrite64, one.descriptor, one.synced.data(), one.synced.size(), 0);
-    }
+  const bool zeros = loses == "zeros";
+  for (Content& one : contents) {
+    if (!zeros && !loses.starts_with("data")) break;
+    if (zeros) one.synced.resize(content_of(one.descriptor).size());
+    ::syscall(SYS_ftruncate, one.descriptor, one.synced.size());
+    ::syscall(SYS_pwrite64, one.descriptor, one.synced.data(), one.synced.size(), 0);
   }
-  if (loses.find("entries") == std::string::npos) return;
-  while (!entries().empty()) {
-    entries().back().undo();
-    entries().pop_back();
-  }
+  for (; loses.ends_with("entries") && !entries.empty(); entries.pop_back()) entries.back().undo();
 }
 
 }  // namespace graft::faults

@@ -7,22 +7,20 @@
 // A file's sync does not sync the folder of its name. A rename between two folders is kept once the
 // second is synced.
 
-#include <fcntl.h>
-
 #include <string>
 
 namespace graft::faults {
 
-// Before bytes of an open file change, and before a file is truncated by its opening.
+// Before the bytes of an open file change, and before a file is truncated by its opening.
 void remember_content(int descriptor);
 void remember_content(const std::string& path);
 // After a file or folder was created.
 void remember_created(const std::string& path);
 void remember_synced(int descriptor);
 
-// The system calls themselves; what they replace is kept. -1 and errno on failure.
-int remove_entry(const std::string& path, bool is_folder);
-int rename_entry(const std::string& from, const std::string& to, unsigned flags);
+// unlinkat and renameat2, but what is removed or replaced is kept.
+long remove_entry(const std::string& path, int flags);
+long rename_entry(const std::string& from, const std::string& to, unsigned flags);
 
 void undo_unsynced();
 
