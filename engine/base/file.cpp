@@ -54,6 +54,8 @@ int flags_of(File::Mode mode) {
   return O_RDONLY;
 }
 
+}  // namespace
+
 void sync_folder(const std::filesystem::path& folder) {
   const std::filesystem::path name = folder.empty() ? "." : folder;
   const int descriptor = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -64,8 +66,6 @@ void sync_folder(const std::filesystem::path& folder) {
   // Some file systems have nothing to sync for a folder and say EINVAL.
   if (result != 0 && code != EINVAL) fail("sync the folder", name, code);
 }
-
-}  // namespace
 
 File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   descriptor_ = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0666);

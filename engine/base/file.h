@@ -78,6 +78,7 @@ void write_file_whole(const std::filesystem::path& path, std::string_view text);
 // Creates the folder and its parents. An existing one is fine.
 void make_folder(const std::filesystem::path& path);
 void remove_file(const std::filesystem::path& path);  // absent is fine; the folder is synced
+void sync_folder(const std::filesystem::path& folder);
 
 // An advisory lock on FOLDER/.lock, held while the object lives and freed by the kernel with the
 // process. A second holder is refused with Error(io) that names the folder and the other process.

@@ -156,4 +156,17 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   return datasets;
 }
 
+Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
+                        std::stop_token stop) {
+  if (data.validation.empty()) {
+    return read_datasets(data, threads, observer, std::move(stop)).validation;
+  }
+  ScannedSets sets = scan(data.validation, false, observer);
+  check_classes(sets.train);
+  Dataset dataset =
+      make_dataset(std::move(sets.train), "check/validation", threads, observer, std::move(stop));
+  handle_bad_files({&dataset}, data.on_bad_image, observer);
+  return dataset;
+}
+
 }  // namespace graft

@@ -13,6 +13,7 @@
 #include "engine/base/json.h"
 #include "engine/base/memory.h"
 #include "engine/base/text.h"
+#include "engine/config/config_file.h"
 #include "engine/head/set_checks.h"
 #include "engine/head/training.h"
 #include "engine/report/report.h"
@@ -184,7 +185,7 @@ std::string crossvalidation_table(const CrossValidation& result) {
   return table.text();
 }
 
-std::string crossvalidation_json(const CrossValidation& result) {
+std::string crossvalidation_json(const CrossValidation& result, const Config& config) {
   Json json;
   const auto put = [](Json& object, std::size_t i, std::optional<double> figure) {
     object[std::string(CrossValidation::names[i])] = figure_json(figure);
@@ -199,6 +200,7 @@ std::string crossvalidation_json(const CrossValidation& result) {
     put(json["mean"], i, mean);
     put(json["deviation"], i, deviation);
   }
+  json["config"] = read_json(effective_config(config), "config").value;
   return json.dump(1) + "\n";
 }
 

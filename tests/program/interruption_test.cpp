@@ -23,24 +23,27 @@ bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(path);
 }
 
-// `milestone`, or what a file that is being written becomes: it may be gone between two looks.
+// `milestone`, or what it becomes: it may be gone between two looks.
 bool has_passed(const std::filesystem::path& output, const std::filesystem::path& milestone) {
   if (is_there(output / milestone)) return true;
+  if (milestone.parent_path() == "next") return is_there(output / "result" / milestone.filename());
   return milestone.extension() == ".partial" && is_there((output / milestone).replace_extension());
 }
 
 // The moments at which this run's files appear, in their order.
 const std::vector<std::string> milestones = {".lock",
-                                             "config.json",
+                                             "next/config.json",
                                              "features/train.npy.partial",
                                              "features/train.npy",
                                              "features/validation.npy",
-                                             "checkpoint.safetensors"};
+                                             "next/checkpoint.safetensors",
+                                             "result"};
 
 TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
   const Recipe recipe;
   ASSERT_EQ(recipe.run("complete", long_run).exit_code, 0);
-  for (const std::string milestone : {"features/train.npy.partial", "checkpoint.safetensors"}) {
+  for (const std::string milestone :
+       {"features/train.npy.partial", "next/checkpoint.safetensors"}) {
     const std::string name = "stopped at " + std::filesystem::path(milestone).stem().string();
     Child child(recipe.arguments("run", name, long_run));
     ASSERT_TRUE(child.wait_until([&] { return has_passed(recipe.output(name), milestone); }))
@@ -49,10 +52,10 @@ TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
     const Outcome stopped = child.wait();
     EXPECT_EQ(stopped.exit_code, 130) << stopped.error;
     EXPECT_THAT(stopped.error, HasSubstr("stopping after this batch"));
-    EXPECT_FALSE(is_there(recipe.output(name) / "head.safetensors"));
+    EXPECT_FALSE(is_there(recipe.result(name)));
     const Outcome resumed = recipe.run(name, long_run);
     ASSERT_EQ(resumed.exit_code, 0) << resumed.error;
-    if (milestone == "checkpoint.safetensors") {
+    if (milestone == "next/checkpoint.safetensors") {
       EXPECT_THAT(resumed.error, HasSubstr("goes on after epoch"));
       EXPECT_THAT(resumed.error, HasSubstr("features/train: 0 computed, 8 reused"));
     }
@@ -63,8 +66,8 @@ TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
 TEST(Interruption, SigtermIsTheSame) {
   const Recipe recipe;
   Child child(recipe.arguments("run", "a", long_run));
-  ASSERT_TRUE(
-      child.wait_until([&] { return is_there(recipe.output("a") / "checkpoint.safetensors"); }));
+  ASSERT_TRUE(child.wait_until(
+      [&] { return has_passed(recipe.output("a"), "next/checkpoint.safetensors"); }));
   child.signal(SIGTERM);
   EXPECT_EQ(child.wait().exit_code, 130);
 }
@@ -126,13 +129,12 @@ TEST(Interruption, ASecondSignalEndsAtOnceEvenWhenAWriteIsStuck) {
 TEST(Lock, ASecondRunInTheSameFolderIsRefusedAndTheFirstGoesOn) {
   const Recipe recipe;
   Child first(recipe.arguments("run", "a", long_run));
-  ASSERT_TRUE(first.wait_until([&] { return is_there(recipe.output("a") / "config.json"); }));
-  const std::string config = text_of(recipe.output("a") / "config.json");
+  ASSERT_TRUE(first.wait_until([&] { return has_passed(recipe.output("a"), "next/config.json"); }));
   const Outcome second = recipe.run("a", {"--set", "seed=9"});
   EXPECT_EQ(second.exit_code, 6);
   EXPECT_THAT(lines_of(second.error).back(), HasSubstr(recipe.output("a").string()));
-  EXPECT_EQ(text_of(recipe.output("a") / "config.json"), config) << "the first run's config stays";
   EXPECT_EQ(first.wait().exit_code, 0);
+  EXPECT_THAT(text_of(recipe.result("a") / "config.json"), HasSubstr("\"seed\": 1,"));
 }
 
 TEST(Lock, IsFreeAfterItsHolderHasGone) {
