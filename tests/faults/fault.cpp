@@ -21,8 +21,8 @@ namespace graft::faults {
 namespace {
 
 constexpr std::array<std::string_view, 16> names = {
-    "open", "read", "write", "size",  "sync",   "rename", "remove", "folder",
-    "stat", "lock", "map",   "close", "thread", "memory", "change"};
+    "open",   "read", "list", "write", "size",  "sync",   "rename", "remove",
+    "folder", "stat", "lock", "map",   "close", "thread", "memory", "change"};
 constexpr std::size_t change = names.size() - 1;
 
 std::string from_environment(const char* name) {
