@@ -172,9 +172,8 @@ class TrainingRun {
 
   bool would_replace_an_unfinished_run() const {
     std::error_code unknown;
-    return continues_finished_set() &&
-           std::filesystem::exists(path_of(checkpoint_file), unknown) &&
-           !std::filesystem::exists(path_of(head_file), unknown);
+    return continues_finished_set() && std::filesystem::exists(path_of(checkpoint_file), unknown) &&
+           !std::filesystem::exists(path_of(page_file), unknown);
   }
 
   // From here on `next` holds files of this run alone.

@@ -9,6 +9,7 @@
 
 #include "engine/base/file.h"
 #include "tests/program/recipe.h"
+#include "tests/support/files.h"
 #include "tests/support/image_files.h"
 
 namespace graft::test {
