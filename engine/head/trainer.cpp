@@ -96,9 +96,11 @@ class TrainingRun {
             fmt::format("Another run, which is not finished, stays in {}.", shown(folders_.next)));
         return history_;
       }
-      begin_files();
-      save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
-      write_histories();
+      if (continues_finished_set()) {
+        begin_files();
+        save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
+        write_histories();
+      }
       finish();
       return history_;
     }
