@@ -4,9 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <system_error>
 #include <tuple>
@@ -30,14 +28,6 @@ auto identity(const fs::path& folder) {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) status = {};
   return std::tuple(status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
-}
-
-// False where the file system cannot do it.
-bool exchange(const fs::path& a, const fs::path& b) {
-  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
-  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return false;
-  throw Error(ErrorKind::io, fmt::format("cannot exchange {} and {}: {}", shown(a), shown(b),
-                                         std::strerror(errno)));
 }
 
 void remove_partial_files(const fs::path& folder) {
@@ -89,10 +79,11 @@ void publish_set(const fs::path& output) {
                  previous = output / "previous";
   sync_folder(next);
   if (!is_present(result)) return rename_durably(next, result);
-  if (exchange(next, result)) {
+  if (::renameat2(AT_FDCWD, next.c_str(), AT_FDCWD, result.c_str(), RENAME_EXCHANGE) == 0) {
     sync_folder(output);
     return remove_set(next);
   }
+  // Not every file system and kernel can do it. Another failure will be met again.
   rename_durably(result, previous);
   rename_durably(next, result);
   remove_set(previous);

@@ -96,9 +96,11 @@ class TrainingRun {
             fmt::format("Another run, which is not finished, stays in {}.", shown(folders_.next)));
         return history_;
       }
-      begin_files();
-      save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
-      write_histories();
+      if (continues_finished_set()) {
+        begin_files();
+        save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
+        write_histories();
+      }
       finish();
       return history_;
     }
@@ -172,9 +174,8 @@ class TrainingRun {
 
   bool would_replace_an_unfinished_run() const {
     std::error_code unknown;
-    return continues_finished_set() &&
-           std::filesystem::exists(path_of(checkpoint_file), unknown) &&
-           !std::filesystem::exists(path_of(head_file), unknown);
+    return continues_finished_set() && std::filesystem::exists(path_of(checkpoint_file), unknown) &&
+           !std::filesystem::exists(path_of(page_file), unknown);
   }
 
   // From here on `next` holds files of this run alone.

@@ -14,7 +14,6 @@
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
 #include "engine/head/set_checks.h"
-#include "engine/job/classifier.h"
 #include "engine/job/session.h"
 
 namespace graft {
@@ -121,7 +120,7 @@ void write_reports(const std::filesystem::path& set, const Config& config, const
   const std::filesystem::path& data =
       config.data.validation.empty() ? config.data.train : config.data.validation;
   const std::filesystem::path photos = is_csv_file(data) ? data.parent_path() : data;
-  write_file_whole(set / "report.html",
+  write_file_whole(set / page_file,
                    report_page({config, history, training.labels(), answers.evaluation,
                                 answers.probabilities, validation.labels(), photos}));
 }

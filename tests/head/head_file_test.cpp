@@ -186,7 +186,7 @@ TEST_F(HeadFileFault, Tensors) {
       HasSubstr("dense_1/kernel holds a value that is not finite"));
 }
 
-TEST_F(HeadFileFault, EveryFlippedBitIsRefused) {
+TEST_F(HeadFileFault, EveryFlippedBitIsRefusedOrHarmless) {
   Parts parts;
   const auto path = folder_ / "head.safetensors";
   save_head(path, {{{6, 4, parts.kernel_0, parts.bias_0}, {4, 1, parts.kernel_1, parts.bias_1}},
@@ -199,7 +199,11 @@ TEST_F(HeadFileFault, EveryFlippedBitIsRefused) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
     test::write_bytes(path, bad);
-    EXPECT_THROW(load_head(path), Error) << "bit " << bit;
+    try {
+      save_head(path, load_head(path));  // a blank of the header, for example
+      EXPECT_EQ(test::read_bytes(path), good) << "bit " << bit;
+    } catch (const Error&) {
+    }
   }
 }
 

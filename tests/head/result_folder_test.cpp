@@ -90,10 +90,8 @@ TEST_P(PublishSet, AKillBeforeAnyCallLeavesTheOldSetOrTheNewOne) {
     EXPECT_EQ(content_seen(output.path()), seen);
     EXPECT_FALSE(fs::exists(output / "previous"));
     // The next run makes the set again.
-    if (!fs::exists(next_set(output.path()) / checkpoint_file)) {
-      remove_set(next_set(output.path()));
-      write_set(next_set(output.path()), "new");
-    }
+    remove_set(next_set(output.path()));
+    write_set(next_set(output.path()), "new");
     publish_set(output.path());
     EXPECT_EQ(content_seen(output.path()), "new");
     EXPECT_THAT(names_in(output.path()), ElementsAre("result"));

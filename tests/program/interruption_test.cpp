@@ -36,8 +36,7 @@ const std::vector<std::string> milestones = {".lock",
                                              "features/train.npy.partial",
                                              "features/train.npy",
                                              "features/validation.npy",
-                                             "next/checkpoint.safetensors",
-                                             "result"};
+                                             "next/checkpoint.safetensors"};
 
 TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
   const Recipe recipe;

@@ -9,6 +9,7 @@
 
 #include "engine/base/file.h"
 #include "tests/program/recipe.h"
+#include "tests/support/files.h"
 #include "tests/support/image_files.h"
 
 namespace graft::test {
@@ -42,7 +43,7 @@ std::string answers(const Recipe& recipe) {
   return evaluated.out + predicted.out;
 }
 
-const std::vector<std::string> other_run = {"--set", "seed=2", "--set", "train.epochs=2000"};
+const std::vector<std::string> other_run = {"--set", "seed=2", "--set", "train.epochs=60"};
 
 TEST(ResultSet, StaysCompleteAndUsableUntilTheNewOneIsComplete) {
   const Recipe recipe;
@@ -55,9 +56,11 @@ TEST(ResultSet, StaysCompleteAndUsableUntilTheNewOneIsComplete) {
   for (const int signal : {SIGINT, SIGKILL}) {
     Child child(recipe.arguments("train", "a", other_run));
     ASSERT_TRUE(child.wait_until([&] { return in_next("checkpoint.safetensors"); }));
+    child.signal(SIGSTOP);
     EXPECT_EQ(answers(recipe), answers_before) << "while another process trains";
     child.signal(signal);
-    child.wait();
+    child.signal(SIGCONT);
+    EXPECT_EQ(child.wait().exit_code, signal == SIGINT ? 130 : 128 + SIGKILL);
     EXPECT_EQ(files_below(recipe.result("a")), before);
     EXPECT_EQ(answers(recipe), answers_before);
   }
