@@ -201,7 +201,9 @@ std::string differences(const SafetensorsFile& file, const RunKey& key) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : key) {
     const std::string saved = entry(file, key_prefix + name);
-    if (saved != value) parts.push_back(fmt::format("{} was {}, is {}", name, saved, value));
+    if (saved != value)
+      parts.push_back(
+          fmt::format("{} was {}, is {}", name, printable(saved, 100), printable(value, 100)));
   }
   return fmt::format("{}", fmt::join(parts, "; "));
 }
@@ -233,10 +235,10 @@ std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, con
     const SafetensorsFile file(path);
     reason = differences(file, key);
     if (!reason.empty()) return std::nullopt;
-    Checkpoint checkpoint{{{read_tensors(file, path, "", shapes),
-                            read_tensors(file, path, mean_squares_prefix, shapes)},
-                           {}},
-                          parse_history_json(entry(file, "history"))};
+    Checkpoint checkpoint;  // a member at a time: GCC 12 frees nested ones twice when one throws
+    checkpoint.state.head.parameters = read_tensors(file, path, "", shapes);
+    checkpoint.state.head.mean_squares = read_tensors(file, path, mean_squares_prefix, shapes);
+    checkpoint.history = parse_history_json(entry(file, "history"));
     if (file.find(scale_name) != nullptr) {
       const std::vector<std::size_t> shape = {shapes.front().inputs};
       checkpoint.state.normalization = {read_tensor(file, path, mean_name, shape),

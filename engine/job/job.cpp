@@ -11,6 +11,7 @@
 #include "engine/backend/run_context.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
@@ -26,9 +27,9 @@ namespace graft {
 namespace {
 
 // Creates config.output and locks it.
-FolderLock lock_output(const Config& config) {
+FolderLock lock_output(const Config& config, Observer& observer) {
   make_folder(config.output);
-  return FolderLock(config.output);
+  return FolderLock(config.output, [&](const std::string& sentence) { observer.warn(sentence); });
 }
 
 // What the steps of a job share: the device, and the frozen network, which is made at its first use.
@@ -65,6 +66,13 @@ class Session {
           fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
                       "ImageNet weights",
                       shown(file)));
+    }
+    if (file.parent_path() == config_.cache &&
+        (others_can_write(file) || others_can_write(config_.cache))) {
+      throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
+                                             "its folder; run `chmod go-w` on both, "
+                                             "or fetch it again",
+                                             shown(file)));
     }
     return weights_.emplace(load_vgg16_weights(file));
   }
@@ -145,7 +153,7 @@ void write_classes(const Config& config, const std::vector<std::string>& classes
 }
 
 // `check` refuses the sets of photos before the features are computed.
-void extract(const Config& config, Session& session,
+void extract(const Config& config, Session& session, const JobHooks& hooks,
              const std::function<void(const Datasets&)>& check) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
@@ -164,8 +172,12 @@ void extract(const Config& config, Session& session,
       session.pipeline_options(),
       session.weights().digest,
       context.backend.numerics(options)};
-  const auto counts =
-      extract_features(request, context, [&]() -> Backbone& { return session.backbone(); });
+  const auto counts = extract_features(request, context, [&]() -> Backbone& {
+    Backbone& backbone = session.backbone();
+    if (hooks.saves_work) hooks.saves_work(true);
+    return backbone;
+  });
+  if (hooks.saves_work) hooks.saves_work(false);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     context.observer.note(fmt::format("features/{}: {} computed, {} reused, {} resumed, {} skipped",
                                       request.sets[i].name, counts[i].computed, counts[i].reused,
@@ -290,12 +302,12 @@ BackboneOptions backbone_options(const Config& config) {
 
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
                                   Observer& observer, std::stop_token stop) {
-  const FolderLock lock = lock_output(config);
+  const FolderLock lock = lock_output(config, observer);
   if (hooks.folder_locked) hooks.folder_locked();
   Session session(config, hooks, observer, std::move(stop),
                   steps == Steps::train ? Session::Uses::head_only : Session::Uses::backbone);
   if (steps != Steps::train) {
-    extract(config, session, [&](const Datasets& sets) {
+    extract(config, session, hooks, [&](const Datasets& sets) {
       if (steps == Steps::all) check_class_weights(config.train.class_weights, sets.train.classes);
     });
   }
@@ -308,10 +320,10 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
 
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
                                   const JobHooks& hooks, Observer& observer, std::stop_token stop) {
-  const FolderLock lock = lock_output(config);
+  const FolderLock lock = lock_output(config, observer);
   if (hooks.folder_locked) hooks.folder_locked();
   Session session(config, hooks, observer, std::move(stop));
-  extract(config, session, [&](const Datasets& sets) {
+  extract(config, session, hooks, [&](const Datasets& sets) {
     check_class_weights(config.train.class_weights, sets.train.classes);
     check_folds(sets, folds);
   });
@@ -326,7 +338,7 @@ CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::
 }
 
 Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop) {
-  const FolderLock lock = lock_output(config);
+  const FolderLock lock = lock_output(config, observer);
   Session session(config, {}, observer, std::move(stop), Session::Uses::head_only);
   return evaluate(config, best, session);
 }
