@@ -10,6 +10,7 @@
 #include <system_error>
 #include <thread>
 
+#include "engine/base/background.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
@@ -79,7 +80,7 @@ std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::s
   const Stage progress(observer, stage, files.size(), "images");
   {
     std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work, false);
+    for (std::size_t i = 1; i < threads; ++i) helpers.push_back(start_thread([&] { work(false); }));
     work(true);
   }
   observer.advance(files.size());

@@ -374,7 +374,8 @@ class SetExtraction {
       throw Error(ErrorKind::data,
                   fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
                               "{}, {})",
-                              list_.classes[sample.label], shown(dataset_.root), sample.file,
+                              printable(list_.classes[sample.label]), shown(dataset_.root),
+                              shown(sample.file),
                               skipped == list_.skipped.end() ? "no reason" : skipped->reason));
     }
   }

@@ -116,7 +116,7 @@ std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
     } else if (old == nullptr) {
       changes += fmt::format("{} was not recorded", name);
     } else {
-      changes += fmt::format("{} changed from {} to {}", name, *old, value);
+      changes += fmt::format("{} changed from {} to {}", name, printable(*old, 100), value);
     }
   }
   return changes.empty() ? "settings were recorded that this program does not know" : changes;

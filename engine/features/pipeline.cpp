@@ -101,17 +101,17 @@ class Pipeline {
       try {
         for (std::size_t i = 0; i < std::max<std::size_t>(request_.options.decode_threads, 1);
              ++i) {
-          threads.emplace_back([this, i] {
+          threads.push_back(start_thread([this, i] {
             step_back();
             name_thread("decoder", i + 1);
             decode_images();
-          });
+          }));
         }
         if (request_.sink_thread == SinkThread::own) {
-          threads.emplace_back([this] {
+          threads.push_back(start_thread([this] {
             name_thread("writer", 1);
             sink_batches();
-          });
+          }));
         }
         compute_batches();
       } catch (...) {

@@ -49,7 +49,9 @@ std::vector<View> parse_views(const Json& json) {
   std::vector<View> views;
   for (const auto& name : json_at<std::vector<std::string>>(json, "views")) {
     const auto view = enum_named<View>(name);
-    if (!view) throw Error(ErrorKind::data, fmt::format("\"views\" has an unknown one, {}", name));
+    if (!view)
+      throw Error(ErrorKind::data,
+                  fmt::format("\"views\" has an unknown one, {}", printable(name, 100)));
     views.push_back(*view);
   }
   if (views.empty()) throw Error(ErrorKind::data, "\"views\" is empty");
@@ -62,7 +64,8 @@ void check_views(const FileList& list) {
     const FileRow& first = list.rows[row - row % list.views.size()];
     if (list.rows[row].file != first.file || list.rows[row].content != first.content ||
         list.rows[row].label != first.label)
-      throw Error(ErrorKind::data, fmt::format("row {} is not a view of {}", row, first.file));
+      throw Error(ErrorKind::data,
+                  fmt::format("row {} is not a view of {}", row, shown(first.file)));
   }
   if (list.rows.size() % list.views.size() != 0)
     throw Error(ErrorKind::data, "the last photo lacks a view");

@@ -220,7 +220,9 @@ std::string differences(const SafetensorsFile& file, const RunKey& key) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : key) {
     const std::string saved = entry(file, key_prefix + name);
-    if (saved != value) parts.push_back(fmt::format("{} was {}, is {}", name, saved, value));
+    if (saved != value)
+      parts.push_back(
+          fmt::format("{} was {}, is {}", name, printable(saved, 100), printable(value, 100)));
   }
   return fmt::format("{}", fmt::join(parts, "; "));
 }

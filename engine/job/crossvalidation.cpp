@@ -91,7 +91,7 @@ std::vector<std::size_t> stratified_folds(std::span<const std::uint32_t> labels,
     throw Error(ErrorKind::data,
                 fmt::format("The class \"{}\" has {} different images, fewer than the {} folds; "
                             "choose a smaller --folds or add images.",
-                            classes[label], fold_of.size() - before, folds));
+                            printable(classes[label]), fold_of.size() - before, folds));
   }
   std::vector<std::size_t> result;
   for (const Digest& content : contents) result.push_back(fold_of.at(content));

@@ -7,6 +7,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
@@ -28,8 +29,10 @@ std::filesystem::path features_folder(const Config& config) {
 // The output folder, created and locked. What killed jobs left is in order.
 class OutputFolder {
  public:
-  OutputFolder(const Config& config, const JobHooks& hooks)
-      : config_text_(effective_config(config)), output_(config.output), lock_(made(output_)) {
+  OutputFolder(const Config& config, const JobHooks& hooks, Observer& observer)
+      : config_text_(effective_config(config)),
+        output_(config.output),
+        lock_(made(output_), [&](const std::string& sentence) { observer.warn(sentence); }) {
     if (hooks.folder_locked) hooks.folder_locked();
     recover_sets(output_);
     recover_features(features_folder(config), set_names);
@@ -74,7 +77,7 @@ FeatureSet open_features(const Config& config, const std::string& name) {
 
 // `check` refuses the sets of photos before the features are computed.
 void extract(const Config& config, const OutputFolder& folder, Session& session,
-             const std::function<void(const Datasets&)>& check) {
+             const JobHooks& hooks, const std::function<void(const Datasets&)>& check) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
   const Datasets datasets = [&] {
@@ -94,8 +97,12 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
       context.backend.numerics(options),
       feature_settings(config)};
   folder.write_config_of_features(false);
-  const auto counts =
-      extract_features(request, context, [&]() -> Backbone& { return session.backbone(); });
+  const auto counts = extract_features(request, context, [&]() -> Backbone& {
+    Backbone& backbone = session.backbone();
+    if (hooks.saves_work) hooks.saves_work(true);
+    return backbone;
+  });
+  if (hooks.saves_work) hooks.saves_work(false);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     context.observer.note(fmt::format("features/{}: {} computed, {} reused, {} resumed, {} skipped",
                                       request.sets[i].name, counts[i].computed, counts[i].reused,
@@ -169,11 +176,11 @@ BackboneOptions backbone_options(const Config& config) {
 
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
                                   Observer& observer, std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
+  const OutputFolder folder(config, hooks, observer);
   Session session(config, hooks, observer, std::move(stop),
                   steps == Steps::train ? Session::Uses::head_only : Session::Uses::backbone);
   if (steps != Steps::train) {
-    extract(config, folder, session, [&](const Datasets& sets) {
+    extract(config, folder, session, hooks, [&](const Datasets& sets) {
       if (steps == Steps::all) check_class_weights(config.train.class_weights, sets.train.classes);
     });
   }
@@ -184,9 +191,9 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
 
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
                                   const JobHooks& hooks, Observer& observer, std::stop_token stop) {
-  const OutputFolder folder(config, hooks);
+  const OutputFolder folder(config, hooks, observer);
   Session session(config, hooks, observer, std::move(stop));
-  extract(config, folder, session, [&](const Datasets& sets) {
+  extract(config, folder, session, hooks, [&](const Datasets& sets) {
     check_class_weights(config.train.class_weights, sets.train.classes);
     check_folds(sets, folds);
   });

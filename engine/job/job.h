@@ -26,6 +26,8 @@ BackboneOptions backbone_options(const Config& config);
 struct JobHooks {
   std::function<void()> folder_locked;  // the output folder exists and is locked
   Tracer* tracer = nullptr;             // receives what each thread and device does; borrowed
+  // True while rows are computed and saved, batch by batch; false when that is over.
+  std::function<void(bool)> saves_work;
   std::function<void(Backend&)> backend_made;  // the backend outlives the last span
 };
 

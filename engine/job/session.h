@@ -15,6 +15,7 @@
 
 #include "engine/backend/run_context.h"
 #include "engine/base/error.h"
+#include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/features/pipeline.h"
 #include "engine/job/job.h"
@@ -56,6 +57,13 @@ class Session {
           fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
                       "ImageNet weights",
                       shown(file)));
+    }
+    if (file.parent_path() == config_.cache &&
+        (others_can_write(file) || others_can_write(config_.cache))) {
+      throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
+                                             "its folder; run `chmod go-w` on both, "
+                                             "or fetch it again",
+                                             shown(file)));
     }
     return weights_.emplace(load_vgg16_weights(file));
   }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/base/file.h"
+#include "engine/base/folder_lock.h"
 #include "tests/program/recipe.h"
 
 namespace graft::test {
@@ -62,13 +63,38 @@ TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
   }
 }
 
-TEST(Interruption, SigtermIsTheSame) {
+TEST(Interruption, SigtermAndSigxcpuAreTheSame) {
   const Recipe recipe;
-  Child child(recipe.arguments("run", "a", long_run));
-  ASSERT_TRUE(child.wait_until(
-      [&] { return has_passed(recipe.output("a"), "next/checkpoint.safetensors"); }));
-  child.signal(SIGTERM);
-  EXPECT_EQ(child.wait().exit_code, 130);
+  for (const int signal : {SIGTERM, SIGXCPU}) {
+    const std::string name = std::to_string(signal);
+    Child child(recipe.arguments("run", name, long_run));
+    ASSERT_TRUE(child.wait_until(
+        [&] { return has_passed(recipe.output(name), "next/checkpoint.safetensors"); }));
+    child.signal(signal);
+    const Outcome stopped = child.wait();
+    EXPECT_EQ(stopped.exit_code, 130);
+    EXPECT_EQ(stopped.error.find("(ulimit -t)") != std::string::npos, signal == SIGXCPU);
+  }
+}
+
+// The program in a shell that has set `limit`.
+Outcome run_with_limit(const std::string& limit, const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {"-c", limit + " && exec \"$0\" \"$@\"", GRAFT_PROGRAM};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  ChildOptions options;
+  options.program = "/bin/sh";
+  return graft_program(words, options);
+}
+
+TEST(Limits, OnProcessorTimeInterruptAndOnTheSizeOfFilesIsExitCode6) {
+  const Recipe recipe;
+  const Outcome time =
+      run_with_limit("ulimit -t 3", recipe.arguments("run", "a", {"--set", "train.epochs=100000"}));
+  EXPECT_EQ(time.exit_code, 130) << time.error;
+  EXPECT_THAT(time.error, HasSubstr("(ulimit -t)"));
+  const Outcome size = run_with_limit("ulimit -f 8", recipe.arguments("run", "b"));
+  EXPECT_EQ(size.exit_code, 6) << size.error;
+  EXPECT_THAT(size.error, HasSubstr("(ulimit -f)"));
 }
 
 TEST(Interruption, SigkillWhenAFileAppearsLosesNothing) {
@@ -111,16 +137,13 @@ TEST(Interruption, SigkillAgainAndAgainLosesNothing) {
   EXPECT_TRUE(same_results(recipe.output("a"), recipe.output("complete")));
 }
 
-TEST(Interruption, ASecondSignalEndsAtOnceEvenWhenAWriteIsStuck) {
+TEST(Interruption, OneSignalEndsTheProgramEvenWhenAWriteIsStuck) {
   const Recipe recipe;
   ASSERT_EQ(recipe.run("a").exit_code, 0);
   ChildOptions options;
   options.reader_sleeps = true;
   Child child(recipe.arguments("evaluate", "a"), options);
   ASSERT_TRUE(child.wait_until([&] { return !child.error_so_far().empty(); }));
-  child.signal(SIGINT);
-  ASSERT_TRUE(child.wait_until(
-      [&] { return child.error_so_far().find("stopping after this batch") != std::string::npos; }));
   child.signal(SIGINT);
   EXPECT_EQ(child.wait().exit_code, 130);
 }

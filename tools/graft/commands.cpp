@@ -9,6 +9,7 @@
 #include <functional>
 #include <utility>
 
+#include "engine/backend/cpu/cpu_backend.h"
 #include "engine/backend/cuda_module.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
@@ -16,7 +17,6 @@
 #include "engine/config/keys.h"
 #include "engine/job/job.h"
 #include "engine/weights/vgg16_weights.h"
-#include "kernels/cpu/isa.h"
 #include "tools/graft/build_identity.h"
 #include "tools/graft/forecast_text.h"
 #include "tools/graft/observers.h"
@@ -88,18 +88,22 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   const Stopwatch watch;
   const Config config = config_of(request);
   Tracing tracing(request, command, config, process_environment());
-  const Signals signals;
+  Signals signals;
   TerminalObserver terminal(stderr, TerminalStyle::of(stderr, request.quiet));
   LogObserver log(terminal);
   log.write("start", fmt::format("graft {} {}", command, request.config));
 
   JobHooks hooks;
   tracing.attach(hooks);
+  hooks.saves_work = [&](bool saves) {
+    signals.set(saves ? FirstSignal::waits : FirstSignal::asks);
+  };
   hooks.folder_locked = [&] { log.open(config.output / "run.log"); };
   std::string result;
   try {
     result = job(config, hooks, log, signals.stop_token());
   } catch (const std::exception& error) {
+    signals.set(FirstSignal::waits);  // for the log and the trace
     log.write("error", error.what());
     tracing.finish_after_failure(log);
     throw;
@@ -186,7 +190,8 @@ void predict_command(const Request& request) {
   const PredictionReport report = predict_job(run, inputs, request.threshold, on_classes,
                                               on_prediction, observer, signals.stop_token());
   flush_results();
-  for (const auto& [file, reason] : report.bad) fmt::print(stderr, "{}: {}\n", shown(file), reason);
+  for (const auto& [file, reason] : report.bad)
+    fmt::print(stderr, "{}: {}\n", shown(file), printable(reason));
   if (!report.bad.empty())
     throw Error(
         ErrorKind::data,
@@ -256,7 +261,7 @@ std::string version_text() {
       build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
   return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
                      build.version, commit, build.compiler,
-                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::best_isa()));
+                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::chosen_isa()));
 }
 
 }  // namespace graft::program
