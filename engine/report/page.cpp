@@ -39,7 +39,9 @@ std::string setting_text(const Json& value) {
 // Each under its own path, and all in the list "settings". Without paths of files, and what changes
 // no result.
 void add_settings(Json& page, Config config) {
-  constexpr std::string_view skipped = "device threads pipeline.depth features.memory_budget_mib";
+  constexpr std::string_view skipped =
+      "device threads pipeline.depth pipeline.decode_memory_mib "
+      "features.memory_budget_mib";
   for (const ConfigKey& key : keys_of(config)) {
     if (std::holds_alternative<std::filesystem::path*>(key.member)) continue;
     if (skipped.find(key.path) != std::string_view::npos) continue;
