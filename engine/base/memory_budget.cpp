@@ -37,6 +37,11 @@ MemoryBudget::Reservation MemoryBudget::reserve(std::uint64_t bytes, const std::
   return {*this, bytes};
 }
 
+std::size_t MemoryBudget::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
 void MemoryBudget::release(std::uint64_t bytes) noexcept {
   if (bytes == 0) return;
   const std::lock_guard lock(mutex_);

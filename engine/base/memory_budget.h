@@ -3,6 +3,7 @@
 // waits until the others have returned enough.
 
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -34,6 +35,7 @@ class MemoryBudget {
   };
 
   std::uint64_t limit() const { return limit_; }
+  std::size_t waiting() const;  // threads in reserve()
 
   // Waits until `bytes`, at most limit(), are free. Threads are served in the order of their calls,
   // so that small reservations do not overtake a large one for ever. A thread that waits holds no
@@ -44,7 +46,7 @@ class MemoryBudget {
   void release(std::uint64_t bytes) noexcept;
 
   const std::uint64_t limit_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::uint64_t free_;
   std::uint64_t next_ticket_ = 0;

@@ -29,6 +29,9 @@
 namespace graft::image {
 namespace {
 
+// Progressive files have about ten scans; each costs a pass over the full picture.
+constexpr std::size_t maximum_scans = 200;
+
 // ns, or so: see DecodingCost.
 constexpr std::uint64_t huffman_block_work = 100;
 constexpr std::uint64_t arithmetic_block_work = 1000;
@@ -270,12 +273,13 @@ Frame read_frame(const Segment& segment) {
 }
 
 // `blocks`: what all scans pass over. `is_buffered`: libjpeg keeps all coefficients until the last.
+// The file's own bytes are counted for copies of its metadata.
 DecodingCost cost_of(const Frame& frame, std::uint64_t blocks, bool is_buffered,
                      std::uint64_t file_bytes) {
   const std::uint64_t pixels = std::uint64_t{frame.width} * frame.height;
   DecodingCost cost{frame.width, frame.height};
   cost.bytes = 2 * 3 * pixels + (is_buffered ? 128 * frame.blocks : 0) + frame.row_bytes +
-               4 * std::uint64_t{frame.width} + fixed_decoder_bytes;
+               4 * std::uint64_t{frame.width} + 2 * file_bytes + fixed_decoder_bytes;
   cost.work = (frame.is_arithmetic ? arithmetic_block_work : huffman_block_work) * blocks +
               coded_byte_work * file_bytes + pixel_work * pixels;
   return cost;
@@ -373,6 +377,7 @@ DecodingCost inspect_jpeg(Bytes file) {
   SegmentReader reader(file);
   std::optional<Frame> frame;
   std::uint64_t blocks = 0;
+  std::size_t scans = 0;
   while (const std::optional<Segment> segment = reader.next()) {
     if (is_frame(segment->marker) && !frame) frame = read_frame(*segment);
     if (segment->marker == end_of_image) break;
@@ -385,6 +390,7 @@ DecodingCost inspect_jpeg(Bytes file) {
     const std::size_t components = segment->payload.empty() ? 0 : byte_at(segment->payload, 0);
     if (blocks == 0 && components == frame->components && !frame->is_progressive)
       return cost_of(*frame, frame->blocks, false, file.size());  // further scans are not read
+    if (++scans > maximum_scans) refuse("the JPEG has more than {} scans", maximum_scans);
     blocks += std::min(frame->blocks, components * frame->blocks_of_largest);
   }
   if (blocks == 0) refuse("the JPEG is truncated: the file ends before its picture data");

@@ -264,11 +264,14 @@ class PngReader {
 }  // namespace
 
 DecodingCost inspect_png(Bytes file) {
-  const PngHeader header = read_layout(file, false).header;
+  const PngLayout layout = read_layout(file, false);
+  const PngHeader& header = layout.header;
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   DecodingCost cost{header.width, header.height};
   // libpng has the row, the one before and, interlaced, one of its own, with up to 8 bytes a pixel.
-  cost.bytes = 2 * 3 * pixels + 4 * 8 * std::uint64_t{header.width} + fixed_decoder_bytes;
+  // Other chunks are counted for copies of the metadata.
+  cost.bytes = 2 * 3 * pixels + 4 * 8 * std::uint64_t{header.width} +
+               2 * (file.size() - layout.image_data_bytes) + fixed_decoder_bytes;
   cost.work = sample_byte_work * header.data_bytes() + file.size() +
               (header.interlaced ? interlaced_pixel_work : pixel_work) * pixels;
   return cost;

@@ -111,7 +111,7 @@ void check_arguments(const Image& image, ImageSize size, std::size_t target_byte
 }  // namespace image
 
 DecodingCost with_resizing(DecodingCost cost, Resize filter, ImageSize size) {
-  cost.bytes += 4 * (size.height + size.width);
+  cost.bytes += 8 * (std::uint64_t{size.height} + size.width);
   if (filter == Resize::nearest) return cost;
   const std::uint64_t between = std::max(image::bytes_between(cost.width, cost.height, size),
                                          image::bytes_between(cost.height, cost.width, size));

@@ -6,8 +6,10 @@
 #include <tiffio.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -213,6 +215,7 @@ class TiffFile {
     std::uint16_t extra_count = 0;
     std::uint16_t* extra = nullptr;
     TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
+    if (extra_count > 0 && extra == nullptr) throw std::bad_alloc();  // libtiff says nothing then
     header_.associated_alpha = extra_count > 0 && extra[0] == EXTRASAMPLE_ASSOCALPHA;
     check_plausible();
   }
@@ -473,19 +476,21 @@ DecodingCost cost_of(const TiffFile& file) {
   return cost;
 }
 
-// With an open TIFF. What libtiff reports when memory runs out says nothing about the file.
+// With an open TIFF. What goes wrong when memory runs out says nothing about the file.
 template <typename Use>
 auto use_tiff(Bytes bytes, Use use) {
+  // libtiff 4.5 crashes where it finds no memory for the few hundred bytes of a codec's state.
+  void* volatile spare = std::malloc(fixed_decoder_bytes);
+  if (spare == nullptr) throw std::bad_alloc();
+  std::free(spare);
   Stream stream{bytes};
-  const auto check_memory = [&] {
-    if (stream.is_out_of_memory) throw std::bad_alloc();
-  };
+  errno = 0;
   try {
     auto result = use(TiffFile(stream));
-    check_memory();
+    if (stream.is_out_of_memory) throw std::bad_alloc();  // a tag may be missing
     return result;
   } catch (const BadImage&) {
-    check_memory();
+    if (stream.is_out_of_memory || errno == ENOMEM) throw std::bad_alloc();
     throw;
   }
 }

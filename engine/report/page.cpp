@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 #include "engine/image/image.h"
+#include "engine/image/image_file.h"
 #include "engine/report/fill.h"
 #include "engine/report/report.h"
 #include "report_html.h"
@@ -96,9 +96,10 @@ std::string base64(std::string bytes) {
 
 // The photo as a small JPEG without metadata: EXIF may hold a place.
 std::string picture_of(const std::filesystem::path& photo, const DataConfig& data) {
-  const Image image =
-      decode_image(read_file(photo, maximum_image_file_bytes),
-                   {data.exif_orientation, data.gray16, ImageSize{thumbnail_side, thumbnail_side}});
+  MemoryBudget budget = decoding_budget(data);
+  const ImageFile file = read_image_file(photo, data, ImageUse::decode, budget, {});
+  const Image image = decode_image(
+      file.bytes, {data.exif_orientation, data.gray16, ImageSize{thumbnail_side, thumbnail_side}});
   const double scale =
       std::min(1.0, static_cast<double>(thumbnail_side) / std::max(image.width, image.height));
   const auto scaled = [&](std::uint32_t side) {
