@@ -15,6 +15,7 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/features/features.h"
+#include "engine/image/image.h"
 
 namespace graft {
 namespace {
@@ -118,7 +119,8 @@ FileList parse_document(const Json& json, std::string_view text) {
   for (const Json& file : json_member(json, "skipped")) {
     list.skipped.push_back(
         {json_at<std::string>(file, "file"), json_at<std::string>(file, "reason"), {}});
-    if (file.contains("digest")) list.skipped.back().content = digest_at(file, "digest");
+    if (file.value("decoder", std::uint64_t{0}) == decoder_version)
+      list.skipped.back().content = digest_at(file, "digest");
   }
   return list;
 }
@@ -187,7 +189,10 @@ std::string file_list_json(const FileList& list) {
   for (const SkippedFile& skipped : list.skipped) {
     fmt::format_to(out, R"({}{{"file": {}, "reason": {})", comma, json_text(skipped.file),
                    json_text(skipped.reason));
-    if (skipped.content) fmt::format_to(out, R"(, "digest": "{}")", skipped.content->hex());
+    if (skipped.content) {
+      fmt::format_to(out, R"(, "digest": "{}", "decoder": {})", skipped.content->hex(),
+                     decoder_version);
+    }
     json += "}";
     comma = ",\n";
   }
