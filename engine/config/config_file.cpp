@@ -10,6 +10,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 
@@ -152,11 +153,15 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, failure);
 }
 
-// The config.json of a run; else `source` itself.
+// The config.json of a run: of its finished set, else of the set that it was making, else in the
+// folder itself. Without one `source`.
 std::filesystem::path config_file_of(const std::filesystem::path& source) {
+  if (!is_folder(source)) return source;
   std::error_code failure;
-  const std::filesystem::path inside = source / "config.json";
-  return is_folder(source) && std::filesystem::exists(inside, failure) ? inside : source;
+  for (const auto& folder : {finished_set(source), next_set(source), source}) {
+    if (std::filesystem::exists(folder / "config.json", failure)) return folder / "config.json";
+  }
+  return source;
 }
 
 // Takes `source` as photos, and gives it without links and dots.

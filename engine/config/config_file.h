@@ -34,10 +34,11 @@ Setting parse_setting(const std::string& argument);
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment);
 
-// `source` is a config file, or a folder. A folder with a config.json is the output of an earlier
-// run: that config then, with the folder as `output` wherever it has been moved to. Any other holds
-// photos: data.train and data.validation are its sub-folders train and validation where it has just
-// these (hidden ones aside), else data.train is the folder; `output` is runs/NAME, by its name.
+// `source` is a config file, or a folder. A folder with a config.json, in it or in one of its sets
+// (result_folder.h), is the output of an earlier run: that config then, with the folder as `output`
+// wherever it has been moved to. Any other holds photos: data.train and data.validation are its
+// sub-folders train and validation where it has just these (hidden ones aside), else data.train is
+// the folder; `output` is runs/NAME, by its name.
 Config load_config(const std::filesystem::path& source, std::span<const Setting> settings,
                    const Environment& environment);
 

@@ -56,7 +56,8 @@ it with every key.
 - `--set key.path=value` overrides a key: the value is read as JSON where it is JSON, else as text. The
   last one of a key counts.
 - The config that a run really used, with every key and absolute paths, is written to
-  `OUTPUT/config.json`. That file is a config too, and every command accepts the folder `OUTPUT` for it.
+  `OUTPUT/result/config.json`. That file is a config too, and every command accepts the folder `OUTPUT`
+  for it.
 )";
 
 }  // namespace

@@ -185,6 +185,12 @@ Keys keys_of(Config& config) {
           "Batches in flight on the device at once, so that copies and arithmetic overlap. "
           "\"auto\", or 0: the device decides. Each takes host memory for its images and "
           "features."));
+  keys.push_back(
+      key("pipeline.decode_memory_mib", &config.data.decode_memory_mib,
+          {.lowest = 16, .highest = 1048576},
+          "Memory (MiB) for image files that are being read and decoded, of all threads together. "
+          "A thread waits until the others have returned enough. An image that needs more is a bad "
+          "image. 3 bytes a pixel is the least; PNG and JPEG take 6, progressive JPEG up to 12."));
   add(keys, features_keys(config.features));
   add(keys, head_keys(config.head));
   add(keys, train_keys(config.train));

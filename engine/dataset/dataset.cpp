@@ -18,9 +18,9 @@ namespace graft {
 namespace {
 
 // Good files become samples and bad ones are listed, both in the order of the scan.
-Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t threads,
-                     Observer& observer, std::stop_token stop) {
-  std::vector<VerifiedFile> verified = verify_files(folder, stage, threads, observer, stop);
+Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& stage,
+                     std::size_t threads, Observer& observer, std::stop_token stop) {
+  std::vector<VerifiedFile> verified = verify_files(folder, data, stage, threads, observer, stop);
   Dataset dataset;
   dataset.root = std::move(folder.root);
   std::size_t next = 0;
@@ -34,8 +34,6 @@ Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t
         dataset.samples.push_back({std::move(file), label, result.content});
         continue;
       }
-      if (!one.lines.empty())
-        result.reason += fmt::format(" ({}:{})", shown(folder.list), one.lines[i]);
       dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
@@ -140,11 +138,11 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   observer.note("classes: " + printable(fmt::format("{}", fmt::join(names, ", ")), 300));
   Datasets datasets;
   const bool is_split = !sets.validation;
-  datasets.train = make_dataset(std::move(sets.train), is_split ? "check" : "check/train", threads,
-                                observer, stop);
+  datasets.train = make_dataset(std::move(sets.train), data, is_split ? "check" : "check/train",
+                                threads, observer, stop);
   if (!is_split)
-    datasets.validation =
-        make_dataset(std::move(*sets.validation), "check/validation", threads, observer, stop);
+    datasets.validation = make_dataset(std::move(*sets.validation), data, "check/validation",
+                                       threads, observer, stop);
   handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
@@ -154,6 +152,19 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   }
   warn_of_shared_images(datasets, observer);
   return datasets;
+}
+
+Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
+                        std::stop_token stop) {
+  if (data.validation.empty()) {
+    return read_datasets(data, threads, observer, std::move(stop)).validation;
+  }
+  ScannedSets sets = scan(data.validation, false, observer);
+  check_classes(sets.train);
+  Dataset dataset =
+      make_dataset(std::move(sets.train), "check/validation", threads, observer, std::move(stop));
+  handle_bad_files({&dataset}, data.on_bad_image, observer);
+  return dataset;
 }
 
 }  // namespace graft

@@ -52,6 +52,10 @@ struct Datasets {
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop);
 
+// The validation set of read_datasets alone: data.train is read only where it is split.
+Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
+                        std::stop_token stop);
+
 // Warns of images that are in both (same bytes), with up to ten pairs in the order of the validation
 // files: they make the validation accuracy look too good.
 void warn_of_shared_images(const Datasets& datasets, Observer& observer);

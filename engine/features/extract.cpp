@@ -43,6 +43,7 @@ class SetExtraction {
     list_.key = feature_key(request.pipeline.data, request.weights, request.numerics, list_.shape,
                             request.pipeline.source);
     list_.views = request.pipeline.data.views;
+    list_.settings = request.settings;
     list_.classes = dataset_.classes;
     for (const BadFile& bad : dataset_.skipped) list_.skipped.push_back({bad.file, bad.reason, {}});
     layout_ = {header_for(wanted_.size()).size(), list_.shape.count() * sizeof(float)};
@@ -189,7 +190,8 @@ class SetExtraction {
     const std::string rows = counted(list_.rows.size(), "row", "rows");
     note(list_ == stored_->list
              ? fmt::format("all {} are up to date", rows)
-             : fmt::format("names, labels or the skipped files changed; all {} reused", rows));
+             : fmt::format("names, labels, settings or the skipped files changed; all {} reused",
+                           rows));
     counts_ = {0, list_.rows.size(), 0, list_.skipped.size()};
   }
 
@@ -372,7 +374,8 @@ class SetExtraction {
       throw Error(ErrorKind::data,
                   fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
                               "{}, {})",
-                              list_.classes[sample.label], shown(dataset_.root), sample.file,
+                              printable(list_.classes[sample.label]), shown(dataset_.root),
+                              shown(sample.file),
                               skipped == list_.skipped.end() ? "no reason" : skipped->reason));
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
 // The readers of the image formats, private to the library, and what they share. inspect_* checks
-// the header and the cheap structure; decode_* checks these again, and the rest. Both
-// throw BadImage.
+// the header and the cheap structure and says what decoding takes; decode_* is called after it, and
+// checks the rest. Both throw BadImage for what the file shows, and std::bad_alloc.
 
 #include <fmt/format.h>
 
@@ -19,11 +19,11 @@ namespace graft::image {
 
 using Bytes = std::span<const std::byte>;
 
-void inspect_jpeg(Bytes file);
-void inspect_png(Bytes file);
-void inspect_bmp(Bytes file);
-void inspect_pnm(Bytes file);
-void inspect_tiff(Bytes file);
+DecodingCost inspect_jpeg(Bytes file);
+DecodingCost inspect_png(Bytes file);
+DecodingCost inspect_bmp(Bytes file);
+DecodingCost inspect_pnm(Bytes file);
+DecodingCost inspect_tiff(Bytes file);
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options);
 Image decode_png(Bytes file, const DecodeOptions& options);
@@ -56,6 +56,12 @@ void check_length(std::uint64_t have, std::uint64_t need, std::uint64_t width,
 
 // An image of this size, after check_dimensions. The pixels are zero.
 Image make_image(std::uint64_t width, std::uint64_t height);
+
+// What a decoder takes besides the pixels: its tables and states.
+inline constexpr std::uint64_t fixed_decoder_bytes = 256 * 1024;
+
+// Of a format whose pixels are converted straight from the file.
+DecodingCost raw_cost(std::uint64_t width, std::uint64_t height);
 
 // The caller has checked that the file is long enough.
 inline std::uint8_t byte_at(Bytes file, std::size_t offset) {

@@ -200,6 +200,29 @@ TEST(Weights, AMissingFileSaysHowToGetIt) {
                                        "; tools/fetch_weights.sh downloads"));
 }
 
+TEST(Weights, InTheCacheAreRefusedWhenOthersCanWriteThem) {
+  using std::filesystem::perms;
+  const TemporaryFolder folder;
+  const auto cache = folder / "cache", weights = cache / "vgg16_imagenet.safetensors";
+  std::filesystem::create_directory(cache);
+  write_file_whole(weights, "these are no weights");
+  for (unsigned i = 0; i < 8; ++i)
+    write_photo(folder / (i % 2 == 0 ? "photos/a" : "photos/b") / (std::to_string(i) + ".png"), i,
+                100, 100, 100);
+  ChildOptions options;
+  options.folder = folder.path();
+  options.environment["GRAFT_CACHE"] = cache.string();
+  const auto run = [&] { return graft_program({"run", "photos", "--device", "cpu"}, options); };
+  EXPECT_EQ(run().exit_code, 4) << "read, and found wrong";
+  for (const auto& path : {weights, cache}) {
+    std::filesystem::permissions(path, perms::group_write, std::filesystem::perm_options::add);
+    const Outcome outcome = run();
+    EXPECT_EQ(outcome.exit_code, 6);
+    EXPECT_THAT(outcome.error, HasSubstr("other users can write"));
+    std::filesystem::permissions(path, perms::group_write, std::filesystem::perm_options::remove);
+  }
+}
+
 TEST(Weights, MistakesAreExitCode4) {
   const TemporaryFolder folder;
   for (const std::string name : {"bad.safetensors", "bad.h5", "bad.onnx", "bad.bin"}) {

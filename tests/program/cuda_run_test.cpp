@@ -78,7 +78,7 @@ class KerasPhotos {
 };
 
 std::vector<double> history(const std::filesystem::path& run, const std::string& name) {
-  const auto json = nlohmann::json::parse(text_of(run / "history.json"));
+  const auto json = nlohmann::json::parse(text_of(run / "result/history.json"));
   return json.at("history").at(name).get<std::vector<double>>();
 }
 

@@ -1,6 +1,7 @@
 #include "tools/graft/standard_output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
@@ -30,7 +31,21 @@ std::string json_number(float value) {
 
 }  // namespace
 
+std::string safe_lines(std::string_view text) {
+  std::string lines;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    lines += printable(text.substr(0, end));
+    if (end == std::string_view::npos) return lines;
+    lines += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 void write_result(std::string_view text) {
+  static const bool is_terminal = isatty(STDOUT_FILENO) == 1;
+  const std::string safe = is_terminal ? safe_lines(text) : "";
+  if (is_terminal) text = safe;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail(errno);
 }
 

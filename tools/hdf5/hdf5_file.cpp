@@ -1,7 +1,9 @@
-#include "engine/weights/hdf5_file.h"
+#include "tools/hdf5/hdf5_file.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <new>
 
 #include "engine/weights/refuse.h"
 
@@ -9,20 +11,43 @@ namespace graft {
 namespace {
 
 constexpr std::size_t most_links = 10'000;
-constexpr std::size_t most_strings = 10'000;
+constexpr hssize_t most_strings = 10'000;
 constexpr std::size_t longest_name = 1024;
 constexpr std::size_t largest_chunk_bytes = std::size_t{64} << 20;
 constexpr int largest_rank = 16;
 
-// The innermost entry of the library's error stack: the cause, not its consequences.
+// The innermost entry of the library's error stack: the cause, not its consequences. Throws
+// std::bad_alloc where that is a lack of memory.
 std::string hdf5_reason() {
-  std::string reason;
-  const auto take_first = [](unsigned depth, const H5E_error2_t* entry, void* text) -> herr_t {
-    if (depth == 0 && entry->desc != nullptr) *static_cast<std::string*>(text) = entry->desc;
+  H5E_error2_t cause{};
+  const auto take_first = [](unsigned depth, const H5E_error2_t* entry, void* first) -> herr_t {
+    if (depth == 0) *static_cast<H5E_error2_t*>(first) = *entry;
     return 0;
   };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &reason);
-  return reason.empty() ? "no reason given" : reason;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &cause);
+  if (cause.min_num == H5E_NOSPACE || cause.min_num == H5E_CANTALLOC) throw std::bad_alloc();
+  return cause.desc == nullptr ? "no reason given" : cause.desc;
+}
+
+// The library asks for a buffer of its own for the image of a file. It gets the image itself, which it
+// only reads.
+void* same_image(std::size_t, H5FD_file_image_op_t, void* image) {
+  return image;
+}
+void* no_copy(void* to, const void*, std::size_t, H5FD_file_image_op_t, void*) {
+  return to;
+}
+void* no_growth(void*, std::size_t, H5FD_file_image_op_t, void*) {
+  return nullptr;
+}
+herr_t no_free(void*, H5FD_file_image_op_t, void*) {
+  return 0;
+}
+void* same_data(void* data) {
+  return data;
+}
+herr_t keep_data(void*) {
+  return 0;
 }
 
 bool is_group(const Hdf5Handle& object) {
@@ -53,20 +78,6 @@ std::vector<std::string> read_fixed_strings(hid_t attribute, hid_t type, std::si
   return values;
 }
 
-std::vector<std::string> read_variable_strings(hid_t attribute, hid_t type, hid_t space,
-                                               std::size_t count) {
-  const Hdf5Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(memory.get(), H5T_VARIABLE);
-  H5Tset_cset(memory.get(), H5Tget_cset(type));
-  std::vector<char*> pointers(count, nullptr);
-  if (H5Aread(attribute, memory.get(), pointers.data()) < 0) return {};
-  std::vector<std::string> values;
-  values.reserve(count);
-  for (const char* pointer : pointers) values.emplace_back(pointer == nullptr ? "" : pointer);
-  H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
-  return values;
-}
-
 std::string type_text(hid_t type) {
   const char* family = "another type";
   if (H5Tget_class(type) == H5T_FLOAT) family = "floating point";
@@ -76,13 +87,20 @@ std::string type_text(hid_t type) {
 
 }  // namespace
 
-Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
+Hdf5File::Hdf5File(const std::filesystem::path& path, std::span<const std::byte> image)
+    : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
-  H5Pset_file_locking(access.get(), false, true);  // a file that is only read, on NFS too
-  file_ = Hdf5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
+  constexpr std::size_t growth = 65'536;  // of a file that is written
+  H5Pset_fapl_core(access.get(), growth, false);
+  auto* bytes = const_cast<std::byte*>(image.data());  // NOLINT: the library's types have no const
+  H5FD_file_image_callbacks_t callbacks{same_image, no_copy,   no_growth, no_free,
+                                        same_data,  keep_data, bytes};
+  H5Pset_file_image_callbacks(access.get(), &callbacks);
+  H5Pset_file_image(access.get(), bytes, image.size());
+  file_ = Hdf5Handle(H5Fopen("image", H5F_ACC_RDONLY, access.get()), H5Fclose);
   if (!file_) refuse_weights(path, "the HDF5 library cannot open it: {}", hdf5_reason());
 }
 
@@ -153,28 +171,60 @@ std::vector<std::string> Hdf5File::children(const std::string& where) const {
   return names;
 }
 
+std::optional<Hdf5File::Attribute> Hdf5File::open_attribute(const std::string& where,
+                                                            const std::string& name) const {
+  const Hdf5Handle group = open_group(where);
+  if (H5Aexists(group.get(), name.c_str()) <= 0) return std::nullopt;
+  Attribute opened{Hdf5Handle(H5Aopen(group.get(), name.c_str(), H5P_DEFAULT), H5Aclose), {}, {}};
+  opened.type = Hdf5Handle(H5Aget_type(opened.attribute.get()), H5Tclose);
+  opened.space = Hdf5Handle(H5Aget_space(opened.attribute.get()), H5Sclose);
+  opened.count = H5Sget_simple_extent_npoints(opened.space.get());
+  return opened;
+}
+
 std::optional<std::vector<std::string>> Hdf5File::strings(const std::string& where,
                                                           const std::string& attribute) const {
-  const Hdf5Handle group = open_group(where);
-  if (H5Aexists(group.get(), attribute.c_str()) <= 0) return std::nullopt;
-  const Hdf5Handle opened(H5Aopen(group.get(), attribute.c_str(), H5P_DEFAULT), H5Aclose);
-  const Hdf5Handle type(H5Aget_type(opened.get()), H5Tclose);
-  const Hdf5Handle space(H5Aget_space(opened.get()), H5Sclose);
-  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
-  if (count == 0) return std::vector<std::string>{};  // Keras writes an empty list as floats
-  if (!opened || count < 0 || static_cast<std::size_t>(count) > most_strings ||
-      H5Tget_class(type.get()) != H5T_STRING) {
+  const auto opened = open_attribute(where, attribute);
+  if (!opened) return std::nullopt;
+  if (opened->count == 0)
+    return std::vector<std::string>{};  // Keras writes an empty list as floats
+  if (opened->count < 0 || opened->count > most_strings ||
+      H5Tget_class(opened->type.get()) != H5T_STRING) {
     refuse_weights(path_, "the attribute \"{}\" of \"/{}\" is no list of names", attribute, where);
   }
-  const auto expected = static_cast<std::size_t>(count);
+  if (H5Tis_variable_str(opened->type.get()) != 0) {
+    refuse_weights(path_,
+                   "the attribute \"{}\" of \"/{}\" has strings of variable length, which Keras "
+                   "does not write: save the weights again with Keras",
+                   attribute, where);
+  }
+  const auto count = static_cast<std::size_t>(opened->count);
   std::vector<std::string> values =
-      H5Tis_variable_str(type.get()) > 0
-          ? read_variable_strings(opened.get(), type.get(), space.get(), expected)
-          : read_fixed_strings(opened.get(), type.get(), expected);
-  if (values.size() != expected) {
+      read_fixed_strings(opened->attribute.get(), opened->type.get(), count);
+  if (values.size() != count) {
     refuse_weights(path_, "the attribute \"{}\" of \"/{}\" cannot be read", attribute, where);
   }
   return values;
+}
+
+std::optional<std::string> Hdf5File::text(const std::string& where,
+                                          const std::string& attribute) const {
+  const auto opened = open_attribute(where, attribute);
+  if (!opened || opened->count != 1 || H5Tget_class(opened->type.get()) != H5T_STRING)
+    return std::nullopt;
+  if (H5Tis_variable_str(opened->type.get()) == 0) {
+    const auto values = read_fixed_strings(opened->attribute.get(), opened->type.get(), 1);
+    return values.empty() ? std::nullopt : std::optional(values.front());
+  }
+  const Hdf5Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(memory.get(), H5T_VARIABLE);
+  H5Tset_cset(memory.get(), H5Tget_cset(opened->type.get()));
+  char* value = nullptr;
+  if (H5Aread(opened->attribute.get(), memory.get(), &value) < 0 || value == nullptr)
+    return std::nullopt;
+  std::string result(value, strnlen(value, longest_name));
+  H5Dvlen_reclaim(memory.get(), opened->space.get(), H5P_DEFAULT, &value);
+  return result;
 }
 
 std::vector<std::size_t> Hdf5File::shape(const std::string& dataset) const {
