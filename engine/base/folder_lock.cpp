@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -19,97 +22,78 @@
 namespace graft {
 namespace {
 
-constexpr const char* unknown = "-";
+// The text of a lock file: who holds it, so that the process is not mistaken for one of another host,
+// boot or container, nor for a later one of the same number. "-" or nothing is unknown.
+enum Word { host, boot, name_space, process, start, words };
+using Holder = std::array<std::string, words>;
 
-// The first word of the file, or of what follows `after` and `skipped` words in it.
-std::string word_of(const std::filesystem::path& path, const std::string& after = "",
-                    int skipped = 0) {
+std::string first_word(const char* path) {
   std::ifstream file(path);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::size_t start = after.empty() ? 0 : text.rfind(after);
-  if (start == std::string::npos) return unknown;
-  std::istringstream words(text.substr(start + after.size()));
   std::string word;
-  for (int i = 0; i <= skipped; ++i) words >> word;
-  return words ? word : unknown;
+  return file >> word ? word : "-";
 }
 
-// The time since boot at which a process began: field 22 of its stat, 20th after the name.
-std::string start_of(const std::string& process) {
-  return word_of(std::filesystem::path("/proc") / process / "stat", ")", 19);
+// When a process began, in ticks since the boot: the 20th word after the name in parentheses.
+std::string start_of(const std::string& number) {
+  std::ifstream file(fmt::format("/proc/{}/stat", number));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::istringstream rest(text.substr(std::min(text.rfind(')'), text.size())));
+  std::string word;
+  for (int i = 0; i <= 20; ++i) rest >> word;
+  return rest ? word : "-";
 }
-
-// A process, so that it is not mistaken for one of another host, boot or container, nor for a later
-// one of the same number. The text of a lock file has the members in this order.
-struct Holder {
-  std::string host = unknown, machine = unknown, boot = unknown;
-  std::string process = unknown, start = unknown, name_space = unknown;
-
-  std::string text() const {
-    return fmt::format("host {} {} boot {} process {} {} {}\n", host, machine, boot, process, start,
-                       name_space);
-  }
-};
 
 Holder this_process() {
-  std::error_code ignored;
-  const std::string process = std::to_string(::getpid());
-  const std::string space = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
-  return {word_of("/proc/sys/kernel/hostname"),
-          word_of("/etc/machine-id"),
-          word_of("/proc/sys/kernel/random/boot_id"),
-          process,
-          start_of(process),
-          space.empty() ? unknown : space};
+  std::error_code none;
+  const std::string number = std::to_string(::getpid());
+  const std::string space = std::filesystem::read_symlink("/proc/self/ns/pid", none).string();
+  return {first_word("/proc/sys/kernel/hostname") + '/' + first_word("/etc/machine-id"),
+          first_word("/proc/sys/kernel/random/boot_id"), space.empty() ? "-" : space, number,
+          start_of(number)};
 }
 
 Holder holder_of(const std::string& text) {
   Holder holder;
-  std::string label;
-  std::istringstream words(text);
-  words >> label >> holder.host >> holder.machine >> label >> holder.boot >> label >>
-      holder.process >> holder.start >> holder.name_space;
-  return words ? holder : Holder{};
+  std::istringstream input(text);
+  for (std::string& word : holder) input >> word;
+  return holder;
 }
 
 // False where that is not certain.
 bool is_gone(const Holder& holder, const Holder& here) {
-  for (const std::string* word : {&holder.host, &holder.boot, &here.boot, &holder.name_space})
-    if (*word == unknown) return false;
-  if (holder.boot != here.boot)  // the host has been restarted, or it is another one
-    return holder.host == here.host && holder.machine == here.machine;
-  if (holder.name_space != here.name_space) return false;
-  const int process = std::atoi(holder.process.c_str());
-  if (process <= 0) return false;
-  if (::kill(process, 0) != 0 && errno == ESRCH) return true;
-  const std::string start = start_of(holder.process);
-  return start != unknown && holder.start != unknown && start != holder.start;
+  for (const Holder& one : {holder, here})
+    if (std::ranges::count(one, "-") + std::ranges::count(one, "") > 0) return false;
+  if (holder[boot] != here[boot]) return holder[host] == here[host];  // restarted since
+  if (holder[name_space] != here[name_space]) return false;
+  const auto number = static_cast<pid_t>(std::strtol(holder[process].c_str(), nullptr, 10));
+  if (number > 0 && ::kill(number, 0) != 0 && errno == ESRCH) return true;
+  const std::string now = start_of(holder[process]);  // "-" where processes are hidden
+  return now != "-" && now != holder[start];
 }
 
 // False when the file exists.
-bool create_file(const std::filesystem::path& path, const std::string& text) {
+bool create_file(const std::filesystem::path& path, const Holder& holder) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0 && errno == EEXIST) return false;
-  const bool written = descriptor >= 0 && ::write(descriptor, text.data(), text.size()) ==
-                                              static_cast<ssize_t>(text.size());
-  const int code = errno;
   if (descriptor >= 0) ::close(descriptor);
-  if (written) return true;
-  if (descriptor >= 0) ::unlink(path.c_str());
-  throw Error(ErrorKind::io,
-              fmt::format("cannot create the lock file {}: {}", shown(path), std::strerror(code)));
+  try {
+    File(path, File::Mode::create_or_read_write)
+        .append(as_bytes(fmt::format("{}\n", fmt::join(holder, " "))));
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
+  return true;
 }
 
-// Removes the lock file with this text. False when it has another: two runs may find the same dead
-// process, so the file is moved aside first, and another run's new one is put back.
+// Removes the file with this text. Two runs may find the same dead process, so the file is moved
+// aside first; another run's new one is put back.
 bool remove_dead(const std::filesystem::path& path, const std::string& text) {
   std::filesystem::path aside = path;
   aside += fmt::format(".{}", ::getpid());
   if (::rename(path.c_str(), aside.c_str()) != 0) return errno == ENOENT;
   const bool same = read_text_file(aside, 4096) == text;
-  if (!same && ::link(aside.c_str(), path.c_str()) != 0 && errno != EEXIST)
-    return ::rename(aside.c_str(), path.c_str()) == 0 && same;
-  ::unlink(aside.c_str());
+  if (same || ::link(aside.c_str(), path.c_str()) == 0) ::unlink(aside.c_str());
   return same;
 }
 
@@ -158,21 +142,17 @@ void FolderLock::lock() {
 void FolderLock::create_exclusive_file() {
   const std::filesystem::path path = folder_ / ".lock.exclusive";
   const Holder here = this_process();
-  Holder holder;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    if (create_file(path, here.text())) {
-      exclusive_ = path;
-      return;
-    }
+  while (!create_file(path, here)) {
     const std::string text = read_text_file(path, 4096);
-    holder = holder_of(text);
-    if (!is_gone(holder, here) || !remove_dead(path, text)) break;
+    const Holder holder = holder_of(text);
+    if (is_gone(holder, here) && remove_dead(path, text)) continue;
+    throw Error(ErrorKind::io,
+                fmt::format("the folder {} is in use by another run (process {} on {}); wait for "
+                            "it, choose another output, or remove {} if that process has ended",
+                            shown(folder_), printable(holder[process], 20),
+                            printable(holder[host], 100), shown(path)));
   }
-  throw Error(ErrorKind::io,
-              fmt::format("the folder {} is in use by another run (process {} on {}); wait for it, "
-                          "choose another output, or remove {} if that process has ended",
-                          shown(folder_), printable(holder.process, 20),
-                          printable(holder.host, 100), shown(path)));
+  exclusive_ = path;
 }
 
 }  // namespace graft

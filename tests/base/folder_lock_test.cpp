@@ -106,7 +106,7 @@ TEST_F(FolderWithoutFlock, TheFileOfADeadProcessIsTakenOver) {
   EXPECT_FALSE(std::filesystem::exists(file_));
 }
 
-// host NAME MACHINE boot ID process NUMBER START NAMESPACE
+// HOST BOOT NAMESPACE PROCESS START
 std::string with_word(const std::string& text, std::size_t position, const std::string& word) {
   std::vector<std::string> words;
   std::istringstream input(text);
@@ -119,7 +119,7 @@ std::string with_word(const std::string& text, std::size_t position, const std::
 
 TEST_F(FolderWithoutFlock, TheFileOfAnEarlierBootOrOfAReusedNumberIsTakenOver) {
   const std::string text = own_text();
-  for (const std::string& dead : {with_word(text, 4, "another-boot"), with_word(text, 7, "1")}) {
+  for (const std::string& dead : {with_word(text, 1, "another-boot"), with_word(text, 4, "1")}) {
     write_file_whole(file_, dead);
     EXPECT_EQ(refusal(folder_.path()), "") << dead;
   }
@@ -127,11 +127,11 @@ TEST_F(FolderWithoutFlock, TheFileOfAnEarlierBootOrOfAReusedNumberIsTakenOver) {
 
 TEST_F(FolderWithoutFlock, WhereTheProcessMayLiveTheFileIsKeptAndNamed) {
   const std::string text = own_text();
-  const std::string elsewhere = with_word(with_word(text, 4, "another-boot"), 1, "another-host");
+  const std::string elsewhere = with_word(with_word(text, 1, "another-boot"), 0, "another-host");
   const std::string another_container =
-      with_word(with_word(text, 6, "4194999"), 8, "pid:[1]");  // above the largest number
+      with_word(with_word(text, 3, "4194999"), 2, "pid:[1]");  // above the largest number
   for (const std::string& held : {text, elsewhere, another_container, std::string(),
-                                  std::string("\x1b[2J"), std::string("7 words are too few")}) {
+                                  std::string("\x1b[2J"), std::string("too few words")}) {
     write_file_whole(file_, held);
     EXPECT_THAT(refusal(folder_.path()), HasSubstr("remove " + file_.string())) << held;
     EXPECT_EQ(read_text_file(file_, 4096), held);

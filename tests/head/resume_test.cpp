@@ -361,6 +361,13 @@ TEST(Resume, ADamagedCheckpointIsNotContinued) {
                                      std::filesystem::file_size(checkpoint(output)) - 1);
       },
       "checkpoint.safetensors");
+  damaged(
+      [&](const auto& output) {  // the tensors are intact
+        std::string bytes = read_text_file(checkpoint(output), 1U << 24U);
+        bytes.at(bytes.find('[', bytes.find("\"history\""))) = '!';
+        write_file_whole(checkpoint(output), bytes);
+      },
+      "not JSON");
   damaged([&](const auto& output) { std::filesystem::resize_file(checkpoint(output), 0); },
           "checkpoint.safetensors");
   damaged([&](const auto& output) { std::ofstream(checkpoint(output)) << "no tensors in here"; },

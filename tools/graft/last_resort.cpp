@@ -1,15 +1,11 @@
 #include "tools/graft/last_resort.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
-#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -37,34 +33,6 @@ int fail(ErrorKind kind, std::string_view sentence) {
   return static_cast<int>(kind);
 }
 
-// Looks for the line START-END … PATH of /proc/self/maps with the address, and prints the path.
-void put_mapped_file(std::uintptr_t address) {
-  static std::array<char, 8192> text;  // not on the stack, which may be small
-  const int maps = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  std::size_t size = 0;
-  for (;;) {
-    const ssize_t got = ::read(maps, text.data() + size, text.size() - size);
-    if (got <= 0) return put("a file");
-    size += static_cast<std::size_t>(got);
-    std::string_view rest(text.data(), size);
-    for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos;) {
-      const std::string_view line = rest.substr(0, end);
-      rest.remove_prefix(end + 1);
-      std::uintptr_t first = 0, last = 0;
-      const auto dash = std::from_chars(line.data(), line.data() + line.size(), first, 16).ptr + 1;
-      std::from_chars(dash, line.data() + line.size(), last, 16);
-      if (address < first || address >= last || line.find('/') == line.npos) continue;
-      for (const char byte : line.substr(line.find('/'))) {
-        const bool is_control = static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F;
-        put(is_control ? "?" : std::string_view(&byte, 1));
-      }
-      return;
-    }
-    size = rest.size();
-    std::copy(rest.begin(), rest.end(), text.begin());
-  }
-}
-
 [[noreturn]] void on_memory_end() {
   put(memory_sentence);
   _exit(static_cast<int>(ErrorKind::device));
@@ -75,9 +43,9 @@ void on_bus_error(int, siginfo_t* info, void*) {
     std::signal(SIGBUS, SIG_DFL);
     return;  // and the instruction fails again
   }
-  put("\ngraft: cannot read ");
-  put_mapped_file(reinterpret_cast<std::uintptr_t>(info->si_addr));
-  put(": it became shorter while it was in use, or its disk failed\n");
+  put("\ngraft: a file in use (photos, features, weights or classifier) became shorter, or its "
+      "disk "
+      "failed; run again when it is intact\n");
   _exit(static_cast<int>(ErrorKind::io));
 }
 

@@ -48,7 +48,7 @@ Signals::~Signals() {
 }
 
 void Signals::wait_for_signals() {
-  constexpr timespec grace{0, 700'000'000};
+  constexpr timespec grace{0, 500'000'000};
   for (bool asked = false;;) {
     const int signal =
         asked ? sigtimedwait(&waited_for_, nullptr, &grace) : sigwaitinfo(&waited_for_, nullptr);

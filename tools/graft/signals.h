@@ -11,7 +11,7 @@ namespace graft::program {
 
 // What the first signal does.
 enum class FirstSignal {
-  asks,   // the run to stop, and ends the program if it goes on for most of a second: a step of a
+  asks,   // the run to stop, and ends the program if it goes on for half a second: a step of a
           // large head takes longer, and files are complete or absent at any moment
   waits,  // asks the run to stop, and leaves it the time to save its work
   ends,   // the program at once: there is nothing to save yet
