@@ -125,7 +125,7 @@ void check_length(std::uint64_t have, std::uint64_t need, std::uint64_t width,
 
 DecodingCost raw_cost(std::uint64_t width, std::uint64_t height) {
   return {static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height),
-          3 * width * height + fixed_decoder_bytes, 5 * width * height};
+          3 * width * height + fixed_decoder_bytes, 6 * width * height};
 }
 
 Image make_image(std::uint64_t width, std::uint64_t height) {

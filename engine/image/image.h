@@ -55,7 +55,7 @@ struct DecodingCost {
 };
 
 // Files that would take more work are bad images. The largest photos take less.
-inline constexpr std::uint64_t maximum_work = 4'000'000'000;
+inline constexpr std::uint64_t maximum_work = 5'000'000'000;
 
 // Raised whenever a file that was a bad image may be a good one for the decoders: bad images that
 // an earlier version recorded are then decoded again.

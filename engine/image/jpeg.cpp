@@ -33,9 +33,8 @@ namespace {
 constexpr std::size_t maximum_scans = 200;
 
 // ns, or so: see DecodingCost.
-constexpr std::uint64_t huffman_block_work = 100;
-constexpr std::uint64_t arithmetic_block_work = 1000;
-constexpr std::uint64_t coded_byte_work = 25;
+constexpr std::uint64_t huffman_block_work = 60, huffman_byte_work = 25;
+constexpr std::uint64_t arithmetic_block_work = 1500, arithmetic_byte_work = 150;
 constexpr std::uint64_t pixel_work = 5;
 
 struct Errors {
@@ -280,8 +279,10 @@ DecodingCost cost_of(const Frame& frame, std::uint64_t blocks, bool is_buffered,
   DecodingCost cost{frame.width, frame.height};
   cost.bytes = 2 * 3 * pixels + (is_buffered ? 128 * frame.blocks : 0) + frame.row_bytes +
                4 * std::uint64_t{frame.width} + 2 * file_bytes + fixed_decoder_bytes;
-  cost.work = (frame.is_arithmetic ? arithmetic_block_work : huffman_block_work) * blocks +
-              coded_byte_work * file_bytes + pixel_work * pixels;
+  cost.work = frame.is_arithmetic
+                  ? arithmetic_block_work * blocks + arithmetic_byte_work * file_bytes
+                  : huffman_block_work * blocks + huffman_byte_work * file_bytes;
+  cost.work += pixel_work * pixels;
   return cost;
 }
 

@@ -25,9 +25,9 @@ constexpr std::size_t chunk_overhead = 12;  // length, type, checksum
 constexpr std::uint64_t largest_deflate_ratio = 1032;
 
 // ns, or so: see DecodingCost.
-constexpr std::uint64_t sample_byte_work = 3;
+constexpr std::uint64_t file_byte_work = 3, sample_byte_work = 5;
 constexpr std::uint64_t pixel_work = 2;
-constexpr std::uint64_t interlaced_pixel_work = 20;
+constexpr std::uint64_t interlaced_pixel_work = 25;
 
 struct Chunk {
   std::string_view type;
@@ -272,7 +272,7 @@ DecodingCost inspect_png(Bytes file) {
   // Other chunks are counted for copies of the metadata.
   cost.bytes = 2 * 3 * pixels + 4 * 8 * std::uint64_t{header.width} +
                2 * (file.size() - layout.image_data_bytes) + fixed_decoder_bytes;
-  cost.work = sample_byte_work * header.data_bytes() + file.size() +
+  cost.work = sample_byte_work * header.data_bytes() + file_byte_work * file.size() +
               (header.interlaced ? interlaced_pixel_work : pixel_work) * pixels;
   return cost;
 }

@@ -28,8 +28,9 @@ constexpr std::uint64_t largest_tile_pixels = std::uint64_t{1} << 24;
 constexpr std::size_t maximum_samples = 8;
 
 // ns, or so: see DecodingCost.
-constexpr std::uint64_t block_byte_work = 10;
-constexpr std::uint64_t pixel_work = 10;
+constexpr std::uint64_t raw_block_work = 500, raw_byte_work = 1;
+constexpr std::uint64_t packed_block_work = 5000, packed_byte_work = 5;
+constexpr std::uint64_t pixel_work = 10, libtiff_pixel_work = 25;
 
 // The file as libtiff reads it, libtiff's first error, and whether memory ran out.
 struct Stream {
@@ -459,8 +460,10 @@ DecodingCost cost_of(const TiffFile& file) {
   const std::uint64_t block_bytes = is_read_here ? blocks_of(file).bytes
                                     : is_tiled   ? TIFFTileSize64(tiff)
                                                  : TIFFStripSize64(tiff);
+  if (blocks == 0 || block_bytes > (std::uint64_t{1} << 40) / blocks)
+    refuse("the TIFF's tiles or strips have an impossible size");
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
-  DecodingCost cost{header.width, header.height, fixed_decoder_bytes, 0};
+  DecodingCost cost;
   if (header.compression == COMPRESSION_JPEG) cost = cost_of_jpegs(file, blocks);
   cost.width = header.width;
   cost.height = header.height;
@@ -472,7 +475,10 @@ DecodingCost cost_of(const TiffFile& file) {
   TIFFGetFieldDefaulted(tiff, TIFFTAG_FILLORDER, &fill_order);
   if (fill_order != FILLORDER_MSB2LSB)
     cost.bytes += file.bytes().size();  // a block, its bits turned
-  cost.work += block_byte_work * blocks * block_bytes + pixel_work * pixels;
+  cost.work += header.compression == COMPRESSION_NONE
+                   ? blocks * (raw_block_work + raw_byte_work * block_bytes)
+                   : blocks * (packed_block_work + packed_byte_work * block_bytes);
+  cost.work += (is_read_here ? pixel_work : libtiff_pixel_work) * pixels;
   return cost;
 }
 

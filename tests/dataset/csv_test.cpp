@@ -419,10 +419,18 @@ TEST_F(ListedDatasets, OneClassOnlyIsRefused) {
 }
 
 TEST_F(ListedDatasets, AMissingFileIsNamedWithItsLine) {
-  const std::string problem = refusal_of([&] { read(list("none.png,a\n")); });
-  EXPECT_THAT(problem, HasSubstr("1 of 9 files cannot be read as images"));
-  EXPECT_THAT(problem, HasSubstr((folder_ / "none.png").string() + ": there is no such file (" +
-                                 (folder_ / "t.csv").string() + ":10)"));
+  for (const OnBadImage on_bad_image : {OnBadImage::stop, OnBadImage::skip}) {
+    data_.on_bad_image = on_bad_image;
+    try {
+      read(list("none.png,a\n"));
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::io);
+      EXPECT_THAT(error.what(),
+                  HasSubstr((folder_ / "none.png").string() + ": there is no such file (" +
+                            (folder_ / "t.csv").string() + ":10)"));
+    }
+  }
 }
 
 TEST_F(ListedDatasets, BadFilesAreSkippedWhereTheConfigSaysSo) {

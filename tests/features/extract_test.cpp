@@ -306,6 +306,21 @@ TEST_F(ExtractTest, ABadImageAtDecodingIsSkippedWithoutAHole) {
   EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
 }
 
+TEST_F(ExtractTest, ABadImageOfAnotherDecoderIsTriedAgain) {
+  set_.data.on_bad_image = OnBadImage::skip;
+  test::write_bytes(set_.image("c0/0.png"), test::png_with_damaged_pixels(7));
+  expect_counts(set_.extract(), 9, 0, 0, 1);
+  const fs::path files = set_.result("train.files.json");
+  std::string text = read_text_file(files, 1 << 20);
+  const std::size_t decoder = text.find(", \"decoder\"");
+  ASSERT_NE(decoder, std::string::npos);
+  text.erase(decoder, text.find('}', decoder) - decoder);  // as an older version wrote it
+  write_file_whole(files, text);
+  expect_counts(set_.extract(), 0, 9, 0, 1);
+  EXPECT_TRUE(set_.backbone_asked_for);
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
+}
+
 TEST_F(ExtractTest, ImagesThatFailAtDecodingAreNamedEveryTime) {
   set_.data.on_bad_image = OnBadImage::skip;
   for (const char* file : {"c0/0.png", "c1/2.png"}) {

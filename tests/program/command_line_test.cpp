@@ -167,19 +167,19 @@ TEST(Data, MistakesAreExitCode3) {
   EXPECT_THAT(empty.error, HasSubstr((folder / "empty").string()));
 }
 
-TEST(Data, MistakesInAListAreExitCode3) {
+TEST(Data, MistakesInAListAreNamed) {
   const TemporaryFolder folder;
   const std::string list = (folder / "list.csv").string();
   const std::string config = small_config(folder, list, "/w");
-  const auto expect_problem = [&](const std::string& text, const std::string& part) {
+  const auto expect_problem = [&](const std::string& text, const std::string& part, int code = 3) {
     write_file_whole(list, text);
     const Outcome outcome = graft_program(
         {"run", config, "--set", "data.validation=", "--output", (folder / "o").string()});
-    EXPECT_EQ(outcome.exit_code, 3) << outcome.error;
+    EXPECT_EQ(outcome.exit_code, code) << outcome.error;
     EXPECT_THAT(outcome.error, HasSubstr(part));
   };
   expect_problem("path,label\nnone.png,a\nnone 2.png,b\n",
-                 "none.png: there is no such file (" + list + ":2)");
+                 "none.png: there is no such file (" + list + ":2)", 6);
   expect_problem("path,label,split\n1,a,train\n2,b,train\n3,c,validation\n",
                  "'c' (" + list + ":4) is missing in train");
   expect_problem("path,label\n1,a\n2,\n", "graft: " + list + ":3: the label is empty\n");

@@ -111,7 +111,7 @@ TEST_F(Predict, BadImagesAreNamedAndTheOthersHaveTheirRows) {
 TEST_F(Predict, AFileThatIsNotThereIsNamed) {
   const Outcome outcome =
       predict({(photos_ / "none.png").string(), (photos_ / "plain.png").string()});
-  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(outcome.exit_code, 6);
   EXPECT_THAT(outcome.error, HasSubstr("none.png"));
 }
 
