@@ -66,7 +66,7 @@ class Session {
                       "ImageNet weights",
                       shown(file)));
     }
-    return weights_.emplace(load_vgg16_weights(file));
+    return weights_.emplace(load_vgg16_weights(file, context_.stop));
   }
 
   // The backbone's options for a set of at most `images`. The first call decides "auto" and notes

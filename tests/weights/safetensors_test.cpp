@@ -235,6 +235,47 @@ TEST(Safetensors, MalformedFilesAreRefusedWithASentence) {
   }
 }
 
+TEST(Safetensors, HeadersOfTheLargestSizeTakeLittleMemory) {
+  const test::TemporaryFolder folder;
+  const auto filled = [](std::string json, auto next, std::size_t most = 20'000) {
+    for (std::size_t i = 0; i < most; ++i) {
+      const std::string more = next(i);
+      if (json.size() + more.size() > safetensors_header_limit) break;
+      json += more;
+    }
+    return json;
+  };
+  const std::string nine_thousand_ones =
+      filled(
+          "", [](std::size_t) { return std::string("1,"); }, 9'000) +
+      "1";
+  const std::pair<std::string, const char*> cases[] = {
+      {filled(R"({"__metadata__":{"":"")",
+              [](std::size_t i) { return ",\"" + std::to_string(i) + R"(":"")"; }),
+       "more than 10000 entries"},
+      {filled(R"({"":{})", [](std::size_t i) { return ",\"" + std::to_string(i) + R"(":{})"; }),
+       "more than 10000 entries"},
+      {filled(R"({"":[[])", [](std::size_t) { return std::string(",[]"); }),
+       "more than 10000 entries"},
+      {filled(R"({"t":{"shape":[)" + nine_thousand_ones + "]",
+              [&](std::size_t i) {
+                return ",\"" + std::to_string(i) + "\":[" + nine_thousand_ones + "]";
+              }),
+       "not JSON"},
+      {filled(R"({"__metadata__":{"":"")",
+              [](std::size_t i) {
+                return ",\"" + std::to_string(i) + "\":\"" + std::string(200, 'x') + "\"";
+              }),
+       "not JSON"},
+      {std::string(safetensors_header_limit + 1, ' '), "above the limit"}};
+  for (const auto& [json, words] : cases) {
+    test::write_bytes(folder / "f", file_of(json, 0));
+    EXPECT_EQ(test::in_little_memory(std::size_t{64} << 20U, words,
+                                     [&] { const SafetensorsFile file(folder / "f"); }),
+              "");
+  }
+}
+
 TEST(Safetensors, EveryTruncationIsRefused) {
   const test::TemporaryFolder folder;
   const std::vector<float> values(5, 1.0F);

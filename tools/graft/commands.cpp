@@ -223,6 +223,7 @@ void import_weights_command(const Request& request) {
   if (output.extension() != ".safetensors")
     throw Error(ErrorKind::usage, fmt::format("--output {}: the name must end in .safetensors",
                                               printable(request.output_file, 300)));
+  const Signals signals(FirstSignal::ends);
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);
   print_result(fmt::format("{}: {} parameters from {}, digest {}\n", shown(output),
@@ -230,6 +231,7 @@ void import_weights_command(const Request& request) {
 }
 
 void show_weights_command(const Request& request) {
+  const Signals signals(FirstSignal::ends);
   const WeightsFileSummary summary = describe_weights_file(request.inputs.at(0));
   std::string text = fmt::format("format: {}\n", summary.format);
   for (const auto& [name, value] : summary.metadata)

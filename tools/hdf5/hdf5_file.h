@@ -1,8 +1,9 @@
 #pragma once
-// HDF5 files from untrusted sources. Only hard links are followed. A dataset is read only when its
-// values are in this file, plain or through the two built-in filters (deflate, shuffle). Plugins are
-// never loaded. The library prints no errors from the first file on; its reason becomes part of the
-// message. Not for two threads at once: Debian's HDF5 has no locks.
+// HDF5 files from untrusted sources, in memory. Only hard links are followed. A dataset is read only
+// when its values are in this file, plain or through the two built-in filters (deflate, shuffle).
+// Plugins are never loaded. The library prints no errors from the first file on; its reason becomes part
+// of the message. Not for two threads at once: Debian's HDF5 has no locks.
+// Every member throws Error(weights), and std::bad_alloc when memory ran out in the library.
 
 #include <hdf5.h>
 
@@ -50,7 +51,8 @@ class Hdf5Handle {
 
 class Hdf5File {
  public:
-  explicit Hdf5File(const std::filesystem::path& path);
+  // `image` is the content, which must outlive the object; `path` is for messages.
+  Hdf5File(const std::filesystem::path& path, std::span<const std::byte> image);
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -60,7 +62,8 @@ class Hdf5File {
   bool has_dataset(const std::string& where) const;
   std::vector<std::string> children(const std::string& where) const;  // hard links, by name
 
-  // The strings of a group's attribute, or nothing without the attribute.
+  // The strings of a group's attribute, or nothing without the attribute. h5py writes the names of layers
+  // and weights with variable length. These, and the versions, are the only such values that are read.
   std::optional<std::vector<std::string>> strings(const std::string& where,
                                                   const std::string& attribute) const;
 
