@@ -11,7 +11,7 @@ namespace graft {
 namespace {
 
 constexpr std::size_t most_links = 10'000;
-constexpr hssize_t most_strings = 10'000;
+constexpr std::size_t most_strings = 10'000;
 constexpr std::size_t longest_name = 1024;
 constexpr std::size_t largest_chunk_bytes = std::size_t{64} << 20;
 constexpr int largest_rank = 16;
@@ -75,6 +75,22 @@ std::vector<std::string> read_fixed_strings(hid_t attribute, hid_t type, std::si
   for (std::size_t i = 0; i < count; ++i) {
     values.push_back(unpadded(bytes.data() + i * size, size, H5Tget_strpad(type)));
   }
+  return values;
+}
+
+std::vector<std::string> read_variable_strings(hid_t attribute, hid_t type, hid_t space,
+                                               std::size_t count) {
+  const Hdf5Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(memory.get(), H5T_VARIABLE);
+  H5Tset_cset(memory.get(), H5Tget_cset(type));
+  std::vector<char*> pointers(count, nullptr);
+  if (H5Aread(attribute, memory.get(), pointers.data()) < 0) return {};
+  std::vector<std::string> values;
+  values.reserve(count);
+  for (const char* pointer : pointers)
+    values.emplace_back(pointer == nullptr ? "" : pointer,
+                        pointer == nullptr ? 0 : strnlen(pointer, longest_name));
+  H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
   return values;
 }
 
@@ -171,60 +187,28 @@ std::vector<std::string> Hdf5File::children(const std::string& where) const {
   return names;
 }
 
-std::optional<Hdf5File::Attribute> Hdf5File::open_attribute(const std::string& where,
-                                                            const std::string& name) const {
-  const Hdf5Handle group = open_group(where);
-  if (H5Aexists(group.get(), name.c_str()) <= 0) return std::nullopt;
-  Attribute opened{Hdf5Handle(H5Aopen(group.get(), name.c_str(), H5P_DEFAULT), H5Aclose), {}, {}};
-  opened.type = Hdf5Handle(H5Aget_type(opened.attribute.get()), H5Tclose);
-  opened.space = Hdf5Handle(H5Aget_space(opened.attribute.get()), H5Sclose);
-  opened.count = H5Sget_simple_extent_npoints(opened.space.get());
-  return opened;
-}
-
 std::optional<std::vector<std::string>> Hdf5File::strings(const std::string& where,
                                                           const std::string& attribute) const {
-  const auto opened = open_attribute(where, attribute);
-  if (!opened) return std::nullopt;
-  if (opened->count == 0)
-    return std::vector<std::string>{};  // Keras writes an empty list as floats
-  if (opened->count < 0 || opened->count > most_strings ||
-      H5Tget_class(opened->type.get()) != H5T_STRING) {
+  const Hdf5Handle group = open_group(where);
+  if (H5Aexists(group.get(), attribute.c_str()) <= 0) return std::nullopt;
+  const Hdf5Handle opened(H5Aopen(group.get(), attribute.c_str(), H5P_DEFAULT), H5Aclose);
+  const Hdf5Handle type(H5Aget_type(opened.get()), H5Tclose);
+  const Hdf5Handle space(H5Aget_space(opened.get()), H5Sclose);
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  if (count == 0) return std::vector<std::string>{};  // Keras writes an empty list as floats
+  if (!opened || count < 0 || static_cast<std::size_t>(count) > most_strings ||
+      H5Tget_class(type.get()) != H5T_STRING) {
     refuse_weights(path_, "the attribute \"{}\" of \"/{}\" is no list of names", attribute, where);
   }
-  if (H5Tis_variable_str(opened->type.get()) != 0) {
-    refuse_weights(path_,
-                   "the attribute \"{}\" of \"/{}\" has strings of variable length, which Keras "
-                   "does not write: save the weights again with Keras",
-                   attribute, where);
-  }
-  const auto count = static_cast<std::size_t>(opened->count);
+  const auto expected = static_cast<std::size_t>(count);
   std::vector<std::string> values =
-      read_fixed_strings(opened->attribute.get(), opened->type.get(), count);
-  if (values.size() != count) {
+      H5Tis_variable_str(type.get()) > 0
+          ? read_variable_strings(opened.get(), type.get(), space.get(), expected)
+          : read_fixed_strings(opened.get(), type.get(), expected);
+  if (values.size() != expected) {
     refuse_weights(path_, "the attribute \"{}\" of \"/{}\" cannot be read", attribute, where);
   }
   return values;
-}
-
-std::optional<std::string> Hdf5File::text(const std::string& where,
-                                          const std::string& attribute) const {
-  const auto opened = open_attribute(where, attribute);
-  if (!opened || opened->count != 1 || H5Tget_class(opened->type.get()) != H5T_STRING)
-    return std::nullopt;
-  if (H5Tis_variable_str(opened->type.get()) == 0) {
-    const auto values = read_fixed_strings(opened->attribute.get(), opened->type.get(), 1);
-    return values.empty() ? std::nullopt : std::optional(values.front());
-  }
-  const Hdf5Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(memory.get(), H5T_VARIABLE);
-  H5Tset_cset(memory.get(), H5Tget_cset(opened->type.get()));
-  char* value = nullptr;
-  if (H5Aread(opened->attribute.get(), memory.get(), &value) < 0 || value == nullptr)
-    return std::nullopt;
-  std::string result(value, strnlen(value, longest_name));
-  H5Dvlen_reclaim(memory.get(), opened->space.get(), H5P_DEFAULT, &value);
-  return result;
 }
 
 std::vector<std::size_t> Hdf5File::shape(const std::string& dataset) const {

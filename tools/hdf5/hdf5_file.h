@@ -62,11 +62,10 @@ class Hdf5File {
   bool has_dataset(const std::string& where) const;
   std::vector<std::string> children(const std::string& where) const;  // hard links, by name
 
-  // The strings of fixed length of a group's attribute, or nothing without the attribute.
+  // The strings of a group's attribute, or nothing without the attribute. h5py writes the names of layers
+  // and weights with variable length. These, and the versions, are the only such values that are read.
   std::optional<std::vector<std::string>> strings(const std::string& where,
                                                   const std::string& attribute) const;
-  // One string of any length, where the group's attribute is that. Keras writes its version so.
-  std::optional<std::string> text(const std::string& where, const std::string& attribute) const;
 
   std::vector<std::size_t> shape(const std::string& dataset) const;
   // Checks type, storage and shape before memory is taken.
@@ -74,13 +73,6 @@ class Hdf5File {
                             std::span<const std::size_t> expected) const;
 
  private:
-  struct Attribute {
-    Hdf5Handle attribute;
-    Hdf5Handle type;
-    Hdf5Handle space;
-    hssize_t count = 0;
-  };
-  std::optional<Attribute> open_attribute(const std::string& where, const std::string& name) const;
   Hdf5Handle open(const std::string& where) const;  // empty when it does not exist
   Hdf5Handle open_group(const std::string& where) const;
   Hdf5Handle open_dataset(const std::string& where) const;

@@ -22,8 +22,8 @@ namespace {
 
 // The weights of a VGG16 have 59 MB, and a chunk of a dataset has at most 64 MiB before it is deflated.
 constexpr std::size_t most_memory = std::size_t{512} << 20U;
-// The weights of a VGG16 take 0.1 s, and 0.6 s where they are deflated.
-constexpr std::uint64_t most_seconds = 4;
+// The weights of a VGG16 take 0.1 s, and 0.4 s where they are deflated.
+constexpr std::uint64_t most_seconds = 3;
 
 void send(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
