@@ -1,6 +1,6 @@
 #pragma once
 // Image files to RGB pixels, equal to those of Pillow's convert('RGB'), and Pillow's resize.
-// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), TIFF by libtiff, PNG by libpng after
+// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), TIFF by libtiff, PNG by stb_image after
 // checks of structure, dimensions and checksums, uncompressed BMP and binary PNM by own code.
 // Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow. A TIFF is always turned
 // upright by its orientation tag, as Pillow 13 does on load. An incomplete or invalid file throws

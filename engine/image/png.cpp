@@ -1,21 +1,54 @@
-// PNG by libpng, row by row. Chunks are checked here, and libpng receives those that the pixels need
-// alone: IHDR, PLTE of a palette image, all IDAT, IEND. So no other chunk is ever inflated, and
-// transparency is not applied: alpha is dropped.
+// PNG: chunks are checked here; stb_image inflates and unfilters. stb_image checks no checksum and
+// leaves a short palette unset, so it receives a new file of the checked parts: IHDR, a palette of
+// 256 entries, all IDAT data as one chunk, IEND. Transparency is not among them: alpha is dropped.
 
-#include <png.h>
 #include <zlib.h>
 
 #include <array>
-#include <csetjmp>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/image/formats.h"
+
+namespace {
+
+// stb_image's inflate doubles its buffer for as long as there is data, whatever the dimensions say.
+// Its allocator takes no context, so the bound of the current call is here.
+struct StbMemory {
+  std::size_t largest = 0;  // allocation; beyond it the file is at fault
+  bool ran_out = false;     // the machine is
+};
+thread_local StbMemory stb_memory;
+
+void* stb_bounded_realloc(void* block, std::size_t size) {
+  if (size > stb_memory.largest) return nullptr;
+  void* const larger = std::realloc(block, size);
+  stb_memory.ran_out |= larger == nullptr;
+  return larger;
+}
+
+}  // namespace
+
+#define STBI_MALLOC(size) stb_bounded_realloc(nullptr, size)
+#define STBI_REALLOC(block, size) stb_bounded_realloc(block, size)
+#define STBI_FREE(block) std::free(block)
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS (1 << 24)
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#include <stb_image.h>
+#pragma GCC diagnostic pop
 
 namespace graft::image {
 namespace {
@@ -26,13 +59,12 @@ constexpr std::uint64_t largest_deflate_ratio = 1032;
 
 // ns, or so: see DecodingCost.
 constexpr std::uint64_t file_byte_work = 3, sample_byte_work = 5;
-constexpr std::uint64_t pixel_work = 2;
-constexpr std::uint64_t interlaced_pixel_work = 25;
+constexpr std::uint64_t pixel_work = 2, interlaced_pixel_work = 25;
 
 struct Chunk {
   std::string_view type;
-  Bytes all;
   Bytes data;
+  Bytes checksummed;  // type and data
   std::uint32_t checksum = 0;
 
   bool is_critical() const { return (type[0] & 0x20) == 0; }
@@ -55,7 +87,7 @@ class ChunkReader {
     const std::uint64_t length = big_endian_32(rest_, 0);
     const std::string_view type{reinterpret_cast<const char*>(rest_.data()) + 4, 4};
     if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
-    Chunk chunk{type, rest_.first(chunk_overhead + length), rest_.subspan(8, length),
+    Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
     rest_ = rest_.subspan(chunk_overhead + length);
     return chunk;
@@ -77,9 +109,11 @@ struct PngHeader {
   bool interlaced = false;
 
   bool gray16() const { return colour == 0 && depth == 16; }
+  std::uint64_t channels() const {
+    return std::array<std::uint64_t, 7>{1, 0, 3, 1, 2, 0, 4}[colour];
+  }
   std::uint64_t row_bytes() const {  // with its filter byte
-    constexpr std::array<std::uint64_t, 7> channels = {1, 0, 3, 1, 2, 0, 4};
-    return (channels[colour] * width * depth + 7) / 8 + 1;
+    return (channels() * width * depth + 7) / 8 + 1;
   }
   std::uint64_t data_bytes() const { return row_bytes() * height; }
 };
@@ -109,25 +143,27 @@ PngHeader read_header(const Chunk& chunk) {
 
 struct PngLayout {
   PngHeader header;
-  std::uint64_t palette_bytes = 0;
+  Bytes header_data;
+  Bytes palette;
+  std::vector<Bytes> image_data;
   std::uint64_t image_data_bytes = 0;
   Bytes exif;
 };
 
 void check_checksum(const Chunk& chunk) {
-  const Bytes checked = chunk.all.subspan(4, chunk.data.size() + 4);  // type and data
-  const uLong crc = crc32_z(0, data_of(checked), checked.size());
+  const uLong crc = crc32_z(0, data_of(chunk.checksummed), chunk.checksummed.size());
   if (crc != chunk.checksum)
     refuse("the PNG is damaged: the checksum of a chunk {} is wrong", name_of(chunk.type));
 }
 
 void add_chunk(PngLayout& layout, const Chunk& chunk) {
   if (chunk.type == "IDAT") {
+    layout.image_data.push_back(chunk.data);
     layout.image_data_bytes += chunk.data.size();
   } else if (chunk.type == "PLTE") {
-    if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || layout.palette_bytes > 0)
+    if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty())
       refuse("the PNG's palette (PLTE) is malformed");
-    layout.palette_bytes = chunk.data.size();
+    layout.palette = chunk.data;
   } else if (chunk.type == "eXIf" && layout.exif.empty()) {
     layout.exif = chunk.data;
   } else if (chunk.is_critical()) {
@@ -140,12 +176,13 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
   const Chunk first = reader.next();
   PngLayout layout;
   layout.header = read_header(first);
+  layout.header_data = first.data;
   if (with_checksums) check_checksum(first);
   for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next()) {
     if (with_checksums && chunk.is_critical()) check_checksum(chunk);
     add_chunk(layout, chunk);
   }
-  if (layout.header.colour == 3 && layout.palette_bytes == 0)
+  if (layout.header.colour == 3 && layout.palette.empty())
     refuse("the PNG has no palette (PLTE) and needs one");
   if (layout.image_data_bytes * largest_deflate_ratio < layout.header.data_bytes()) {
     refuse("the PNG's {} bytes of pixel data (IDAT) cannot hold {} x {} pixels",
@@ -154,112 +191,56 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
   return layout;
 }
 
-// libpng's reader of one file. On an error libpng calls longjmp, over frames of C and of `call` only,
-// whose locals have no destructors. call_library turns that into an exception.
-class PngReader {
- public:
-  PngReader(Bytes file, const PngHeader& header)
-      : header_(header), chunks_(file), rest_(file.first(signature_bytes)) {
-    png_ =
-        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, this, throw_error, ignore, this, allocate,
-                                 [](png_structp, png_voidp block) { std::free(block); });
-    if (png_ != nullptr) info_ = png_create_info_struct(png_);
-    if (info_ != nullptr) return;
-    png_destroy_read_struct(&png_, nullptr, nullptr);
-    throw std::bad_alloc();
-  }
-  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
-  PngReader(const PngReader&) = delete;
-  PngReader& operator=(const PngReader&) = delete;
+// Ends in zeros that stb_image does not read.
+std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
+  std::vector<std::byte> png(layout.image_data_bytes + 1024);
+  auto end = png.begin();
+  const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
+  const auto append_chunk = [&](std::string_view type, const std::vector<Bytes>& parts,
+                                std::size_t length) {
+    for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
+    append(std::as_bytes(std::span(type)));
+    const auto checksum = end + static_cast<std::ptrdiff_t>(length);
+    for (const Bytes& part : parts) append(part);
+    end = checksum + 4;  // stb_image does not read it
+  };
+  append(file.first(signature_bytes));
+  append_chunk("IHDR", {layout.header_data}, layout.header_data.size());
+  // As in Pillow, the missing entries of a palette are black.
+  if (layout.header.colour == 3) append_chunk("PLTE", {layout.palette}, 768);
+  append_chunk("IDAT", layout.image_data, layout.image_data_bytes);
+  append_chunk("IEND", {}, 0);
+  return png;
+}
 
-  // RGB of 8 bits, or big-endian gray of 16. `rows` has the image's height × stride bytes.
-  void read(std::uint8_t* rows, std::size_t stride) {
-    call_library([&] {
-      start();
-      const int passes = png_set_interlace_handling(png_);
-      png_read_update_info(png_, info_);
-      for (int pass = 0; pass < passes; ++pass) {
-        for (std::size_t y = 0; y < header_.height; ++y)
-          png_read_row(png_, rows + y * stride, nullptr);
-      }
-    });
-  }
+// The inflated data, doubled when stb_image's guess was short (interlacing adds bytes).
+std::uint64_t largest_inflated(const PngHeader& header) {
+  return 2 * (header.data_bytes() + 8 * std::uint64_t{header.height} + 4096);
+}
 
- private:
-  static PngReader& of(void* reader) { return *static_cast<PngReader*>(reader); }
+// The largest single allocation of stb_image: the inflated data, the pixels with alpha, or the
+// compressed data.
+std::size_t largest_allocation_of(const PngLayout& layout) {
+  const PngHeader& header = layout.header;
+  const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
+  return std::max({largest_inflated(header), pixels * (header.depth == 16 ? 8 : 4),
+                   2 * layout.image_data_bytes, std::uint64_t{8192}});
+}
 
-  static void* allocate(png_structp png, png_alloc_size_t size) {
-    void* block = std::malloc(size);
-    if (block == nullptr) of(png_get_mem_ptr(png)).is_out_of_memory_ = true;
-    return block;
-  }
-
-  [[noreturn]] static void throw_error(png_structp png, const char* message) {
-    PngReader& reader = of(png_get_error_ptr(png));
-    std::snprintf(reader.message_.data(), reader.message_.size(), "%s", message);
-    std::longjmp(reader.target_, 1);
-  }
-
-  static void ignore(png_structp, const char*) {}
-
-  template <typename Call>
-  void call_library(Call call) {
-    if (setjmp(target_) != 0) {
-      if (is_out_of_memory_) throw std::bad_alloc();
-      refuse("the PNG cannot be decoded: {}", message_.data());
-    }
-    call();
-  }
-
-  void start() {
-    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_dimensions has the limits
-    png_set_option(png_, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);  // as Pillow
-    png_set_crc_action(png_, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);   // already checked
-    png_set_read_fn(png_, this, [](png_structp png, png_bytep target, std::size_t size) {
-      if (!of(png_get_io_ptr(png)).copy(target, size)) png_error(png, "the pixel data ends early");
-    });
-    png_read_info(png_, info_);
-    if (header_.gray16()) return;
-    png_set_strip_16(png_);
-    png_set_strip_alpha(png_);
-    png_set_expand(png_);  // also a palette, whose missing entries are black, as in Pillow
-    png_set_gray_to_rgb(png_);
-  }
-
-  // The next bytes of the signature and the chunks that libpng receives.
-  bool copy(std::uint8_t* target, std::size_t size) {
-    while (size > 0) {
-      if (rest_.empty() && !next_chunk()) return false;
-      const std::size_t step = std::min(size, rest_.size());
-      std::memcpy(target, rest_.data(), step);
-      rest_ = rest_.subspan(step);
-      target += step;
-      size -= step;
-    }
-    return true;
-  }
-
-  bool next_chunk() {
-    while (!is_at_end_) {
-      const Chunk chunk = chunks_.next();
-      is_at_end_ = chunk.type == "IEND";
-      if (!chunk.is_critical() || (chunk.type == "PLTE" && header_.colour != 3)) continue;
-      rest_ = chunk.all;
-      return true;
-    }
-    return false;
-  }
-
-  const PngHeader& header_;
-  ChunkReader chunks_;
-  Bytes rest_;
-  bool is_at_end_ = false;
-  bool is_out_of_memory_ = false;
-  png_structp png_ = nullptr;
-  png_infop info_ = nullptr;
-  std::jmp_buf target_;
-  std::array<char, 256> message_{};
-};
+// By one of stb_image's loaders, with no allocation above the layout's largest. The result has the
+// image's width × height pixels.
+template <typename Sample, typename Load>
+std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const PngLayout& layout,
+                                                   int channels) {
+  const std::vector<std::byte> png = checked_png(file, layout);
+  stb_memory = {largest_allocation_of(layout), false};
+  int width = 0, height = 0, channels_in_file = 0;
+  Sample* pixels = load(data_of(png), static_cast<int>(png.size()), &width, &height,
+                        &channels_in_file, channels);
+  if (stb_memory.ran_out) throw std::bad_alloc();
+  if (pixels == nullptr) refuse("the PNG cannot be decoded: {}", stbi_failure_reason());
+  return {pixels, &std::free};
+}
 
 }  // namespace
 
@@ -267,11 +248,15 @@ DecodingCost inspect_png(Bytes file) {
   const PngLayout layout = read_layout(file, false);
   const PngHeader& header = layout.header;
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
+  const std::uint64_t sample = header.depth == 16 ? 2 : 1;
+  const std::uint64_t stored = pixels * sample * header.channels();
+  // One after the other: inflating into a buffer that is doubled, unfiltering, conversion to RGB, the
+  // image beside stb_image's. The file's parts are there as a copy, and once more for inflating.
   DecodingCost cost{header.width, header.height};
-  // libpng has the row, the one before and, interlaced, one of its own, with up to 8 bytes a pixel.
-  // Other chunks are counted for copies of the metadata.
-  cost.bytes = 2 * 3 * pixels + 4 * 8 * std::uint64_t{header.width} +
-               2 * (file.size() - layout.image_data_bytes) + fixed_decoder_bytes;
+  cost.bytes = 3 * layout.image_data_bytes + file.size() + fixed_decoder_bytes +
+               std::max({largest_inflated(header) * 3 / 2,
+                         largest_inflated(header) + stored * (header.interlaced ? 2 : 1),
+                         stored + 3 * sample * pixels, 2 * 3 * pixels});
   cost.work = sample_byte_work * header.data_bytes() + file_byte_work * file.size() +
               (header.interlaced ? interlaced_pixel_work : pixel_work) * pixels;
   return cost;
@@ -279,16 +264,16 @@ DecodingCost inspect_png(Bytes file) {
 
 Image decode_png(Bytes file, const DecodeOptions& options) {
   const PngLayout layout = read_layout(file, true);
-  Image image = make_image(layout.header.width, layout.header.height);
-  PngReader reader(file, layout.header);
+  Image image{layout.header.width, layout.header.height, {}};
+  const std::size_t pixel_count = std::size_t{image.width} * image.height;
   if (layout.header.gray16()) {
-    std::vector<std::uint8_t> gray(std::size_t{2} * image.width * image.height);
-    reader.read(gray.data(), std::size_t{2} * image.width);
-    for (std::size_t i = 0; i < gray.size() / 2; ++i)
-      set_gray(&image.rgb[3 * i],
-               gray8_of(std::uint32_t{gray[2 * i]} << 8 | gray[2 * i + 1], options.gray16));
+    const auto pixels = load<std::uint16_t>(stbi_load_16_from_memory, file, layout, 1);
+    image.rgb.resize(3 * pixel_count);
+    for (std::size_t i = 0; i < pixel_count; ++i)
+      set_gray(&image.rgb[3 * i], gray8_of(pixels.get()[i], options.gray16));
   } else {
-    reader.read(image.rgb.data(), std::size_t{3} * image.width);
+    const auto pixels = load<std::uint8_t>(stbi_load_from_memory, file, layout, 3);
+    image.rgb.assign(pixels.get(), pixels.get() + 3 * pixel_count);
   }
   return upright(std::move(image), options.exif_orientation ? orientation_of(layout.exif) : 1);
 }
