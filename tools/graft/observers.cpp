@@ -186,7 +186,8 @@ void LogObserver::open(const std::filesystem::path& path) {
       ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (descriptor >= 0) file_ = fdopen(descriptor, "a");
   if (file_ == nullptr) {
-    failure_ = fmt::format("{} cannot be written: {}", shown(path), std::strerror(errno));
+    failure_ = fmt::format("{} cannot be written: {}", shown(path),
+                           errno == ELOOP ? "it is a link" : std::strerror(errno));
     return;
   }
   for (const std::string& line : pending_) put(line);
