@@ -27,6 +27,7 @@ namespace {
 
 // Creates config.output and locks it.
 FolderLock lock_output(const Config& config) {
+  refuse_output_among_images(config);
   make_folder(config.output);
   return FolderLock(config.output);
 }
@@ -248,21 +249,15 @@ Evaluation evaluate(const Config& config, bool best, Session& session) {
 }
 
 // The files below a folder argument, or the argument itself, in the order given.
-std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>& inputs) {
+std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>& inputs,
+                                       Observer& observer) {
   std::vector<std::string> files;
   for (const std::filesystem::path& input : inputs) {
     if (!std::filesystem::is_directory(input)) {
       files.push_back(input.string());
       continue;
     }
-    const std::vector<std::string> inside = list_images(input);
-    if (inside.empty()) {
-      throw Error(
-          ErrorKind::data,
-          fmt::format("there is no image below {}; name a folder of png, jpg, jpeg, bmp, ppm, "
-                      "tif or tiff files, or the files themselves",
-                      shown(input)));
-    }
+    const std::vector<std::string> inside = list_images(input, observer);
     for (const std::string& file : inside) files.push_back((input / file).string());
   }
   return files;
@@ -341,7 +336,7 @@ PredictionReport predict_job(const Config& config, const std::vector<std::filesy
     throw Error(ErrorKind::usage, fmt::format("--threshold {}: expected a number from 0 to 1 and "
                                               "two classes; this classifier has {}",
                                               *threshold, trained.classes.size()));
-  const std::vector<std::string> files = expand_inputs(inputs);
+  const std::vector<std::string> files = expand_inputs(inputs, observer);
 
   const std::vector<View>& views = config.data.views;
   const std::size_t images = files.size() * views.size();
