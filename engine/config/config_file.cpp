@@ -11,6 +11,7 @@
 #include "engine/base/ascii.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
@@ -181,10 +182,8 @@ void read_photo_folder(Config& config, const std::filesystem::path& source,
   std::set<std::string> names;  // of its folders, without ignored ones
   try {
     folder = std::filesystem::canonical(source);
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      const std::string name = entry.path().filename().string();
-      if (!is_ignored_name(name) && is_folder(entry.path())) names.insert(name);
-    }
+    for (const FolderEntry& entry : list_folder(folder).entries)
+      if (!is_ignored_name(entry.name) && entry.is_folder) names.insert(entry.name);
   } catch (const std::filesystem::filesystem_error& error) {
     refuse_folder("cannot be read: " + error.code().message());
   }

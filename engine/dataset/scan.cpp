@@ -1,26 +1,23 @@
 #include "engine/dataset/scan.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <iterator>
 #include <memory>
-#include <new>
 #include <set>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "engine/base/ascii.h"
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
@@ -49,49 +46,21 @@ template <typename... Arguments>
   throw Error(ErrorKind::data, fmt::format(sentence, std::forward<Arguments>(arguments)...));
 }
 
-[[noreturn]] void refuse_folder(const fs::path& folder, int reason) {
-  if (reason == ENOMEM) throw std::bad_alloc();
-  if (reason == ENOENT) refuse("there is no folder {}", shown(folder));
-  if (reason == ENOTDIR)
-    refuse("{} is not a folder; name the folder that holds one sub-folder per class",
-           shown(folder));
-  throw Error(ErrorKind::io, fmt::format("the folder {} cannot be read: {}", shown(folder),
-                                         std::strerror(reason)));
-}
-
-using FolderId = std::pair<dev_t, ino_t>;
-
-// What a folder holds, without ignored names, each list sorted by name.
-struct Listing {
-  FolderId id;
-  std::vector<std::string> folders;  // real ones
-  std::vector<std::string> links;    // to folders
-  std::vector<std::string> files;    // all else: links to files, to nothing, and special files too
-};
-
-// Not std::filesystem::directory_iterator: it ends the program when memory runs out.
-Listing list_folder(const fs::path& folder) {
-  struct Close {
-    void operator()(DIR* stream) const { closedir(stream); }
-  };
-  const std::unique_ptr<DIR, Close> stream(opendir(folder.c_str()));
-  struct stat status {};
-  if (!stream || fstat(dirfd(stream.get()), &status) != 0) refuse_folder(folder, errno);
-  Listing listing{{status.st_dev, status.st_ino}, {}, {}, {}};
-  errno = 0;
-  for (const dirent* entry = nullptr; (entry = readdir(stream.get())) != nullptr; errno = 0) {
-    const char* name = entry->d_name;
-    if (is_ignored_name(name)) continue;
-    const auto mode = [&](int flags) {
-      return fstatat(dirfd(stream.get()), name, &status, flags) == 0 ? status.st_mode : 0;
-    };
-    const mode_t own = mode(AT_SYMLINK_NOFOLLOW);
-    const bool is_link = S_ISLNK(own) && S_ISDIR(mode(0));
-    (S_ISDIR(own) ? listing.folders : is_link ? listing.links : listing.files).emplace_back(name);
+// Without ignored names.
+FolderListing list_data_folder(const fs::path& folder) {
+  try {
+    FolderListing listing = list_folder(folder);
+    std::erase_if(listing.entries, [](const auto& entry) { return is_ignored_name(entry.name); });
+    return listing;
+  } catch (const fs::filesystem_error& error) {
+    if (error.code() == std::errc::no_such_file_or_directory)
+      refuse("there is no folder {}", shown(folder));
+    if (error.code() == std::errc::not_a_directory)
+      refuse("{} is not a folder; name the folder that holds one sub-folder per class",
+             shown(folder));
+    throw Error(ErrorKind::io, fmt::format("the folder {} cannot be read: {}", shown(folder),
+                                           error.code().message()));
   }
-  if (errno != 0) refuse_folder(folder, errno);
-  for (auto* names : {&listing.folders, &listing.links, &listing.files}) std::ranges::sort(*names);
-  return listing;
 }
 
 void count_unused(ScannedFolder& scanned, const std::string& kind, const std::string& path) {
@@ -108,7 +77,7 @@ std::string inside(const std::string& folder, const std::string& name) {
 void read_classes(ScannedFolder& scanned) {
   using Place = std::pair<std::size_t, std::string>;  // a class, and a folder of it
   std::vector<Place> pending, links;
-  std::set<FolderId> read;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> read;
   struct stat status {};
   for (fs::path above = scanned.root; stat(above.c_str(), &status) == 0; above /= "..")
     if (!read.emplace(status.st_dev, status.st_ino).second) break;  // the topmost is its own ".."
@@ -120,21 +89,21 @@ void read_classes(ScannedFolder& scanned) {
     const Place place = std::move(pending.back());
     const auto& [label, folder] = place;
     pending.pop_back();
-    Listing listing = list_folder(scanned.root / folder);
+    const FolderListing listing = list_data_folder(scanned.root / folder);
     const bool is_class = folder == scanned.classes[label].name;
-    if (read.insert(listing.id).second || is_class) {
-      for (const std::string& name : listing.folders)
-        pending.emplace_back(label, inside(folder, name));
-      for (const std::string& name : listing.links) links.emplace_back(label, inside(folder, name));
-      std::erase_if(listing.files, [&](const std::string& name) {
-        const std::string kind = kind_of(name);
-        const bool is_image = std::ranges::count(extensions, kind) > 0;
-        if (!is_image) count_unused(scanned, kind, inside(folder, name));
-        return !is_image;
-      });
-      found.emplace(place, std::move(listing.files));
-    } else {
+    if (!read.insert(listing.id).second && !is_class) {
       count_unused(scanned, "link to a folder that is read already", folder);
+    } else {
+      std::vector<std::string>& files = found[place];
+      for (const FolderEntry& entry : listing.entries) {
+        const std::string kind = kind_of(entry.name);
+        if (entry.is_folder)
+          (entry.is_link ? links : pending).emplace_back(label, inside(folder, entry.name));
+        else if (std::ranges::count(extensions, kind) > 0)
+          files.push_back(entry.name);
+        else  // links to nothing and special files too
+          count_unused(scanned, kind, inside(folder, entry.name));
+      }
     }
     if (!pending.empty()) continue;
     std::ranges::sort(links, std::greater());  // the smallest is taken first
@@ -223,24 +192,22 @@ void warn_of_unused(const ScannedFolder& folder, Observer& observer) {
 
 ScannedFolder scan_classes(const fs::path& root) {
   ScannedFolder scanned{root, {}};
-  Listing listing = list_folder(root);
-  std::vector<std::string> names = std::move(listing.folders);
-  std::ranges::move(listing.links, std::back_inserter(names));
-  std::ranges::sort(names);
-  if (names.empty()) {
+  for (FolderEntry& entry : list_data_folder(root).entries) {
+    if (!entry.is_folder) {
+      count_unused(scanned, kind_of(entry.name) + " beside the class folders", entry.name);
+      continue;
+    }
+    if (!is_utf8(entry.name)) {
+      refuse(
+          "the name of the class folder {} is not UTF-8, which the results cannot hold; rename it",
+          shown(root / entry.name));
+    }
+    scanned.classes.push_back({std::move(entry.name), {}});
+  }
+  if (scanned.classes.empty()) {
     refuse("{} has no sub-folders; put the images of each class into a sub-folder of its own",
            shown(root));
   }
-  for (std::string& name : names) {
-    if (!is_utf8(name)) {
-      refuse(
-          "the name of the class folder {} is not UTF-8, which the results cannot hold; rename it",
-          shown(root / name));
-    }
-    scanned.classes.push_back({std::move(name), {}});
-  }
-  for (const std::string& file : listing.files)
-    count_unused(scanned, kind_of(file) + " beside the class folders", file);
   read_classes(scanned);
   return scanned;
 }
