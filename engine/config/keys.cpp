@@ -32,7 +32,7 @@ Keys top_keys(Config& config) {
           "config and seed give the same bytes."),
       key("output", &config.output, {},
           "The folder for all results. It is created when it does not exist. One run at a time "
-          "may use it."),
+          "may use it. It must not be in a folder of images."),
       key("threads", &config.threads, {.highest = 1024},
           "Threads of the CPU. 0: one for each core that the process may run on. The results do "
           "not depend on it."),
@@ -74,7 +74,9 @@ Keys data_keys(DataConfig& data) {
           "and name the file, before the features are computed if its header shows it. \"skip\": "
           "skip the file and list it."),
       key("data.exif_orientation", &data.exif_orientation, {},
-          "Whether to turn photos upright as their EXIF tag says. Keras does not."),
+          "Whether to turn photos upright as their EXIF or XMP says, as Pillow's exif_transpose "
+          "does. "
+          "Keras does not."),
       key("data.gray16", &data.gray16, {},
           "How 16-bit gray becomes 8-bit. \"high_byte\" keeps the picture. \"clip\" cuts at 255 "
           "as Pillow does, which turns most such pictures white."),

@@ -45,10 +45,11 @@ void check_no_class_vanished(const Dataset& dataset) {
   for (const Sample& sample : dataset.samples) present[sample.label] = true;
   const auto absent = std::find(present.begin(), present.end(), false);
   if (absent == present.end()) return;
-  throw Error(ErrorKind::data,
-              fmt::format("no file of the class '{}' in {} can be read as an image",
-                          dataset.classes[static_cast<std::size_t>(absent - present.begin())],
-                          shown(dataset.root)));
+  throw Error(
+      ErrorKind::data,
+      fmt::format("no file of the class '{}' in {} can be read as an image",
+                  printable(dataset.classes[static_cast<std::size_t>(absent - present.begin())]),
+                  shown(dataset.root)));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
@@ -79,7 +80,9 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
 
 ScannedSets scan(const std::filesystem::path& source, bool may_split, Observer& observer) {
   if (is_csv_file(source)) return scan_csv(source, may_split, observer);
-  return {scan_classes(source), {}};
+  ScannedFolder folder = scan_classes(source);
+  warn_of_unused(folder, observer);
+  return {std::move(folder), {}};
 }
 
 ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
@@ -106,28 +109,47 @@ std::string listed_lines(const std::vector<std::string>& first, std::size_t tota
 }
 
 void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
-  std::multimap<Digest, const Sample*> train;
-  for (const Sample& sample : datasets.train.samples) train.emplace(sample.content, &sample);
-
   constexpr std::size_t named_at_most = 10;
-  std::size_t images = 0;
-  std::size_t pairs = 0;
+  std::map<Digest, std::vector<const Sample*>> train;
+  for (const Sample& sample : datasets.train.samples) train[sample.content].push_back(&sample);
+  std::size_t images = 0, pairs = 0;
   std::vector<std::string> lines;
   for (const Sample& sample : datasets.validation.samples) {
-    const auto [first, last] = train.equal_range(sample.content);
-    if (first != last) ++images;
-    for (auto same = first; same != last; ++same) {
-      if (pairs++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{} = {}", shown(datasets.train.root / same->second->file),
+    const auto found = train.find(sample.content);
+    if (found == train.end()) continue;
+    ++images;
+    pairs += found->second.size();
+    for (std::size_t i = 0; i < found->second.size() && lines.size() < named_at_most; ++i)
+      lines.push_back(fmt::format("{} = {}", shown(datasets.train.root / found->second[i]->file),
                                   shown(datasets.validation.root / sample.file)));
+  }
+  if (pairs > 0)
+    observer.warn(fmt::format(
+        "{} of validation {} also in train, with the same bytes ({}), so the validation accuracy "
+        "will look better than it is:{}",
+        counted(images, "image", "images"), images == 1 ? "is" : "are",
+        counted(pairs, "pair", "pairs"), listed_lines(lines, pairs)));
+
+  std::map<Digest, std::pair<const Dataset*, const Sample*>> first;
+  images = 0;
+  lines.clear();
+  for (const Dataset* set : {&datasets.train, &datasets.validation}) {
+    for (const Sample& sample : set->samples) {
+      const auto& [other_set, other] =
+          first.try_emplace(sample.content, set, &sample).first->second;
+      if (other->label == sample.label || ++images > named_at_most) continue;
+      lines.push_back(
+          fmt::format("{} = {} (class {}, class {})", shown(other_set->root / other->file),
+                      shown(set->root / sample.file), printable(other_set->classes[other->label]),
+                      printable(set->classes[sample.label])));
     }
   }
-  if (pairs == 0) return;
-  observer.warn(
-      fmt::format("{} of validation {} also in train, with the same bytes ({}), so the validation "
-                  "accuracy will look better than it is:{}",
-                  counted(images, "image", "images"), images == 1 ? "is" : "are",
-                  counted(pairs, "pair", "pairs"), listed_lines(lines, pairs)));
+  if (images > 0)
+    observer.warn(
+        fmt::format("{} {} in another class too, with the same bytes; remove the wrong "
+                    "ones:{}",
+                    counted(images, "image", "images"), images == 1 ? "is" : "are",
+                    listed_lines(lines, images)));
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,

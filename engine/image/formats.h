@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/image/image.h"
@@ -31,8 +32,26 @@ Image decode_bmp(Bytes file, const DecodeOptions& options);
 Image decode_pnm(Bytes file, const DecodeOptions& options);
 Image decode_tiff(Bytes file, const DecodeOptions& options);
 
-// The orientation tag of an EXIF block, 1 to 8; 1 (upright) without a block, a tag or a valid value.
-int orientation_of(Bytes exif);
+// Where a file may state its orientation.
+struct Metadata {
+  std::string exif;  // a TIFF header and its directory, behind no, one or two prefixes
+  std::string xmp;   // counts where EXIF has no tag
+};
+inline constexpr std::string_view exif_prefix{"Exif\0\0", 6};
+
+// 1 to 8; 1 (upright) without a valid value.
+int orientation_of(const Metadata& metadata);
+
+// The chunks of a PNG that may state it, the last of each kind. Borrows them.
+class PngMetadata {
+ public:
+  void add(std::string_view type, std::string_view data);
+  Metadata read() const;
+
+ private:
+  std::optional<std::string_view> exif_;
+  std::pair<std::string_view, std::string_view> profile_, xmp_;  // type and data of a text chunk
+};
 
 // Whether the stored rows are the columns of the upright image.
 constexpr bool is_on_its_side(int orientation) {
@@ -69,6 +88,9 @@ inline std::uint8_t byte_at(Bytes file, std::size_t offset) {
 }
 inline const std::uint8_t* data_of(Bytes file) {
   return reinterpret_cast<const std::uint8_t*>(file.data());
+}
+inline std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 inline std::uint32_t little_endian_16(Bytes file, std::size_t offset) {
   return byte_at(file, offset) | std::uint32_t{byte_at(file, offset + 1)} << 8;

@@ -286,21 +286,23 @@ DecodingCost cost_of(const Frame& frame, std::uint64_t blocks, bool is_buffered,
   return cost;
 }
 
-constexpr std::string_view exif_prefix{"Exif\0\0", 6};
-
-// The EXIF block (a TIFF header and its directories) behind the prefix, or an empty span.
-Bytes exif_of(Bytes file) {
+// Pillow joins the EXIF segments and takes the last XMP.
+Metadata metadata_of(Bytes file) {
+  constexpr std::string_view xmp_prefix{"http://ns.adobe.com/xap/1.0/\0", 29};
+  Metadata metadata;
   SegmentReader reader(file);
   while (const std::optional<Segment> segment = reader.next()) {
     if (segment->marker == start_of_scan || segment->marker == end_of_image) break;
-    const Bytes payload = segment->payload;
-    const std::string_view text{reinterpret_cast<const char*>(payload.data()), payload.size()};
-    if (segment->marker == application_1 && text.size() > exif_prefix.size() &&
-        text.starts_with(exif_prefix)) {
-      return payload.subspan(exif_prefix.size());
+    if (segment->marker != application_1) continue;
+    std::string_view text = text_of(segment->payload);
+    if (text.starts_with(exif_prefix)) {
+      if (!metadata.exif.empty()) text.remove_prefix(exif_prefix.size());
+      metadata.exif += text;
+    } else if (text.starts_with(xmp_prefix)) {
+      metadata.xmp = text.substr(xmp_prefix.size());
     }
   }
-  return {};
+  return metadata;
 }
 
 // Into memory that malloc made. Returns false on an error: see Decompressor for longjmp.
@@ -335,7 +337,7 @@ bool compress(const Image& image, int quality, Errors& errors, std::uint8_t*& by
 }  // namespace
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options) {
-  const int orientation = options.exif_orientation ? orientation_of(exif_of(file)) : 1;
+  const int orientation = options.exif_orientation ? orientation_of(metadata_of(file)) : 1;
   Decompressor decompressor(file);
   jpeg_decompress_struct& info = decompressor.info();
   int header = JPEG_SUSPENDED;

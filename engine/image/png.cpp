@@ -147,7 +147,7 @@ struct PngLayout {
   Bytes palette;
   std::vector<Bytes> image_data;
   std::uint64_t image_data_bytes = 0;
-  Bytes exif;
+  PngMetadata metadata;
 };
 
 void check_checksum(const Chunk& chunk) {
@@ -164,10 +164,10 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
     if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty())
       refuse("the PNG's palette (PLTE) is malformed");
     layout.palette = chunk.data;
-  } else if (chunk.type == "eXIf" && layout.exif.empty()) {
-    layout.exif = chunk.data;
   } else if (chunk.is_critical()) {
     refuse("the PNG has an unknown critical chunk {}", name_of(chunk.type));
+  } else {
+    layout.metadata.add(chunk.type, text_of(chunk.data));
   }
 }
 
@@ -275,7 +275,8 @@ Image decode_png(Bytes file, const DecodeOptions& options) {
     const auto pixels = load<std::uint8_t>(stbi_load_from_memory, file, layout, 3);
     image.rgb.assign(pixels.get(), pixels.get() + 3 * pixel_count);
   }
-  return upright(std::move(image), options.exif_orientation ? orientation_of(layout.exif) : 1);
+  return upright(std::move(image),
+                 options.exif_orientation ? orientation_of(layout.metadata.read()) : 1);
 }
 
 }  // namespace graft::image

@@ -210,7 +210,12 @@ class TiffFile {
     TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &header_.planar);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &header_.compression);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &header_.format);
-    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &header_.orientation);
+    std::uint32_t xmp_size = 0;
+    const char* xmp = nullptr;
+    if (TIFFGetField(tiff, TIFFTAG_ORIENTATION, &header_.orientation) == 0 &&
+        TIFFGetField(tiff, TIFFTAG_XMLPACKET, &xmp_size, &xmp) != 0)
+      header_.orientation =
+          static_cast<std::uint16_t>(orientation_of({{}, std::string(xmp, xmp_size)}));
     if (TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &header_.photometric) == 0)
       header_.photometric = header_.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
     std::uint16_t extra_count = 0;
@@ -224,6 +229,11 @@ class TiffFile {
   void check_plausible() const {
     if (header_.samples == 0 || header_.samples > maximum_samples)
       refuse("a TIFF of {} samples a pixel is not supported", header_.samples);
+    if (header_.samples > 2 && (header_.is_gray() || header_.photometric == PHOTOMETRIC_PALETTE))
+      refuse(
+          "the TIFF has {} samples a pixel and does not say which are red, green and blue; save it "
+          "as RGB (gdal_translate -b 1 -b 2 -b 3 -co PHOTOMETRIC=RGB)",
+          header_.samples);
     if (header_.format != SAMPLEFORMAT_UINT && header_.format != SAMPLEFORMAT_VOID)
       refuse("a TIFF of signed or floating-point samples is not supported; save it with 8 bits");
     const std::uint64_t ratio = largest_ratio_of(header_);

@@ -32,7 +32,7 @@ class OutputFolder {
   OutputFolder(const Config& config, const JobHooks& hooks, Observer& observer)
       : config_text_(effective_config(config)),
         output_(config.output),
-        lock_(made(output_), [&](const std::string& sentence) { observer.warn(sentence); }) {
+        lock_(made(config), [&](const std::string& sentence) { observer.warn(sentence); }) {
     if (hooks.folder_locked) hooks.folder_locked();
     recover_sets(output_);
     recover_features(features_folder(config), set_names);
@@ -53,9 +53,10 @@ class OutputFolder {
   }
 
  private:
-  static const std::filesystem::path& made(const std::filesystem::path& output) {
-    make_folder(output);
-    return output;
+  static const std::filesystem::path& made(const Config& config) {
+    refuse_output_among_images(config);
+    make_folder(config.output);
+    return config.output;
   }
 
   const std::string config_text_;

@@ -111,21 +111,15 @@ void compute_features(Session& session, const FinishedRun& run, const Photos& ph
 }
 
 // The files below a folder argument, or the argument itself, in the order given.
-std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>& inputs) {
+std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>& inputs,
+                                       Observer& observer) {
   std::vector<std::string> files;
   for (const std::filesystem::path& input : inputs) {
     if (!std::filesystem::is_directory(input)) {
       files.push_back(input.string());
       continue;
     }
-    const std::vector<std::string> inside = list_images(input);
-    if (inside.empty()) {
-      throw Error(
-          ErrorKind::data,
-          fmt::format("there is no image below {}; name a folder of png, jpg, jpeg, bmp, ppm, "
-                      "tif or tiff files, or the files themselves",
-                      shown(input)));
-    }
+    const std::vector<std::string> inside = list_images(input, observer);
     for (const std::string& file : inside) files.push_back((input / file).string());
   }
   return files;
@@ -264,7 +258,7 @@ PredictionReport predict_job(const FinishedRun& run,
     throw Error(ErrorKind::usage, fmt::format("--threshold {}: expected a number from 0 to 1 and "
                                               "two classes; this classifier has {}",
                                               *threshold, names.size()));
-  const std::vector<std::string> files = expand_inputs(inputs);
+  const std::vector<std::string> files = expand_inputs(inputs, observer);
   Config fitted = run.config;
   fitted.backbone.batch_size =
       std::min(run.config.backbone.batch_size,

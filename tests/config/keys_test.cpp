@@ -218,6 +218,8 @@ TEST(Keys, AutoIsZeroInAConfig) {
 }
 
 TEST(Keys, ProblemsSuggestAWord) {
+  for (const char* device : {"gpu", "GPU:0", "gpu1", "CUDA", "cuda:x"})
+    EXPECT_THAT(problem_with("device", device), HasSubstr("; did you mean \"cuda\"?")) << device;
   EXPECT_EQ(problem_with("backbone.batch_size", "atuo"),
             "expected an integer from 1 to 1024, or \"auto\", found \"atuo\"; did you mean "
             "\"auto\"?");

@@ -245,6 +245,7 @@ void show_weights_command(const Request& request) {
 
 void check_config_command(const Request& request) {
   const Config config = config_of(request);
+  refuse_output_among_images(config);
   print_result(effective_config(config));
   if (request.quiet) return;
   warn_if_missing("data.train", config.data.train);

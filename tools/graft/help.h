@@ -93,7 +93,8 @@ inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells --threshold 0.3 photos/
 
 Images are decoded, resized and preprocessed as in training.
-CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class
+CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class;
+      a class named path or label has the column p(path) or p(label)
 JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object a line (JSON Lines)
 --threshold T is for two classes: the label is the second when its probability is above T (otherwise
 0.5). result/evaluation.json names the T with the best balanced accuracy on the validation images.

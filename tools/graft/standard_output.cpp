@@ -29,6 +29,14 @@ std::string json_number(float value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
+// The class itself; p(label) for a class "label", which is another column, and p(p(label)) for one of
+// that name.
+std::string column_of(const std::string& name) {
+  std::string_view inner = name;
+  while (inner.starts_with("p(") && inner.ends_with(')')) inner = inner.substr(2, inner.size() - 3);
+  return inner == "path" || inner == "label" ? "p(" + name + ')' : name;
+}
+
 }  // namespace
 
 std::string safe_lines(std::string_view text) {
@@ -67,7 +75,7 @@ std::string csv_field(std::string_view text) {
 
 std::string csv_header(const std::vector<std::string>& classes) {
   std::string line = "path,label";
-  for (const std::string& name : classes) line += ',' + csv_field(name);
+  for (const std::string& name : classes) line += ',' + csv_field(column_of(name));
   return line + '\n';
 }
 
