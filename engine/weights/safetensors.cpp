@@ -19,6 +19,8 @@ static_assert(std::endian::native == std::endian::little, "the formats here are 
 constexpr std::string_view metadata_key = "__metadata__";
 constexpr std::size_t largest_rank = 64;
 constexpr std::size_t most_tensors = 10'000;  // and most entries of the metadata
+constexpr std::size_t most_values =
+    200'000;  // with keys: 10,000 tensors of four dimensions have 140,000
 constexpr std::size_t largest_copy = std::size_t{1} << 30U;
 
 // Bytes of one value; 0 for a type that the format does not know.
@@ -102,6 +104,19 @@ std::uint64_t header_length(const std::filesystem::path& path, std::span<const s
                    length, file.size() - safetensors_length_bytes);
   }
   return length;
+}
+
+// At least the number of keys and values: each has a separator before it.
+std::size_t count_separators(std::string_view json) {
+  std::size_t count = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;
+    if (!in_string && (c == ',' || c == ':' || c == '[' || c == '{')) ++count;
+  }
+  return count;
 }
 
 // An object with exactly dtype, shape and data_offsets.
@@ -189,6 +204,8 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
                           .bytes = safetensors_header_limit,
                           .depth = 3,  // the header, a tensor, its shape
                           .members = most_tensors};
+  if (count_separators({text, static_cast<std::size_t>(length)}) > most_values)
+    refuse_weights(path, "its header has more than {} values", most_values);
   const Json json = read_json({text, static_cast<std::size_t>(length)}, shown(path), limits).value;
   SafetensorsHeader header;
   header.data_start = safetensors_length_bytes + static_cast<std::size_t>(length);

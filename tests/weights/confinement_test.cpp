@@ -1,10 +1,13 @@
 #include "tools/hdf5/confinement.h"
 
 #include <fcntl.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <functional>
 #include <new>
@@ -63,6 +66,23 @@ TEST(Confinement, NoOtherProcessStartsOrIsSignalled) {
   EXPECT_EQ(confined([] { return kill(getppid(), 0) < 0 ? 1 : 0; }), 1);
   EXPECT_EQ(confined([] { return write(STDERR_FILENO, "x", 1) < 0 ? 1 : 0; }), 1);
   EXPECT_EQ(confined([] { return write(STDOUT_FILENO, "", 0) == 0 ? 1 : 0; }), 1);
+}
+
+// A kernel without seccomp, as another filter shows it.
+TEST(Confinement, WithoutFiltersTheLimitsHoldAlone) {
+  if (test::why_no_memory_limit() != nullptr) GTEST_SKIP() << "sanitizers have no filter";
+  const test::Ending ending = test::in_child([] {
+    const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0);
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1,
+                     SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
+    if (seccomp_load(filter) != 0) return 99;
+    if (confine_process(memory, 1)) return 1;
+    if (open("/dev/null", O_RDONLY) >= 0 || socket(AF_INET, SOCK_STREAM, 0) >= 0) return 2;
+    return 0;
+  });
+  if (ending.exit_code == 99) GTEST_SKIP() << "the kernel has no seccomp";
+  EXPECT_TRUE(ending.succeeded()) << ending.exit_code;
 }
 
 TEST(Confinement, AProcessWhoseParentHasGoneEnds) {

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "tests/support/files.h"
@@ -237,7 +238,8 @@ TEST(Safetensors, MalformedFilesAreRefusedWithASentence) {
 
 TEST(Safetensors, HeadersOfTheLargestSizeTakeLittleMemory) {
   const test::TemporaryFolder folder;
-  const auto filled = [](std::string json, auto next, std::size_t most = 20'000) {
+  const auto filled = [](std::string json, const std::function<std::string(std::size_t)>& next,
+                         std::size_t most = safetensors_header_limit) {
     for (std::size_t i = 0; i < most; ++i) {
       const std::string more = next(i);
       if (json.size() + more.size() > safetensors_header_limit) break;
@@ -245,32 +247,32 @@ TEST(Safetensors, HeadersOfTheLargestSizeTakeLittleMemory) {
     }
     return json;
   };
-  const std::string nine_thousand_ones =
-      filled(
-          "", [](std::size_t) { return std::string("1,"); }, 9'000) +
-      "1";
+  const auto numbered = [](std::size_t i, const std::string& value) {
+    return ",\"" + std::to_string(i) + "\":" + value;
+  };
+  const std::string ones = filled(
+                               "[1", [](std::size_t) { return ",1"; }, 9'000) +
+                           "]";
+  const std::string text = '"' + std::string(1'600, 'x') + '"';
   const std::pair<std::string, const char*> cases[] = {
-      {filled(R"({"__metadata__":{"":"")",
-              [](std::size_t i) { return ",\"" + std::to_string(i) + R"(":"")"; }),
-       "more than 10000 entries"},
-      {filled(R"({"":{})", [](std::size_t i) { return ",\"" + std::to_string(i) + R"(":{})"; }),
-       "more than 10000 entries"},
-      {filled(R"({"":[[])", [](std::size_t) { return std::string(",[]"); }),
-       "more than 10000 entries"},
-      {filled(R"({"t":{"shape":[)" + nine_thousand_ones + "]",
-              [&](std::size_t i) {
-                return ",\"" + std::to_string(i) + "\":[" + nine_thousand_ones + "]";
-              }),
+      {filled(R"({"__metadata__":{"":"")", [&](auto i) { return numbered(i, "\"\""); }),
+       "more than 200000 values"},
+      {filled(R"({"":{})", [&](auto i) { return numbered(i, "{}"); }), "more than 200000 values"},
+      {filled(R"({"":[[])", [](auto) { return ",[]"; }), "more than 200000 values"},
+      {filled(R"({"t":{"":0)", [&](auto i) { return numbered(i, ones); }),
+       "more than 200000 values"},
+      {filled(R"({"t":{"":0)", [&](auto i) { return numbered(i, ones); }, 20), "not JSON"},
+      {filled(R"({"t":[0)", [](auto) { return ",1"; }, 20'000), "more than 10000 entries"},
+      {filled(R"({"":{})", [&](auto i) { return numbered(i, R"({"a":0,"b":1})"); }, 9'999),
        "not JSON"},
-      {filled(R"({"__metadata__":{"":"")",
-              [](std::size_t i) {
-                return ",\"" + std::to_string(i) + "\":\"" + std::string(200, 'x') + "\"";
-              }),
+      {filled(R"({"__metadata__":{"":"")", [&](auto i) { return numbered(i, text); }, 9'999),
+       "not JSON"},
+      {R"({"__metadata__":{"history":")" + std::string(safetensors_header_limit - 100, 'x'),
        "not JSON"},
       {std::string(safetensors_header_limit + 1, ' '), "above the limit"}};
   for (const auto& [json, words] : cases) {
     test::write_bytes(folder / "f", file_of(json, 0));
-    EXPECT_EQ(test::in_little_memory(std::size_t{64} << 20U, words,
+    EXPECT_EQ(test::in_little_memory(std::size_t{192} << 20U, words,
                                      [&] { const SafetensorsFile file(folder / "f"); }),
               "");
   }

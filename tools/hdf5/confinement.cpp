@@ -52,7 +52,7 @@ bool confine_process(std::uint64_t memory, std::uint64_t seconds) {
   limit_resource(RLIMIT_NOFILE, STDERR_FILENO + 1);
   limit_resource(RLIMIT_NPROC, 0);
   limit_resource(RLIMIT_FSIZE, 0);
-#if GRAFT_SANITIZED
+#ifdef GRAFT_SANITIZED
   static_cast<void>(memory);
   return true;
 #else

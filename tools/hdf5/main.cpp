@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <new>
 
 #include "engine/base/json.h"
@@ -99,7 +100,7 @@ void answer(std::span<char*> arguments) {
 }  // namespace
 }  // namespace graft
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) try {
   if (count < 4) {
     std::fputs("graft-hdf5 reads HDF5 files for graft, which starts it\n", stderr);
     return 2;
@@ -107,4 +108,6 @@ int main(int count, char** arguments) {
   graft::die_with_parent(std::stoi(arguments[1]));
   graft::answer({arguments, static_cast<std::size_t>(count)});
   _exit(0);  // nothing of the library runs any more
+} catch (const std::exception&) {
+  return 2;
 }
