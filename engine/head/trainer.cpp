@@ -181,7 +181,11 @@ class TrainingRun {
   // From here on `next` holds files of this run alone.
   void begin_files() {
     if (std::exchange(has_begun_, true)) return;
-    if (source_ != folders_.next) remove_set(folders_.next);
+    if (source_ == folders_.next) {
+      remove_file(path_of(page_file));  // the set is not complete any more
+    } else {
+      remove_set(folders_.next);
+    }
     make_folder(folders_.next);
     if (folders_.begin) folders_.begin();
     if (continues_finished_set()) save_head(path_of(best_file), std::exchange(best_, {}));

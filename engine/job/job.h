@@ -68,9 +68,10 @@ struct PredictionReport {
   std::size_t predicted = 0;
   std::vector<std::pair<std::string, std::string>> bad;  // file, reason
 };
-// Classifies image files with the same decoding and preprocessing as in training. `classes` is called once before the first prediction. The label is the most
-// probable class; with a threshold, for two classes only, it is the second where its probability is
-// higher than that. Throws Error(usage) for a threshold outside [0, 1] or with more classes.
+// Classifies image files with the same decoding and preprocessing as in training. `classes` is called
+// once before the first prediction. The label is the most probable class; with a threshold, for two
+// classes only, it is the second where its probability is higher than that. Throws Error(usage) for a
+// threshold outside [0, 1] or with more classes.
 PredictionReport predict_job(const FinishedRun& run,
                              const std::vector<std::filesystem::path>& inputs,
                              std::optional<double> threshold,
