@@ -117,7 +117,7 @@ TEST(Usage, AWrongConfigIsExitCode2ForEveryCommand) {
   expect_refusal({"run", photos, "--set", "features.layers=[\"fc1\"]"}, 2,
                  "features.layers: expected a list");
   expect_refusal({"run", photos, "--output", photos + "/runs"}, 2,
-                 "is inside this folder of photos");
+                 "this is in the folder of images");
 }
 
 TEST(Usage, OptionsOverrideAndAreNamedWhenTheyAreWrong) {
