@@ -118,7 +118,7 @@ DecodingCost with_resizing(DecodingCost cost, Resize filter, ImageSize size) {
   // Lanczos' weights, the most: 6 for each source position, and 3 more for each result.
   const std::uint64_t weights =
       6 * (std::uint64_t{cost.width} + cost.height) + 9 * (std::uint64_t{size.width} + size.height);
-  constexpr std::uint64_t weight_work = 40, pixel_work = 3, byte_work = 2;  // ns, or so
+  constexpr std::uint64_t weight_work = 60, pixel_work = 5, byte_work = 2;  // ns, or so
   cost.bytes += between + 8 * weights;
   cost.work += weight_work * weights + byte_work * between +
                pixel_work * std::uint64_t{cost.width} * cost.height;

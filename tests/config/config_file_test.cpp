@@ -300,7 +300,8 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
     "autotune": false
   },
   "pipeline": {
-    "depth": "auto"
+    "depth": "auto",
+    "decode_memory_mib": 2048
   },
   "features": {
     "layers": [

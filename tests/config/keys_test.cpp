@@ -73,6 +73,7 @@ const std::vector<Row>& rows() {
       {"backbone.algorithm", R"("auto")", R"("direct")", {"1", "true"}, {R"("fft")", R"("")"}},
       {"backbone.autotune", "false", "true", {"1", R"("auto")", "null"}, {}},
       {"pipeline.depth", R"("auto")", "16", {R"("2")", "[2]", "null"}, {"-1", "17", "1.5"}},
+      {"pipeline.decode_memory_mib", "2048", "16", {R"("2 GiB")", "null"}, {"15", "1048577"}},
       {"features.layers",
        R"(["block5"])",
        R"(["block1","block4"])",

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/base/error.h"
+#include "engine/base/file.h"
 #include "engine/features/features.h"
 #include "engine/features/set_files.h"
 #include "tests/features/small_backend.h"
@@ -367,7 +368,7 @@ TEST_F(ExtractTest, ARunThatIsRefusedTakesNoDiskSpace) {
             }),
             "too large");
   EXPECT_THAT(set_.result_files(), IsEmpty());
-  set_.data.image_size = {4'000'000'000, 4'000'000'000};
+  set_.data.image_size = {400'000, 400'000};
   EXPECT_THAT(error_of([&] { set_.extract(); }), HasSubstr("GiB of memory"));
   EXPECT_FALSE(set_.backbone_asked_for);
   EXPECT_THAT(set_.result_files(), IsEmpty());
