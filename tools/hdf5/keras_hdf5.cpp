@@ -150,8 +150,8 @@ WeightsFileSummary describe_keras_file(const Hdf5File& file) {
     summary.format = "Keras 3 HDF5";
   }
   for (const char* attribute : {"keras_version", "backend"}) {
-    if (const auto value = file.text(root.value_or(""), attribute))
-      summary.metadata.emplace_back(attribute, *value);
+    const auto values = file.strings(root.value_or(""), attribute);
+    if (values && values->size() == 1) summary.metadata.emplace_back(attribute, values->front());
   }
   describe_group(file, "", 0, summary.tensors);
   return summary;
