@@ -161,8 +161,8 @@ Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& o
   }
   ScannedSets sets = scan(data.validation, false, observer);
   check_classes(sets.train);
-  Dataset dataset =
-      make_dataset(std::move(sets.train), "check/validation", threads, observer, std::move(stop));
+  Dataset dataset = make_dataset(std::move(sets.train), data, "check/validation", threads, observer,
+                                 std::move(stop));
   handle_bad_files({&dataset}, data.on_bad_image, observer);
   return dataset;
 }

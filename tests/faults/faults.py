@@ -211,7 +211,7 @@ class Stand:
         wrong += mixed
         if done.returncode == 0 and (state != "new" or done.stdout != self.output):
             wrong.append(f"exit 0, but the files are {state}, or the output differs")
-        key = hashlib.sha256(repr(sorted(left.items())).encode()).digest()
+        key = digest(left)
         if key not in self.known:
             self.known[key] = self.wrong_afterwards(state)
         return ("refused, " if done.returncode > 0 else "") + state, wrong + self.known[key]
@@ -292,6 +292,14 @@ def wrong_ending(done: subprocess.CompletedProcess[str], fault: Fault) -> list[s
     if "it hung" in done.stderr or len(lines) != (done.returncode > 0) or "bug in this program" in done.stderr:
         wrong.append(f"no single sentence: {done.stderr[-300:]!r}")
     return wrong
+
+
+def digest(tree: Tree) -> bytes:
+    one = hashlib.sha256()
+    for name, content in sorted(tree.items()):
+        one.update(f"{name}\n{len(content)}\n".encode())
+        one.update(content)
+    return one.digest()
 
 
 def differences(actual: Tree, expected: Tree) -> list[str]:
