@@ -177,7 +177,8 @@ void Unmap::operator()(std::byte* data) const {
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
   std::error_code unknown;
-  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", shown(path)));
   }
   const File file(path, File::Mode::read);
