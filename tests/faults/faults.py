@@ -212,6 +212,8 @@ class Stand:
         wrong += mixed
         if done.returncode == 0 and (state != "new" or done.stdout != self.output):
             wrong.append(f"exit 0, but the files are {state}, or the output differs")
+        if fault.action == "cut" and at > self.calls["change"][0] and state != "new":
+            wrong.append("after the end the new files were lost")
         key = digest(left)
         if key not in self.known:
             self.known[key] = self.wrong_afterwards(state)
@@ -331,7 +333,7 @@ def moments(fault: Fault, calls: dict[str, list[int]], most: int) -> list[int]:
         total += 1  # just after the end
     every = list(range(1, total + 1))
     if fault.calls == "memory" or (0 < most <= len(first) < total):
-        return spread(first, most)
+        every = first + [total] * (fault.action == "cut")
     return spread(every, most)
 
 
