@@ -177,7 +177,8 @@ void Unmap::operator()(std::byte* data) const {
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
   std::error_code unknown;
-  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", shown(path)));
   }
   const File file(path, File::Mode::read);
@@ -236,8 +237,11 @@ void write_file_whole(const std::filesystem::path& path, std::string_view text) 
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
+  const std::filesystem::path parent = path.parent_path();
+  if (!parent.empty() && !std::filesystem::exists(parent, error) && !error) make_folder(parent);
+  const bool is_new = std::filesystem::create_directory(path, error);
   if (error) fail("create the folder", path, error.value());
+  if (is_new) sync_folder(parent);
 }
 
 void remove_file(const std::filesystem::path& path) {

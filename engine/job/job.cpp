@@ -45,11 +45,13 @@ class OutputFolder {
   }
   // A folder that has no set yet, only features: so that it can be named as CONFIG.
   void write_config_of_features(bool over_another) const {
-    std::error_code unknown;
+    const auto may_exist = [](const std::filesystem::path& path) {
+      std::error_code failure;
+      return std::filesystem::exists(path, failure) || failure;
+    };
     const std::filesystem::path next = next_set(output_);
-    if (std::filesystem::exists(finished_set(output_), unknown)) return;
-    if (std::filesystem::exists(next / checkpoint_file, unknown)) return;
-    if (over_another || !std::filesystem::exists(next / "config.json", unknown)) write_config();
+    if (may_exist(finished_set(output_)) || may_exist(next / checkpoint_file)) return;
+    if (over_another || !may_exist(next / "config.json")) write_config();
   }
 
  private:

@@ -213,7 +213,7 @@ FinishedRun open_run(const std::function<Config()>& load, bool best) {
     run.config = load();
     run.head_file = set / (best ? best_file : head_file);
     std::error_code failure;
-    if (!std::filesystem::exists(run.head_file, failure)) {
+    if (!std::filesystem::exists(run.head_file, failure) && !failure) {
       throw Error(ErrorKind::usage,
                   fmt::format("there is no trained classifier {}; `graft run` or `graft train` "
                               "makes it",
