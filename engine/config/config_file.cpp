@@ -157,6 +157,8 @@ std::string read_config_text(const std::filesystem::path& file) {
     return text;
   } catch (const Error& error) {
     // A config that does not exist is a wrong argument, not a failing disk.
+    std::error_code unknown;
+    if (std::filesystem::exists(file, unknown) || unknown) throw;
     throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
   }
 }
