@@ -107,7 +107,8 @@ FileList parse_document(const Json& json, std::string_view text) {
   list.classes = json_at<std::vector<std::string>>(json, "classes");
   std::unordered_map<std::string, std::uint32_t> labels;
   for (const std::string& name : list.classes) {
-    labels.emplace(name, static_cast<std::uint32_t>(labels.size()));
+    if (!labels.emplace(name, static_cast<std::uint32_t>(labels.size())).second)
+      throw Error(ErrorKind::data, "\"classes\" has a name twice");
   }
   for (const Json& row : json_member(json, "rows")) {
     const auto label = labels.find(json_at<std::string>(row, "class"));
@@ -119,7 +120,7 @@ FileList parse_document(const Json& json, std::string_view text) {
   for (const Json& file : json_member(json, "skipped")) {
     list.skipped.push_back(
         {json_at<std::string>(file, "file"), json_at<std::string>(file, "reason"), {}});
-    if (file.value("decoder", std::uint64_t{0}) == decoder_version)
+    if (file.contains("decoder") && file["decoder"] == decoder_version)
       list.skipped.back().content = digest_at(file, "digest");
   }
   return list;

@@ -116,9 +116,9 @@ std::uint64_t check_tags(Bytes file) {
   std::uint64_t total = 0;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(tags, 65'535); ++i) {
     const std::uint64_t tag = directory + count_bytes + i * (4 + 2 * offset_bytes);
-    const auto type = static_cast<TIFFDataType>(number_at(file, tag + 2, 2));
+    const std::uint64_t type = number_at(file, tag + 2, 2);
     const std::uint64_t count = number_at(file, tag + 4, offset_bytes);
-    const auto width = static_cast<std::uint64_t>(std::max(TIFFDataWidth(type), 0));
+    const int width = type <= TIFF_IFD8 ? TIFFDataWidth(static_cast<TIFFDataType>(type)) : 0;
     if (count <= file.size() && count * width <= file.size()) total += count * width;
   }
   if (total > file.size() + shared)

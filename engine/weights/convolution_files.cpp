@@ -113,7 +113,7 @@ ConvolutionFile read_safetensors_convolutions(const SafetensorsFile& file,
     index += layer.pool_after ? 3 : 2;
   }
   if (const auto source = file.metadata().find("source"); source != file.metadata().end()) {
-    result.source = source->second;
+    result.source = printable(source->second, 1000);
   }
   if (const auto digest = file.metadata().find("digest"); digest != file.metadata().end()) {
     result.stored_digest = digest->second;
