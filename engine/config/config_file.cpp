@@ -156,9 +156,11 @@ std::string read_config_text(const std::filesystem::path& file) {
       throw Error(ErrorKind::usage, shown(file) + " is UTF-16 or UTF-32 text; save it as UTF-8");
     return text;
   } catch (const Error& error) {
-    // A config that does not exist is a wrong argument, not a failing disk.
-    std::error_code unknown;
-    if (std::filesystem::exists(file, unknown) || unknown) throw;
+    // A config that does not exist or is too large is a wrong argument, not a failing disk.
+    std::error_code failure;
+    const bool exists = std::filesystem::exists(file, failure);
+    const bool is_large = exists && std::filesystem::file_size(file, failure) > config_limits.bytes;
+    if (failure || (exists && !is_large)) throw;
     throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
   }
 }

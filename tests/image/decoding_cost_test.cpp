@@ -80,8 +80,8 @@ std::vector<NamedFile> pngs(const Image& image) {
   }
   PngOptions interlaced{6, 16};
   interlaced.interlaced = true;
-  // The seven passes have some rows more.
-  const Bytes rows((std::size_t{image.width} * 8 + 32) * image.height * 2);
+  // The seven passes have some bytes more.
+  const Bytes rows((std::size_t{image.width} * 8 + 32) * image.height);
   files.push_back({"interlaced PNG", png_file(image.width, image.height, rows, interlaced)});
   return files;
 }
