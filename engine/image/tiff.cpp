@@ -104,22 +104,26 @@ std::uint64_t number_at(Bytes file, std::uint64_t offset, std::size_t bytes) {
 }
 
 // libtiff copies the data of every tag of the first directory, which may all be the same bytes of
-// the file. Data that is larger than the file is no danger: libtiff does not read it. Returns the
-// bytes that are copied.
+// the file, and makes 8 bytes of each place and length of a strip or tile. Data that is larger than
+// the file is no danger: libtiff does not read it. Returns the bytes that it takes.
 std::uint64_t check_tags(Bytes file) {
   const bool is_big = number_at(file, 2, 2) == 43;
   const std::size_t offset_bytes = is_big ? 8 : 4;
   const std::size_t count_bytes = is_big ? 8 : 2;
   const std::uint64_t directory = number_at(file, is_big ? 8 : 4, offset_bytes);
   const std::uint64_t tags = number_at(file, directory, count_bytes);
-  constexpr std::uint64_t shared = 65'536;  // small values may well be
+  constexpr std::uint64_t shared = std::uint64_t{1} << 20;  // small values may well be
   std::uint64_t total = 0;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(tags, 65'535); ++i) {
-    const std::uint64_t tag = directory + count_bytes + i * (4 + 2 * offset_bytes);
-    const auto type = static_cast<TIFFDataType>(number_at(file, tag + 2, 2));
-    const std::uint64_t count = number_at(file, tag + 4, offset_bytes);
+    const std::uint64_t entry = directory + count_bytes + i * (4 + 2 * offset_bytes);
+    const std::uint64_t tag = number_at(file, entry, 2);
+    const auto type = static_cast<TIFFDataType>(number_at(file, entry + 2, 2));
+    const std::uint64_t count = number_at(file, entry + 4, offset_bytes);
     const auto width = static_cast<std::uint64_t>(std::max(TIFFDataWidth(type), 0));
-    if (count <= file.size() && count * width <= file.size()) total += count * width;
+    const bool is_of_blocks = tag == TIFFTAG_STRIPOFFSETS || tag == TIFFTAG_STRIPBYTECOUNTS ||
+                              tag == TIFFTAG_TILEOFFSETS || tag == TIFFTAG_TILEBYTECOUNTS;
+    if (count <= file.size() && count * width <= file.size())
+      total += count * (is_of_blocks ? 8 : width);
   }
   if (total > file.size() + shared)
     refuse("the TIFF's tags have {} bytes in all, more than the file", total);

@@ -151,6 +151,13 @@ TEST(Hostile, TagsOfATiffThatShareTheirDataAreRefused) {
   EXPECT_THAT(inspect_error(tiff_of(tags, 100'000)), HasSubstr("more than the file"));
   tags.resize(10);
   EXPECT_EQ(inspect_error(tiff_of(tags, 100'000)), "");
+  // Strips of a row, their places and lengths in single bytes.
+  constexpr std::uint32_t rows = 1'000'000;
+  auto strips = tags_of(1, 8, 1, 1);
+  strips[1][3] = rows;
+  strips[5] = {273, 1, rows, 200};
+  strips[8] = {279, 1, rows, 200};
+  EXPECT_THAT(inspect_error(tiff_of(strips, 2 * rows)), HasSubstr("more than the file"));
 }
 
 TEST(Hostile, ThinImagesTakeTheWorkOfTheirWeights) {
