@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <set>
 #include <utility>
@@ -221,25 +220,14 @@ bool is_csv_file(const std::filesystem::path& path) {
 }
 
 bool is_ignored_name(std::string_view name) {
-  // Of Synology, QNAP, macOS, Windows and Linux.
-  constexpr std::array<std::string_view, 17> system_names = {"@eadir",
-                                                             "#recycle",
-                                                             "#snapshot",
-                                                             "@recycle",
-                                                             "@recently-snapshot",
-                                                             "__macosx",
-                                                             "network trash folder",
-                                                             "temporary items",
-                                                             "icon\r",
-                                                             "$recycle.bin",
-                                                             "recycler",
-                                                             "system volume information",
-                                                             "thumbs.db",
-                                                             "ehthumbs.db",
-                                                             "ehthumbs_vista.db",
-                                                             "desktop.ini",
-                                                             "lost+found"};
-  return name.starts_with('.') || std::ranges::count(system_names, lower_case(name)) > 0;
+  constexpr std::string_view system_names =  // between slashes, which no name holds
+      "/@eadir/#recycle/#snapshot/@recycle/@recently-snapshot/"       // Synology, QNAP
+      "__macosx/network trash folder/temporary items/icon\r/"         // macOS
+      "$recycle.bin/recycler/system volume information/desktop.ini/"  // Windows
+      "thumbs.db/ehthumbs.db/ehthumbs_vista.db/"
+      "lost+found/";
+  return name.starts_with('.') ||
+         system_names.find('/' + lower_case(name) + '/') != system_names.npos;
 }
 
 Config parse_config(std::string_view text, const std::string& name,

@@ -85,7 +85,7 @@ class ChunkReader {
   Chunk next() {
     if (rest_.size() < chunk_overhead) throw_ends("the next chunk");
     const std::uint64_t length = big_endian_32(rest_, 0);
-    const std::string_view type{reinterpret_cast<const char*>(rest_.data()) + 4, 4};
+    const std::string_view type = text_of(rest_.subspan(4, 4));
     if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
