@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <set>
 #include <utility>
@@ -156,9 +155,11 @@ std::string read_config_text(const std::filesystem::path& file) {
       throw Error(ErrorKind::usage, shown(file) + " is UTF-16 or UTF-32 text; save it as UTF-8");
     return text;
   } catch (const Error& error) {
-    // A config that does not exist is a wrong argument, not a failing disk.
-    std::error_code unknown;
-    if (std::filesystem::exists(file, unknown) || unknown) throw;
+    // A config that does not exist or is too large is a wrong argument, not a failing disk.
+    std::error_code failure;
+    const bool exists = std::filesystem::exists(file, failure);
+    const bool is_large = exists && std::filesystem::file_size(file, failure) > config_limits.bytes;
+    if (failure || (exists && !is_large)) throw;
     throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
   }
 }
@@ -219,25 +220,14 @@ bool is_csv_file(const std::filesystem::path& path) {
 }
 
 bool is_ignored_name(std::string_view name) {
-  // Of Synology, QNAP, macOS, Windows and Linux.
-  constexpr std::array<std::string_view, 17> system_names = {"@eadir",
-                                                             "#recycle",
-                                                             "#snapshot",
-                                                             "@recycle",
-                                                             "@recently-snapshot",
-                                                             "__macosx",
-                                                             "network trash folder",
-                                                             "temporary items",
-                                                             "icon\r",
-                                                             "$recycle.bin",
-                                                             "recycler",
-                                                             "system volume information",
-                                                             "thumbs.db",
-                                                             "ehthumbs.db",
-                                                             "ehthumbs_vista.db",
-                                                             "desktop.ini",
-                                                             "lost+found"};
-  return name.starts_with('.') || std::ranges::count(system_names, lower_case(name)) > 0;
+  constexpr std::string_view system_names =  // between slashes, which no name holds
+      "/@eadir/#recycle/#snapshot/@recycle/@recently-snapshot/"       // Synology, QNAP
+      "__macosx/network trash folder/temporary items/icon\r/"         // macOS
+      "$recycle.bin/recycler/system volume information/desktop.ini/"  // Windows
+      "thumbs.db/ehthumbs.db/ehthumbs_vista.db/"
+      "lost+found/";
+  return name.starts_with('.') ||
+         system_names.find('/' + lower_case(name) + '/') != system_names.npos;
 }
 
 Config parse_config(std::string_view text, const std::string& name,

@@ -75,8 +75,7 @@ Keys data_keys(DataConfig& data) {
           "skip the file and list it."),
       key("data.exif_orientation", &data.exif_orientation, {},
           "Whether to turn photos upright as their EXIF or XMP says, as Pillow's exif_transpose "
-          "does. "
-          "Keras does not."),
+          "does. Keras does not."),
       key("data.gray16", &data.gray16, {},
           "How 16-bit gray becomes 8-bit. \"high_byte\" keeps the picture. \"clip\" cuts at 255 "
           "as Pillow does, which turns most such pictures white."),

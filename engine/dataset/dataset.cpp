@@ -110,46 +110,42 @@ std::string listed_lines(const std::vector<std::string>& first, std::size_t tota
 
 void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
   constexpr std::size_t named_at_most = 10;
-  std::map<Digest, std::vector<const Sample*>> train;
-  for (const Sample& sample : datasets.train.samples) train[sample.content].push_back(&sample);
-  std::size_t images = 0, pairs = 0;
-  std::vector<std::string> lines;
-  for (const Sample& sample : datasets.validation.samples) {
-    const auto found = train.find(sample.content);
-    if (found == train.end()) continue;
-    ++images;
-    pairs += found->second.size();
-    for (std::size_t i = 0; i < found->second.size() && lines.size() < named_at_most; ++i)
-      lines.push_back(fmt::format("{} = {}", shown(datasets.train.root / found->second[i]->file),
-                                  shown(datasets.validation.root / sample.file)));
-  }
-  if (pairs > 0)
-    observer.warn(fmt::format(
-        "{} of validation {} also in train, with the same bytes ({}), so the validation accuracy "
-        "will look better than it is:{}",
-        counted(images, "image", "images"), images == 1 ? "is" : "are",
-        counted(pairs, "pair", "pairs"), listed_lines(lines, pairs)));
-
-  std::map<Digest, std::pair<const Dataset*, const Sample*>> first;
-  images = 0;
-  lines.clear();
+  struct Place {
+    const Dataset* set;
+    const Sample* sample;
+  };
+  std::map<Digest, std::vector<Place>> found;
+  std::size_t shared = 0, pairs = 0, contradictory = 0;
+  std::vector<std::string> pair_lines, contradictory_lines;
   for (const Dataset* set : {&datasets.train, &datasets.validation}) {
     for (const Sample& sample : set->samples) {
-      const auto& [other_set, other] =
-          first.try_emplace(sample.content, set, &sample).first->second;
-      if (other->label == sample.label || ++images > named_at_most) continue;
-      lines.push_back(
+      std::vector<Place>& same = found[sample.content];
+      if (!same.empty() && same[0].set != set) ++shared;
+      for (const auto& [other_set, other] : same) {
+        if (other_set == set || ++pairs > named_at_most) continue;
+        pair_lines.push_back(fmt::format("{} = {}", shown(other_set->root / other->file),
+                                         shown(set->root / sample.file)));
+      }
+      same.push_back({set, &sample});
+      const auto& [other_set, other] = same[0];
+      if (other->label == sample.label || ++contradictory > named_at_most) continue;
+      contradictory_lines.push_back(
           fmt::format("{} = {} (class {}, class {})", shown(other_set->root / other->file),
                       shown(set->root / sample.file), printable(other_set->classes[other->label]),
                       printable(set->classes[sample.label])));
     }
   }
-  if (images > 0)
+  if (pairs > 0)
+    observer.warn(fmt::format(
+        "{} of validation {} also in train, with the same bytes ({}), so the validation accuracy "
+        "will look better than it is:{}",
+        counted(shared, "image", "images"), shared == 1 ? "is" : "are",
+        counted(pairs, "pair", "pairs"), listed_lines(pair_lines, pairs)));
+  if (contradictory > 0)
     observer.warn(
-        fmt::format("{} {} in another class too, with the same bytes; remove the wrong "
-                    "ones:{}",
-                    counted(images, "image", "images"), images == 1 ? "is" : "are",
-                    listed_lines(lines, images)));
+        fmt::format("{} {} in another class too, with the same bytes; remove the wrong ones:{}",
+                    counted(contradictory, "image", "images"), contradictory == 1 ? "is" : "are",
+                    listed_lines(contradictory_lines, contradictory)));
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,

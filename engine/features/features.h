@@ -44,9 +44,8 @@ class FeatureSet {
   const std::vector<Digest>& contents() const { return contents_; }
   FeatureShape shape() const { return shape_; }
   const FeatureKey& key() const { return key_; }  // what the rows were computed with
-  const JsonStrings& settings() const {
-    return settings_;
-  }                                                    // feature_settings() of the config then
+  // feature_settings() of the config then.
+  const JsonStrings& settings() const { return settings_; }
   Digest fingerprint() const { return fingerprint_; }  // of key, contents and labels in row order
 
   // Opens what extract_features wrote. Throws Error(data) that says what is missing or wrong.

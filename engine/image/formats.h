@@ -46,6 +46,7 @@ int orientation_of(const Metadata& metadata);
 class PngMetadata {
  public:
   void add(std::string_view type, std::string_view data);
+  std::uint64_t bytes() const;  // of memory that read() takes
   Metadata read() const;
 
  private:

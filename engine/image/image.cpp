@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::uint64_t maximum_side = std::uint64_t{1} << 24;  // float holds it exactly
 
-std::string_view beginning_of(Bytes file, std::size_t length) {
-  return {reinterpret_cast<const char*>(file.data()), std::min(length, file.size())};
-}
-
 struct Reader {
   DecodingCost (*inspect)(Bytes);
   Image (*decode)(Bytes, const DecodeOptions&);
@@ -74,7 +70,7 @@ bool is_text(std::string_view start) {
 }
 
 std::string what_it_looks_like(Bytes file) {
-  const std::string_view start = beginning_of(file, 512);
+  const std::string_view start = text_of(file).substr(0, 512);
   for (const OtherKind& kind : other_kinds) {
     if (start.size() > kind.offset && start.substr(kind.offset).starts_with(kind.bytes))
       return "it starts like " + std::string(kind.name);
@@ -93,7 +89,7 @@ std::string what_it_looks_like(Bytes file) {
 }
 
 const Reader& reader_of(Bytes file) {
-  const std::string_view start = beginning_of(file, 8);
+  const std::string_view start = text_of(file);
   for (const Signature& signature : signatures) {
     if (start.starts_with(signature.bytes)) return signature.reader;
   }

@@ -105,10 +105,6 @@ class Decompressor {
   jpeg_source_mgr source_{};
 };
 
-[[noreturn]] void throw_truncated_at(std::uint32_t row, std::uint32_t height) {
-  refuse("the JPEG is truncated: the file ends at row {} of {}", row, height);
-}
-
 // `row` comes with the RGB, gray or CMYK samples of libjpeg and `out` gets RGB. Adobe's CMYK is
 // inverted: 255 is no ink.
 void rgb_of_row(const std::uint8_t* row, J_COLOR_SPACE space, std::size_t width,
@@ -215,37 +211,29 @@ struct Frame {
   std::uint64_t row_bytes = 0;          // of libjpeg's buffers of rows
 };
 
-struct Sampling {
-  std::uint64_t horizontal, vertical;  // 1 to 4
-};
-
-std::vector<Sampling> samplings_of(Bytes components) {
-  std::vector<Sampling> samplings;
+// `components`: three bytes of each, the second of them its sampling factors.
+void count_blocks(Bytes components, Frame& frame) {
+  const auto horizontal = [&](std::size_t i) { return std::uint64_t{byte_at(components, i)} >> 4; };
+  const auto vertical = [&](std::size_t i) { return std::uint64_t{byte_at(components, i)} & 15; };
+  std::uint64_t largest_h = 1, largest_v = 1;
   for (std::size_t i = 1; i < components.size(); i += 3) {
-    const std::uint64_t h = byte_at(components, i) >> 4;
-    const std::uint64_t v = byte_at(components, i) & 15;
-    samplings.push_back({h, v});
-    if (h < 1 || h > 4 || v < 1 || v > 4) refuse("the JPEG has impossible sampling factors");
+    if (horizontal(i) < 1 || horizontal(i) > 4 || vertical(i) < 1 || vertical(i) > 4)
+      refuse("the JPEG has impossible sampling factors");
+    largest_h = std::max(largest_h, horizontal(i));
+    largest_v = std::max(largest_v, vertical(i));
   }
-  return samplings;
-}
-
-void count_blocks(const std::vector<Sampling>& samplings, Frame& frame) {
-  Sampling largest{1, 1};
-  for (const auto& [h, v] : samplings)
-    largest = {std::max(largest.horizontal, h), std::max(largest.vertical, v)};
   const auto divide_up = [](std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; };
-  const std::uint64_t units_x = divide_up(frame.width, 8 * largest.horizontal);
-  const std::uint64_t units_y = divide_up(frame.height, 8 * largest.vertical);
+  const std::uint64_t units_x = divide_up(frame.width, 8 * largest_h);
+  const std::uint64_t units_y = divide_up(frame.height, 8 * largest_v);
   std::uint64_t coded = 0;
-  for (const auto& [h, v] : samplings) {
-    coded += divide_up(frame.width * h / largest.horizontal, 8) *
-             divide_up(frame.height * v / largest.vertical, 8);
+  for (std::size_t i = 1; i < components.size(); i += 3) {
+    const std::uint64_t h = horizontal(i), v = vertical(i);
+    coded += divide_up(frame.width * h / largest_h, 8) * divide_up(frame.height * v / largest_v, 8);
     const std::uint64_t blocks = units_x * h * units_y * v;
     frame.blocks += blocks;
     frame.blocks_of_largest = std::max(frame.blocks_of_largest, blocks);
     // Ten groups of rows before upsampling, one after it.
-    frame.row_bytes += 8 * units_x * (10 * h * v + largest.horizontal * largest.vertical);
+    frame.row_bytes += 8 * units_x * (10 * h * v + largest_h * largest_v);
   }
   // Huffman-coded, a block takes at least one bit. Arithmetic coding of flat blocks takes less.
   frame.least_bytes = coded / 8 / (frame.is_arithmetic ? 16 : 1);
@@ -267,18 +255,18 @@ Frame read_frame(const Segment& segment) {
   frame.is_arithmetic = segment.marker >= first_arithmetic_frame;
   frame.is_progressive =
       segment.marker == huffman_progressive_frame || segment.marker == arithmetic_progressive_frame;
-  count_blocks(samplings_of(payload.subspan(6, 3 * frame.components)), frame);
+  count_blocks(payload.subspan(6, 3 * frame.components), frame);
   return frame;
 }
 
 // `blocks`: what all scans pass over. `is_buffered`: libjpeg keeps all coefficients until the last.
-// The file's own bytes are counted for copies of its metadata.
+// The file's own bytes are counted for its metadata, a text that grows while it is joined.
 DecodingCost cost_of(const Frame& frame, std::uint64_t blocks, bool is_buffered,
                      std::uint64_t file_bytes) {
   const std::uint64_t pixels = std::uint64_t{frame.width} * frame.height;
   DecodingCost cost{frame.width, frame.height};
   cost.bytes = 2 * 3 * pixels + (is_buffered ? 128 * frame.blocks : 0) + frame.row_bytes +
-               4 * std::uint64_t{frame.width} + 2 * file_bytes + fixed_decoder_bytes;
+               4 * std::uint64_t{frame.width} + 3 * file_bytes + fixed_decoder_bytes;
   cost.work = frame.is_arithmetic
                   ? arithmetic_block_work * blocks + arithmetic_byte_work * file_bytes
                   : huffman_block_work * blocks + huffman_byte_work * file_bytes;
@@ -356,12 +344,11 @@ Image decode_jpeg(Bytes file, const DecodeOptions& options) {
                                                     : JCS_RGB;
   boolean started = FALSE;
   decompressor.call_library([&] { started = jpeg_start_decompress(&info); });
-  if (started == FALSE) throw_truncated_at(0, info.image_height);
 
   std::vector<std::uint8_t> samples(std::size_t{image.width} * 4);
   decompressor.call_library([&] {
     const std::size_t stride = std::size_t{image.width} * 3;
-    while (info.output_scanline < info.output_height) {
+    while (started != FALSE && info.output_scanline < info.output_height) {
       std::uint8_t* out = &image.rgb[info.output_scanline * stride];
       JSAMPROW row = info.out_color_space == JCS_RGB ? out : samples.data();
       if (jpeg_read_scanlines(&info, &row, 1) != 1) return;
@@ -371,7 +358,7 @@ Image decode_jpeg(Bytes file, const DecodeOptions& options) {
   if (info.output_scanline < info.output_height) {
     const std::uint64_t row =
         std::uint64_t{info.output_scanline} * info.image_height / info.output_height;
-    throw_truncated_at(static_cast<std::uint32_t>(row), info.image_height);
+    refuse("the JPEG is truncated: the file ends at row {} of {}", row, info.image_height);
   }
   return upright(std::move(image), orientation);
 }

@@ -85,7 +85,7 @@ class ChunkReader {
   Chunk next() {
     if (rest_.size() < chunk_overhead) throw_ends("the next chunk");
     const std::uint64_t length = big_endian_32(rest_, 0);
-    const std::string_view type{reinterpret_cast<const char*>(rest_.data()) + 4, 4};
+    const std::string_view type = text_of(rest_.subspan(4, 4));
     if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
@@ -145,7 +145,6 @@ struct PngLayout {
   PngHeader header;
   Bytes header_data;
   Bytes palette;
-  std::vector<Bytes> image_data;
   std::uint64_t image_data_bytes = 0;
   PngMetadata metadata;
 };
@@ -158,7 +157,6 @@ void check_checksum(const Chunk& chunk) {
 
 void add_chunk(PngLayout& layout, const Chunk& chunk) {
   if (chunk.type == "IDAT") {
-    layout.image_data.push_back(chunk.data);
     layout.image_data_bytes += chunk.data.size();
   } else if (chunk.type == "PLTE") {
     if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty())
@@ -191,25 +189,31 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
   return layout;
 }
 
-// Ends in zeros that stb_image does not read.
+// The places of checksums, which stb_image does not check, and the end are zeros.
 std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
   std::vector<std::byte> png(layout.image_data_bytes + 1024);
   auto end = png.begin();
   const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
-  const auto append_chunk = [&](std::string_view type, const std::vector<Bytes>& parts,
-                                std::size_t length) {
+  const auto start_chunk = [&](std::string_view type, std::uint64_t length) {
     for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
     append(std::as_bytes(std::span(type)));
-    const auto checksum = end + static_cast<std::ptrdiff_t>(length);
-    for (const Bytes& part : parts) append(part);
-    end = checksum + 4;  // stb_image does not read it
+    return end + static_cast<std::ptrdiff_t>(length) + 4;
   };
   append(file.first(signature_bytes));
-  append_chunk("IHDR", {layout.header_data}, layout.header_data.size());
-  // As in Pillow, the missing entries of a palette are black.
-  if (layout.header.colour == 3) append_chunk("PLTE", {layout.palette}, 768);
-  append_chunk("IDAT", layout.image_data, layout.image_data_bytes);
-  append_chunk("IEND", {}, 0);
+  auto next = start_chunk("IHDR", layout.header_data.size());
+  append(layout.header_data);
+  end = next;
+  if (layout.header.colour == 3) {
+    next = start_chunk("PLTE", 768);  // as in Pillow, missing entries are black
+    append(layout.palette);
+    end = next;
+  }
+  next = start_chunk("IDAT", layout.image_data_bytes);
+  ChunkReader reader(file);
+  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next())
+    if (chunk.type == "IDAT") append(chunk.data);
+  end = next;
+  start_chunk("IEND", 0);
   return png;
 }
 
@@ -251,9 +255,9 @@ DecodingCost inspect_png(Bytes file) {
   const std::uint64_t sample = header.depth == 16 ? 2 : 1;
   const std::uint64_t stored = pixels * sample * header.channels();
   // One after the other: inflating into a buffer that is doubled, unfiltering, conversion to RGB, the
-  // image beside stb_image's. The file's parts are there as a copy, and once more for inflating.
+  // image beside stb_image's. The file's data are there as a copy, and once more for inflating.
   DecodingCost cost{header.width, header.height};
-  cost.bytes = 3 * layout.image_data_bytes + file.size() + fixed_decoder_bytes +
+  cost.bytes = 3 * layout.image_data_bytes + layout.metadata.bytes() + fixed_decoder_bytes +
                std::max({largest_inflated(header) * 3 / 2,
                          largest_inflated(header) + stored * (header.interlaced ? 2 : 1),
                          stored + 3 * sample * pixels, 2 * 3 * pixels});

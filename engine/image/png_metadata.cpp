@@ -18,7 +18,7 @@ void skip(std::string_view& text, char end) {
   text = at == std::string_view::npos ? std::string_view() : text.substr(at + 1);
 }
 
-// The data of a text chunk behind its keyword; inflated, its beginning where it is cut or too long.
+// The data of a text chunk behind its keyword, inflated; the beginning where it is cut or too long.
 std::string text_of(std::string_view type, std::string_view data) {
   const bool is_itxt = type == "iTXt";
   const std::size_t flags = type == "zTXt" ? 1 : is_itxt ? 2 : 0;
@@ -28,7 +28,7 @@ std::string text_of(std::string_view type, std::string_view data) {
   data.remove_prefix(flags);
   if (is_itxt) skip(data, '\0');  // the language
   if (is_itxt) skip(data, '\0');  // the translated keyword
-  if (!is_compressed) return std::string(data);
+  if (!is_compressed) return std::string(data.substr(0, longest_text));
   std::string text(longest_text, '\0');
   uLong size = longest_text;
   const int result = uncompress(reinterpret_cast<Bytef*>(text.data()), &size,
@@ -61,6 +61,11 @@ void PngMetadata::add(std::string_view type, std::string_view data) {
   if (keyword == "exif" && type == "tEXt") exif_ = data;
   if (keyword == "Raw profile type exif") profile_ = {type, data};
   if (keyword == "XML:com.adobe.xmp") xmp_ = {type, data};
+}
+
+std::uint64_t PngMetadata::bytes() const {
+  const bool has_text = !profile_.first.empty() || !xmp_.first.empty();
+  return (exif_ ? exif_->size() : 0) + (has_text ? 4 * longest_text : 0);
 }
 
 Metadata PngMetadata::read() const {

@@ -47,9 +47,9 @@ Stream& stream_of(void* handle) {
 tmsize_t read_stream(thandle_t handle, void* target, tmsize_t size) {
   Stream& stream = stream_of(handle);
   if (size <= 0 || stream.position >= stream.file.size()) return 0;
-  const std::uint64_t count =
-      std::min(static_cast<std::uint64_t>(size), stream.file.size() - stream.position);
-  std::memcpy(target, stream.file.data() + stream.position, count);
+  const Bytes rest = stream.file.subspan(stream.position);
+  const std::size_t count = std::min(static_cast<std::size_t>(size), rest.size());
+  std::memcpy(target, rest.data(), count);
   stream.position += count;
   return static_cast<tmsize_t>(count);
 }
@@ -75,21 +75,14 @@ bool is_lack_of_memory(std::string_view text) {
   return (has("emory") || has("llocat") || has("No space")) && !has("limit") && !has("threshold");
 }
 
-int keep_message(void* user, const char* format, va_list arguments, bool is_error) {
+template <bool is_error>
+int keep_message(TIFF*, void* user, const char*, const char* format, va_list arguments) {
   Stream& stream = stream_of(user);
   std::array<char, 256> text{};
   std::vsnprintf(text.data(), text.size(), format, arguments);
-  stream.is_out_of_memory = stream.is_out_of_memory || is_lack_of_memory(text.data());
+  stream.is_out_of_memory |= is_lack_of_memory(text.data());
   if (is_error && stream.error[0] == '\0') stream.error = text;
   return 1;  // handled: nothing goes to stderr
-}
-
-int keep_error(TIFF*, void* user, const char*, const char* format, va_list arguments) {
-  return keep_message(user, format, arguments, true);
-}
-
-int keep_warning(TIFF*, void* user, const char*, const char* format, va_list arguments) {
-  return keep_message(user, format, arguments, false);
 }
 
 // An integer of the file, in its byte order; 0 where the file ends before.
@@ -104,22 +97,26 @@ std::uint64_t number_at(Bytes file, std::uint64_t offset, std::size_t bytes) {
 }
 
 // libtiff copies the data of every tag of the first directory, which may all be the same bytes of
-// the file. Data that is larger than the file is no danger: libtiff does not read it. Returns the
-// bytes that are copied.
+// the file, and makes 8 bytes of each place and length of a strip or tile. Data that is larger than
+// the file is no danger: libtiff does not read it. Returns the bytes that it takes.
 std::uint64_t check_tags(Bytes file) {
   const bool is_big = number_at(file, 2, 2) == 43;
   const std::size_t offset_bytes = is_big ? 8 : 4;
   const std::size_t count_bytes = is_big ? 8 : 2;
   const std::uint64_t directory = number_at(file, is_big ? 8 : 4, offset_bytes);
   const std::uint64_t tags = number_at(file, directory, count_bytes);
-  constexpr std::uint64_t shared = 65'536;  // small values may well be
+  constexpr std::uint64_t shared = std::uint64_t{1} << 20;  // small values may well be
   std::uint64_t total = 0;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(tags, 65'535); ++i) {
-    const std::uint64_t tag = directory + count_bytes + i * (4 + 2 * offset_bytes);
-    const std::uint64_t type = number_at(file, tag + 2, 2);
-    const std::uint64_t count = number_at(file, tag + 4, offset_bytes);
+    const std::uint64_t entry = directory + count_bytes + i * (4 + 2 * offset_bytes);
+    const std::uint64_t tag = number_at(file, entry, 2);
+    const std::uint64_t type = number_at(file, entry + 2, 2);
+    const std::uint64_t count = number_at(file, entry + 4, offset_bytes);
     const int width = type <= TIFF_IFD8 ? TIFFDataWidth(static_cast<TIFFDataType>(type)) : 0;
-    if (count <= file.size() && count * width <= file.size()) total += count * width;
+    const bool is_of_blocks = tag == TIFFTAG_STRIPOFFSETS || tag == TIFFTAG_STRIPBYTECOUNTS ||
+                              tag == TIFFTAG_TILEOFFSETS || tag == TIFFTAG_TILEBYTECOUNTS;
+    if (count <= file.size() && count * width <= file.size())
+      total += count * (is_of_blocks ? 8 : width);
   }
   if (total > file.size() + shared)
     refuse("the TIFF's tags have {} bytes in all, more than the file", total);
@@ -174,8 +171,8 @@ class TiffFile {
         TIFFOpenOptionsAlloc(), &TIFFOpenOptionsFree);
     if (!options) throw std::bad_alloc();
     TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), largest_libtiff_allocation);
-    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_error, &stream_);
-    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), keep_warning, &stream_);
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), keep_message<true>, &stream_);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), keep_message<false>, &stream_);
     tiff_.reset(TIFFClientOpenExt(
         "", "r", &stream_, read_stream, [](thandle_t, void*, tmsize_t) -> tmsize_t { return 0; },
         seek_stream, [](thandle_t) { return 0; },
@@ -298,6 +295,7 @@ void check_kind(const TiffFile& file) {
 struct Blocks {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
+  std::uint32_t count = 0;
   bool tiled = false;
   std::size_t bytes = 0;  // of one decoded block, of one channel if the channels are separate
 };
@@ -318,10 +316,13 @@ Blocks blocks_of(const TiffFile& file) {
   const std::uint64_t pixels = std::uint64_t{blocks.width} * blocks.height;
   if (pixels == 0 || (blocks.tiled && pixels > largest_tile_pixels))
     refuse("the TIFF's tiles or strips have an impossible size");
+  blocks.count = blocks.tiled ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
+  blocks.bytes = blocks.tiled ? TIFFTileSize64(tiff) : TIFFStripSize64(tiff);
+  if (blocks.count == 0 || blocks.bytes > (std::uint64_t{1} << 40) / blocks.count)
+    refuse("the TIFF's tiles or strips have an impossible size");
   const std::size_t samples = header.planar == PLANARCONFIG_SEPARATE ? 1 : header.samples;
-  blocks.bytes = pixels * samples * header.bits / 8;
-  const tmsize_t libtiff_bytes = blocks.tiled ? TIFFTileSize(tiff) : TIFFStripSize(tiff);
-  if (libtiff_bytes < 0 || static_cast<std::size_t>(libtiff_bytes) != blocks.bytes) file.fail();
+  if (samples_are_read_here(file) && blocks.bytes != pixels * samples * header.bits / 8)
+    file.fail();
   return blocks;
 }
 
@@ -445,10 +446,9 @@ Image read_by_libtiff(const TiffFile& file) {
 }
 
 // Of the JPEGs in all blocks: libtiff hands each to libjpeg.
-DecodingCost cost_of_jpegs(const TiffFile& file, std::uint64_t blocks) {
+DecodingCost cost_of_jpegs(const TiffFile& file, std::uint32_t blocks) {
   DecodingCost all;
-  for (std::uint64_t i = 0; i < blocks && all.work <= maximum_work; ++i) {
-    const auto block = static_cast<std::uint32_t>(i);
+  for (std::uint32_t block = 0; block < blocks && all.work <= maximum_work; ++block) {
     const std::uint64_t offset = TIFFGetStrileOffset(file.handle(), block);
     if (offset >= file.bytes().size()) continue;
     const std::uint64_t bytes = TIFFGetStrileByteCount(file.handle(), block);
@@ -465,29 +465,23 @@ DecodingCost cost_of(const TiffFile& file) {
   TIFF* tiff = file.handle();
   const bool is_read_here = samples_are_read_here(file);
   const bool is_separate = header.planar == PLANARCONFIG_SEPARATE;
-  const bool is_tiled = TIFFIsTiled(tiff) != 0;
-  const std::uint64_t blocks = is_tiled ? TIFFNumberOfTiles(tiff) : TIFFNumberOfStrips(tiff);
-  const std::uint64_t block_bytes = is_read_here ? blocks_of(file).bytes
-                                    : is_tiled   ? TIFFTileSize64(tiff)
-                                                 : TIFFStripSize64(tiff);
-  if (blocks == 0 || block_bytes > (std::uint64_t{1} << 40) / blocks)
-    refuse("the TIFF's tiles or strips have an impossible size");
+  const Blocks blocks = blocks_of(file);
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   DecodingCost cost;
-  if (header.compression == COMPRESSION_JPEG) cost = cost_of_jpegs(file, blocks);
+  if (header.compression == COMPRESSION_JPEG) cost = cost_of_jpegs(file, blocks.count);
   cost.width = header.width;
   cost.height = header.height;
   // The image, turned, in libtiff's words of 4 bytes; a block of each channel; the tags.
   cost.bytes += (2 * 3 + (is_read_here ? 0 : 4)) * pixels +
-                block_bytes * (is_separate ? header.samples : 1) + 32 * blocks +
-                2 * file.tag_bytes() + fixed_decoder_bytes;
+                blocks.bytes * (is_separate ? header.samples : 1) +
+                32 * std::uint64_t{blocks.count} + 2 * file.tag_bytes() + fixed_decoder_bytes;
   std::uint16_t fill_order = FILLORDER_MSB2LSB;
   TIFFGetFieldDefaulted(tiff, TIFFTAG_FILLORDER, &fill_order);
   if (fill_order != FILLORDER_MSB2LSB)
     cost.bytes += file.bytes().size();  // a block, its bits turned
   cost.work += header.compression == COMPRESSION_NONE
-                   ? blocks * (raw_block_work + raw_byte_work * block_bytes)
-                   : blocks * (packed_block_work + packed_byte_work * block_bytes);
+                   ? blocks.count * (raw_block_work + raw_byte_work * blocks.bytes)
+                   : blocks.count * (packed_block_work + packed_byte_work * blocks.bytes);
   cost.work += (is_read_here ? pixel_work : libtiff_pixel_work) * pixels;
   return cost;
 }

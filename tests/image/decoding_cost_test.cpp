@@ -80,10 +80,34 @@ std::vector<NamedFile> pngs(const Image& image) {
   }
   PngOptions interlaced{6, 16};
   interlaced.interlaced = true;
-  // The seven passes have some rows more.
-  const Bytes rows((std::size_t{image.width} * 8 + 32) * image.height * 2);
+  // The seven passes have some bytes more.
+  const Bytes rows((std::size_t{image.width} * 8 + 32) * image.height);
   files.push_back({"interlaced PNG", png_file(image.width, image.height, rows, interlaced)});
   return files;
+}
+
+// What a file may hold much of beside its pixels.
+std::vector<NamedFile> files_of_many_parts(const Image& image) {
+  constexpr std::size_t after_header = 33;
+  const Bytes plain = png_file(image);
+  Bytes parts(plain.begin(), plain.begin() + after_header);
+  for (int i = 0; i < 300'000; ++i) append_png_chunk(parts, "IDAT", {});
+  parts.insert(parts.end(), plain.begin() + after_header, plain.end());
+
+  std::string profile = "Raw profile type exif";
+  profile += std::string("\0\n\n\n", 4) + std::string(4'000'000, '0');
+  Bytes text(plain.begin(), plain.begin() + after_header);
+  append_png_chunk(text, "tEXt", bytes_of(profile));
+  text.insert(text.end(), plain.begin() + after_header, plain.end());
+
+  const Bytes picture = jpeg_file(image, {});
+  Bytes segment = bytes_of(std::string_view("\xFF\xE1\xFF\xFF"));
+  segment.resize(2 + 0xFFFF);
+  std::ranges::copy(bytes_of(std::string_view("Exif\0\0", 6)), segment.begin() + 4);
+  Bytes exif(picture.begin(), picture.begin() + 2);
+  for (int i = 0; i < 70; ++i) exif.insert(exif.end(), segment.begin(), segment.end());
+  exif.insert(exif.end(), picture.begin() + 2, picture.end());
+  return {{"PNG of many parts", parts}, {"PNG with a text", text}, {"JPEG with EXIF", exif}};
 }
 
 std::vector<NamedFile> tiffs(const Image& image) {
@@ -115,7 +139,7 @@ std::vector<NamedFile> tiffs(const Image& image) {
 
 std::vector<NamedFile> files_of_all_formats(const Image& image) {
   std::vector<NamedFile> files = jpegs(image);
-  for (const auto& more : {pngs(image), tiffs(image)})
+  for (const auto& more : {pngs(image), files_of_many_parts(image), tiffs(image)})
     files.insert(files.end(), more.begin(), more.end());
   files.push_back({"BMP", bmp_file(image)});
   files.push_back({"PNM", pnm_file('6', image.width, image.height, 255, image.rgb)});

@@ -130,7 +130,9 @@ TEST(Hostile, ATiffOfACompressionWithoutABoundIsRefused) {
 
 TEST(Hostile, AStripOrTileOfATiffCountsAsMemoryAndWork) {
   // One strip with all samples, which 100 kB of LZW can hold by its ratio.
-  const DecodingCost strip = inspect_image(tiff_of(tags_of(4000, 8, 5, 8), 100'000));
+  auto strip_tags = tags_of(4000, 8, 5, 8);
+  strip_tags[4][3] = 2;  // RGB, and five samples more
+  const DecodingCost strip = inspect_image(tiff_of(strip_tags, 100'000));
   EXPECT_GT(strip.bytes, std::uint64_t{4000} * 4000 * (8 + 3));
   // Tiles of 4096 x 4096 for columns of one pixel.
   auto tiles = tags_of(1, 8, 5, 1);
@@ -149,6 +151,13 @@ TEST(Hostile, TagsOfATiffThatShareTheirDataAreRefused) {
   EXPECT_THAT(inspect_error(tiff_of(tags, 100'000)), HasSubstr("more than the file"));
   tags.resize(10);
   EXPECT_EQ(inspect_error(tiff_of(tags, 100'000)), "");
+  // Strips of a row, their places and lengths in single bytes.
+  constexpr std::uint32_t rows = 1'000'000;
+  auto strips = tags_of(1, 8, 1, 1);
+  strips[1][3] = rows;
+  strips[5] = {273, 1, rows, 200};
+  strips[8] = {279, 1, rows, 200};
+  EXPECT_THAT(inspect_error(tiff_of(strips, 2 * rows)), HasSubstr("more than the file"));
 }
 
 TEST(Hostile, ThinImagesTakeTheWorkOfTheirWeights) {
