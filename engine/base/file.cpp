@@ -31,8 +31,7 @@ std::string advice_for(int code) {
       return "; check its permissions";
     case EFBIG:
       return "; raise the limit on the size of files (ulimit -f), or choose an output folder on a "
-             "file "
-             "system that takes larger files";
+             "file system that takes larger files";
     case EMFILE:
       return "; raise the limit on open files (ulimit -n)";
     case ENOMEM:
@@ -46,6 +45,13 @@ std::string advice_for(int code) {
   throw Error(code == ENOMEM ? ErrorKind::device : ErrorKind::io,
               fmt::format("cannot {} {}: {}{}", action, shown(path), std::strerror(code),
                           advice_for(code)));
+}
+
+void refuse_special_file(const char* action, const std::filesystem::path& path) {
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
+  throw Error(ErrorKind::io, fmt::format("cannot {} {}: not a regular file", action, shown(path)));
 }
 
 int flags_of(File::Mode mode) {
@@ -176,11 +182,7 @@ void Unmap::operator()(std::byte* data) const {
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
-  std::error_code unknown;
-  const auto status = std::filesystem::status(path, unknown);
-  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", shown(path)));
-  }
+  refuse_special_file("read", path);
   const File file(path, File::Mode::read);
   const std::uint64_t size = file.size();
   if (size > limit) {
@@ -217,9 +219,10 @@ void rename_durably(const std::filesystem::path& beside, const std::filesystem::
 }
 
 void write_durably(const std::filesystem::path& path, const std::function<void(File&)>& write) {
+  refuse_special_file("replace", path);  // such as /dev/stdout
   const std::filesystem::path beside = partial_path(path);
+  File file(beside, File::Mode::create_or_truncate);
   try {
-    File file(beside, File::Mode::create_or_truncate);
     write(file);
     file.sync_data();
     file.close();

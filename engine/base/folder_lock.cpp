@@ -27,28 +27,27 @@ namespace {
 enum Word { host, boot, name_space, process, start, words };
 using Holder = std::array<std::string, words>;
 
-std::string first_word(const char* path) {
+// A word of a file, from 0. Those of /proc/N/stat count from behind the name in parentheses.
+std::string word_of(const std::string& path, int index = 0) {
   std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::istringstream words_of_text(text.substr(text.rfind(')') + 1));
   std::string word;
-  return file >> word ? word : "-";
+  for (int i = 0; i <= index; ++i) words_of_text >> word;
+  return words_of_text ? word : "-";
 }
 
-// When a process began, in ticks since the boot: the 20th word after the name in parentheses.
+// When a process began, in ticks since the boot.
 std::string start_of(const std::string& number) {
-  std::ifstream file(fmt::format("/proc/{}/stat", number));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::istringstream rest(text.substr(std::min(text.rfind(')'), text.size())));
-  std::string word;
-  for (int i = 0; i <= 20; ++i) rest >> word;
-  return rest ? word : "-";
+  return word_of(fmt::format("/proc/{}/stat", number), 19);
 }
 
 Holder this_process() {
   std::error_code none;
   const std::string number = std::to_string(::getpid());
   const std::string space = std::filesystem::read_symlink("/proc/self/ns/pid", none).string();
-  return {first_word("/proc/sys/kernel/hostname") + '/' + first_word("/etc/machine-id"),
-          first_word("/proc/sys/kernel/random/boot_id"), space.empty() ? "-" : space, number,
+  return {word_of("/proc/sys/kernel/hostname") + '/' + word_of("/etc/machine-id"),
+          word_of("/proc/sys/kernel/random/boot_id"), space.empty() ? "-" : space, number,
           start_of(number)};
 }
 
@@ -63,7 +62,8 @@ Holder holder_of(const std::string& text) {
 bool is_gone(const Holder& holder, const Holder& here) {
   for (const Holder& one : {holder, here})
     if (std::ranges::count(one, "-") + std::ranges::count(one, "") > 0) return false;
-  if (holder[boot] != here[boot]) return holder[host] == here[host];  // restarted since
+  if (holder[boot] != here[boot])  // restarted since, unless a host of the same name has no number
+    return holder[host] == here[host] && !here[host].ends_with("/-");
   if (holder[name_space] != here[name_space]) return false;
   const auto number = static_cast<pid_t>(std::strtol(holder[process].c_str(), nullptr, 10));
   if (number > 0 && ::kill(number, 0) != 0 && errno == ESRCH) return true;
@@ -73,17 +73,16 @@ bool is_gone(const Holder& holder, const Holder& here) {
 
 // False when the file exists.
 bool create_file(const std::filesystem::path& path, const Holder& holder) {
+  const std::string text = fmt::format("{}\n", fmt::join(holder, " "));
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0 && errno == EEXIST) return false;
-  if (descriptor >= 0) ::close(descriptor);
-  try {
-    File(path, File::Mode::create_or_read_write)
-        .append(as_bytes(fmt::format("{}\n", fmt::join(holder, " "))));
-  } catch (...) {
-    ::unlink(path.c_str());
-    throw;
-  }
-  return true;
+  const bool is_new = descriptor >= 0;
+  const bool is_complete = is_new && ::write(descriptor, text.data(), text.size()) == ssize(text);
+  const int code = errno;
+  if (is_new) ::close(descriptor);
+  if (is_complete) return true;
+  if (is_new) ::unlink(path.c_str());  // else it may be another run's
+  throw Error(ErrorKind::io, fmt::format("cannot create {}: {}", shown(path), std::strerror(code)));
 }
 
 // Removes the file with this text. Two runs may find the same dead process, so the file is moved

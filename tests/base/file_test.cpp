@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -171,6 +172,27 @@ TEST(WriteFileWhole, ReplacesALinkAndKeepsItsTarget) {
   write_file_whole(folder / "link", "new");
   EXPECT_FALSE(std::filesystem::is_symlink(folder / "link"));
   EXPECT_EQ(read_text_file(folder / "link", 100), "new");
+  EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
+}
+
+TEST(WriteFileWhole, ReplacesNoSpecialFile) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", folder / "link");  // as /dev/stdout is one
+  for (const char* name : {"pipe", "link"})
+    EXPECT_THAT(sentence_of([&] { write_file_whole(folder / name, "text"); }),
+                HasSubstr("not a regular file"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+}
+
+TEST(WriteFileWhole, LeavesALinkAtThePartialFileToItsOwner) {
+  const TemporaryFolder folder;
+  write_file_whole(folder / "target", "kept");
+  std::filesystem::create_symlink("target", partial_path(folder / "a"));
+  EXPECT_THAT(sentence_of([&] { write_file_whole(folder / "a", "text"); }),
+              HasSubstr("it is a link; remove it"));
+  EXPECT_TRUE(std::filesystem::is_symlink(partial_path(folder / "a")));
   EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
 }
 
