@@ -48,4 +48,15 @@ FolderListing list_folder(const std::filesystem::path& folder) {
   return listing;
 }
 
+std::vector<FolderEntry> entries_of(const std::filesystem::path& folder) {
+  try {
+    return list_folder(folder).entries;
+  } catch (const std::filesystem::filesystem_error& error) {
+    if (error.code() == std::errc::no_such_file_or_directory ||
+        error.code() == std::errc::not_a_directory)
+      return {};
+    throw;
+  }
+}
+
 }  // namespace graft

@@ -24,4 +24,7 @@ struct FolderListing {
 // the program when memory runs out.
 FolderListing list_folder(const std::filesystem::path& folder);
 
+// The same; nothing where there is no such folder.
+std::vector<FolderEntry> entries_of(const std::filesystem::path& folder);
+
 }  // namespace graft

@@ -260,13 +260,14 @@ Frame read_frame(const Segment& segment) {
 }
 
 // `blocks`: what all scans pass over. `is_buffered`: libjpeg keeps all coefficients until the last.
-// The file's own bytes are counted for its metadata, a text that grows while it is joined.
 DecodingCost cost_of(const Frame& frame, std::uint64_t blocks, bool is_buffered,
                      std::uint64_t file_bytes) {
   const std::uint64_t pixels = std::uint64_t{frame.width} * frame.height;
   DecodingCost cost{frame.width, frame.height};
-  cost.bytes = 2 * 3 * pixels + (is_buffered ? 128 * frame.blocks : 0) + frame.row_bytes +
-               4 * std::uint64_t{frame.width} + 3 * file_bytes + fixed_decoder_bytes;
+  cost.bytes = std::max(3 * file_bytes,  // first its metadata, a text that grows as it is joined
+                        2 * 3 * pixels + (is_buffered ? 128 * frame.blocks : 0) + frame.row_bytes +
+                            4 * std::uint64_t{frame.width}) +
+               fixed_decoder_bytes;
   cost.work = frame.is_arithmetic
                   ? arithmetic_block_work * blocks + arithmetic_byte_work * file_bytes
                   : huffman_block_work * blocks + huffman_byte_work * file_bytes;
