@@ -35,8 +35,12 @@ FolderListing list_folder(const std::filesystem::path& folder) {
   while (const dirent* entry = readdir(stream.get())) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    const auto mode = [&](int flags) {
-      return fstatat(dirfd(stream.get()), entry->d_name, &status, flags) == 0 ? status.st_mode : 0;
+    // 0 of a link to nothing, and of what was removed meanwhile.
+    const auto mode = [&](int flags) -> mode_t {
+      if (fstatat(dirfd(stream.get()), entry->d_name, &status, flags) == 0) return status.st_mode;
+      const bool leads_nowhere = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+      if (!leads_nowhere && !(errno == EACCES && flags == 0)) fail(folder / name);
+      return 0;
     };
     const mode_t own = mode(AT_SYMLINK_NOFOLLOW);
     const bool is_link = S_ISLNK(own);

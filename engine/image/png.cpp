@@ -242,7 +242,11 @@ std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const 
   Sample* pixels = load(data_of(png), static_cast<int>(png.size()), &width, &height,
                         &channels_in_file, channels);
   if (stb_memory.ran_out) throw std::bad_alloc();
-  if (pixels == nullptr) refuse("the PNG cannot be decoded: {}", stbi_failure_reason());
+  if (pixels == nullptr) {
+    const std::string_view reason = stbi_failure_reason();
+    refuse("the PNG cannot be decoded: {}",
+           reason == "outofmem" ? "it has more pixel data than its size needs" : reason);
+  }
   return {pixels, &std::free};
 }
 
