@@ -48,4 +48,9 @@ FolderListing list_folder(const std::filesystem::path& folder) {
   return listing;
 }
 
+std::vector<FolderEntry> entries_of(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder)) return {};
+  return list_folder(folder).entries;
+}
+
 }  // namespace graft

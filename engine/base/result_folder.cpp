@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder.h"
 #include "engine/base/text.h"
 
 namespace graft {
@@ -31,11 +32,9 @@ auto identity(const fs::path& folder) {
 }
 
 void remove_partial_files(const fs::path& folder) {
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(folder, absent)) {
-    if (entry.path().extension() == ".partial" && entry.is_regular_file()) {
-      remove_file(entry.path());
-    }
+  for (const FolderEntry& entry : entries_of(folder)) {
+    const fs::path file = folder / entry.name;
+    if (file.extension() == ".partial" && !entry.is_folder) remove_file(file);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/features/features.h"
@@ -228,9 +229,8 @@ LogPaths SetPaths::log(const std::string& stem) const {
 
 std::vector<LogPaths> SetPaths::logs() const {
   std::set<std::string> stems;
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, absent)) {
-    const std::string file = entry.path().filename().string();
+  for (const FolderEntry& entry : entries_of(folder_)) {
+    const std::string& file = entry.name;
     if (!file.starts_with(name_ + ".")) continue;
     for (const std::string_view extension : {".npy.partial", ".journal"}) {
       if (file.ends_with(extension)) stems.insert(file.substr(0, file.size() - extension.size()));
@@ -329,11 +329,10 @@ void remove_work_files(const SetPaths& paths) {
 
 void recover_features(const std::filesystem::path& folder, std::span<const std::string> sets) {
   for (const std::string& name : sets) finish_interrupted_commit({folder, name});
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, absent)) {
-    std::filesystem::path path = entry.path();
+  for (const FolderEntry& entry : entries_of(folder)) {
+    const std::filesystem::path path = folder / entry.name;
     if (path.extension() != ".partial" && path.extension() != ".next") continue;
-    if (!entry.is_regular_file()) continue;
+    if (entry.is_folder) continue;
     // Rows with a journal are not stray: NAME.npy.partial, NAME.journal.
     const std::filesystem::path journal = path.stem().replace_extension(".journal");
     if (path.stem().extension() == ".npy" && std::filesystem::exists(folder / journal)) continue;
