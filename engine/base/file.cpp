@@ -82,7 +82,8 @@ void sync_folder(const std::filesystem::path& folder) {
 
 File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   const bool reads = mode == Mode::read;
-  descriptor_ = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC | (reads ? 0 : O_NOFOLLOW), 0666);
+  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
+  descriptor_ = ::open(path.c_str(), flags_of(mode) | flags | (reads ? 0 : O_NOFOLLOW), 0666);
   if (descriptor_ >= 0) return;
   if (errno == ELOOP && !reads) {
     throw Error(ErrorKind::io,

@@ -175,6 +175,12 @@ TEST(WriteFileWhole, ReplacesALinkAndKeepsItsTarget) {
   EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
 }
 
+TEST(File, WaitsForNoPipe) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_TRUE(MappedFile(folder / "pipe").bytes().empty());
+}
+
 TEST(WriteFileWhole, ReplacesNoSpecialFile) {
   const TemporaryFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
