@@ -47,10 +47,12 @@ std::string advice_for(int code) {
                           advice_for(code)));
 }
 
-void refuse_special_file(const char* action, const std::filesystem::path& path) {
+void refuse_special_file(const char* action, const std::filesystem::path& path,
+                         bool is_special = false) {
   std::error_code unknown;
   const auto status = std::filesystem::status(path, unknown);
-  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
+  is_special |= std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  if (!is_special) return;
   throw Error(ErrorKind::io, fmt::format("cannot {} {}: not a regular file", action, shown(path)));
 }
 
@@ -82,7 +84,8 @@ void sync_folder(const std::filesystem::path& folder) {
 
 File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   const bool reads = mode == Mode::read;
-  descriptor_ = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC | (reads ? 0 : O_NOFOLLOW), 0666);
+  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
+  descriptor_ = ::open(path.c_str(), flags_of(mode) | flags | (reads ? 0 : O_NOFOLLOW), 0666);
   if (descriptor_ >= 0) return;
   if (errno == ELOOP && !reads) {
     throw Error(ErrorKind::io,
@@ -219,7 +222,10 @@ void rename_durably(const std::filesystem::path& beside, const std::filesystem::
 }
 
 void write_durably(const std::filesystem::path& path, const std::function<void(File&)>& write) {
-  refuse_special_file("replace", path);  // such as /dev/stdout
+  std::error_code no_link;
+  const auto target = std::filesystem::read_symlink(path, no_link);
+  // /dev/stdout may lead to a regular file, and is none.
+  refuse_special_file("replace", path, target.native().starts_with("/proc/"));
   const std::filesystem::path beside = partial_path(path);
   File file(beside, File::Mode::create_or_truncate);
   try {

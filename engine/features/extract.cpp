@@ -109,6 +109,7 @@ class SetExtraction {
       if (stored.list.key == list_.key) return stored;
       note(describe_change(stored.list.key, list_.key) + ": all rows are computed again");
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::device) throw;
       note(fmt::format("{}: all rows are computed again", error.what()));
     }
     return std::nullopt;
@@ -141,9 +142,11 @@ class SetExtraction {
 
   // Where the rows begin; 0 when the file is absent or has no header.
   static std::uint64_t find_data_offset(const std::filesystem::path& rows) {
+    if (!std::filesystem::exists(rows)) return 0;
     try {
       return parse_npy_header(MappedFile(rows).bytes()).data_offset;
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
       return 0;
     }
   }

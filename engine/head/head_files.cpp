@@ -247,8 +247,8 @@ void save_checkpoint(const std::filesystem::path& path, const RunKey& key,
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, const RunKey& key,
                                           const std::vector<DenseShape>& shapes,
                                           std::string& reason) {
-  std::error_code unknown;  // then writing the checkpoint will meet the cause and name it
-  if (!std::filesystem::exists(path, unknown)) return std::nullopt;
+  std::error_code unknown;  // then opening it will meet the cause and name it
+  if (!std::filesystem::exists(path, unknown) && !unknown) return std::nullopt;
   try {
     const SafetensorsFile file(path);
     reason = differences(file, key);
@@ -267,7 +267,7 @@ std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, con
     }
     return checkpoint;
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::io) throw;
+    if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::device) throw;
     reason = error.what();
     return std::nullopt;
   }

@@ -152,7 +152,7 @@ class TrainingRun {
   bool has_best_head(const Checkpoint& saved, const std::filesystem::path& path,
                      std::string& reason) {
     std::error_code unknown;
-    if (!std::filesystem::exists(path, unknown)) {
+    if (!std::filesystem::exists(path, unknown) && !unknown) {
       reason = fmt::format("the best head so far, {}, is missing", shown(path));
       return false;
     }
@@ -164,7 +164,7 @@ class TrainingRun {
       if (epoch == done + 1 && done < config_.train.epochs) return true;
       reason = fmt::format("{} is of another run", shown(path));
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io) throw;
+      if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::device) throw;
       reason = error.what();
     }
     return false;

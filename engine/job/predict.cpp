@@ -197,6 +197,7 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
     throw Error(ErrorKind::data,
                 fmt::format("no image of {} could be decoded", shown(dataset.root)));
   }
+  session.free_backbone();  // its memory is for the classifier now
   LabelledFeatures set;
   set.views = run.config.data.views.size();
   set.features = {values.data(), labels.size() * set.views, run.head.features.count()};

@@ -51,7 +51,7 @@ class Session {
     if (weights_) return *weights_;
     const std::filesystem::path& file = config_.backbone.weights;
     std::error_code failure;
-    if (!std::filesystem::exists(file, failure)) {
+    if (!std::filesystem::exists(file, failure) && !failure) {
       throw Error(
           ErrorKind::io,
           fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <thread>
 
 #include "engine/weights/refuse.h"
 
@@ -54,9 +53,7 @@ class Child {
   Child(pid_t process, int pipe) : process_(process), pipe_(pipe) {}
   ~Child() {
     close(pipe_);
-    if (process_ < 0) return;
-    kill();
-    reap();
+    if (process_ > 0) reap();
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -83,17 +80,12 @@ class Child {
     return bytes;
   }
 
-  // How it ended; it is killed if it does not end within a second. 0 where the system does not keep it,
-  // because this program ignores SIGCHLD.
+  // How it ended: it is killed if it goes on without its output, which an exit closes last. 0 where the
+  // system does not keep it, because this program ignores SIGCHLD.
   int reap() {
+    kill();
     int status = 0;
-    pid_t ended = 0;
-    for (int i = 0; i < 1000 && ended == 0; ++i) {
-      ended = waitpid(process_, &status, WNOHANG);
-      if (ended == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    if (ended == 0) kill();
-    while (ended == 0 && waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+    while (waitpid(process_, &status, 0) < 0 && errno == EINTR) {
     }
     process_ = -1;
     return status;

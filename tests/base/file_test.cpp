@@ -175,14 +175,22 @@ TEST(WriteFileWhole, ReplacesALinkAndKeepsItsTarget) {
   EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
 }
 
+TEST(File, WaitsForNoPipe) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_TRUE(MappedFile(folder / "pipe").bytes().empty());
+}
+
 TEST(WriteFileWhole, ReplacesNoSpecialFile) {
   const TemporaryFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  std::filesystem::create_symlink("pipe", folder / "link");  // as /dev/stdout is one
-  for (const char* name : {"pipe", "link"})
+  std::filesystem::create_symlink("pipe", folder / "link");              // as /dev/stdout is one
+  std::filesystem::create_symlink("/proc/self/exe", folder / "stream");  // to a regular file
+  for (const char* name : {"pipe", "link", "stream"})
     EXPECT_THAT(sentence_of([&] { write_file_whole(folder / name, "text"); }),
                 HasSubstr("not a regular file"));
   EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "stream"));
   EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
 }
 

@@ -169,6 +169,16 @@ TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
   EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
+TEST(Resume, ACheckpointThatCannotBeLookedAtIsKeptAndNamed) {
+  const TemporaryFolder folder;
+  const std::filesystem::path checkpoint = folder / "checkpoint.safetensors";
+  std::filesystem::create_symlink(checkpoint.filename(), checkpoint);  // a loop
+  SmallRun run;
+  EXPECT_THAT(error_of(ErrorKind::io, [&] { run.into(folder.path()); }),
+              HasSubstr(checkpoint.string()));
+  EXPECT_TRUE(std::filesystem::is_symlink(checkpoint));
+}
+
 // --- a finished set in another folder ------------------------------------------------------------
 
 // A finished run in result/, and what is done next to it.
@@ -367,7 +377,7 @@ TEST(Resume, ADamagedCheckpointIsNotContinued) {
         bytes.at(bytes.find('[', bytes.find("\"history\""))) = '!';
         write_file_whole(checkpoint(output), bytes);
       },
-      "not JSON");
+      "digest");
   damaged([&](const auto& output) { std::filesystem::resize_file(checkpoint(output), 0); },
           "checkpoint.safetensors");
   damaged([&](const auto& output) { std::ofstream(checkpoint(output)) << "no tensors in here"; },

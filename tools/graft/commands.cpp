@@ -222,7 +222,8 @@ void import_weights_command(const Request& request) {
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);
   print_result(fmt::format("{}: {} parameters from {}, digest {}\n", shown(output),
-                           grouped(vgg16_parameters), weights.source, weights.digest.hex()));
+                           grouped(vgg16_parameters), printable(weights.source, 300),
+                           weights.digest.hex()));
 }
 
 void show_weights_command(const Request& request) {

@@ -182,8 +182,8 @@ LogObserver::~LogObserver() {
 }
 
 void LogObserver::open(const std::filesystem::path& path) {
-  const int descriptor =
-      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  const int descriptor = ::open(
+      path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
   if (descriptor >= 0) file_ = fdopen(descriptor, "a");
   if (file_ == nullptr) {
     failure_ = fmt::format("{} cannot be written: {}", shown(path),

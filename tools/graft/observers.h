@@ -72,9 +72,9 @@ class TerminalObserver final : public Observer {
   bool bar_drawn_ = false;
 };
 
-// Lines with the time in UTC, appended to the file, which is no link. Until open() they are kept in memory, so that a
-// run whose folder is locked by another writes nothing there. Passes everything to `next`, which it
-// borrows.
+// Lines with the time in UTC, appended to the file, which is no link. Until open() they are kept in
+// memory, so that a run whose folder is locked by another writes nothing there. Passes everything to
+// `next`, which it borrows.
 class LogObserver final : public Observer {
  public:
   explicit LogObserver(Observer& next) : next_(next) {}

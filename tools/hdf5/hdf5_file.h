@@ -24,27 +24,22 @@ class Hdf5Handle {
   using Close = herr_t (*)(hid_t);
   Hdf5Handle() = default;
   Hdf5Handle(hid_t id, Close close) : id_(id), close_(close) {}
-  ~Hdf5Handle() { reset(); }
+  ~Hdf5Handle() {
+    if (id_ >= 0) close_(id_);
+  }
   Hdf5Handle(const Hdf5Handle&) = delete;
   Hdf5Handle& operator=(const Hdf5Handle&) = delete;
   Hdf5Handle(Hdf5Handle&& other) noexcept
       : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
   Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
-    if (this != &other) {
-      reset();
-      id_ = std::exchange(other.id_, -1);
-      close_ = other.close_;
-    }
+    std::swap(id_, other.id_);
+    std::swap(close_, other.close_);
     return *this;
   }
   hid_t get() const { return id_; }
   explicit operator bool() const { return id_ >= 0; }
 
  private:
-  void reset() {
-    if (id_ >= 0) close_(id_);
-    id_ = -1;
-  }
   hid_t id_ = -1;
   Close close_ = nullptr;
 };
