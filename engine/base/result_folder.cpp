@@ -31,10 +31,13 @@ auto identity(const fs::path& folder) {
   return std::tuple(status.st_dev, status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
 }
 
-void remove_partial_files(const fs::path& folder) {
-  for (const FolderEntry& entry : entries_of(folder))
-    if (fs::path(entry.name).extension() == ".partial" && !entry.is_folder)
-      remove_file(folder / entry.name);
+// What is behind a link is not this program's to replace.
+void refuse_link(const fs::path& set) {
+  std::error_code unknown;
+  if (!fs::is_symlink(set, unknown)) return;
+  throw Error(ErrorKind::io, fmt::format("{} is a link, and a set of results is replaced as a "
+                                         "folder; remove the link, or make `output` a link instead",
+                                         shown(set)));
 }
 
 }  // namespace
@@ -66,10 +69,13 @@ void read_set(const fs::path& output, const std::function<void(const fs::path& s
 
 void recover_sets(const fs::path& output) {
   const fs::path result = output / "result", previous = output / "previous";
+  for (const fs::path& set : {result, previous, next_set(output)}) refuse_link(set);
   if (is_present(previous)) {
     is_present(result) ? remove_set(previous) : rename_durably(previous, result);
   }
-  for (const fs::path& folder : {output, result, next_set(output)}) remove_partial_files(folder);
+  for (const FolderEntry& entry : entries_of(next_set(output)))
+    if (fs::path(entry.name).extension() == ".partial" && !entry.is_folder)
+      remove_file(next_set(output) / entry.name);
 }
 
 void publish_set(const fs::path& output) {

@@ -242,6 +242,11 @@ Config parse_config(std::string_view text, const std::string& name,
 Config load_settings(const std::filesystem::path& source, std::span<const Setting> settings,
                      const Environment& environment) {
   Config config = defaults(environment);
+  if (is_csv_file(source))
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: this is a list of images and no config; name it in a config, "
+                            "as data.train",
+                            shown(source)));
   const std::filesystem::path file = config_file_of(source);
   if (is_folder(file)) {
     read_photo_folder(config, file, environment);
@@ -263,18 +268,21 @@ Config load_config(const std::filesystem::path& source, std::span<const Setting>
   return config;
 }
 
-void refuse_output_among_images(const Config& config) {
+void refuse_output_in(const std::filesystem::path& folder, const std::filesystem::path& output) {
   std::error_code failure;
-  std::filesystem::path output = std::filesystem::weakly_canonical(config.output, failure);
-  output = std::filesystem::weakly_canonical(output, failure);  // the links behind "absent/.."
-  for (const std::filesystem::path& folder : {config.data.train, config.data.validation}) {
-    const std::filesystem::path images = std::filesystem::canonical(folder, failure);
-    if (!failure && std::ranges::mismatch(images, output).in1 == images.end())
-      refuse("output", shown(config.output),
-             fmt::format("this is in the folder of images {}, where results would be taken for "
-                         "images; name another folder with --output",
-                         shown(folder)));
-  }
+  std::filesystem::path results = std::filesystem::weakly_canonical(output, failure);
+  results = std::filesystem::weakly_canonical(results, failure);  // the links behind "absent/.."
+  const std::filesystem::path images = std::filesystem::canonical(folder, failure);
+  if (!failure && std::ranges::mismatch(images, results).in1 == images.end())
+    refuse("output", shown(output),
+           fmt::format("this is in the folder of images {}, where results would be taken for "
+                       "images; name another folder with --output",
+                       shown(folder)));
+}
+
+void refuse_output_among_images(const Config& config) {
+  refuse_output_in(config.data.train, config.output);
+  refuse_output_in(config.data.validation, config.output);
 }
 
 void refuse_config_as_target(const std::filesystem::path& source, const std::string& option,

@@ -53,6 +53,8 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
 // Throws Error(usage) where config.output is in data.train or data.validation, or is that folder: the
 // results would be taken for images. Links are resolved. For every command that writes results.
 void refuse_output_among_images(const Config& config);
+// The same of one folder of images.
+void refuse_output_in(const std::filesystem::path& folder, const std::filesystem::path& output);
 
 // Throws Error(usage) when `file`, which `option` is to write, is the config itself. Either may be
 // empty.

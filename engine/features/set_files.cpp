@@ -333,7 +333,9 @@ void recover_features(const std::filesystem::path& folder, std::span<const std::
   for (const FolderEntry& entry : entries_of(folder)) {
     const std::filesystem::path path = folder / entry.name;
     if (path.extension() != ".partial" && path.extension() != ".next") continue;
-    if (entry.is_folder) continue;
+    const bool is_of_a_set = std::ranges::any_of(
+        sets, [&](const std::string& name) { return entry.name.starts_with(name + "."); });
+    if (entry.is_folder || !is_of_a_set) continue;
     // Rows with a journal are not stray: NAME.npy.partial, NAME.journal.
     const std::filesystem::path journal = path.stem().replace_extension(".journal");
     if (path.stem().extension() == ".npy" && std::filesystem::exists(folder / journal)) continue;

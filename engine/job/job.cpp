@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -67,15 +68,30 @@ class OutputFolder {
 };
 
 // Throws Error(data) unless they are the features that the config asks for.
-FeatureSet open_features(const Config& config, const std::string& name) {
+FeatureSet open_features(Session& session, const std::string& name) {
+  const Config& config = session.config();
   FeatureSet set =
       FeatureSet::open(features_folder(config), name, config.features.memory_budget_mib << 20U);
-  const std::string change = describe_settings_change(set.settings(), feature_settings(config));
+  const std::string change = describe_change(set, session);
   if (change.empty()) return set;
   throw Error(ErrorKind::data,
               fmt::format("the features in {} are not those that the config asks for: {}; `graft "
                           "run` extracts these and trains",
                           shown(features_folder(config)), change));
+}
+
+// The check of refuse_output_among_images for folders that were found behind links.
+void refuse_output_among(const Datasets& datasets, const Config& config) {
+  const std::filesystem::path& validation =
+      config.data.validation.empty() ? config.data.train : config.data.validation;
+  std::set<std::filesystem::path> folders;
+  for (const auto& [set, source] : {std::pair(&datasets.train, &config.data.train),
+                                    std::pair(&datasets.validation, &validation)}) {
+    if (is_csv_file(*source)) continue;
+    for (const Sample& sample : set->samples)
+      folders.insert((set->root / sample.file).parent_path());
+  }
+  for (const std::filesystem::path& folder : folders) refuse_output_in(folder, config.output);
 }
 
 // `check` refuses the sets of photos before the features are computed.
@@ -88,6 +104,7 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
     return read_datasets(config.data, context.backend.host_threads(), context.observer,
                          context.stop);
   }();
+  refuse_output_among(datasets, config);
   check(datasets);
   const BackboneOptions& options = session.backbone_options(
       std::max(datasets.train.samples.size(), datasets.validation.samples.size()) *
@@ -137,8 +154,8 @@ void write_reports(const std::filesystem::path& set, const Config& config, const
 
 // Makes the set in next/ and publishes it.
 Evaluation train(const Config& config, const OutputFolder& folder, Session& session) {
-  const FeatureSet training = open_features(config, set_names[0]);
-  const FeatureSet validation = open_features(config, set_names[1]);
+  const FeatureSet training = open_features(session, set_names[0]);
+  const FeatureSet validation = open_features(session, set_names[1]);
   const std::filesystem::path next = next_set(config.output),
                               finished = finished_set(config.output);
   bool is_new = false;
@@ -180,8 +197,7 @@ BackboneOptions backbone_options(const Config& config) {
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
                                   Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  Session session(config, hooks, observer, std::move(stop),
-                  steps == Steps::train ? Session::Uses::head_only : Session::Uses::backbone);
+  Session session(config, hooks, observer, std::move(stop));
   if (steps != Steps::train) {
     extract(config, folder, session, hooks, [&](const Datasets& sets) {
       if (steps == Steps::all) check_class_weights(config.train.class_weights, sets.train.classes);

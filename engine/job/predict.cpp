@@ -131,15 +131,15 @@ std::size_t chosen_class(std::span<const float> probabilities, std::optional<dou
 }
 
 // The stored validation features, where they are those that the config asks for.
-std::optional<FeatureSet> open_stored(const Config& config, Observer& observer) {
+std::optional<FeatureSet> open_stored(Session& session) {
+  const Config& config = session.config();
   const auto note = [&](const std::string& reason) {
-    observer.note("the features are computed now and not stored: " + reason);
+    session.context().observer.note("the features are computed now and not stored: " + reason);
   };
   try {
     FeatureSet stored = FeatureSet::open(config.output / "features", "validation",
                                          config.features.memory_budget_mib << 20U);
-    const std::string change =
-        describe_settings_change(stored.settings(), feature_settings(config));
+    const std::string change = describe_change(stored, session);
     if (change.empty()) return stored;
     note(change);
   } catch (const Error& error) {
@@ -239,9 +239,8 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
 }
 
 Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_token stop) {
-  const std::optional<FeatureSet> stored = open_stored(run.config, observer);
-  Session session(run.config, {}, observer, std::move(stop),
-                  stored ? Session::Uses::head_only : Session::Uses::backbone);
+  Session session(run.config, {}, observer, std::move(stop));
+  const std::optional<FeatureSet> stored = open_stored(session);
   if (!stored) return evaluate_photos(session, run);
   check_key(run, stored->key());
   check_classes(run, stored->classes());

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
+#include "engine/features/features.h"
+#include "engine/features/key.h"
 #include "engine/features/pipeline.h"
 #include "engine/job/job.h"
 #include "engine/weights/vgg16_weights.h"
@@ -25,19 +28,16 @@ namespace graft {
 
 class Session {
  public:
-  enum class Uses { backbone, head_only };
   // Makes the backend, notes the device and the weights that it uses, and calls the hook. `config`
   // and `observer` are borrowed.
-  Session(const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop,
-          Uses uses = Uses::backbone)
+  Session(const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop)
       : config_(config),
         backend_(make_backend(config.device, config.threads,
                               [&](const std::string& sentence) { observer.note(sentence); })),
         context_{*backend_, observer, hooks.tracer, std::move(stop)} {
-    observer.note(
-        fmt::format("device: {}{}{}", backend_->description(),
-                    config.device == "auto" ? " (chosen by \"auto\")" : "",
-                    uses == Uses::backbone ? "; weights: " + shown(config.backbone.weights) : ""));
+    observer.note(fmt::format("device: {}{}; weights: {}", backend_->description(),
+                              config.device == "auto" ? " (chosen by \"auto\")" : "",
+                              shown(config.backbone.weights)));
     backend_->set_tracer(hooks.tracer);
     if (hooks.backend_made) hooks.backend_made(*backend_);
   }
@@ -122,5 +122,16 @@ struct Answers {
   std::vector<float> probabilities;  // photos × classes
 };
 Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatures& set);
+
+// From what made the stored features to what is asked for now; of weights the content counts. Empty
+// when they are the same.
+inline std::string describe_change(const FeatureSet& stored, Session& session) {
+  const std::string change =
+      describe_settings_change(stored.settings(), feature_settings(session.config()));
+  if (!change.empty()) return change;
+  const std::pair<std::string, std::string> weights("weights", session.weights().digest.hex());
+  const bool are_the_same = std::ranges::count(stored.key().settings, weights) > 0;
+  return are_the_same ? "" : "the content of backbone.weights changed";
+}
 
 }  // namespace graft

@@ -475,6 +475,16 @@ TEST_F(LoadPhotoFolder, ResultsNextToAListAreFine) {
   EXPECT_NO_THROW(refuse_output_among_images(config));
 }
 
+TEST_F(LoadPhotoFolder, AListIsNoConfig) {
+  write_file_whole(folder_ / "list.csv", "path,label\n");
+  try {
+    load(folder_ / "list.csv");
+    FAIL() << "it was taken for a config";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("this is a list of images and no config"));
+  }
+}
+
 TEST_F(LoadPhotoFolder, SystemFoldersAreNoSets) {
   const auto path = photos({"train/cats", "validation/cats", "@eaDir", "__MACOSX", ".git"});
   EXPECT_EQ(load(path).data.validation, path / "validation");

@@ -207,7 +207,9 @@ TEST_F(ExtractTest, StrayFilesGoAndRowsThatCanBeContinuedStay) {
        {"train.labels.next", "validation.files.next", "train.files.next.partial",
         "train.3.npy.partial", "train.journal.partial"})
     test::write_bytes(set_.result(stray), "half");
+  test::write_bytes(set_.result("notes.next"), "somebody's notes");
   recover_features(set_.features, set_.names);
+  EXPECT_TRUE(std::filesystem::remove(set_.result("notes.next")));
   EXPECT_EQ(set_.result_files(), kept);
   set_.extract();
   EXPECT_EQ(set_.result_bytes(), set_.fresh_result());

@@ -124,17 +124,27 @@ TEST(ReadSet, PassesOnTheErrorOfASetThatStays) {
       read_set(output.path(), [](const fs::path& set) { read_text_file(set / "gone", 9); }), Error);
 }
 
-TEST(RecoverSets, RemovesPartialFilesAndNothingElse) {
+TEST(RecoverSets, RemovesTheUnfinishedFilesOfItsOwnFolderAndNothingElse) {
   const TemporaryFolder output;
   write_set(output / "result", "old");
   write_set(next_set(output.path()), "new");
-  for (const fs::path& folder : {output.path(), output / "result", next_set(output.path())})
-    write_bytes(folder / "config.json.partial", "half");
-  write_bytes(output / "run.log", "log");
+  write_bytes(next_set(output.path()) / "config.json.partial", "half");
+  write_bytes(output / "film.mp4.partial", "somebody's download");
   recover_sets(output.path());
-  EXPECT_THAT(names_in(output.path()), ElementsAre("next", "result", "run.log"));
+  EXPECT_THAT(names_in(output.path()), ElementsAre("film.mp4.partial", "next", "result"));
   EXPECT_EQ(names_in(output / "result").size(), 3U);
   EXPECT_EQ(names_in(next_set(output.path())).size(), 3U);
+}
+
+TEST(RecoverSets, RefusesLinksAndLeavesWhatIsBehindThem) {
+  for (const char* name : {"result", "previous", "next"}) {
+    const TemporaryFolder output, elsewhere;
+    write_set(elsewhere / "set", "old");
+    write_bytes(elsewhere / "set/a.partial", "half");
+    fs::create_directory_symlink(elsewhere / "set", output / name);
+    EXPECT_THROW(recover_sets(output.path()), Error) << name;
+    EXPECT_EQ(names_in(elsewhere / "set").size(), 4U) << name;
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/file.h"
+#include "engine/weights/vgg16_weights.h"
 #include "tests/program/recipe.h"
 #include "tests/support/files.h"
 #include "tests/support/image_files.h"
@@ -121,6 +122,36 @@ TEST(ResultSet, ARefusedTrainingChangesNothingAndNamesTheSettings) {
   }
 }
 
+TEST(ResultSet, OtherWeightsAtTheSamePathAreNoticed) {
+  const Recipe recipe;
+  const std::string file = (recipe.folder() / "weights.safetensors").string();
+  const auto config = nlohmann::json::parse(text_of(recipe.config()));
+  Vgg16Weights weights = load_vgg16_weights(config["backbone"]["weights"].get<std::string>());
+  save_vgg16_weights(file, weights);
+  const std::vector<std::string> more = {"--set", "backbone.weights=" + file};
+  ASSERT_EQ(recipe.run("a", more).exit_code, 0);
+  const Files before = files_below(recipe.output("a"));
+  weights.layers[0].bias[0] += 1.0F;
+  save_vgg16_weights(file, weights);
+  const Outcome trained = graft_program(recipe.arguments("train", "a", more));
+  EXPECT_EQ(trained.exit_code, 3);
+  EXPECT_THAT(trained.error, HasSubstr("the content of backbone.weights changed"));
+  const Outcome evaluated = graft_program({"evaluate", recipe.output("a").string()});
+  EXPECT_EQ(evaluated.exit_code, 2);
+  EXPECT_THAT(evaluated.error, HasSubstr("the weights changed"));
+  EXPECT_EQ(files_below(recipe.output("a")), before);
+}
+
+TEST(ResultSet, IsRefusedAmongImagesBehindALink) {
+  const Recipe recipe;
+  fs::create_directories(recipe.folder() / "outside");
+  fs::rename(recipe.folder() / "train/grey", recipe.folder() / "outside/grey");
+  fs::create_directory_symlink(recipe.folder() / "outside/grey", recipe.folder() / "train/grey");
+  const Outcome outcome = recipe.run("outside/grey/a");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.error, HasSubstr("this is in the folder of images"));
+}
+
 TEST(ResultSet, AFolderThatHasOnlyFeaturesIsAConfigToo) {
   const Recipe recipe;
   ASSERT_EQ(graft_program(recipe.arguments("extract", "a", {"--set", "seed=7"})).exit_code, 0);
@@ -169,7 +200,6 @@ TEST_F(EvaluateOther, EvaluatesThePhotosThatAreAskedForAsTrainingDoes) {
 
 TEST_F(EvaluateOther, ComputesWhatIsNotStored) {
   const Outcome stored = evaluate({"--json"});
-  EXPECT_THAT(stored.error, Not(HasSubstr("weights: "))) << "it needs none";
   fs::rename(recipe_.output("a") / "features", recipe_.folder() / "away");
   const Outcome computed = evaluate({"--json"});
   fs::rename(recipe_.folder() / "away", recipe_.output("a") / "features");
@@ -188,6 +218,16 @@ TEST_F(EvaluateOther, RefusesWhatDoesNotFitTheClassifier) {
                                        "have brown, white"));
   const std::string config = (recipe_.result("a") / "config.json").string();
   EXPECT_EQ(evaluate({"-o", config}).exit_code, 2);
+}
+
+TEST_F(EvaluateOther, RefusesASettingThatOnlyTrainingUses) {
+  for (const char* setting : {"seed=5", "head.hidden=[8]", "train.class_weights=balanced",
+                              "features.normalize=standard"}) {
+    const Outcome outcome =
+        graft_program({"evaluate", recipe_.output("a").string(), "--set", setting});
+    EXPECT_EQ(outcome.exit_code, 2) << setting;
+    EXPECT_THAT(outcome.error, HasSubstr("only training uses this key")) << setting;
+  }
 }
 
 TEST_F(EvaluateOther, SkipsABadPhotoWhereTheConfigSaysSo) {

@@ -116,7 +116,16 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   terminal.note(closing);
 }
 
+// What the settings of training say is in the classifier.
 FinishedRun run_of(const Request& request) {
+  for (const Setting& setting : request.settings) {
+    const std::string_view key = setting.path;
+    const std::string_view section = key.substr(0, key.find('.'));
+    if (section == "train" || section == "head" || key == "seed" || key == "features.normalize")
+      throw Error(ErrorKind::usage,
+                  fmt::format("{}: only training uses this key; leave it out, or train anew",
+                              setting.option));
+  }
   return open_run([&] { return config_of(request); }, request.best);
 }
 
