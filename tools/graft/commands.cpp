@@ -116,16 +116,25 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   terminal.note(closing);
 }
 
-// What the settings of training say is in the classifier.
-FinishedRun run_of(const Request& request) {
-  for (const Setting& setting : request.settings) {
-    const std::string_view key = setting.path;
-    const std::string_view section = key.substr(0, key.find('.'));
-    if (section == "train" || section == "head" || key == "seed" || key == "features.normalize")
-      throw Error(ErrorKind::usage,
-                  fmt::format("{}: only training uses this key; leave it out, or train anew",
-                              setting.option));
+// Of a finished run nothing can be changed that only training uses: it is in the classifier.
+void refuse_training_settings(const Request& request, Config config) {
+  std::error_code absent;
+  if (!std::filesystem::equivalent(request.config, config.output, absent)) return;
+  Config recorded = load_config(request.config, {}, process_environment());
+  const std::vector<ConfigKey> recorded_keys = keys_of(recorded);
+  for (const ConfigKey& key : keys_of(config)) {
+    const bool is_of_training = key.path.starts_with("train.") || key.section() == "head" ||
+                                key.path == "seed" || key.path == "features.normalize";
+    if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("--set {}: only training uses this key, and the classifier is trained; "
+                            "leave it out, or train anew",
+                            key.path));
   }
+}
+
+FinishedRun run_of(const Request& request) {
+  refuse_training_settings(request, config_of(request));
   return open_run([&] { return config_of(request); }, request.best);
 }
 
