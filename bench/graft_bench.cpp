@@ -170,7 +170,7 @@ void run_bench(const Options& options) {
     for (const Case& one : cases) names += one.name + '\n';
     return program::write_result(names);
   }
-  signals.ask_from_now_on();
+  signals.set(program::FirstSignal::waits);
   note_generated_inputs(setup.config, options.suite, observer);
   const Result result =
       measure_cases(*device, cases, options, setup.config, observer, signals.stop_token());

@@ -43,6 +43,8 @@ function(graft_test name)
   add_executable(test_${name} ${ARG_SOURCES})
   target_link_libraries(test_${name} PRIVATE graft_options graft_test_support ${ARG_DEPENDS}
                                              GTest::gtest GTest::gmock GTest::gtest_main)
+  # A test spends its time in the libraries; -O1 saves a third of the time that compiling the tests takes.
+  target_compile_options(test_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   gtest_discover_tests(test_${name} TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60
                        PROPERTIES TIMEOUT 300 LABELS ${name})
 endfunction()

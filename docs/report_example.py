@@ -140,7 +140,7 @@ def run_graft(program: Path, folder: Path):
 
 
 def take_picture(browser: Browser, folder: Path, picture: Path):
-    page = folder / "runs/fruit/report.html"
+    page = folder / "runs/fruit/result/report.html"
     browser.open(page, 1180, 992)
     browser.screenshot(folder / "desktop.png", 1180, 992, scale=2)
     browser.open(page, 360, 740, dark=True)

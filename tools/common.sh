@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Functions and folders that the scripts share. Source it: . "$(dirname "$0")/common.sh"
 set -euo pipefail
+umask go-w  # graft uses no cache that others can write
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${GRAFT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/graft}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs Debian 12's packages for a purpose. Prints nothing when all of them are installed.
 #   tools/install_deps.sh build               what building and the quickstart need
-#   tools/install_deps.sh build test          several purposes: build, test, style, system
+#   tools/install_deps.sh build test          several purposes: build, test, style, fuzz, system
 #   tools/install_deps.sh --dry-run build     prints the packages, one a line, with * before a missing one
 . "$(dirname "$0")/common.sh"
 
@@ -11,7 +11,7 @@ packages_for() {
       echo ca-certificates curl unzip python3 python3-pip  # fetching weights and photos
       echo cmake g++ ninja-build pkg-config
       echo libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
-      echo libexif-dev libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libstb-dev libtiff-dev zlib1g-dev
+      echo libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libseccomp-dev libstb-dev libtiff-dev libutf8proc-dev zlib1g-dev
       ;;
     test)
       echo git libgmock-dev libgtest-dev
@@ -20,12 +20,13 @@ packages_for() {
       echo python3-venv   # the other engines of bench/peers.py
       echo valgrind       # counts the instructions of kernels
       ;;
+    fuzz) echo clang-16 libclang-rt-16-dev llvm-16 ;;  # 14, the default, cannot compile the ranges of libstdc++ 12
     style) echo clang-format clang-tidy shellcheck ;;
     system)
       echo debootstrap                   # makes a Debian for a test
       echo chromium fonts-dejavu-core    # shows the page report.html
       ;;
-    *) stop "unknown argument $1; give one or more of build, test, style, system, and --dry-run" ;;
+    *) stop "unknown argument $1; give one or more of build, test, style, fuzz, system, and --dry-run" ;;
   esac
 }
 
@@ -41,7 +42,7 @@ for argument in "$@"; do
     mapfile -t -O ${#packages[@]} packages < <(tr ' ' '\n' <<<"$names")
   fi
 done
-[ ${#packages[@]} -gt 0 ] || stop "for what? give one or more of build, test, style, system"
+[ ${#packages[@]} -gt 0 ] || stop "for what? give one or more of build, test, style, fuzz, system"
 command -v dpkg-query >/dev/null || stop "this script needs Debian's dpkg; install by hand: ${packages[*]}"
 
 missing=()

@@ -62,12 +62,8 @@ std::filesystem::path photos_folder(const BenchSetup& setup) {
 Photos photos_of(const BenchSetup& setup) {
   Photos photos;
   photos.folder = photos_folder(setup);
-  photos.files = list_images(photos.folder);
-  if (photos.files.empty())
-    throw Error(ErrorKind::data,
-                fmt::format("there is no image in {}; set data.train to a folder of photos, or "
-                            "omit it to use generated ones",
-                            photos.folder.string()));
+  SilentObserver observer;
+  photos.files = list_images(photos.folder, observer);
   return photos;
 }
 

@@ -45,11 +45,14 @@ PYTORCH_WAYS = tuple(
     Peer(f"pytorch:{way}", f"PyTorch {way}", (TORCH,)) for way in ("eager", "channels_last", "compiled")
 )
 ORT_GPU = "onnxruntime-gpu==1.31.1"  # for CUDA 13; its provider is linked with TensorRT 10
+# PyPI has no wheel of it, only an archive that fetches one elsewhere. So it is not pinned and never installed here:
+# who wants this peer installs it.
+TENSORRT = "tensorrt-cu13-libs==10.16.1.11"
 GPU_PEERS = (
     *PYTORCH_WAYS,
     Peer("pytorch:amp", "PyTorch AMP", (TORCH,), precisions=("fp16",)),
     Peer("onnxruntime:cuda", "ONNX Runtime CUDA", (TORCH, ORT_GPU)),
-    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", (TORCH, ORT_GPU, "tensorrt-cu13-libs==10.16.1.11")),
+    Peer("onnxruntime:tensorrt", "ONNX Runtime TensorRT", (TORCH, ORT_GPU, TENSORRT)),
 )
 
 

@@ -10,25 +10,30 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
-from .engines import GPU_PEERS, PEERS, Peer
+from .engines import GPU_PEERS, PEERS, TENSORRT, Peer
 
 
 @dataclass(frozen=True)
 class Peers:
-    """A Python environment: a folder of its own, and the packages of PyPI in it."""
+    """A Python environment: a folder of its own, and the packages of PyPI in it. The file of pins has these packages
+    and all that they need, each with the sha256 of its wheel; peers/pin.py writes it."""
 
     folder: str  # below graft's cache folder
     size: str  # on disk, once installed, with what pip unpacks on the way
     packages: tuple[str, ...]
+    pins: Path
+
+
+HERE = Path(__file__).resolve().parent
 
 
 def packages_of(peers: tuple[Peer, ...]) -> tuple[str, ...]:
     found = ["numpy==2.4.6", "pillow==13.0.0", *(package for peer in peers for package in peer.packages)]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(package for package in found if package != TENSORRT))
 
 
-CPU = Peers("peers/venv", "about 7 GB", packages_of(PEERS))
-CUDA = Peers("peers/venv-cuda", "several GB", packages_of(GPU_PEERS))
+CPU = Peers("peers/venv", "about 7 GB", packages_of(PEERS), HERE / "requirements_cpu.txt")
+CUDA = Peers("peers/venv-cuda", "several GB", packages_of(GPU_PEERS), HERE / "requirements_cuda.txt")
 
 
 class SetupError(Exception):
@@ -47,7 +52,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def stamp(peers: Peers = CPU) -> str:
     """Changes when the environment must be looked at again."""
-    return hashlib.sha256(" ".join([*peers.packages, PYTHON]).encode()).hexdigest()
+    return hashlib.sha256((peers.pins.read_text() + PYTHON).encode()).hexdigest()
 
 
 def installed(cache: Path, peers: Peers = CPU) -> Path | None:
@@ -82,18 +87,27 @@ def ensure(cache: Path, peers: Peers = CPU) -> Path:
 
 
 def install(venv: Path, peers: Peers, log: TextIO) -> None:
-    """Each package on its own: one that fails is skipped by name. Raises SetupError when all of them fail."""
+    """The pinned wheels and nothing else: no package runs code of its own here. All at once, or, where that fails, each
+    on its own: one that fails is skipped by name. Raises SetupError when all of them fail."""
     hint = f"check that there are {peers.size} of free space, a network and pip's index, "
-    hint += f"and that the packages have wheels for this Python, {PYTHON}, then run this again"
-    failures = []
-    for package in peers.packages:
+    hint += f"and that {peers.pins.name} has wheels for this Python, {PYTHON}, then run this again"
+    pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    pip += ["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement"]
+    lines = [line for line in peers.pins.read_text().splitlines() if line and not line.startswith("#")]
+    try:
+        run([*pip, str(peers.pins)], log, hint)
+        return
+    except SetupError as failure:
+        failures = [failure]
+    one = venv / "one_package.txt"
+    for line in lines:
         try:
-            pip = [str(venv / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check"]
-            run([*pip, package], log, hint)
+            one.write_text(line)
+            run([*pip, str(one)], log, hint)
         except SetupError as failure:
             failures.append(failure)
-            print(f"peers.py: {package} is skipped: {failure}", file=sys.stderr)
-    if len(failures) == len(peers.packages):
+            print(f"peers.py: {line.split()[0]} is skipped: {failure}", file=sys.stderr)
+    if len(failures) > len(lines):
         raise failures[0]
 
 

@@ -42,8 +42,8 @@ def recipe(photos: Path, weights: Path, output: Path, threads: int) -> list[str]
     return ["run", str(config), *(part for key, value in values.items() for part in ("--set", f"{key}={value}"))]
 
 
-def run_program(setup: Setup, engine: Engine, command: list[str], output: Path) -> float:
-    """A round of a program that makes the folder `output`. Returns the best validation accuracy."""
+def run_program(setup: Setup, engine: Engine, command: list[str], output: Path, history: str) -> float:
+    """A round of a program that makes the folder `output`. Returns the best validation accuracy in its `history`."""
     shutil.rmtree(output, ignore_errors=True)
     log = setup.scratch / f"{engine.name}-job.log"
     start = time.perf_counter()
@@ -59,7 +59,7 @@ def run_program(setup: Setup, engine: Engine, command: list[str], output: Path) 
     engine.seconds.append(time.perf_counter() - start)
     if code != 0:
         raise RuntimeError(f"{engine.name} ended with code {code}: {last_line(log)} (its log is {log})")
-    return max(json.loads((output / "history.json").read_text())["history"]["val_accuracy"])
+    return max(json.loads((output / history).read_text())["history"]["val_accuracy"])
 
 
 def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, rounds: int) -> Work:
@@ -75,10 +75,11 @@ def run(setup: Setup, work: Work, graft: Path, photos: Path, weights: Path, roun
     command = [str(setup.python), "-m", f"{__package__}.keras_engine", str(photos), str(weights), str(outputs[1])]
     for number in range(rounds):
         say(f"{work.name}: round {number + 1} of {rounds}, graft")
-        accuracy = run_program(setup, mine, own, outputs[0])
+        accuracy = run_program(setup, mine, own, outputs[0], "result/history.json")
         time.sleep(PAUSE)
         say(f"{work.name}: round {number + 1} of {rounds}, Keras; it takes minutes")
-        its_accuracy = run_program(setup, keras, [*command, str(EPOCHS), str(setup.threads)], outputs[1])
+        theirs = [*command, str(EPOCHS), str(setup.threads)]
+        its_accuracy = run_program(setup, keras, theirs, outputs[1], "history.json")
         keras.version = json.loads((outputs[1] / "history.json").read_text())["version"]
         compare_features(keras, setup.scratch)
         compare(accuracy, its_accuracy)

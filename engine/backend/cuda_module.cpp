@@ -3,7 +3,12 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <string>
+#include <system_error>
+
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 
@@ -11,14 +16,18 @@ const CudaModule& cuda_module() {
   if (!GRAFT_HAS_CUDA) {
     throw Error(ErrorKind::device, "this program was built without the CUDA toolkit");
   }
-  // Found in the program's folder by its run path. Never closed: its objects may live to the end.
-  static constexpr const char* file = "libgraft_cuda.so";
-  void* const library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  // By its full path, so that no LD_LIBRARY_PATH brings another. Never closed: its objects may live
+  // to the end.
+  std::error_code unknown;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  const std::filesystem::path file = program.parent_path() / "libgraft_cuda.so";
+  void* const library = unknown ? nullptr : dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    const std::string reason = dlerror();
-    const bool is_ours = reason.starts_with(std::string(file) + ": cannot open");
+    const std::string reason =
+        unknown ? "/proc/self/exe: " + unknown.message() : std::string(dlerror());
+    const bool is_ours = reason.starts_with(file.string() + ": cannot open");
     throw Error(ErrorKind::device,
-                fmt::format("{} cannot be loaded ({}); {}", file, reason,
+                fmt::format("{} cannot be loaded ({}); {}", shown(file), printable(reason),
                             is_ours ? "keep that library in the folder of the program"
                                     : "install that library, of CUDA 13 or of cuDNN 9, or name its "
                                       "folder in LD_LIBRARY_PATH"));
@@ -26,8 +35,9 @@ const CudaModule& cuda_module() {
   using Entry = const CudaModule*();
   const auto entry = reinterpret_cast<Entry*>(dlsym(library, "graft_cuda_module_1"));
   if (entry == nullptr) {
-    throw Error(ErrorKind::device,
-                fmt::format("{} is not of this version of the program; build both together", file));
+    throw Error(
+        ErrorKind::device,
+        fmt::format("{} is not of this version of the program; build both together", shown(file)));
   }
   return *entry();
 }

@@ -1,7 +1,13 @@
 #pragma once
-// Priority of background threads.
+// Start and priority of background threads.
+
+#include <functional>
+#include <thread>
 
 namespace graft {
+
+// Throws Error(device) when the system refuses a thread.
+std::jthread start_thread(std::function<void()> work);
 
 // Lowers the priority of the calling thread for good: it gets about a tenth of a core that another
 // thread wants, and all of an idle one. Does nothing where the system refuses.

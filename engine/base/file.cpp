@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,14 +29,31 @@ std::string advice_for(int code) {
     case EPERM:
     case EROFS:
       return "; check its permissions";
+    case EFBIG:
+      return "; raise the limit on the size of files (ulimit -f), or choose an output folder on a "
+             "file system that takes larger files";
+    case EMFILE:
+      return "; raise the limit on open files (ulimit -n)";
+    case ENOMEM:
+      return "; memory ran out: end other programs, or raise the limit on it (ulimit -v)";
     default:
       return "";
   }
 }
 
 [[noreturn]] void fail(const std::string& action, const std::filesystem::path& path, int code) {
-  throw Error(ErrorKind::io, fmt::format("cannot {} {}: {}{}", action, shown(path),
-                                         std::strerror(code), advice_for(code)));
+  throw Error(code == ENOMEM ? ErrorKind::device : ErrorKind::io,
+              fmt::format("cannot {} {}: {}{}", action, shown(path), std::strerror(code),
+                          advice_for(code)));
+}
+
+void refuse_special_file(const char* action, const std::filesystem::path& path,
+                         bool is_special = false) {
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  is_special |= std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  if (!is_special) return;
+  throw Error(ErrorKind::io, fmt::format("cannot {} {}: not a regular file", action, shown(path)));
 }
 
 int flags_of(File::Mode mode) {
@@ -54,6 +70,8 @@ int flags_of(File::Mode mode) {
   return O_RDONLY;
 }
 
+}  // namespace
+
 void sync_folder(const std::filesystem::path& folder) {
   const std::filesystem::path name = folder.empty() ? "." : folder;
   const int descriptor = ::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -61,15 +79,19 @@ void sync_folder(const std::filesystem::path& folder) {
   const int result = ::fsync(descriptor);
   const int code = errno;
   ::close(descriptor);
-  // Some file systems have nothing to sync for a folder and say EINVAL.
-  if (result != 0 && code != EINVAL) fail("sync the folder", name, code);
+  if (result != 0 && !is_missing_call(code)) fail("sync the folder", name, code);
 }
 
-}  // namespace
-
 File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
-  descriptor_ = ::open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail(mode == Mode::read ? "open" : "open for writing", path, errno);
+  const bool reads = mode == Mode::read;
+  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
+  descriptor_ = ::open(path.c_str(), flags_of(mode) | flags | (reads ? 0 : O_NOFOLLOW), 0666);
+  if (descriptor_ >= 0) return;
+  if (errno == ELOOP && !reads) {
+    throw Error(ErrorKind::io,
+                fmt::format("cannot open {} for writing: it is a link; remove it", shown(path)));
+  }
+  fail(reads ? "open" : "open for writing", path, errno);
 }
 
 File::~File() {
@@ -127,12 +149,13 @@ void File::reserve(std::uint64_t size) {
   const std::uint64_t before = this->size();
   const int code = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(size));
   if (code == 0) return;
+  if (is_missing_call(code)) return truncate(std::max(before, size));
   truncate(before);  // what was taken before the disk was full
   fail(fmt::format("reserve {} bytes for", size), path_, code);
 }
 
 void File::sync_data() {
-  if (::fdatasync(descriptor_) != 0) fail("sync", path_, errno);
+  if (::fdatasync(descriptor_) != 0 && !is_missing_call(errno)) fail("sync", path_, errno);
 }
 
 void File::close() {
@@ -149,8 +172,12 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const auto size = static_cast<std::size_t>(file.size());
   if (size == 0) return;
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  const bool reads = data == MAP_FAILED && errno == ENODEV;  // into memory of the same size
+  if (reads)
+    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) fail("map", path, errno);
   data_ = {static_cast<std::byte*>(data), Unmap{size}};
+  if (reads) file.read_at(0, {data_.get(), size});
 }
 
 void Unmap::operator()(std::byte* data) const {
@@ -158,10 +185,7 @@ void Unmap::operator()(std::byte* data) const {
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
-  std::error_code unknown;
-  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
-    throw Error(ErrorKind::io, fmt::format("cannot read {}: not a regular file", shown(path)));
-  }
+  refuse_special_file("read", path);
   const File file(path, File::Mode::read);
   const std::uint64_t size = file.size();
   if (size > limit) {
@@ -171,6 +195,11 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_
   }
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
   file.read_at(0, bytes);
+  if (file.size() != size) {
+    throw Error(ErrorKind::io, fmt::format("{} changed while it was read; run again when it is "
+                                           "complete",
+                                           shown(path)));
+  }
   return bytes;
 }
 
@@ -193,9 +222,13 @@ void rename_durably(const std::filesystem::path& beside, const std::filesystem::
 }
 
 void write_durably(const std::filesystem::path& path, const std::function<void(File&)>& write) {
+  std::error_code no_link;
+  const auto target = std::filesystem::read_symlink(path, no_link);
+  // /dev/stdout may lead to a regular file, and is none.
+  refuse_special_file("replace", path, target.native().starts_with("/proc/"));
   const std::filesystem::path beside = partial_path(path);
+  File file(beside, File::Mode::create_or_truncate);
   try {
-    File file(beside, File::Mode::create_or_truncate);
     write(file);
     file.sync_data();
     file.close();
@@ -213,8 +246,11 @@ void write_file_whole(const std::filesystem::path& path, std::string_view text) 
 
 void make_folder(const std::filesystem::path& path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
+  const std::filesystem::path parent = path.parent_path();
+  if (!parent.empty() && !std::filesystem::exists(parent, error) && !error) make_folder(parent);
+  const bool is_new = std::filesystem::create_directory(path, error);
   if (error) fail("create the folder", path, error.value());
+  if (is_new) sync_folder(parent);
 }
 
 void remove_file(const std::filesystem::path& path) {
@@ -222,19 +258,15 @@ void remove_file(const std::filesystem::path& path) {
   if (errno != ENOENT) fail("remove", path, errno);
 }
 
-FolderLock::FolderLock(const std::filesystem::path& folder)
-    : file_(folder / ".lock", File::Mode::create_or_read_write) {
-  if (::flock(file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) fail("lock", file_.path(), errno);
-    std::string holder(static_cast<std::size_t>(std::min<std::uint64_t>(file_.size(), 20)), '\0');
-    file_.read_at(0, {reinterpret_cast<std::byte*>(holder.data()), holder.size()});
-    throw Error(ErrorKind::io,
-                fmt::format("the folder {} is in use by another run (process {}); wait for it, or "
-                            "choose another output",
-                            shown(folder), holder.empty() ? "unknown" : holder));
-  }
-  file_.truncate(0);
-  file_.write_at(0, as_bytes(std::to_string(::getpid())));
+bool others_can_write(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return false;
+  if (status.st_uid != ::geteuid() && status.st_uid != 0) return true;
+  return !S_ISLNK(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
+
+bool is_missing_call(int code) {
+  return code == ENOSYS || code == EOPNOTSUPP || code == EINVAL;
 }
 
 }  // namespace graft

@@ -1,7 +1,9 @@
 #pragma once
 // Files that are complete or absent. A write goes to a partial file, which is synced and renamed;
 // then the folder is synced. After a kill or a power cut a reader finds the old bytes or the new
-// ones. All functions throw Error(io) that names the path and the system's reason.
+// ones. All functions throw Error(io) that names the path and the system's reason, or Error(device)
+// when memory runs out. A file system that cannot sync, reserve or map is served without: FolderLock
+// warns where nothing can be synced.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +17,7 @@
 
 namespace graft {
 
-// An open file descriptor. Move-only; closes in the destructor.
+// An open file descriptor. Move-only; closes in the destructor. A link is followed for reading only.
 class File {
  public:
   enum class Mode { read, create_or_truncate, read_write, create_or_read_write };
@@ -64,7 +66,8 @@ class MappedFile {
 
 std::span<const std::byte> as_bytes(std::string_view text);
 
-// Reads a regular file. Refuses one that is larger than `limit` before it takes memory.
+// Reads a regular file. Refuses one that is larger than `limit` before it takes memory, and one that
+// changes its size while it is read.
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit);
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
 
@@ -73,20 +76,19 @@ std::filesystem::path partial_path(const std::filesystem::path& path);
 // The last step of a write: `beside`, which the caller has synced, becomes `path`.
 void rename_durably(const std::filesystem::path& beside, const std::filesystem::path& path);
 // Calls `write` with the partial file, syncs and renames it. Removes it when something throws.
+// A link at `path` is replaced by the file.
 void write_durably(const std::filesystem::path& path, const std::function<void(File&)>& write);
 void write_file_whole(const std::filesystem::path& path, std::string_view text);
 // Creates the folder and its parents. An existing one is fine.
 void make_folder(const std::filesystem::path& path);
 void remove_file(const std::filesystem::path& path);  // absent is fine; the folder is synced
+void sync_folder(const std::filesystem::path& folder);
 
-// An advisory lock on FOLDER/.lock, held while the object lives and freed by the kernel with the
-// process. A second holder is refused with Error(io) that names the folder and the other process.
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder);
+// Whether the file or folder belongs to another user than root, or its group or everybody may write
+// it. A link is judged by its owner. False for an absent path.
+bool others_can_write(const std::filesystem::path& path);
 
- private:
-  File file_;
-};
+// Whether the code of a failed call says that the file system does not have the call.
+bool is_missing_call(int code);
 
 }  // namespace graft

@@ -102,9 +102,10 @@ struct DataConfig {
   Preprocess preprocess = Preprocess::caffe;
   std::vector<View> views = {View::original};  // rows of features of each photo, ascending
   OnBadImage on_bad_image = OnBadImage::stop;
-  bool exif_orientation = false;      // turn the picture upright as its EXIF tag says
-  Gray16 gray16 = Gray16::high_byte;  // 16-bit gray to 8: its high byte, or clipped at 255
-  bool fast_decode = false;           // libjpeg shrinks large JPEGs while it decodes them
+  bool exif_orientation = false;         // turn the picture upright as its EXIF tag says
+  Gray16 gray16 = Gray16::high_byte;     // 16-bit gray to 8: its high byte, or clipped at 255
+  bool fast_decode = false;              // libjpeg shrinks large JPEGs while it decodes them
+  std::size_t decode_memory_mib = 2048;  // of all threads; JSON: pipeline.decode_memory_mib
 };
 
 struct BackboneConfig {

@@ -7,9 +7,12 @@
 #include <set>
 #include <utility>
 
+#include "engine/base/ascii.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder.h"
 #include "engine/base/json.h"
+#include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 
@@ -70,6 +73,12 @@ class Reader {
 // 5, [256, 128], "text" or true as JSON; anything else is the text itself. A path named 5 is text
 // too.
 Json json_of(const Setting& setting) {
+  if (is_section(setting.path) && !setting.value.starts_with('{')) {
+    std::string keys;
+    for (const ConfigKey& key : default_keys())
+      if (key.path.starts_with(setting.path + '.')) keys += (keys.empty() ? "" : ", ") + key.path;
+    refuse(setting.option, setting.path, "this is a section; set one of its keys: " + keys);
+  }
   Json value;
   try {
     value = read_json(setting.value, setting.option, config_limits).value;
@@ -140,9 +149,17 @@ void read_text(Config& config, std::string_view text, const std::string& name,
 
 std::string read_config_text(const std::filesystem::path& file) {
   try {
-    return read_text_file(file, config_limits.bytes);
+    std::string text = read_text_file(file, config_limits.bytes);
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") ||
+        text.substr(0, 4).find('\0') != std::string::npos)
+      throw Error(ErrorKind::usage, shown(file) + " is UTF-16 or UTF-32 text; save it as UTF-8");
+    return text;
   } catch (const Error& error) {
-    // A config that does not exist is a wrong argument, not a failing disk.
+    // A config that does not exist or is too large is a wrong argument, not a failing disk.
+    std::error_code failure;
+    const bool exists = std::filesystem::exists(file, failure);
+    const bool is_large = exists && std::filesystem::file_size(file, failure) > config_limits.bytes;
+    if (failure || (exists && !is_large)) throw;
     throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
   }
 }
@@ -152,27 +169,29 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, failure);
 }
 
-// The config.json of a run; else `source` itself.
+// The config.json of a run: of its finished set, else of the set that it was making, else in the
+// folder itself. Without one `source`.
 std::filesystem::path config_file_of(const std::filesystem::path& source) {
+  if (!is_folder(source)) return source;
   std::error_code failure;
-  const std::filesystem::path inside = source / "config.json";
-  return is_folder(source) && std::filesystem::exists(inside, failure) ? inside : source;
+  for (const auto& folder : {finished_set(source), next_set(source), source}) {
+    if (std::filesystem::exists(folder / "config.json", failure)) return folder / "config.json";
+  }
+  return source;
 }
 
-// Takes `source` as photos, and gives it without links and dots.
-std::filesystem::path read_photo_folder(Config& config, const std::filesystem::path& source,
-                                        const Environment& environment) {
+// Takes `source` as photos.
+void read_photo_folder(Config& config, const std::filesystem::path& source,
+                       const Environment& environment) {
   const auto refuse_folder = [&](const std::string& sentence) {
     throw Error(ErrorKind::usage, shown(source) + ": this folder " + sentence);
   };
   std::filesystem::path folder;
-  std::set<std::string> names;  // of its folders, without hidden ones
+  std::set<std::string> names;  // of its folders, without ignored ones
   try {
     folder = std::filesystem::canonical(source);
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      const std::string name = entry.path().filename().string();
-      if (!name.starts_with('.') && is_folder(entry.path())) names.insert(name);
-    }
+    for (const FolderEntry& entry : list_folder(folder).entries)
+      if (!is_ignored_name(entry.name) && entry.is_folder) names.insert(entry.name);
   } catch (const std::filesystem::filesystem_error& error) {
     refuse_folder("cannot be read: " + error.code().message());
   }
@@ -184,7 +203,6 @@ std::filesystem::path read_photo_folder(Config& config, const std::filesystem::p
   config.data.train = is_two_sets ? folder / "train" : folder;
   if (is_two_sets) config.data.validation = folder / "validation";
   config.output = environment.working_folder / "runs" / folder.filename();
-  return folder;
 }
 
 }  // namespace
@@ -201,6 +219,17 @@ bool is_csv_file(const std::filesystem::path& path) {
   return (path.extension() == ".csv" || path.extension() == ".CSV") && !is_folder(path);
 }
 
+bool is_ignored_name(std::string_view name) {
+  constexpr std::string_view system_names =  // between slashes, which no name holds
+      "/@eadir/#recycle/#snapshot/@recycle/@recently-snapshot/"       // Synology, QNAP
+      "__macosx/network trash folder/temporary items/icon\r/"         // macOS
+      "$recycle.bin/recycler/system volume information/desktop.ini/"  // Windows
+      "thumbs.db/ehthumbs.db/ehthumbs_vista.db/"
+      "lost+found/";
+  return name.starts_with('.') ||
+         system_names.find('/' + lower_case(name) + '/') != system_names.npos;
+}
+
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const Setting> settings, const Environment& environment) {
   Config config = defaults(environment);
@@ -213,10 +242,14 @@ Config parse_config(std::string_view text, const std::string& name,
 Config load_settings(const std::filesystem::path& source, std::span<const Setting> settings,
                      const Environment& environment) {
   Config config = defaults(environment);
+  if (is_csv_file(source))
+    throw Error(ErrorKind::usage,
+                fmt::format("{}: this is a list of images and no config; name it in a config, "
+                            "as data.train",
+                            shown(source)));
   const std::filesystem::path file = config_file_of(source);
-  std::filesystem::path photos;  // the folder
   if (is_folder(file)) {
-    photos = read_photo_folder(config, file, environment);
+    read_photo_folder(config, file, environment);
   } else if (!source.empty()) {
     read_text(config, read_config_text(file), shown(file), environment);
   }
@@ -225,13 +258,6 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
     config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);
   }
   apply(config, settings, environment);
-  // Results among the photos would be taken for a class.
-  std::error_code failure;
-  const std::filesystem::path output = std::filesystem::weakly_canonical(config.output, failure);
-  if (!photos.empty() && std::ranges::mismatch(photos, output).in1 == photos.end())
-    refuse(shown(photos), "output",
-           fmt::format("{} is inside this folder of photos; name another with --output",
-                       shown(config.output)));
   return config;
 }
 
@@ -240,6 +266,23 @@ Config load_config(const std::filesystem::path& source, std::span<const Setting>
   Config config = load_settings(source, settings, environment);
   complete(config, shown(config_file_of(source)));
   return config;
+}
+
+void refuse_output_in(const std::filesystem::path& folder, const std::filesystem::path& output) {
+  std::error_code failure;
+  std::filesystem::path results = std::filesystem::weakly_canonical(output, failure);
+  results = std::filesystem::weakly_canonical(results, failure);  // the links behind "absent/.."
+  const std::filesystem::path images = std::filesystem::canonical(folder, failure);
+  if (!failure && std::ranges::mismatch(images, results).in1 == images.end())
+    refuse("output", shown(output),
+           fmt::format("this is in the folder of images {}, where results would be taken for "
+                       "images; name another folder with --output",
+                       shown(folder)));
+}
+
+void refuse_output_among_images(const Config& config) {
+  refuse_output_in(config.data.train, config.output);
+  refuse_output_in(config.data.validation, config.output);
 }
 
 void refuse_config_as_target(const std::filesystem::path& source, const std::string& option,

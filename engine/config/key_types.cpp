@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/base/ascii.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 
@@ -265,7 +266,10 @@ void set_value(const ConfigKey& key, const Json& value, const Environment& envir
   if (fits) return;
   std::string problem = fmt::format("expected {}, found {}", expectation(key), json_shown(value));
   if (value.is_string()) {
-    if (const auto meant = nearest(value.get<std::string>(), words_of(key)))
+    std::string word = lower_case(value.get<std::string>());
+    if (!key.rule.numbered.empty() && word.starts_with("gpu"))
+      word.replace(0, 3, key.rule.numbered);
+    if (const auto meant = nearest(word, words_of(key)))
       problem += fmt::format("; did you mean \"{}\"?", *meant);
   }
   throw Error(ErrorKind::usage, problem);

@@ -32,7 +32,7 @@ Keys top_keys(Config& config) {
           "config and seed give the same bytes."),
       key("output", &config.output, {},
           "The folder for all results. It is created when it does not exist. One run at a time "
-          "may use it."),
+          "may use it. It must not be in a folder of images."),
       key("threads", &config.threads, {.highest = 1024},
           "Threads of the CPU. 0: one for each core that the process may run on. The results do "
           "not depend on it."),
@@ -74,7 +74,8 @@ Keys data_keys(DataConfig& data) {
           "and name the file, before the features are computed if its header shows it. \"skip\": "
           "skip the file and list it."),
       key("data.exif_orientation", &data.exif_orientation, {},
-          "Whether to turn photos upright as their EXIF tag says. Keras does not."),
+          "Whether to turn photos upright as their EXIF or XMP says, as Pillow's exif_transpose "
+          "does. Keras does not."),
       key("data.gray16", &data.gray16, {},
           "How 16-bit gray becomes 8-bit. \"high_byte\" keeps the picture. \"clip\" cuts at 255 "
           "as Pillow does, which turns most such pictures white."),
@@ -185,6 +186,12 @@ Keys keys_of(Config& config) {
           "Batches in flight on the device at once, so that copies and arithmetic overlap. "
           "\"auto\", or 0: the device decides. Each takes host memory for its images and "
           "features."));
+  keys.push_back(
+      key("pipeline.decode_memory_mib", &config.data.decode_memory_mib,
+          {.lowest = 16, .highest = 1048576},
+          "Memory (MiB) for image files that are being read and decoded, of all threads together. "
+          "A thread waits until the others have returned enough. An image that needs more is a bad "
+          "image. 3 bytes a pixel is the least; PNG and JPEG take 6, progressive JPEG up to 12."));
   add(keys, features_keys(config.features));
   add(keys, head_keys(config.head));
   add(keys, train_keys(config.train));

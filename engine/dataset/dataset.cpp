@@ -18,9 +18,9 @@ namespace graft {
 namespace {
 
 // Good files become samples and bad ones are listed, both in the order of the scan.
-Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t threads,
-                     Observer& observer, std::stop_token stop) {
-  std::vector<VerifiedFile> verified = verify_files(folder, stage, threads, observer, stop);
+Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& stage,
+                     std::size_t threads, Observer& observer, std::stop_token stop) {
+  std::vector<VerifiedFile> verified = verify_files(folder, data, stage, threads, observer, stop);
   Dataset dataset;
   dataset.root = std::move(folder.root);
   std::size_t next = 0;
@@ -34,8 +34,6 @@ Dataset make_dataset(ScannedFolder folder, const std::string& stage, std::size_t
         dataset.samples.push_back({std::move(file), label, result.content});
         continue;
       }
-      if (!one.lines.empty())
-        result.reason += fmt::format(" ({}:{})", shown(folder.list), one.lines[i]);
       dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
@@ -47,10 +45,11 @@ void check_no_class_vanished(const Dataset& dataset) {
   for (const Sample& sample : dataset.samples) present[sample.label] = true;
   const auto absent = std::find(present.begin(), present.end(), false);
   if (absent == present.end()) return;
-  throw Error(ErrorKind::data,
-              fmt::format("no file of the class '{}' in {} can be read as an image",
-                          dataset.classes[static_cast<std::size_t>(absent - present.begin())],
-                          shown(dataset.root)));
+  throw Error(
+      ErrorKind::data,
+      fmt::format("no file of the class '{}' in {} can be read as an image",
+                  printable(dataset.classes[static_cast<std::size_t>(absent - present.begin())]),
+                  shown(dataset.root)));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
@@ -81,7 +80,9 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
 
 ScannedSets scan(const std::filesystem::path& source, bool may_split, Observer& observer) {
   if (is_csv_file(source)) return scan_csv(source, may_split, observer);
-  return {scan_classes(source), {}};
+  ScannedFolder folder = scan_classes(source);
+  warn_of_unused(folder, observer);
+  return {std::move(folder), {}};
 }
 
 ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
@@ -108,28 +109,43 @@ std::string listed_lines(const std::vector<std::string>& first, std::size_t tota
 }
 
 void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
-  std::multimap<Digest, const Sample*> train;
-  for (const Sample& sample : datasets.train.samples) train.emplace(sample.content, &sample);
-
   constexpr std::size_t named_at_most = 10;
-  std::size_t images = 0;
-  std::size_t pairs = 0;
-  std::vector<std::string> lines;
-  for (const Sample& sample : datasets.validation.samples) {
-    const auto [first, last] = train.equal_range(sample.content);
-    if (first != last) ++images;
-    for (auto same = first; same != last; ++same) {
-      if (pairs++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{} = {}", shown(datasets.train.root / same->second->file),
-                                  shown(datasets.validation.root / sample.file)));
+  struct Place {
+    const Dataset* set;
+    const Sample* sample;
+  };
+  std::map<Digest, std::vector<Place>> found;
+  std::size_t shared = 0, pairs = 0, contradictory = 0;
+  std::vector<std::string> pair_lines, contradictory_lines;
+  for (const Dataset* set : {&datasets.train, &datasets.validation}) {
+    for (const Sample& sample : set->samples) {
+      std::vector<Place>& same = found[sample.content];
+      if (!same.empty() && same[0].set != set) ++shared;
+      for (const auto& [other_set, other] : same) {
+        if (other_set == set || ++pairs > named_at_most) continue;
+        pair_lines.push_back(fmt::format("{} = {}", shown(other_set->root / other->file),
+                                         shown(set->root / sample.file)));
+      }
+      same.push_back({set, &sample});
+      const auto& [other_set, other] = same[0];
+      if (other->label == sample.label || ++contradictory > named_at_most) continue;
+      contradictory_lines.push_back(
+          fmt::format("{} = {} (class {}, class {})", shown(other_set->root / other->file),
+                      shown(set->root / sample.file), printable(other_set->classes[other->label]),
+                      printable(set->classes[sample.label])));
     }
   }
-  if (pairs == 0) return;
-  observer.warn(
-      fmt::format("{} of validation {} also in train, with the same bytes ({}), so the validation "
-                  "accuracy will look better than it is:{}",
-                  counted(images, "image", "images"), images == 1 ? "is" : "are",
-                  counted(pairs, "pair", "pairs"), listed_lines(lines, pairs)));
+  if (pairs > 0)
+    observer.warn(fmt::format(
+        "{} of validation {} also in train, with the same bytes ({}), so the validation accuracy "
+        "will look better than it is:{}",
+        counted(shared, "image", "images"), shared == 1 ? "is" : "are",
+        counted(pairs, "pair", "pairs"), listed_lines(pair_lines, pairs)));
+  if (contradictory > 0)
+    observer.warn(
+        fmt::format("{} {} in another class too, with the same bytes; remove the wrong ones:{}",
+                    counted(contradictory, "image", "images"), contradictory == 1 ? "is" : "are",
+                    listed_lines(contradictory_lines, contradictory)));
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
@@ -140,11 +156,11 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   observer.note("classes: " + printable(fmt::format("{}", fmt::join(names, ", ")), 300));
   Datasets datasets;
   const bool is_split = !sets.validation;
-  datasets.train = make_dataset(std::move(sets.train), is_split ? "check" : "check/train", threads,
-                                observer, stop);
+  datasets.train = make_dataset(std::move(sets.train), data, is_split ? "check" : "check/train",
+                                threads, observer, stop);
   if (!is_split)
-    datasets.validation =
-        make_dataset(std::move(*sets.validation), "check/validation", threads, observer, stop);
+    datasets.validation = make_dataset(std::move(*sets.validation), data, "check/validation",
+                                       threads, observer, stop);
   handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
@@ -154,6 +170,19 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   }
   warn_of_shared_images(datasets, observer);
   return datasets;
+}
+
+Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
+                        std::stop_token stop) {
+  if (data.validation.empty()) {
+    return read_datasets(data, threads, observer, std::move(stop)).validation;
+  }
+  ScannedSets sets = scan(data.validation, false, observer);
+  check_classes(sets.train);
+  Dataset dataset = make_dataset(std::move(sets.train), data, "check/validation", threads, observer,
+                                 std::move(stop));
+  handle_bad_files({&dataset}, data.on_bad_image, observer);
+  return dataset;
 }
 
 }  // namespace graft

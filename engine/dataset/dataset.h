@@ -3,8 +3,9 @@
 // or CSV files that list images (csv.h).
 // Classes: the sub-folders' names sorted by code point; a label is the position of its class.
 // Files: per class, folders sorted by path, then files sorted by name (cat.10.jpg before
-// cat.2.jpg); png jpg jpeg bmp ppm tif tiff in any case; links to folders inside a class are not
-// followed. Those of a list are sorted by path and may have any name.
+// cat.2.jpg), with the extensions of scan.cpp in any case. A link to a folder is followed unless that
+// folder is read already. Names that is_ignored_name() are ignored; a warning counts everything else
+// that is not used. The files of a list are sorted by path and may have any name.
 
 #include <cstddef>
 #include <cstdint>
@@ -52,13 +53,17 @@ struct Datasets {
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
                        std::stop_token stop);
 
-// Warns of images that are in both (same bytes), with up to ten pairs in the order of the validation
-// files: they make the validation accuracy look too good.
+// The validation set of read_datasets alone: data.train is read only where it is split.
+Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
+                        std::stop_token stop);
+
+// Warns of images that are in both sets, which make the validation accuracy look too good, and of
+// images that are in two classes. Equal bytes are the same image. Names up to ten pairs of each.
 void warn_of_shared_images(const Datasets& datasets, Observer& observer);
 
-// Lists the images below one folder of any shape, sorted in the same way, with label 0 and no
-// digest: for prediction. Paths are relative to the folder.
-std::vector<std::string> list_images(const std::filesystem::path& folder);
+// Lists the images below one folder of any shape, sorted in the same way: for prediction. Paths are
+// relative to the folder. Warns of what is not used. Throws Error(data) where there is no image.
+std::vector<std::string> list_images(const std::filesystem::path& folder, Observer& observer);
 
 // The end of a message that lists the first of `total` things, one a line.
 std::string listed_lines(const std::vector<std::string>& first, std::size_t total);

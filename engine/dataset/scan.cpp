@@ -1,16 +1,25 @@
 #include "engine/dataset/scan.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <functional>
 #include <iterator>
+#include <memory>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "engine/base/ascii.h"
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
 #include "engine/base/text.h"
+#include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
 
 namespace graft {
@@ -18,18 +27,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view extensions_for_people = "png, jpg, jpeg, bmp, ppm, tif or tiff";
-constexpr std::array<std::string_view, 7> extensions = {".png", ".jpg", ".jpeg", ".bmp",
-                                                        ".ppm", ".tif", ".tiff"};
+constexpr std::array<std::string_view, 13> extensions = {
+    ".png", ".jpg",  ".jpeg", ".bmp", ".ppm", ".tif", ".tiff",  // those of Keras
+    ".jpe", ".jfif", ".dib",  ".pgm", ".pbm", ".pnm"};
 
-bool has_image_extension(std::string_view name) {
+std::string extensions_for_people() {
+  return fmt::format("{}", fmt::join(extensions, " "));
+}
+
+// A kind of entry: the extension in lower case, with its dot.
+std::string kind_of(std::string_view name) {
   const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos) return false;
-  std::string extension(name.substr(dot));
-  for (char& letter : extension) {
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
-  }
-  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+  return dot < name.size() - 1 ? lower_case(name.substr(dot)) : "without an extension";
 }
 
 template <typename... Arguments>
@@ -37,65 +46,72 @@ template <typename... Arguments>
   throw Error(ErrorKind::data, fmt::format(sentence, std::forward<Arguments>(arguments)...));
 }
 
-[[noreturn]] void refuse_folder(const fs::path& folder, const std::error_code& reason) {
-  refuse("the folder {} cannot be read: {}", shown(folder), reason.message());
+// Without ignored names.
+FolderListing list_data_folder(const fs::path& folder) {
+  try {
+    FolderListing listing = list_folder(folder);
+    std::erase_if(listing.entries, [](const auto& entry) { return is_ignored_name(entry.name); });
+    return listing;
+  } catch (const fs::filesystem_error& error) {
+    if (error.code() == std::errc::no_such_file_or_directory)
+      refuse("there is no folder {}", shown(folder));
+    if (error.code() == std::errc::not_a_directory)
+      refuse("{} is not a folder; name the folder that holds one sub-folder per class",
+             shown(folder));
+    throw Error(ErrorKind::io, fmt::format("the folder {} cannot be read: {}", shown(folder),
+                                           error.code().message()));
+  }
 }
 
-struct Listing {
-  std::vector<std::string> folders;       // real ones
-  std::vector<std::string> folder_links;  // links to folders
-  std::vector<std::string> files;  // all else: links to files, to nothing, and special files too
-};
+void count_unused(ScannedFolder& scanned, const std::string& kind, const std::string& path) {
+  UnusedEntries& entries = scanned.unused[kind];
+  if (entries.count++ == 0 || path < entries.example) entries.example = path;
+}
 
-Listing list_folder(const fs::path& folder) {
-  Listing listing;
-  std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().native();
-    std::error_code ignored;  // a link to nothing is a file that cannot be read later
-    if (!entry->is_directory(ignored)) {
-      listing.files.push_back(name);
-    } else if (entry->is_symlink(ignored)) {
-      listing.folder_links.push_back(name);
+std::string inside(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : folder + "/" + name;
+}
+
+// Fills in the files of the classes, whose folders have their names; "" is the root. Links to folders
+// come last, and each is followed unless it leads to a folder that has been read or holds the root.
+void read_classes(ScannedFolder& scanned) {
+  using Place = std::pair<std::size_t, std::string>;  // a class, and a folder of it
+  std::vector<Place> pending, links;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> read;
+  struct stat status {};
+  for (fs::path above = scanned.root; stat(above.c_str(), &status) == 0; above /= "..")
+    if (!read.emplace(status.st_dev, status.st_ino).second) break;  // the topmost is its own ".."
+  // As in Keras, folders are sorted by their whole path as a text: "a-b" comes before "a/b".
+  std::map<Place, std::vector<std::string>> found;
+  for (std::size_t i = 0; i < scanned.classes.size(); ++i)
+    pending.emplace_back(i, scanned.classes[i].name);
+  while (!pending.empty()) {
+    const Place place = std::move(pending.back());
+    const auto& [label, folder] = place;
+    pending.pop_back();
+    const FolderListing listing = list_data_folder(scanned.root / folder);
+    const bool is_class = folder == scanned.classes[label].name;
+    if (!read.insert(listing.id).second && !is_class) {
+      count_unused(scanned, "link to a folder that is read already", folder);
     } else {
-      listing.folders.push_back(name);
+      std::vector<std::string>& files = found[place];
+      for (const FolderEntry& entry : listing.entries) {
+        const std::string kind = kind_of(entry.name);
+        if (entry.is_folder)
+          (entry.is_link ? links : pending).emplace_back(label, inside(folder, entry.name));
+        else if (std::ranges::count(extensions, kind) > 0)
+          files.push_back(entry.name);
+        else  // links to nothing and special files too
+          count_unused(scanned, kind, inside(folder, entry.name));
+      }
     }
+    if (!pending.empty()) continue;
+    std::ranges::sort(links, std::greater());  // the smallest is taken first
+    pending.swap(links);
   }
-  if (error) refuse_folder(folder, error);
-  return listing;
-}
-
-// Sorting by the whole path as a text is what Keras does: "a-b" comes before "a/b".
-std::vector<std::string> folders_below(const fs::path& root, const std::string& top) {
-  std::vector<std::string> found = {top};
-  for (std::size_t next = 0; next < found.size(); ++next) {
-    const std::string folder = found[next];
-    for (const std::string& name : list_folder(root / folder).folders) {
-      found.push_back(folder.empty() ? name : folder + "/" + name);
-    }
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-std::vector<std::string> image_names(const fs::path& folder) {
-  std::vector<std::string> names = list_folder(folder).files;
-  std::erase_if(names, [](const std::string& name) { return !has_image_extension(name); });
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-void check_is_folder(const fs::path& root) {
-  std::error_code error;
-  const fs::file_status status = fs::status(root, error);
-  if (status.type() == fs::file_type::not_found) {
-    refuse("there is no folder {}", shown(root));
-  }
-  if (error) refuse_folder(root, error);
-  if (!fs::is_directory(status)) {
-    refuse("{} is not a folder; name the folder that holds one sub-folder per class", shown(root));
-  }
+  for (const auto& [place, files] : found)
+    for (const std::string& file : files)
+      scanned.classes[place.first].files.push_back(inside(place.second, file));
 }
 
 std::string shown_source(const ScannedFolder& folder) {
@@ -110,65 +126,113 @@ std::string missing_names(const ScannedFolder& from, const ScannedFolder& other)
   std::string names;
   for (std::size_t i = 0; i < std::min<std::size_t>(missing.size(), 10); ++i) {
     const auto& [name, files, lines] = missing[i];
-    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", name);
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", printable(name));
     if (!lines.empty()) names += fmt::format(" ({}:{})", shown(from.list), std::ranges::min(lines));
   }
   return names + (missing.size() > 10 ? ", …" : "");
 }
 
+// In Unicode's composed form, NFC: a letter and its accent are one character.
+std::string composed(const std::string& name) {
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> text(
+      utf8proc_NFC(reinterpret_cast<const utf8proc_uint8_t*>(name.c_str())), &std::free);
+  return text ? reinterpret_cast<const char*>(text.get()) : name;
+}
+
+void refuse_look_alikes(std::initializer_list<const ScannedFolder*> folders) {
+  std::map<std::string, std::string> names;  // by their composed form
+  for (const ScannedFolder* folder : folders)
+    for (const ScannedClass& one : folder->classes)
+      if (names.emplace(composed(one.name), one.name).first->second != one.name)
+        refuse(
+            "{} has a class '{}' whose name looks like another's and differs in its bytes (Unicode "
+            "NFC and NFD); rename it to the same characters",
+            shown_source(*folder), printable(one.name));
+}
+
+// Refuses the folder above the sets, where "train" would be a class.
+void refuse_sets_as_classes(const ScannedFolder& folder) {
+  constexpr std::array<std::string_view, 7> names = {"train", "training",   "val", "valid",
+                                                     "test",  "validation", "dev"};
+  const auto is_set = [&](const ScannedClass& one) {
+    return std::ranges::count(names, one.name) > 0;
+  };
+  const auto has_folders = [](const ScannedClass& one) {
+    return std::ranges::any_of(one.files,
+                               [](const auto& file) { return std::ranges::count(file, '/') > 1; });
+  };
+  if (folder.list.empty() && std::ranges::all_of(folder.classes, is_set) &&
+      std::ranges::any_of(folder.classes, has_folders))
+    refuse(
+        "the folders of {}, such as '{}', hold sets, not classes; set data.train to one of them "
+        "and data.validation to another",
+        shown(folder.root), folder.classes.front().name);
+}
+
 }  // namespace
 
-std::vector<std::string> scan_images(const fs::path& root, const std::string& folder) {
-  std::vector<std::string> files;
-  for (const std::string& below : folders_below(root, folder)) {
-    for (std::string& name : image_names(root / below)) {
-      files.push_back(below.empty() ? std::move(name) : below + "/" + name);
-    }
+void warn_of_unused(const ScannedFolder& folder, Observer& observer) {
+  if (folder.unused.empty()) return;
+  std::vector<std::pair<std::size_t, std::string>> kinds;
+  for (const auto& [kind, entries] : folder.unused) kinds.emplace_back(entries.count, kind);
+  std::ranges::stable_sort(kinds, std::greater(), &std::pair<std::size_t, std::string>::first);
+  std::size_t total = 0;
+  std::vector<std::string> lines;
+  for (const auto& [count, kind] : kinds) {
+    total += count;
+    if (lines.size() < 10)
+      lines.push_back(fmt::format("{} × {}, such as {}", grouped(count), printable(kind, 60),
+                                  shown(folder.unused.at(kind).example)));
   }
-  return files;
+  observer.warn(fmt::format("{} below {} {} not used; images are files named {}:{}",
+                            counted(total, "entry", "entries"), shown(folder.root),
+                            total == 1 ? "is" : "are", extensions_for_people(),
+                            listed_lines(lines, kinds.size())));
 }
 
 ScannedFolder scan_classes(const fs::path& root) {
-  check_is_folder(root);
-  Listing listing = list_folder(root);
-  std::vector<std::string> names = std::move(listing.folders);
-  std::move(listing.folder_links.begin(), listing.folder_links.end(), std::back_inserter(names));
-  std::sort(names.begin(), names.end());
-  if (names.empty()) {
+  ScannedFolder scanned{root, {}};
+  for (FolderEntry& entry : list_data_folder(root).entries) {
+    if (!entry.is_folder) {
+      count_unused(scanned, kind_of(entry.name) + " beside the class folders", entry.name);
+      continue;
+    }
+    if (!is_utf8(entry.name)) {
+      refuse(
+          "the name of the class folder {} is not UTF-8, which the results cannot hold; rename it",
+          shown(root / entry.name));
+    }
+    scanned.classes.push_back({std::move(entry.name), {}});
+  }
+  if (scanned.classes.empty()) {
     refuse("{} has no sub-folders; put the images of each class into a sub-folder of its own",
            shown(root));
   }
-  ScannedFolder scanned{root, {}};
-  for (std::string& name : names) {
-    if (!is_utf8(name)) {
-      refuse(
-          "the name of the class folder {} is not UTF-8, which the results cannot hold; rename it",
-          shown(root / name));
-    }
-    std::vector<std::string> files = scan_images(root, name);
-    scanned.classes.push_back({std::move(name), std::move(files)});
-  }
+  read_classes(scanned);
   return scanned;
 }
 
 void check_classes(const ScannedFolder& folder) {
   if (folder.classes.size() == 1) {
     refuse("{} has one class only, '{}'; a classifier needs two or more", shown_source(folder),
-           folder.classes.front().name);
+           printable(folder.classes.front().name));
   }
+  refuse_look_alikes({&folder});
+  refuse_sets_as_classes(folder);
   const auto is_empty = [](const ScannedClass& one) { return one.files.empty(); };
   if (std::all_of(folder.classes.begin(), folder.classes.end(), is_empty)) {
     refuse("there are no images below {} (files named {})", shown(folder.root),
-           extensions_for_people);
+           extensions_for_people());
   }
   const auto empty = std::find_if(folder.classes.begin(), folder.classes.end(), is_empty);
   if (empty != folder.classes.end()) {
     refuse("the class folder {} holds no images (files named {}); add some, or remove the folder",
-           shown(folder.root / empty->name), extensions_for_people);
+           shown(folder.root / empty->name), extensions_for_people());
   }
 }
 
 void check_same_classes(const ScannedFolder& train, const ScannedFolder& validation) {
+  refuse_look_alikes({&train, &validation});
   const std::string only_train = missing_names(train, validation);
   const std::string only_validation = missing_names(validation, train);
   if (only_train.empty() && only_validation.empty()) return;
@@ -184,9 +248,13 @@ void check_same_classes(const ScannedFolder& train, const ScannedFolder& validat
   refuse("the classes of train and validation differ: {}; both need the same ones", difference);
 }
 
-std::vector<std::string> list_images(const fs::path& folder) {
-  check_is_folder(folder);
-  return scan_images(folder, "");
+std::vector<std::string> list_images(const fs::path& folder, Observer& observer) {
+  ScannedFolder scanned{folder, {{"", {}}}};
+  read_classes(scanned);
+  warn_of_unused(scanned, observer);
+  if (scanned.classes[0].files.empty())
+    refuse("there is no image below {} (a file named {})", shown(folder), extensions_for_people());
+  return std::move(scanned.classes[0].files);
 }
 
 }  // namespace graft

@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "engine/base/observer.h"
 
 namespace graft {
 
@@ -16,10 +19,16 @@ struct ScannedClass {
   std::vector<std::size_t> lines = {};  // of the list, one for each file; empty without a list
 };
 
+struct UnusedEntries {
+  std::size_t count = 0;
+  std::string example;  // relative to the root
+};
+
 struct ScannedFolder {
   std::filesystem::path root;
   std::vector<ScannedClass> classes;
   std::filesystem::path list = {};  // the CSV file that lists the files; empty for a folder
+  std::map<std::string, UnusedEntries> unused = {};  // by kind: ".webp", "without an extension"
 };
 
 struct ScannedSets {
@@ -27,15 +36,16 @@ struct ScannedSets {
   std::optional<ScannedFolder> validation;
 };
 
-// A sub-folder is a class, also one that is a link. Throws Error(data) for a folder that is
-// missing, cannot be read or has no sub-folder, and for a class whose name is not UTF-8.
+// The folders and images that dataset.h describes. Throws Error(data) for a folder that is missing or
+// has no sub-folder, and for a class whose name is not UTF-8; Error(io) for a folder that cannot be
+// read.
 ScannedFolder scan_classes(const std::filesystem::path& root);
 
-// Image files below `root`/`folder`, by name: folders sorted by path, then files sorted by code
-// point. Links to files count, links to folders are not followed. Paths are relative to the root.
-std::vector<std::string> scan_images(const std::filesystem::path& root, const std::string& folder);
+// Warns of what is not used, by kind, with an example of each of the ten most frequent kinds.
+void warn_of_unused(const ScannedFolder& folder, Observer& observer);
 
-// Throws Error(data) for one class only, for no images at all and for a class without an image.
+// Throws Error(data) for one class only, for no images at all, for a class without an image, for names
+// that look the same, and for sets ("train", "validation") in place of classes.
 void check_classes(const ScannedFolder& folder);
 
 // Throws Error(data) that names the classes that only one of the two has, at most ten of each.

@@ -27,7 +27,7 @@ double class_boundary(const Dataset& all, std::uint32_t label, double share) {
     throw Error(ErrorKind::data,
                 fmt::format("the class '{}' in {} has fewer than two different images, too few for "
                             "validation_split; add images, or name a validation folder",
-                            all.classes[label], shown(all.root)));
+                            printable(all.classes[label]), shown(all.root)));
   }
   if (smallest >= share) return std::nextafter(smallest, 1.0);
   return std::min(share, largest);

@@ -7,79 +7,98 @@
 #include <exception>
 #include <filesystem>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
+#include "engine/base/background.h"
 #include "engine/base/error.h"
-#include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/image/image.h"
+#include "engine/image/image_file.h"
 
 namespace graft {
 namespace {
 
-// Opening a pipe would wait for ever, so the kind of file comes first.
-std::string reason_not_a_file(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (std::filesystem::is_regular_file(status)) return {};
-  if (status.type() == std::filesystem::file_type::not_found) {
-    const bool is_link = std::filesystem::is_symlink(std::filesystem::symlink_status(path, error));
-    return is_link ? "a link to nothing" : "there is no such file";
+struct ListedFile {
+  std::filesystem::path path;
+  std::string place;  // " (LIST:7)" of a file of a list
+};
+
+std::vector<ListedFile> files_of(const ScannedFolder& folder) {
+  std::vector<ListedFile> files;
+  for (const ScannedClass& one : folder.classes) {
+    for (std::size_t i = 0; i < one.files.size(); ++i) {
+      files.push_back({folder.root / one.files[i], {}});
+      if (!one.lines.empty())
+        files.back().place = fmt::format(" ({}:{})", shown(folder.list), one.lines[i]);
+    }
   }
-  if (error) return error.message();
-  return "not a regular file";
+  return files;
 }
 
-VerifiedFile verify_file(const std::filesystem::path& path) {
-  if (!is_utf8(path.filename().native()) || !is_utf8(path.native())) {
-    return {{}, "the name is not UTF-8, which files.json cannot hold; rename it"};
+// Only what the content shows is the file's fault.
+VerifiedFile verify_file(const ListedFile& file, const DataConfig& data, MemoryBudget& budget,
+                         const std::stop_token& stop) {
+  if (!is_utf8(file.path.native())) {
+    throw Error(ErrorKind::data,
+                fmt::format("the name {} is not UTF-8, which files.json cannot hold; rename it{}",
+                            shown(file.path), file.place));
   }
-  if (std::string reason = reason_not_a_file(path); !reason.empty()) return {{}, std::move(reason)};
   try {
-    const std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
-    inspect_image(bytes);
-    return {digest_of(bytes), {}};
-  } catch (const Error& error) {  // BadImage, or a file that cannot be read
-    return {{}, error.what()};
+    const ImageFile image = read_image_file(file.path, data, ImageUse::check, budget, stop);
+    return {digest_of(image.bytes), {}};
+  } catch (const BadImage& bad) {
+    return {{}, bad.what() + file.place};
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what() + file.place);
   }
 }
 
 }  // namespace
 
-std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::string& stage,
-                                       std::size_t threads, Observer& observer,
-                                       std::stop_token stop) {
-  std::vector<std::filesystem::path> files;
-  for (const ScannedClass& one : folder.classes) {
-    for (const std::string& file : one.files) files.push_back(folder.root / file);
-  }
+std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataConfig& data,
+                                       const std::string& stage, std::size_t threads,
+                                       Observer& observer, std::stop_token stop) {
+  const std::vector<ListedFile> files = files_of(folder);
   std::vector<VerifiedFile> results(files.size());
+  MemoryBudget budget = decoding_budget(data);
   std::atomic<std::size_t> next = 0;
   std::atomic<std::size_t> done = 0;
   std::mutex failure_mutex;
   std::exception_ptr failure;
+  std::size_t failed = files.size();  // the first of those that failed
+  const auto fail = [&](std::size_t file) {
+    next = files.size();  // the others end, too
+    const std::lock_guard lock(failure_mutex);
+    if (failure && file >= failed) return;
+    failure = std::current_exception();
+    failed = file;
+  };
   // Takes files until there are none, 16 at a time so that a thread stays in one folder.
   const auto work = [&](bool reports) {
+    std::size_t file = 0;
     try {
       while (!stop.stop_requested()) {
         const std::size_t begin = next.fetch_add(16);
         if (begin >= files.size()) return;
         const std::size_t end = std::min(begin + 16, files.size());
-        for (std::size_t i = begin; i < end; ++i) results[i] = verify_file(files[i]);
+        for (file = begin; file < end; ++file)
+          results[file] = verify_file(files[file], data, budget, stop);
         done += end - begin;
         if (reports) observer.advance(done);
       }
     } catch (...) {
-      next = files.size();  // the others end, too
-      const std::lock_guard lock(failure_mutex);
-      if (!failure) failure = std::current_exception();
+      fail(file);
     }
   };
   const Stage progress(observer, stage, files.size(), "images");
   {
     std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work, false);
+    try {
+      for (std::size_t i = 1; i < threads; ++i)
+        helpers.push_back(start_thread([&] { work(false); }));
+    } catch (...) {
+      fail(0);
+    }
     work(true);
   }
   observer.advance(files.size());

@@ -1,5 +1,6 @@
 #pragma once
-// One read of every file: its digest, and whether its header is an image's.
+// One read of every file: its digest, and whether its header is that of an image that can be decoded
+// within data.decode_memory_mib.
 
 #include <cstddef>
 #include <stop_token>
@@ -8,6 +9,7 @@
 
 #include "engine/base/digest.h"
 #include "engine/base/observer.h"
+#include "engine/config/config.h"
 #include "engine/dataset/scan.h"
 
 namespace graft {
@@ -17,11 +19,12 @@ struct VerifiedFile {
   std::string reason;  // why the file cannot be an image; empty for a good one
 };
 
-// One result per file of the folder, class by class, in the order of the scan. A file whose name is
-// not UTF-8 is bad, because files.json cannot hold its name. `threads` threads read; the caller is
-// one of them and reports progress. Throws Error(interrupted) on stop.
-std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const std::string& stage,
-                                       std::size_t threads, Observer& observer,
-                                       std::stop_token stop);
+// One result per file of the folder, class by class, in the order of the scan. `threads` threads
+// read; the caller is one of them and reports progress. What says nothing about the content ends the
+// check, whatever data.on_bad_image says: Error(io) for a file that cannot be read, Error(data) for
+// a name that is not UTF-8, Error(device) where memory runs out. Throws Error(interrupted) on stop.
+std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataConfig& data,
+                                       const std::string& stage, std::size_t threads,
+                                       Observer& observer, std::stop_token stop);
 
 }  // namespace graft

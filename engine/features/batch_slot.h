@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,8 +49,13 @@ class BatchSlot {
   }
   // Calls when_complete() for the last of them, before wait_decoded() returns.
   template <typename WhenComplete>
-  void set_outcome(std::size_t position, DecodeOutcome outcome, const WhenComplete& when_complete) {
-    outcomes_[position] = std::move(outcome);
+  void set_outcome(std::size_t position, const DecodeOutcome& outcome,
+                   const WhenComplete& when_complete) {
+    try {
+      outcomes_[position] = outcome;
+    } catch (const std::bad_alloc&) {
+      outcomes_[position] = {{}, std::current_exception()};
+    }
     const std::lock_guard lock(mutex_);
     if (--undecoded_ > 0) return;
     when_complete();

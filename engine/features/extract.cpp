@@ -43,6 +43,7 @@ class SetExtraction {
     list_.key = feature_key(request.pipeline.data, request.weights, request.numerics, list_.shape,
                             request.pipeline.source);
     list_.views = request.pipeline.data.views;
+    list_.settings = request.settings;
     list_.classes = dataset_.classes;
     for (const BadFile& bad : dataset_.skipped) list_.skipped.push_back({bad.file, bad.reason, {}});
     layout_ = {header_for(wanted_.size()).size(), list_.shape.count() * sizeof(float)};
@@ -108,6 +109,7 @@ class SetExtraction {
       if (stored.list.key == list_.key) return stored;
       note(describe_change(stored.list.key, list_.key) + ": all rows are computed again");
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::device) throw;
       note(fmt::format("{}: all rows are computed again", error.what()));
     }
     return std::nullopt;
@@ -140,9 +142,11 @@ class SetExtraction {
 
   // Where the rows begin; 0 when the file is absent or has no header.
   static std::uint64_t find_data_offset(const std::filesystem::path& rows) {
+    if (!std::filesystem::exists(rows)) return 0;
     try {
       return parse_npy_header(MappedFile(rows).bytes()).data_offset;
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data) throw;
       return 0;
     }
   }
@@ -189,7 +193,8 @@ class SetExtraction {
     const std::string rows = counted(list_.rows.size(), "row", "rows");
     note(list_ == stored_->list
              ? fmt::format("all {} are up to date", rows)
-             : fmt::format("names, labels or the skipped files changed; all {} reused", rows));
+             : fmt::format("names, labels, settings or the skipped files changed; all {} reused",
+                           rows));
     counts_ = {0, list_.rows.size(), 0, list_.skipped.size()};
   }
 
@@ -372,7 +377,8 @@ class SetExtraction {
       throw Error(ErrorKind::data,
                   fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
                               "{}, {})",
-                              list_.classes[sample.label], shown(dataset_.root), sample.file,
+                              printable(list_.classes[sample.label]), shown(dataset_.root),
+                              shown(sample.file),
                               skipped == list_.skipped.end() ? "no reason" : skipped->reason));
     }
   }

@@ -46,6 +46,7 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   set.shape_ = stored.list.shape;
   set.classes_ = stored.list.classes;
   set.key_ = stored.list.key;
+  set.settings_ = stored.list.settings;
   set.fingerprint_ = fingerprint_of(stored.list);
   set.views_ = stored.list.views;
   for (std::size_t first = 0; first < stored.list.rows.size(); first += set.views_.size()) {

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,9 @@ class FeatureSet {
   const std::vector<std::string>& files() const { return files_; }
   const std::vector<Digest>& contents() const { return contents_; }
   FeatureShape shape() const { return shape_; }
-  const FeatureKey& key() const { return key_; }       // what the rows were computed with
+  const FeatureKey& key() const { return key_; }  // what the rows were computed with
+  // feature_settings() of the config then.
+  const JsonStrings& settings() const { return settings_; }
   Digest fingerprint() const { return fingerprint_; }  // of key, contents and labels in row order
 
   // Opens what extract_features wrote. Throws Error(data) that says what is missing or wrong.
@@ -60,6 +63,7 @@ class FeatureSet {
   std::vector<View> views_;
   FeatureShape shape_;
   FeatureKey key_;
+  JsonStrings settings_;
   Digest fingerprint_;
 };
 
@@ -82,7 +86,12 @@ struct ExtractionRequest {
   PipelineOptions pipeline;
   Digest weights;        // Vgg16Weights::digest
   std::string numerics;  // Backend::numerics of the backbone
+  JsonStrings settings;  // to be recorded: feature_settings()
 };
+
+// Ends the commits of extractions that were killed in it, and removes the stray files of killed
+// ones. Rows that can be continued or reused stay. Needs the lock of the output folder.
+void recover_features(const std::filesystem::path& folder, std::span<const std::string> sets);
 
 // Writes NAME.npy and its companions for each set; returns what was done for each. A failure in any
 // stage of the pipeline keeps the rows written and is thrown as the first cause. `backbone` is

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "engine/base/text.h"
+#include "engine/config/keys.h"
+
 namespace graft {
 namespace {
 
@@ -80,12 +83,19 @@ std::string describe_input_change(const FeatureKey& from, const FeatureKey& to) 
   return describe_change(without(from, "numerics"), without(to, "numerics"));
 }
 
-std::string describe_config_change(FeatureKey from, const std::vector<View>& views,
-                                   const DataConfig& data, const FeatureSource& source) {
-  FeatureKey to = feature_key(data, {}, {}, vgg16_feature_shape(data.image_size, source), source);
-  from.settings.emplace_back("views", joined(views));
-  to.settings.emplace_back("views", joined(data.views));
-  return describe_input_change(without(from, "weights"), without(to, "weights"));
+JsonStrings feature_settings(Config config) {
+  JsonStrings settings;
+  for (const ConfigKey& key : keys_of(config)) {
+    const bool is_of_source = key.path == "features.layers" || key.path == "features.pooling";
+    if (key.section() != "data" && key.section() != "backbone" && !is_of_source) continue;
+    settings.emplace_back(key.path, json_text(value_of(key)));
+  }
+  return settings;
+}
+
+std::string describe_settings_change(const JsonStrings& from, const JsonStrings& to) {
+  if (from.empty()) return "the settings that made them were not recorded";
+  return printable(describe_change({from}, {to}));
 }
 
 std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
@@ -106,7 +116,7 @@ std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
     } else if (old == nullptr) {
       changes += fmt::format("{} was not recorded", name);
     } else {
-      changes += fmt::format("{} changed from {} to {}", name, *old, value);
+      changes += fmt::format("{} changed from {} to {}", name, printable(*old, 100), value);
     }
   }
   return changes.empty() ? "settings were recorded that this program does not know" : changes;

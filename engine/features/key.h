@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/base/digest.h"
+#include "engine/base/json.h"
 #include "engine/config/config.h"
 #include "engine/vgg16/vgg16.h"
 
@@ -34,9 +35,10 @@ std::string describe_change(const FeatureKey& from, const FeatureKey& to);
 // The same without the arithmetic: rows that differ only by rounding suit the same head.
 std::string describe_input_change(const FeatureKey& from, const FeatureKey& to);
 
-// From rows with the key `from` and these views to those that a config asks for: without the
-// arithmetic and the weights, which a config does not know.
-std::string describe_config_change(FeatureKey from, const std::vector<View>& views,
-                                   const DataConfig& data, const FeatureSource& source);
+// The settings of a config that decide a set of features: which photos, and how they become rows.
+// Name and JSON text of each, from the table of all keys.
+JsonStrings feature_settings(Config config);
+// From the recorded settings of a set to those that are asked for, as describe_change does it.
+std::string describe_settings_change(const JsonStrings& from, const JsonStrings& to);
 
 }  // namespace graft

@@ -10,17 +10,19 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
 #include "engine/base/background.h"
 #include "engine/base/bounded_queue.h"
 #include "engine/base/error.h"
-#include "engine/base/file.h"
 #include "engine/base/memory.h"
 #include "engine/base/text.h"
 #include "engine/features/batch_slot.h"
 #include "engine/image/image.h"
+#include "engine/image/image_file.h"
 
 namespace graft {
 namespace {
@@ -43,33 +45,15 @@ DecodeOptions decode_options(const DataConfig& data) {
   return options;
 }
 
-std::vector<std::byte> read_image(const PipelineRequest& request, std::size_t image) {
+ImageFile read_image(const PipelineRequest& request, std::size_t image, MemoryBudget& budget,
+                     const std::stop_token& stop) {
   const std::filesystem::path path = request.path(image);
-  std::vector<std::byte> bytes = read_file(path, maximum_image_file_bytes);
-  if (request.content && digest_of(bytes) != request.content(image)) {
+  ImageFile file = read_image_file(path, request.options.data, ImageUse::decode, budget, stop);
+  if (request.content && digest_of(file.bytes) != request.content(image)) {
     throw Error(ErrorKind::data,
                 fmt::format("{} changed while this run was using it; run again", shown(path)));
   }
-  return bytes;
-}
-
-// The pixels of the file of image `index`.
-void decode_into(const PipelineRequest& request, Tracer* tracer, std::size_t index,
-                 std::span<std::uint8_t> target) {
-  const TraceSpan photo(tracer, "photo", index);
-  const DataConfig& data = request.options.data;
-  std::vector<std::byte> bytes;
-  {
-    const TraceSpan span(tracer, "read", index);
-    bytes = read_image(request, index);
-  }
-  Image image;
-  {
-    const TraceSpan span(tracer, "decode", index);
-    image = decode_image(bytes, decode_options(data));
-  }
-  const TraceSpan span(tracer, "resize", index);
-  resize_image(image, data.resize, data.image_size, target);
+  return file;
 }
 
 class Pipeline {
@@ -82,6 +66,7 @@ class Pipeline {
         feature_count_(request.options.shape().count()),
         batch_(batch_capacity(request)),
         depth_(batches_in_flight(request, context.backend)),
+        budget_(decoding_budget(request.options.data)),
         free_(pipeline_slots(depth_)),
         opened_(pipeline_slots(depth_)),
         computed_(pipeline_slots(depth_)),
@@ -101,17 +86,17 @@ class Pipeline {
       try {
         for (std::size_t i = 0; i < std::max<std::size_t>(request_.options.decode_threads, 1);
              ++i) {
-          threads.emplace_back([this, i] {
+          threads.push_back(start_thread([this, i] {
             step_back();
             name_thread("decoder", i + 1);
             decode_images();
-          });
+          }));
         }
         if (request_.sink_thread == SinkThread::own) {
-          threads.emplace_back([this] {
+          threads.push_back(start_thread([this] {
             name_thread("writer", 1);
             sink_batches();
-          });
+          }));
         }
         compute_batches();
       } catch (...) {
@@ -188,7 +173,7 @@ class Pipeline {
   }
 
   // Never throws: each image of an opened slot gets its outcome.
-  DecodeOutcome decode(const Task& task) const noexcept {
+  DecodeOutcome decode(const Task& task) noexcept {
     try {
       if (stopping_) return {};
       return decode_outcome(task);
@@ -197,11 +182,29 @@ class Pipeline {
     }
   }
 
-  DecodeOutcome decode_outcome(const Task& task) const {
+  // The pixels of the file of image `index`.
+  void decode_into(std::size_t index, std::span<std::uint8_t> target) {
+    const TraceSpan photo(tracer_, "photo", index);
+    const DataConfig& data = request_.options.data;
+    std::optional<ImageFile> file;
+    {
+      const TraceSpan span(tracer_, "read", index);
+      file = read_image(request_, index, budget_, decoding_.get_token());
+    }
+    Image image;
+    {
+      const TraceSpan span(tracer_, "decode", index);
+      image = decode_image(file->bytes, decode_options(data));
+    }
+    const TraceSpan span(tracer_, "resize", index);
+    resize_image(image, data.resize, data.image_size, target);
+  }
+
+  DecodeOutcome decode_outcome(const Task& task) {
+    const std::size_t first = task.slot->first() + task.position;
     try {
-      const std::size_t first = task.slot->first() + task.position;
       const std::span<std::uint8_t> pixels = task.slot->pixels(task.position);
-      decode_into(request_, tracer_, first, pixels);
+      decode_into(first, pixels);
       for (std::size_t i = task.count; i-- > 0;) {  // the first one last: the others are copies
         const std::span<std::uint8_t> target = task.slot->pixels(task.position + i);
         if (i > 0) std::ranges::copy(pixels, target.begin());
@@ -211,9 +214,8 @@ class Pipeline {
       return {};
     } catch (const BadImage& bad) {
       return {bad.what(), nullptr};
-    } catch (const Error& error) {
-      if (request_.content || error.kind() != ErrorKind::io) throw;
-      return {error.what(), nullptr};
+    } catch (const std::bad_alloc&) {
+      throw memory_ran_out(request_.path(first));
     }
   }
 
@@ -340,6 +342,7 @@ class Pipeline {
 
   void end_decoding() {
     stopping_ = true;
+    decoding_.request_stop();
     free_.close();
   }
 
@@ -350,6 +353,8 @@ class Pipeline {
   const std::size_t feature_count_;  // of one image
   const std::size_t batch_;          // images at most
   const std::size_t depth_;          // batches in flight at most
+  MemoryBudget budget_;              // of the decoders
+  std::stop_source decoding_;        // ends their wait for memory
   std::vector<std::unique_ptr<BatchSlot>> slots_;
   BoundedQueue<BatchSlot*> free_;
   BoundedQueue<BatchSlot*> opened_;    // in the order of the images; being decoded

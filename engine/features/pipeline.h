@@ -47,8 +47,8 @@ struct PipelineRequest {
   // What is computed of the file; without this function the original. Images that follow each other
   // and have one path are decoded once.
   std::function<View(std::size_t image)> view;
-  // The digest that the file must still have; a file that changed or is gone ends the run then.
-  // Without this function a file that cannot be read is a bad image.
+  // The digest that the file must still have; a file that changed ends the run. So does one that
+  // cannot be read, with or without this function.
   std::function<Digest(std::size_t image)> content;
   bool stop_at_bad_image = false;  // else the sink receives it
   std::function<void(const FeatureBatch&)> sink;

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/image/image.h"
 
 namespace graft {
 namespace {
@@ -42,6 +43,8 @@ RowEntry parse_entry(const Json& json) {
   entry.digest = Digest::from_hex(json_as<std::string>(json.at(0), "content"));
   if (json.at(1).is_null()) {
     entry.bad_reason = json_as<std::string>(json.at(2), "reason");
+    // Other decoders' verdict is about no image, which has this digest.
+    if (json.size() < 4 || json.at(3) != decoder_version) entry.digest = {};
   } else {
     entry.check = Digest::from_hex(json_as<std::string>(json.at(1), "check"));
   }
@@ -134,7 +137,8 @@ void RowLog::flush() {
   Json done = Json::array();
   for (const RowEntry& entry : unflushed_) {
     if (entry.bad_reason) {
-      done.push_back(Json::array({entry.digest.hex(), nullptr, *entry.bad_reason}));
+      done.push_back(
+          Json::array({entry.digest.hex(), nullptr, *entry.bad_reason, decoder_version}));
     } else {
       done.push_back(Json::array({entry.digest.hex(), entry.check.hex()}));
     }

@@ -3,7 +3,7 @@
 //   STEM.npy.partial  a .npy header, then the rows at their final places
 //   STEM.journal      one line a step, each with a digest of itself, which detects a torn end:
 //     DIGEST {"key": {…}}                                               the first line
-//     DIGEST {"done": [[DIGEST, CHECK], [DIGEST, null, REASON], …]}    rows and bad images, in order
+//     DIGEST {"done": [[DIGEST, CHECK], [DIGEST, null, REASON, DECODER], …]}    rows and bad images
 //     DIGEST {"commit": true}                                           only renaming is left to do
 // A "done" line is written after the rows that it names are on disk.
 

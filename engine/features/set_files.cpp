@@ -12,13 +12,16 @@
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
+#include "engine/base/folder.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/features/features.h"
+#include "engine/image/image.h"
 
 namespace graft {
 namespace {
 
-constexpr unsigned files_json_version = 1;
+constexpr unsigned files_json_version = 2;
 constexpr JsonLimits limits = {ErrorKind::data, std::uint64_t{1} << 30U, 4, std::size_t{1} << 30U,
                                false};
 
@@ -31,6 +34,15 @@ std::string quoted_list(const std::vector<std::string>& texts) {
   return list + "]";
 }
 
+// Of an object, without its braces.
+std::string members(const JsonStrings& strings) {
+  std::string text;
+  for (const auto& [name, value] : strings) {
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", json_text(name), json_text(value));
+  }
+  return text;
+}
+
 Digest digest_at(const Json& object, const char* key) {
   return Digest::from_hex(json_at<std::string>(object, key));
 }
@@ -39,7 +51,9 @@ std::vector<View> parse_views(const Json& json) {
   std::vector<View> views;
   for (const auto& name : json_at<std::vector<std::string>>(json, "views")) {
     const auto view = enum_named<View>(name);
-    if (!view) throw Error(ErrorKind::data, fmt::format("\"views\" has an unknown one, {}", name));
+    if (!view)
+      throw Error(ErrorKind::data,
+                  fmt::format("\"views\" has an unknown one, {}", printable(name, 100)));
     views.push_back(*view);
   }
   if (views.empty()) throw Error(ErrorKind::data, "\"views\" is empty");
@@ -52,17 +66,35 @@ void check_views(const FileList& list) {
     const FileRow& first = list.rows[row - row % list.views.size()];
     if (list.rows[row].file != first.file || list.rows[row].content != first.content ||
         list.rows[row].label != first.label)
-      throw Error(ErrorKind::data, fmt::format("row {} is not a view of {}", row, first.file));
+      throw Error(ErrorKind::data,
+                  fmt::format("row {} is not a view of {}", row, shown(first.file)));
   }
   if (list.rows.size() % list.views.size() != 0)
     throw Error(ErrorKind::data, "the last photo lacks a view");
 }
 
-FileList parse_document(const Json& json) {
-  if (json_at<unsigned>(json, "version") != files_json_version) {
+// The end of a files.json whose other text is `body`.
+std::string digest_member(std::string_view body) {
+  return fmt::format(",\n\"digest\": \"{}\"\n}}\n", digest_of(body).hex());
+}
+
+void check_digest(std::string_view text) {
+  static const std::size_t length = digest_member("").size();
+  const std::string_view body = text.substr(0, text.size() - std::min(length, text.size()));
+  if (text.substr(body.size()) == digest_member(body)) return;
+  throw Error(ErrorKind::data, "its digest does not fit its content");
+}
+
+FileList parse_document(const Json& json, std::string_view text) {
+  const auto version = json_at<unsigned>(json, "version");
+  if (version == 0 || version > files_json_version) {
     throw Error(ErrorKind::data, fmt::format("\"version\" is not {}", files_json_version));
   }
   FileList list;
+  if (version > 1 || json.contains("settings")) {
+    check_digest(text);
+    list.settings = json_at<JsonStrings>(json, "settings");
+  }
   list.key.settings = json_at<JsonStrings>(json, "key");
   const auto shape = json_at<std::vector<std::size_t>>(json, "shape");
   if (shape.size() == 1) {
@@ -76,7 +108,8 @@ FileList parse_document(const Json& json) {
   list.classes = json_at<std::vector<std::string>>(json, "classes");
   std::unordered_map<std::string, std::uint32_t> labels;
   for (const std::string& name : list.classes) {
-    labels.emplace(name, static_cast<std::uint32_t>(labels.size()));
+    if (!labels.emplace(name, static_cast<std::uint32_t>(labels.size())).second)
+      throw Error(ErrorKind::data, "\"classes\" has a name twice");
   }
   for (const Json& row : json_member(json, "rows")) {
     const auto label = labels.find(json_at<std::string>(row, "class"));
@@ -88,7 +121,8 @@ FileList parse_document(const Json& json) {
   for (const Json& file : json_member(json, "skipped")) {
     list.skipped.push_back(
         {json_at<std::string>(file, "file"), json_at<std::string>(file, "reason"), {}});
-    if (file.contains("digest")) list.skipped.back().content = digest_at(file, "digest");
+    if (file.contains("decoder") && file["decoder"] == decoder_version)
+      list.skipped.back().content = digest_at(file, "digest");
   }
   return list;
 }
@@ -115,13 +149,9 @@ void check_labels(const SetPaths& paths, const FileList& list) {
   }
 }
 
-void check_some_rows(const SetPaths& paths, const StoredSet& set) {
-  constexpr std::size_t checked_rows = 64;
-  const std::size_t rows = set.list.rows.size();
+void check_rows(const SetPaths& paths, const StoredSet& set) {
   const std::size_t values = set.list.shape.count();
-  const std::size_t checks = std::min(rows, checked_rows);
-  for (std::size_t i = 0; i < checks; ++i) {
-    const std::size_t row = checks == 1 ? 0 : i * (rows - 1) / (checks - 1);
+  for (std::size_t row = 0; row < set.list.rows.size(); ++row) {
     const auto bytes = std::as_bytes(set.npy.floats().subspan(row * values, values));
     if (digest_of(bytes) != set.list.rows[row].check) {
       refuse(paths.npy, fmt::format("row {} is not the one that {} describes", row,
@@ -140,20 +170,16 @@ std::string file_list_json(const FileList& list) {
   std::string json;
   json.reserve(256 + list.rows.size() * 160);
   const auto out = std::back_inserter(json);
-  fmt::format_to(out, "{{\n\"version\": {},\n\"key\": {{", files_json_version);
-  const char* comma = "";
-  for (const auto& [name, value] : list.key.settings) {
-    fmt::format_to(out, "{}{}: {}", comma, json_text(name), json_text(value));
-    comma = ", ";
-  }
-  fmt::format_to(out, "}},\n\"shape\": [{}],\n", fmt::join(list.shape.dimensions(), ", "));
+  fmt::format_to(out, "{{\n\"version\": {},\n\"key\": {{{}}},\n\"settings\": {{{}}},\n",
+                 files_json_version, members(list.key.settings), members(list.settings));
+  fmt::format_to(out, "\"shape\": [{}],\n", fmt::join(list.shape.dimensions(), ", "));
   if (list.views != std::vector{View::original}) {
     std::vector<std::string> views;
     for (const View view : list.views) views.emplace_back(name_of(view));
     fmt::format_to(out, "\"views\": {},\n", quoted_list(views));
   }
   fmt::format_to(out, "\"classes\": {},\n\"rows\": [", quoted_list(list.classes));
-  comma = "\n";
+  const char* comma = "\n";
   for (const FileRow& row : list.rows) {
     fmt::format_to(out, R"({}{{"file": {}, "class": {}, "digest": "{}", "check": "{}"}})", comma,
                    json_text(row.file), json_text(list.classes[row.label]), row.content.hex(),
@@ -165,18 +191,21 @@ std::string file_list_json(const FileList& list) {
   for (const SkippedFile& skipped : list.skipped) {
     fmt::format_to(out, R"({}{{"file": {}, "reason": {})", comma, json_text(skipped.file),
                    json_text(skipped.reason));
-    if (skipped.content) fmt::format_to(out, R"(, "digest": "{}")", skipped.content->hex());
+    if (skipped.content) {
+      fmt::format_to(out, R"(, "digest": "{}", "decoder": {})", skipped.content->hex(),
+                     decoder_version);
+    }
     json += "}";
     comma = ",\n";
   }
-  json += "\n]\n}\n";
-  return json;
+  json += "\n]";
+  return json + digest_member(json);
 }
 
 FileList parse_file_list(const std::string& text, const std::string& name) {
   const Json json = read_json(text, name, limits).value;
   try {
-    return parse_document(json);
+    return parse_document(json, text);
   } catch (const Error& error) {
     throw Error(error.kind(), fmt::format("{}: {}", name, error.what()));
   }
@@ -201,9 +230,8 @@ LogPaths SetPaths::log(const std::string& stem) const {
 
 std::vector<LogPaths> SetPaths::logs() const {
   std::set<std::string> stems;
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, absent)) {
-    const std::string file = entry.path().filename().string();
+  for (const FolderEntry& entry : entries_of(folder_)) {
+    const std::string& file = entry.name;
     if (!file.starts_with(name_ + ".")) continue;
     for (const std::string_view extension : {".npy.partial", ".journal"}) {
       if (file.ends_with(extension)) stems.insert(file.substr(0, file.size() - extension.size()));
@@ -257,7 +285,7 @@ StoredSet open_stored_set(const SetPaths& paths) {
   StoredSet set{read_file_list(paths.files), NpyFile(paths.npy)};
   check_shape(paths, set);
   check_labels(paths, set.list);
-  check_some_rows(paths, set);
+  check_rows(paths, set);
   return set;
 }
 
@@ -298,6 +326,21 @@ void remove_work_files(const SetPaths& paths) {
   for (const LogPaths& log : paths.logs()) remove_log(log);
   remove_file(paths.next_labels);
   remove_file(paths.next_files);
+}
+
+void recover_features(const std::filesystem::path& folder, std::span<const std::string> sets) {
+  for (const std::string& name : sets) finish_interrupted_commit({folder, name});
+  for (const FolderEntry& entry : entries_of(folder)) {
+    const std::filesystem::path path = folder / entry.name;
+    if (path.extension() != ".partial" && path.extension() != ".next") continue;
+    const bool is_of_a_set = std::ranges::any_of(
+        sets, [&](const std::string& name) { return entry.name.starts_with(name + "."); });
+    if (entry.is_folder || !is_of_a_set) continue;
+    // Rows with a journal are not stray: NAME.npy.partial, NAME.journal.
+    const std::filesystem::path journal = path.stem().replace_extension(".journal");
+    if (path.stem().extension() == ".npy" && std::filesystem::exists(folder / journal)) continue;
+    remove_file(path);
+  }
 }
 
 void remove_log(const LogPaths& log) {

@@ -19,14 +19,16 @@
 
 namespace graft {
 
-// NAME.files.json: file and class of each row, the skipped files, and the key.
-//   {"version": 1, "key": {…}, "shape": [4, 4, 512], "views": ["original"],
+// NAME.files.json: file and class of each row, the skipped files, the key, and the settings.
+//   {"version": 2, "key": {…}, "settings": {…}, "shape": [4, 4, 512], "views": ["original"],
 //    "classes": ["cats", "dogs"], "rows": [{"file": …, "class": …, "digest": …, "check": …}, …],
-//    "skipped": [{"file": …, "reason": …, "digest": …}, …]}
+//    "skipped": [{"file": …, "reason": …, "digest": …, "decoder": …}, …],
+//    "digest": of all bytes before}
 // One row a line; row r is view r % views of its photo. Without "views" there is the original alone.
+// Version 1, which is still read, has neither settings nor a digest of its own.
 // "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that rows of another
-// extraction are never taken for these. A skipped file has a digest when its header is good and its
-// pixels are not.
+// extraction are never taken for these. A skipped file has a digest, and the decoder_version that
+// judged it, when its header is good and its pixels are not. Other versions' verdicts do not count.
 struct FileRow {
   std::string file;
   std::uint32_t label = 0;
@@ -44,6 +46,7 @@ struct SkippedFile {
 
 struct FileList {
   FeatureKey key;
+  JsonStrings settings;  // feature_settings() of the config that asked for these rows
   FeatureShape shape;
   std::vector<View> views = {View::original};
   std::vector<std::string> classes;
@@ -95,7 +98,7 @@ struct StoredSet {
 bool stored_set_exists(const SetPaths& paths);
 
 // Throws Error(data) or Error(io) that says what is missing or wrong: sizes, labels, and the bytes
-// of 64 rows spread over the file against their digests in files.json.
+// of all rows against their digests in files.json.
 StoredSet open_stored_set(const SetPaths& paths);
 
 // Writes NAME.labels.npy and NAME.files.json beside their places.

@@ -3,7 +3,7 @@
 // after each epoch, completely or not at all.
 //   tensors   dense/kernel, dense/bias, …, mean_squares/dense/kernel, …; for features that are
 //             normalised also normalization/mean and normalization/scale
-//   metadata  history (as history.json), digest (of tensors and history), key/NAME (see RunKey)
+//   metadata  history (as history.json), key/NAME (see RunKey), digest (of these and the tensors)
 
 #include <filesystem>
 #include <optional>

@@ -76,6 +76,36 @@ std::vector<DenseParameters> read_tensors(const SafetensorsFile& file,
   return parameters;
 }
 
+// ---- Digests ----
+
+// Of all tensors, and of all metadata but the digest itself.
+std::string content_digest(std::span<const TensorView> tensors, const Metadata& metadata) {
+  Digester digester;
+  for (const auto& [key, value] : metadata) {
+    if (key == "digest") continue;
+    digester.add(fmt::format("{}:{}{}:{}", key.size(), key, value.size(), value));
+  }
+  for (const TensorView& tensor : tensors) {
+    digester.add(fmt::format("{} {}", tensor.name, fmt::join(tensor.shape, " ")));
+    digester.add(std::as_bytes(tensor.data));
+  }
+  return digester.digest().hex();
+}
+
+void write_with_digest(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                       Metadata metadata) {
+  metadata["digest"] = content_digest(tensors, metadata);
+  write_safetensors(path, tensors, metadata);
+}
+
+// What is wrong with the file's digest; empty: nothing.
+std::string digest_fault(const SafetensorsFile& file) {
+  const auto digest = file.metadata().find("digest");
+  if (digest == file.metadata().end()) return "it has no digest of its content";
+  if (digest->second == content_digest(file.tensors(), file.metadata())) return {};
+  return "its digest does not fit its content";
+}
+
 // ---- The trained head ----
 
 constexpr const char* format_name = "graft head 1";
@@ -129,7 +159,7 @@ void save_head(const std::filesystem::path& path, const TrainedHead& head) {
   const FeatureShape& shape = head.features;
   Json key = Json::object();
   for (const auto& [name, value] : head.key.settings) key[name] = value;
-  write_safetensors(path, tensors,
+  write_with_digest(path, tensors,
                     {{"format", format_name},
                      {"classes", json_text(head.classes)},
                      {"hidden", json_text(options.hidden)},
@@ -166,6 +196,9 @@ TrainedHead load_head(const std::filesystem::path& path) {
                              file.tensors().size(), shapes.size(), 2 * shapes.size()));
   }
   head.parameters = read_tensors(file, path, "", shapes);
+  if (const std::string fault = digest_fault(file); !fault.empty()) {
+    refuse(path, fault + "; train again");
+  }
   return head;
 }
 
@@ -178,20 +211,6 @@ constexpr const char* key_prefix = "key/";
 constexpr const char* mean_name = "normalization/mean";
 constexpr const char* scale_name = "normalization/scale";
 
-std::string content_digest(const TrainingState& state, const std::string& history) {
-  Digester digester;
-  for (const auto* layers : {&state.head.parameters, &state.head.mean_squares}) {
-    for (const DenseParameters& dense : *layers) {
-      digester.add(std::as_bytes(std::span(dense.kernel)));
-      digester.add(std::as_bytes(std::span(dense.bias)));
-    }
-  }
-  digester.add(std::as_bytes(std::span(state.normalization.mean)));
-  digester.add(std::as_bytes(std::span(state.normalization.scale)));
-  digester.add(history);
-  return digester.digest().hex();
-}
-
 std::string entry(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
   return found == file.metadata().end() ? "unknown" : found->second;
@@ -201,7 +220,9 @@ std::string differences(const SafetensorsFile& file, const RunKey& key) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : key) {
     const std::string saved = entry(file, key_prefix + name);
-    if (saved != value) parts.push_back(fmt::format("{} was {}, is {}", name, saved, value));
+    if (saved != value)
+      parts.push_back(
+          fmt::format("{} was {}, is {}", name, printable(saved, 100), printable(value, 100)));
   }
   return fmt::format("{}", fmt::join(parts, "; "));
 }
@@ -218,37 +239,35 @@ void save_checkpoint(const std::filesystem::path& path, const RunKey& key,
     tensors.push_back({mean_name, {mean.size()}, mean});
     tensors.push_back({scale_name, {scale.size()}, scale});
   }
-  const std::string text = history_json(history);
-  Metadata metadata = {{"history", text}, {"digest", content_digest(state, text)}};
+  Metadata metadata = {{"history", history_json(history)}};
   for (const auto& [name, value] : key) metadata[key_prefix + name] = value;
-  write_safetensors(path, tensors, metadata);
+  write_with_digest(path, tensors, metadata);
 }
 
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, const RunKey& key,
                                           const std::vector<DenseShape>& shapes,
                                           std::string& reason) {
-  std::error_code unknown;  // then writing the checkpoint will meet the cause and name it
-  if (!std::filesystem::exists(path, unknown)) return std::nullopt;
+  std::error_code unknown;  // then opening it will meet the cause and name it
+  if (!std::filesystem::exists(path, unknown) && !unknown) return std::nullopt;
   try {
     const SafetensorsFile file(path);
     reason = differences(file, key);
     if (!reason.empty()) return std::nullopt;
-    Checkpoint checkpoint{{{read_tensors(file, path, "", shapes),
-                            read_tensors(file, path, mean_squares_prefix, shapes)},
-                           {}},
-                          parse_history_json(entry(file, "history"))};
+    reason = digest_fault(file);
+    if (!reason.empty()) return std::nullopt;
+    // Not one braced list: when the last of nested members throws, GCC 12 frees the others twice.
+    Checkpoint checkpoint;
+    checkpoint.state.head.parameters = read_tensors(file, path, "", shapes);
+    checkpoint.state.head.mean_squares = read_tensors(file, path, mean_squares_prefix, shapes);
+    checkpoint.history = parse_history_json(entry(file, "history"));
     if (file.find(scale_name) != nullptr) {
       const std::vector<std::size_t> shape = {shapes.front().inputs};
       checkpoint.state.normalization = {read_tensor(file, path, mean_name, shape),
                                         read_tensor(file, path, scale_name, shape)};
     }
-    if (entry(file, "digest") != content_digest(checkpoint.state, entry(file, "history"))) {
-      reason = "its digest does not fit its content";
-      return std::nullopt;
-    }
     return checkpoint;
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::io) throw;
+    if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::device) throw;
     reason = error.what();
     return std::nullopt;
   }

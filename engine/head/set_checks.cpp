@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 namespace {
@@ -18,7 +19,8 @@ constexpr double largest_fair_share = 0.8;
 
 template <typename... Arguments>
 [[noreturn]] void refuse(fmt::format_string<Arguments...> sentence, Arguments&&... arguments) {
-  throw Error(ErrorKind::data, fmt::format(sentence, std::forward<Arguments>(arguments)...));
+  throw Error(ErrorKind::data,
+              printable(fmt::format(sentence, std::forward<Arguments>(arguments)...)));
 }
 
 void check_set(const LabelledFeatures& set, const std::string& name) {
@@ -81,7 +83,8 @@ void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Obs
   const auto largest = std::ranges::max_element(counts);
   const double share = static_cast<double>(*largest) / static_cast<double>(set.labels.size());
   if (share <= largest_fair_share) return;
-  const std::string& class_name = set.classes[static_cast<std::size_t>(largest - counts.begin())];
+  const std::string class_name =
+      printable(set.classes[static_cast<std::size_t>(largest - counts.begin())]);
   observer.warn(fmt::format(
       "{:.1f} % of the {} images are of class \"{}\": always saying \"{}\" reaches an accuracy of "
       "{:.4f}. Judge the result by the recall of each class; add images of the others, or set "
@@ -92,9 +95,10 @@ void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Obs
 void check_class_weights(const ClassWeights& weights, std::span<const std::string> classes) {
   for (const auto& [name, weight] : weights.given) {
     if (std::ranges::find(classes, name) != classes.end()) continue;
-    throw Error(ErrorKind::usage,
-                fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
-                            name, fmt::join(classes, ", ")));
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
+                    printable(name), printable(fmt::format("{}", fmt::join(classes, ", ")), 1000)));
   }
 }
 

@@ -6,8 +6,8 @@
 // has nothing to train, and continues when there are more epochs. After a kill before step 2 the
 // epoch is trained again and writes the same bytes; after a later one, step 3 is written again. The
 // history comes from the checkpoint, so the best epoch is known and head_best never gets worse.
-// Before the first epoch of a new run is saved, an older run's checkpoint and head are removed: a
-// checkpoint is always next to its own head_best.
+// Before the first file of another run is saved, the folder is emptied: a checkpoint is always next
+// to its own head_best.
 
 #include "engine/head/trainer.h"
 
@@ -23,6 +23,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
+#include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/set_checks.h"
@@ -67,29 +68,39 @@ class TrainingRun {
  public:
   TrainingRun(const RunContext& context, const LabelledFeatures& train,
               const LabelledFeatures& validation, const Config& config,
-              const std::filesystem::path& output)
+              const TrainingFolders& folders)
       : context_(context),
         train_(train),
         validation_(validation),
         config_(config),
-        checkpoint_path_(output / "checkpoint.safetensors"),
-        head_path_(output / "head.safetensors"),
-        best_path_(output / "head_best.safetensors"),
-        output_(output),
+        folders_(folders),
         training_(context, train, all_photos(train), config),
         key_(run_key(train, validation, training_.options(), config)) {}
 
   History run() {
-    make_folder(output_);
-    if (continue_from_checkpoint()) {
+    if (continue_from(folders_.next)) {
+      begin_files();
       write_histories();
-    } else {
+    } else if (!continue_from(folders_.finished)) {
+      for (const std::string& reason : reasons_) {
+        context_.observer.note("Training starts anew; " + reason);
+      }
       training_.begin();
     }
     if (epochs_done() == config_.train.epochs) {
       context_.observer.note(
           fmt::format("All {} epochs are trained; remove {} or change the seed to train anew.",
-                      epochs_done(), shown(checkpoint_path_)));
+                      epochs_done(), shown(source_ / checkpoint_file)));
+      if (would_replace_an_unfinished_run()) {
+        context_.observer.note(
+            fmt::format("Another run, which is not finished, stays in {}.", shown(folders_.next)));
+        return history_;
+      }
+      if (continues_finished_set()) {
+        begin_files();
+        save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
+        write_histories();
+      }
       finish();
       return history_;
     }
@@ -108,49 +119,76 @@ class TrainingRun {
  private:
   std::size_t epochs_done() const { return history_.size(); }
 
+  std::filesystem::path path_of(const char* name) const { return folders_.next / name; }
+
   // True when training goes on after the last epoch of an earlier run of the same key.
-  bool continue_from_checkpoint() {
+  bool continue_from(const std::filesystem::path& folder) {
+    if (folder.empty()) return false;
     std::string reason;
-    auto saved = load_checkpoint(checkpoint_path_, key_, training_.options().layers(), reason);
+    const std::filesystem::path path = folder / checkpoint_file;
+    auto saved = load_checkpoint(path, key_, training_.options().layers(), reason);
     if (saved && (saved->history.empty() || saved->history.size() > config_.train.epochs)) {
       reason = fmt::format("it has {} epochs, train.epochs is {}", saved->history.size(),
                            config_.train.epochs);
-    } else if (saved && has_best_head(*saved, reason)) {
+    } else if (saved && has_best_head(*saved, folder / best_file, reason)) {
       if (saved->history.size() < config_.train.epochs) {
         context_.observer.note(fmt::format("Training goes on after epoch {} of {}, from {}.",
                                            saved->history.size(), config_.train.epochs,
-                                           shown(checkpoint_path_)));
+                                           shown(path)));
       }
       training_.resume(std::move(saved->state));
       history_ = std::move(saved->history);
+      source_ = folder;
       return true;
     }
     if (!reason.empty()) {
-      context_.observer.note(fmt::format("Training starts anew; {} is not continued: {}.",
-                                         shown(checkpoint_path_), reason));
+      reasons_.push_back(fmt::format("{} is not continued: {}.", shown(path), reason));
     }
     return false;
   }
 
   // head_best is of the best epoch that the checkpoint knows, or of the next one: a kill cut that one
   // off between its two files, and it is trained again.
-  bool has_best_head(const Checkpoint& saved, std::string& reason) const {
+  bool has_best_head(const Checkpoint& saved, const std::filesystem::path& path,
+                     std::string& reason) {
     std::error_code unknown;
-    if (!std::filesystem::exists(best_path_, unknown)) {
-      reason = fmt::format("the best head so far, {}, is missing", shown(best_path_));
+    if (!std::filesystem::exists(path, unknown) && !unknown) {
+      reason = fmt::format("the best head so far, {}, is missing", shown(path));
       return false;
     }
     try {
-      const std::size_t epoch = load_head(best_path_).epoch;
+      best_ = load_head(path);
+      const std::size_t epoch = best_.epoch;
       const std::size_t done = saved.history.size();
       if (epoch == best_epoch(saved.history) + 1) return true;
       if (epoch == done + 1 && done < config_.train.epochs) return true;
-      reason = fmt::format("{} is of another run", shown(best_path_));
+      reason = fmt::format("{} is of another run", shown(path));
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io) throw;
+      if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::device) throw;
       reason = error.what();
     }
     return false;
+  }
+
+  bool continues_finished_set() const { return !source_.empty() && source_ != folders_.next; }
+
+  bool would_replace_an_unfinished_run() const {
+    std::error_code unknown;
+    return continues_finished_set() && std::filesystem::exists(path_of(checkpoint_file), unknown) &&
+           !std::filesystem::exists(path_of(page_file), unknown);
+  }
+
+  // From here on `next` holds files of this run alone.
+  void begin_files() {
+    if (std::exchange(has_begun_, true)) return;
+    if (source_ == folders_.next) {
+      remove_file(path_of(page_file));  // the set is not complete any more
+    } else {
+      remove_set(folders_.next);
+    }
+    make_folder(folders_.next);
+    if (folders_.begin) folders_.begin();
+    if (continues_finished_set()) save_head(path_of(best_file), std::exchange(best_, {}));
   }
 
   Epoch train_epoch() {
@@ -165,26 +203,23 @@ class TrainingRun {
 
   void save_epoch() {
     const TraceSpan span(context_.tracer, "save", epochs_done());
-    if (epochs_done() == 1) {
-      remove_file(checkpoint_path_);
-      remove_file(head_path_);
-    }
-    if (best_epoch(history_) + 1 == epochs_done()) save_as(best_path_);
-    save_checkpoint(checkpoint_path_, key_, training_.state(), history_);
+    begin_files();
+    if (best_epoch(history_) + 1 == epochs_done()) save_as(best_file);
+    save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
     write_histories();
   }
 
   void write_histories() const {
-    write_file_whole(output_ / "history.csv", history_csv(history_));
-    write_file_whole(output_ / "history.json", history_json(history_));
+    write_file_whole(path_of("history.csv"), history_csv(history_));
+    write_file_whole(path_of("history.json"), history_json(history_));
   }
 
-  void save_as(const std::filesystem::path& path) const {
-    save_head(path, {training_.parameters(),
-                     {train_.classes.begin(), train_.classes.end()},
-                     train_.shape,
-                     epochs_done(),
-                     train_.key});
+  void save_as(const char* name) const {
+    save_head(path_of(name), {training_.parameters(),
+                              {train_.classes.begin(), train_.classes.end()},
+                              train_.shape,
+                              epochs_done(),
+                              train_.key});
   }
 
   void show(const Epoch& epoch) const {
@@ -194,11 +229,11 @@ class TrainingRun {
   }
 
   void finish() {
-    save_as(head_path_);
+    save_as(head_file);
     const std::size_t best = best_epoch(history_);
     const double highest = history_[best].val_accuracy, last = history_.back().val_accuracy;
     context_.observer.note(fmt::format("The best val_accuracy is {:.4f}, of epoch {}: {}.", highest,
-                                       best + 1, shown(best_path_)));
+                                       best + 1, best_file));
     if (highest - last < worth_a_note) return;
     context_.observer.note(fmt::format(
         "The last epoch has {:.4f}: to use the best one, add --best to `graft predict` and `graft "
@@ -209,7 +244,8 @@ class TrainingRun {
   std::string saved_epochs() const {
     if (epochs_done() == 0) return "no epoch is saved yet";
     return fmt::format("{} of its epochs {} saved in {}", epochs_done(),
-                       epochs_done() == 1 ? "is" : "are", shown(checkpoint_path_));
+                       epochs_done() == 1 ? "is" : "are",
+                       shown((has_begun_ ? folders_.next : source_) / checkpoint_file));
   }
 
   [[noreturn]] void stop_as_diverged() const {
@@ -237,13 +273,14 @@ class TrainingRun {
   const LabelledFeatures& train_;
   const LabelledFeatures& validation_;
   const Config& config_;
-  const std::filesystem::path checkpoint_path_;
-  const std::filesystem::path head_path_;
-  const std::filesystem::path best_path_;
-  const std::filesystem::path output_;
+  const TrainingFolders& folders_;
   Training training_;
   const RunKey key_;
-  History history_;  // of the epochs that are done
+  History history_;                   // of the epochs that are done
+  std::filesystem::path source_;      // of the checkpoint that is continued; empty: none is
+  TrainedHead best_;                  // next to that checkpoint
+  std::vector<std::string> reasons_;  // why others are not continued
+  bool has_begun_ = false;            // to write files
 };
 
 void check_numbers(const TrainConfig& train) {
@@ -276,12 +313,12 @@ LabelledFeatures labelled(const FeatureSet& set) {
 
 History train_head(const RunContext& context, const LabelledFeatures& train,
                    const LabelledFeatures& validation, const Config& config,
-                   const std::filesystem::path& output) {
+                   const TrainingFolders& folders) {
   check_numbers(config.train);
   check_sets(train, validation);
   warn_of_imbalance(train, "training", context.observer);
   warn_of_imbalance(validation, "validation", context.observer);
-  return TrainingRun(context, train, validation, config, output).run();
+  return TrainingRun(context, train, validation, config, folders).run();
 }
 
 }  // namespace graft

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ HeadOptions head_options(const Config& config, std::size_t inputs, std::size_t c
 
 // The trained classifier as a file: tensors dense/kernel, dense/bias, dense_1/kernel …; metadata
 // classes (a JSON array of names), hidden, feature_shape, feature_key (what the features were
-// computed with: an image to classify must be treated alike), epoch.
+// computed with: an image to classify must be treated alike), epoch, digest (of all of these and the
+// tensors).
 struct TrainedHead {
   std::vector<DenseParameters> parameters;
   std::vector<std::string> classes;
@@ -37,7 +39,8 @@ struct TrainedHead {
   FeatureKey key;
 };
 void save_head(const std::filesystem::path& path, const TrainedHead& head);
-TrainedHead load_head(const std::filesystem::path& path);  // throws Error(weights)
+// Throws Error(weights), also for content that its digest does not fit.
+TrainedHead load_head(const std::filesystem::path& path);
 
 // One set, borrowed: the rows of each photo follow each other.
 struct LabelledFeatures {
@@ -53,10 +56,20 @@ struct LabelledFeatures {
 };
 LabelledFeatures labelled(const FeatureSet& set);
 
-// Writes into `output`: head.safetensors (after the last epoch), head_best.safetensors (see
+// Where a run reads and writes.
+struct TrainingFolders {
+  std::filesystem::path next;  // receives the files
+  // A finished set. A run that it holds the checkpoint of goes on from there. May be absent.
+  std::filesystem::path finished = {};
+  // Called before the first file is written. `next` holds no file of another run then.
+  std::function<void()> begin = {};
+};
+
+// Writes into folders.next: head.safetensors (after the last epoch), head_best.safetensors (see
 // best_epoch), history.json, history.csv and checkpoint.safetensors (the state after the last
 // complete epoch). A finished run has nothing to train: its files are written again, with the same
-// bytes. The files of an older run stay until the first epoch of the new one is complete. A
+// bytes. The files of an older run stay in `next` until the first epoch of the new one is complete;
+// where the new one is finished and the older one is not, they stay, and nothing is written. A
 // checkpoint of another run (other features, seed, head or optimizer) is not continued, with a note
 // that says why; one that differs only by fewer epochs is, where the schedule is constant. On stop,
 // finishes the batch and throws Error(interrupted); the last complete epoch is saved. Throws
@@ -65,6 +78,6 @@ LabelledFeatures labelled(const FeatureSet& set);
 // step.
 History train_head(const RunContext& context, const LabelledFeatures& train,
                    const LabelledFeatures& validation, const Config& config,
-                   const std::filesystem::path& output);
+                   const TrainingFolders& folders);
 
 }  // namespace graft

@@ -150,8 +150,9 @@ void read_colour_row(Bytes row, const BmpHeader& header, std::uint8_t* out) {
 
 }  // namespace
 
-void inspect_bmp(Bytes file) {
-  read_header(file);
+DecodingCost inspect_bmp(Bytes file) {
+  const BmpHeader header = read_header(file);
+  return raw_cost(header.width, header.height);
 }
 
 Image decode_bmp(Bytes file, const DecodeOptions&) {

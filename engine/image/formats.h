@@ -1,7 +1,7 @@
 #pragma once
 // The readers of the image formats, private to the library, and what they share. inspect_* checks
-// the header and the cheap structure; decode_* checks these again, and the rest. Both
-// throw BadImage.
+// the header and the cheap structure and says what decoding takes; decode_* is called after it, and
+// checks the rest. Both throw BadImage for what the file shows, and std::bad_alloc.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "engine/image/image.h"
@@ -19,11 +20,11 @@ namespace graft::image {
 
 using Bytes = std::span<const std::byte>;
 
-void inspect_jpeg(Bytes file);
-void inspect_png(Bytes file);
-void inspect_bmp(Bytes file);
-void inspect_pnm(Bytes file);
-void inspect_tiff(Bytes file);
+DecodingCost inspect_jpeg(Bytes file);
+DecodingCost inspect_png(Bytes file);
+DecodingCost inspect_bmp(Bytes file);
+DecodingCost inspect_pnm(Bytes file);
+DecodingCost inspect_tiff(Bytes file);
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options);
 Image decode_png(Bytes file, const DecodeOptions& options);
@@ -31,8 +32,27 @@ Image decode_bmp(Bytes file, const DecodeOptions& options);
 Image decode_pnm(Bytes file, const DecodeOptions& options);
 Image decode_tiff(Bytes file, const DecodeOptions& options);
 
-// The orientation tag of an EXIF block, 1 to 8; 1 (upright) without a block, a tag or a valid value.
-int orientation_of(Bytes exif);
+// Where a file may state its orientation.
+struct Metadata {
+  std::string exif;  // a TIFF header and its directory, behind no, one or two prefixes
+  std::string xmp;   // counts where EXIF has no tag
+};
+inline constexpr std::string_view exif_prefix{"Exif\0\0", 6};
+
+// 1 to 8; 1 (upright) without a valid value.
+int orientation_of(const Metadata& metadata);
+
+// The chunks of a PNG that may state it, the last of each kind. Borrows them.
+class PngMetadata {
+ public:
+  void add(std::string_view type, std::string_view data);
+  std::uint64_t bytes() const;  // of memory that read() takes
+  Metadata read() const;
+
+ private:
+  std::optional<std::string_view> exif_;
+  std::pair<std::string_view, std::string_view> profile_, xmp_;  // type and data of a text chunk
+};
 
 // Whether the stored rows are the columns of the upright image.
 constexpr bool is_on_its_side(int orientation) {
@@ -57,12 +77,21 @@ void check_length(std::uint64_t have, std::uint64_t need, std::uint64_t width,
 // An image of this size, after check_dimensions. The pixels are zero.
 Image make_image(std::uint64_t width, std::uint64_t height);
 
+// What a decoder takes besides the pixels: its tables and states.
+inline constexpr std::uint64_t fixed_decoder_bytes = 256 * 1024;
+
+// Of a format whose pixels are converted straight from the file.
+DecodingCost raw_cost(std::uint64_t width, std::uint64_t height);
+
 // The caller has checked that the file is long enough.
 inline std::uint8_t byte_at(Bytes file, std::size_t offset) {
   return std::to_integer<std::uint8_t>(file[offset]);
 }
 inline const std::uint8_t* data_of(Bytes file) {
   return reinterpret_cast<const std::uint8_t*>(file.data());
+}
+inline std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 inline std::uint32_t little_endian_16(Bytes file, std::size_t offset) {
   return byte_at(file, offset) | std::uint32_t{byte_at(file, offset + 1)} << 8;

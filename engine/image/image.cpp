@@ -14,12 +14,8 @@ namespace {
 
 constexpr std::uint64_t maximum_side = std::uint64_t{1} << 24;  // float holds it exactly
 
-std::string_view beginning_of(Bytes file, std::size_t length) {
-  return {reinterpret_cast<const char*>(file.data()), std::min(length, file.size())};
-}
-
 struct Reader {
-  void (*inspect)(Bytes);
+  DecodingCost (*inspect)(Bytes);
   Image (*decode)(Bytes, const DecodeOptions&);
 };
 
@@ -74,7 +70,7 @@ bool is_text(std::string_view start) {
 }
 
 std::string what_it_looks_like(Bytes file) {
-  const std::string_view start = beginning_of(file, 512);
+  const std::string_view start = text_of(file).substr(0, 512);
   for (const OtherKind& kind : other_kinds) {
     if (start.size() > kind.offset && start.substr(kind.offset).starts_with(kind.bytes))
       return "it starts like " + std::string(kind.name);
@@ -93,12 +89,7 @@ std::string what_it_looks_like(Bytes file) {
 }
 
 const Reader& reader_of(Bytes file) {
-  if (file.empty()) refuse("the file is empty");
-  if (file.size() > maximum_image_file_bytes) {
-    refuse("the file has {} bytes, more than the limit of {}", file.size(),
-           maximum_image_file_bytes);
-  }
-  const std::string_view start = beginning_of(file, 8);
+  const std::string_view start = text_of(file);
   for (const Signature& signature : signatures) {
     if (start.starts_with(signature.bytes)) return signature.reader;
   }
@@ -128,6 +119,11 @@ void check_length(std::uint64_t have, std::uint64_t need, std::uint64_t width,
          need);
 }
 
+DecodingCost raw_cost(std::uint64_t width, std::uint64_t height) {
+  return {static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height),
+          3 * width * height + fixed_decoder_bytes, 6 * width * height};
+}
+
 Image make_image(std::uint64_t width, std::uint64_t height) {
   check_dimensions(width, height);
   return {static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height),
@@ -136,11 +132,27 @@ Image make_image(std::uint64_t width, std::uint64_t height) {
 
 }  // namespace image
 
-void inspect_image(std::span<const std::byte> file) {
-  image::reader_of(file).inspect(file);
+void check_first_bytes(std::span<const std::byte> start, std::uint64_t file_bytes) {
+  if (file_bytes == 0) image::refuse("the file is empty");
+  if (file_bytes > maximum_image_file_bytes) {
+    image::refuse("the file has {} bytes, more than the limit of {}", file_bytes,
+                  maximum_image_file_bytes);
+  }
+  image::reader_of(start);
+}
+
+DecodingCost inspect_image(std::span<const std::byte> file) {
+  check_first_bytes(file, file.size());
+  const DecodingCost cost = image::reader_of(file).inspect(file);
+  if (cost.work > maximum_work) {
+    image::refuse("its {} x {} pixels would take too long to decode; save it again, as PNG",
+                  cost.width, cost.height);
+  }
+  return cost;
 }
 
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options) {
+  inspect_image(file);
   return image::reader_of(file).decode(file, options);
 }
 

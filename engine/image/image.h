@@ -4,7 +4,8 @@
 // checks of structure, dimensions and checksums, uncompressed BMP and binary PNM by own code.
 // Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow. A TIFF is always turned
 // upright by its orientation tag, as Pillow 13 does on load. An incomplete or invalid file throws
-// BadImage with the reason, without the path.
+// BadImage with the reason, without the path. When memory runs out, in a library too, std::bad_alloc
+// is thrown: it says nothing about the file.
 
 #include <cstddef>
 #include <cstdint>
@@ -45,11 +46,33 @@ struct DecodeOptions {
   std::optional<ImageSize> shrink_towards = std::nullopt;
 };
 
-// Checks the header and the structure, not the pixels: cheap enough for every file of a data set
-// before the work starts.
-void inspect_image(std::span<const std::byte> file);
+// What decoding a file takes at most, as its header and structure tell.
+struct DecodingCost {
+  std::uint32_t width = 0;  // as stored
+  std::uint32_t height = 0;
+  std::uint64_t bytes = 0;  // of memory at one time: the Image and what the decoder needs beside it
+  std::uint64_t work = 0;   // about the nanoseconds that one core takes
+};
 
+// Files that would take more work are bad images. The largest photos take less.
+inline constexpr std::uint64_t maximum_work = 5'000'000'000;
+
+// Raised whenever a file that was a bad image may be a good one for the decoders: bad images that
+// an earlier version recorded are then decoded again.
+inline constexpr std::uint64_t decoder_version = 2;
+
+// Refuses what is no image by its first bytes (512, or all of a smaller file), before more is read.
+void check_first_bytes(std::span<const std::byte> start, std::uint64_t file_bytes);
+
+// Checks the header and the structure, not the pixels: cheap enough for every file of a data set
+// before the work starts. Takes no more memory than the file.
+DecodingCost inspect_image(std::span<const std::byte> file);
+
+// inspect_image, then the pixels.
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options);
+
+// Adds what resize_image takes, also where the image is turned before.
+DecodingCost with_resizing(DecodingCost cost, Resize filter, ImageSize size);
 
 // Pixel-identical to the Image.resize of Pillow 13. `target` has size.height × size.width × 3
 // bytes. Throws Error(usage) where the sizes do not fit together.

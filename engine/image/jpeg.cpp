@@ -12,7 +12,9 @@
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h uses FILE without including it
 #include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,13 +22,20 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 #include "engine/image/formats.h"
 
 namespace graft::image {
 namespace {
 
 // Progressive files have about ten scans; each costs a pass over the full picture.
-constexpr int maximum_scans = 200;
+constexpr std::size_t maximum_scans = 200;
+
+// ns, or so: see DecodingCost.
+constexpr std::uint64_t huffman_block_work = 60, huffman_byte_work = 25;
+constexpr std::uint64_t arithmetic_block_work = 1500, arithmetic_byte_work = 150;
+constexpr std::uint64_t pixel_work = 5;
 
 struct Errors {
   jpeg_error_mgr manager;  // first: libjpeg hands back a pointer to it
@@ -44,6 +53,10 @@ struct Errors {
     manager.emit_message = [](j_common_ptr, int) {};
     return &manager;
   }
+
+  void throw_if_out_of_memory() const {
+    if (manager.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+  }
 };
 
 // libjpeg's decompressor. On an error libjpeg calls longjmp, over frames of C and of `call` only,
@@ -54,15 +67,6 @@ class Decompressor {
     info_.err = errors_.start();
     call_library([this] { jpeg_create_decompress(&info_); });
     read_from(file);
-    progress_.progress_monitor = [](j_common_ptr info) {
-      const auto* decompress = reinterpret_cast<j_decompress_ptr>(info);
-      if (decompress->input_scan_number <= maximum_scans) return;
-      auto* errors = reinterpret_cast<Errors*>(info->err);
-      std::snprintf(errors->message.data(), errors->message.size(), "more than %d scans",
-                    maximum_scans);
-      std::longjmp(errors->target, 1);
-    };
-    info_.progress = &progress_;
   }
   ~Decompressor() { jpeg_destroy_decompress(&info_); }
   Decompressor(const Decompressor&) = delete;
@@ -71,6 +75,7 @@ class Decompressor {
   template <typename Call>
   void call_library(Call call) {
     if (setjmp(errors_.target) != 0) {
+      errors_.throw_if_out_of_memory();
       refuse("the JPEG cannot be decoded: {}", errors_.message.data());
     }
     call();
@@ -98,12 +103,7 @@ class Decompressor {
   jpeg_decompress_struct info_{};
   Errors errors_{};
   jpeg_source_mgr source_{};
-  jpeg_progress_mgr progress_{};
 };
-
-[[noreturn]] void throw_truncated_at(std::uint32_t row, std::uint32_t height) {
-  refuse("the JPEG is truncated: the file ends at row {} of {}", row, height);
-}
 
 // `row` comes with the RGB, gray or CMYK samples of libjpeg and `out` gets RGB. Adobe's CMYK is
 // inverted: 255 is no ink.
@@ -132,14 +132,15 @@ unsigned scale_towards(const ImageSize& target, const jpeg_decompress_struct& in
   return DCTSIZE;
 }
 
-// ---- The segments up to the first scan: dimensions, and whether the file can hold them ----
+// ---- The segments: dimensions, whether the file can hold them, and how often it is passed over ----
 
 enum Marker : std::uint8_t {
-  temporary = 0x01,
   first_frame = 0xC0,
   huffman_progressive_frame = 0xC2,
   huffman_tables = 0xC4,
   reserved_frame = 0xC8,
+  first_arithmetic_frame = 0xC9,
+  arithmetic_progressive_frame = 0xCA,
   arithmetic_tables = 0xCC,
   last_frame = 0xCF,
   first_restart = 0xD0,
@@ -154,7 +155,8 @@ struct Segment {
   Bytes payload;  // without the two length bytes
 };
 
-// Walks segments. Bytes between them are skipped, as libjpeg does.
+// Walks segments. Bytes between them are skipped, as libjpeg does. So are markers below the frames':
+// libjpeg passes over them within a scan as if they had no length.
 class SegmentReader {
  public:
   explicit SegmentReader(Bytes file) : file_(file) {}
@@ -163,10 +165,7 @@ class SegmentReader {
   std::optional<Segment> next() {
     while (const std::optional<std::uint8_t> marker = next_marker()) {
       if (*marker == end_of_image) return Segment{*marker, {}};
-      if (*marker == 0 || *marker == temporary ||
-          (*marker >= first_restart && *marker <= last_restart)) {
-        continue;
-      }
+      if (*marker < first_frame || (*marker >= first_restart && *marker <= last_restart)) continue;
       if (file_.size() - at_ < 2) return std::nullopt;
       const std::size_t length = big_endian_16(file_, at_);
       if (length < 2) refuse("the JPEG has a segment of impossible length");
@@ -182,7 +181,10 @@ class SegmentReader {
 
  private:
   std::optional<std::uint8_t> next_marker() {
-    while (at_ < file_.size() && byte_at(file_, at_) != 0xFF) ++at_;
+    if (at_ >= file_.size()) return std::nullopt;
+    const void* found = std::memchr(file_.data() + at_, 0xFF, file_.size() - at_);
+    if (found == nullptr) return std::nullopt;
+    at_ = static_cast<std::size_t>(static_cast<const std::byte*>(found) - file_.data());
     while (at_ < file_.size() && byte_at(file_, at_) == 0xFF) ++at_;
     if (at_ >= file_.size()) return std::nullopt;
     return byte_at(file_, at_++);
@@ -200,30 +202,41 @@ bool is_frame(std::uint8_t marker) {
 struct Frame {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
-  std::uint64_t least_bytes = 0;  // of the scans: a lower bound for any encoder
+  std::size_t components = 0;
+  bool is_arithmetic = false;
+  bool is_progressive = false;
+  std::uint64_t least_bytes = 0;        // of the scans: a lower bound for any encoder
+  std::uint64_t blocks = 0;             // of 8 x 8 samples, with those that fill up the last unit
+  std::uint64_t blocks_of_largest = 0;  // component
+  std::uint64_t row_bytes = 0;          // of libjpeg's buffers of rows
 };
 
-struct Sampling {
-  std::uint64_t horizontal, vertical;  // 1 to 4
-};
-
-// Huffman-coded, each block of 8 x 8 samples takes at least one bit.
-std::uint64_t least_bytes_of(const Frame& frame, Bytes components) {
-  std::vector<Sampling> samplings;
-  Sampling largest{1, 1};
+// `components`: three bytes of each, the second of them its sampling factors.
+void count_blocks(Bytes components, Frame& frame) {
+  const auto horizontal = [&](std::size_t i) { return std::uint64_t{byte_at(components, i)} >> 4; };
+  const auto vertical = [&](std::size_t i) { return std::uint64_t{byte_at(components, i)} & 15; };
+  std::uint64_t largest_h = 1, largest_v = 1;
   for (std::size_t i = 1; i < components.size(); i += 3) {
-    const std::uint64_t h = byte_at(components, i) >> 4;
-    const std::uint64_t v = byte_at(components, i) & 15;
-    if (h < 1 || h > 4 || v < 1 || v > 4) refuse("the JPEG has impossible sampling factors");
-    samplings.push_back({h, v});
-    largest = {std::max(largest.horizontal, h), std::max(largest.vertical, v)};
+    if (horizontal(i) < 1 || horizontal(i) > 4 || vertical(i) < 1 || vertical(i) > 4)
+      refuse("the JPEG has impossible sampling factors");
+    largest_h = std::max(largest_h, horizontal(i));
+    largest_v = std::max(largest_v, vertical(i));
   }
-  std::uint64_t blocks = 0;
-  for (const auto& [h, v] : samplings) {
-    blocks += (frame.width * h / largest.horizontal + 7) / 8 *
-              ((frame.height * v / largest.vertical + 7) / 8);
+  const auto divide_up = [](std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; };
+  const std::uint64_t units_x = divide_up(frame.width, 8 * largest_h);
+  const std::uint64_t units_y = divide_up(frame.height, 8 * largest_v);
+  std::uint64_t coded = 0;
+  for (std::size_t i = 1; i < components.size(); i += 3) {
+    const std::uint64_t h = horizontal(i), v = vertical(i);
+    coded += divide_up(frame.width * h / largest_h, 8) * divide_up(frame.height * v / largest_v, 8);
+    const std::uint64_t blocks = units_x * h * units_y * v;
+    frame.blocks += blocks;
+    frame.blocks_of_largest = std::max(frame.blocks_of_largest, blocks);
+    // Ten groups of rows before upsampling, one after it.
+    frame.row_bytes += 8 * units_x * (10 * h * v + largest_h * largest_v);
   }
-  return blocks / 8;
+  // Huffman-coded, a block takes at least one bit. Arithmetic coding of flat blocks takes less.
+  frame.least_bytes = coded / 8 / (frame.is_arithmetic ? 16 : 1);
 }
 
 Frame read_frame(const Segment& segment) {
@@ -232,34 +245,53 @@ Frame read_frame(const Segment& segment) {
     refuse("the JPEG's frame header is too short");
   const std::uint32_t bits = byte_at(payload, 0);
   if (bits != 8) refuse("a JPEG of {} bits a sample is not supported", bits);
-  const std::size_t components = byte_at(payload, 5);
-  if (components != 1 && components != 3 && components != 4)
-    refuse("a JPEG of {} components is not supported", components);
   Frame frame;
+  frame.components = byte_at(payload, 5);
+  if (frame.components != 1 && frame.components != 3 && frame.components != 4)
+    refuse("a JPEG of {} components is not supported", frame.components);
   frame.height = big_endian_16(payload, 1);
   frame.width = big_endian_16(payload, 3);
   check_dimensions(frame.width, frame.height);
-  if (segment.marker <= huffman_progressive_frame) {
-    frame.least_bytes = least_bytes_of(frame, payload.subspan(6, 3 * components));
-  }
+  frame.is_arithmetic = segment.marker >= first_arithmetic_frame;
+  frame.is_progressive =
+      segment.marker == huffman_progressive_frame || segment.marker == arithmetic_progressive_frame;
+  count_blocks(payload.subspan(6, 3 * frame.components), frame);
   return frame;
 }
 
-constexpr std::string_view exif_prefix{"Exif\0\0", 6};
+// `blocks`: what all scans pass over. `is_buffered`: libjpeg keeps all coefficients until the last.
+DecodingCost cost_of(const Frame& frame, std::uint64_t blocks, bool is_buffered,
+                     std::uint64_t file_bytes) {
+  const std::uint64_t pixels = std::uint64_t{frame.width} * frame.height;
+  DecodingCost cost{frame.width, frame.height};
+  cost.bytes = std::max(3 * file_bytes,  // first its metadata, a text that grows as it is joined
+                        2 * 3 * pixels + (is_buffered ? 128 * frame.blocks : 0) + frame.row_bytes +
+                            4 * std::uint64_t{frame.width}) +
+               fixed_decoder_bytes;
+  cost.work = frame.is_arithmetic
+                  ? arithmetic_block_work * blocks + arithmetic_byte_work * file_bytes
+                  : huffman_block_work * blocks + huffman_byte_work * file_bytes;
+  cost.work += pixel_work * pixels;
+  return cost;
+}
 
-// The EXIF block (a TIFF header and its directories) behind the prefix, or an empty span.
-Bytes exif_of(Bytes file) {
+// Pillow joins the EXIF segments and takes the last XMP.
+Metadata metadata_of(Bytes file) {
+  constexpr std::string_view xmp_prefix{"http://ns.adobe.com/xap/1.0/\0", 29};
+  Metadata metadata;
   SegmentReader reader(file);
   while (const std::optional<Segment> segment = reader.next()) {
     if (segment->marker == start_of_scan || segment->marker == end_of_image) break;
-    const Bytes payload = segment->payload;
-    const std::string_view text{reinterpret_cast<const char*>(payload.data()), payload.size()};
-    if (segment->marker == application_1 && text.size() > exif_prefix.size() &&
-        text.starts_with(exif_prefix)) {
-      return payload.subspan(exif_prefix.size());
+    if (segment->marker != application_1) continue;
+    std::string_view text = text_of(segment->payload);
+    if (text.starts_with(exif_prefix)) {
+      if (!metadata.exif.empty()) text.remove_prefix(exif_prefix.size());
+      metadata.exif += text;
+    } else if (text.starts_with(xmp_prefix)) {
+      metadata.xmp = text.substr(xmp_prefix.size());
     }
   }
-  return {};
+  return metadata;
 }
 
 // Into memory that malloc made. Returns false on an error: see Decompressor for longjmp.
@@ -294,8 +326,7 @@ bool compress(const Image& image, int quality, Errors& errors, std::uint8_t*& by
 }  // namespace
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options) {
-  inspect_jpeg(file);
-  const int orientation = options.exif_orientation ? orientation_of(exif_of(file)) : 1;
+  const int orientation = options.exif_orientation ? orientation_of(metadata_of(file)) : 1;
   Decompressor decompressor(file);
   jpeg_decompress_struct& info = decompressor.info();
   int header = JPEG_SUSPENDED;
@@ -314,12 +345,11 @@ Image decode_jpeg(Bytes file, const DecodeOptions& options) {
                                                     : JCS_RGB;
   boolean started = FALSE;
   decompressor.call_library([&] { started = jpeg_start_decompress(&info); });
-  if (started == FALSE) throw_truncated_at(0, info.image_height);
 
   std::vector<std::uint8_t> samples(std::size_t{image.width} * 4);
   decompressor.call_library([&] {
     const std::size_t stride = std::size_t{image.width} * 3;
-    while (info.output_scanline < info.output_height) {
+    while (started != FALSE && info.output_scanline < info.output_height) {
       std::uint8_t* out = &image.rgb[info.output_scanline * stride];
       JSAMPROW row = info.out_color_space == JCS_RGB ? out : samples.data();
       if (jpeg_read_scanlines(&info, &row, 1) != 1) return;
@@ -329,26 +359,33 @@ Image decode_jpeg(Bytes file, const DecodeOptions& options) {
   if (info.output_scanline < info.output_height) {
     const std::uint64_t row =
         std::uint64_t{info.output_scanline} * info.image_height / info.output_height;
-    throw_truncated_at(static_cast<std::uint32_t>(row), info.image_height);
+    refuse("the JPEG is truncated: the file ends at row {} of {}", row, info.image_height);
   }
   return upright(std::move(image), orientation);
 }
 
-void inspect_jpeg(Bytes file) {
+DecodingCost inspect_jpeg(Bytes file) {
   SegmentReader reader(file);
   std::optional<Frame> frame;
+  std::uint64_t blocks = 0;
+  std::size_t scans = 0;
   while (const std::optional<Segment> segment = reader.next()) {
     if (is_frame(segment->marker) && !frame) frame = read_frame(*segment);
-    if (segment->marker == end_of_image) refuse("the JPEG ends before its picture data");
+    if (segment->marker == end_of_image) break;
     if (segment->marker != start_of_scan) continue;
     if (!frame) refuse("the JPEG has a scan but no frame header before it");
-    if (reader.bytes_left() < std::max<std::uint64_t>(frame->least_bytes, 1)) {
+    if (blocks == 0 && reader.bytes_left() < std::max<std::uint64_t>(frame->least_bytes, 1)) {
       refuse("the JPEG is truncated: {} bytes cannot hold its {} x {} pixels", reader.bytes_left(),
              frame->width, frame->height);
     }
-    return;
+    const std::size_t components = segment->payload.empty() ? 0 : byte_at(segment->payload, 0);
+    if (blocks == 0 && components == frame->components && !frame->is_progressive)
+      return cost_of(*frame, frame->blocks, false, file.size());  // further scans are not read
+    if (++scans > maximum_scans) refuse("the JPEG has more than {} scans", maximum_scans);
+    blocks += std::min(frame->blocks, components * frame->blocks_of_largest);
   }
-  refuse("the JPEG is truncated: the file ends before its picture data");
+  if (blocks == 0) refuse("the JPEG is truncated: the file ends before its picture data");
+  return cost_of(*frame, blocks, true, file.size());
 }
 
 }  // namespace graft::image
@@ -361,7 +398,10 @@ std::string encode_jpeg(const Image& image, int quality) {
   unsigned long size = 0;
   const bool is_complete = image::compress(image, quality, errors, bytes, size);
   const std::unique_ptr<std::uint8_t, decltype(&std::free)> owner(bytes, &std::free);
-  if (!is_complete) throw BadImage(errors.message.data());
+  if (!is_complete) {
+    errors.throw_if_out_of_memory();
+    throw BadImage(errors.message.data());
+  }
   return {reinterpret_cast<const char*>(bytes), size};
 }
 

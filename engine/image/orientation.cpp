@@ -1,33 +1,84 @@
-// EXIF orientation by libexif, and the eight ways to turn an image.
+// The orientation of a photo by its metadata, as Pillow 13's ImageOps.exif_transpose finds it, and the
+// eight ways to turn an image.
 
-#include <libexif/exif-data.h>
-
+#include <array>
 #include <cstring>
-#include <memory>
+#include <string_view>
 #include <utility>
-#include <vector>
 
 #include "engine/image/formats.h"
 
 namespace graft::image {
 namespace {
 
-constexpr std::size_t maximum_exif_bytes = 65'536;  // what a JPEG segment can hold
+constexpr std::uint32_t orientation_tag = 274;
+constexpr std::uint32_t bytes_type = 1, text_type = 2, undefined_type = 7;
+// Bytes of one value of each of TIFF's types; 0: no such type.
+constexpr std::array<std::uint8_t, 17> value_bytes = {0, 1, 1, 2, 4, 8, 1, 1, 2,
+                                                      4, 8, 4, 8, 4, 0, 0, 8};
+
+// The first value of the tag; 0 where it is not an integer, or the block is not a TIFF header. Nothing
+// without the tag. The search ends at a value that the block does not hold.
+std::optional<std::uint32_t> orientation_in_exif(std::string_view block) {
+  for (int prefix = 0; prefix < 2 && block.starts_with(exif_prefix); ++prefix)
+    block.remove_prefix(exif_prefix.size());
+  const Bytes bytes = std::as_bytes(std::span(block));
+  const bool is_big = block.starts_with("MM");
+  const auto read_16 = [&](std::size_t at) {
+    return is_big ? big_endian_16(bytes, at) : little_endian_16(bytes, at);
+  };
+  const auto read_32 = [&](std::size_t at) {
+    return is_big ? big_endian_32(bytes, at) : little_endian_32(bytes, at);
+  };
+  if (block.empty()) return {};
+  if (bytes.size() < 8 || (!is_big && !block.starts_with("II"))) return 0;
+  if (read_16(2) != 42 && read_16(2) != 42 << 8) return 0;  // Pillow accepts both byte orders
+  std::size_t entry = read_32(4);
+  if (entry + 2 > bytes.size()) return {};
+  const std::uint32_t count = read_16(entry);
+  entry += 2;
+  std::uint64_t outside = 0;  // bytes of values outside the entries
+  for (std::uint32_t i = 0; i < count && entry + 12 <= bytes.size(); ++i, entry += 12) {
+    const std::uint32_t type = read_16(entry + 2);
+    const std::uint32_t one = type < value_bytes.size() ? value_bytes[type] : 0;
+    const std::uint64_t all = std::uint64_t{one} * read_32(entry + 4);
+    std::size_t value = entry + 8;
+    if (all == 0) continue;
+    if (all > 4) {
+      outside += all;
+      if (outside > bytes.size()) continue;
+      value = read_32(value);
+      if (value + all > bytes.size()) return {};
+    }
+    if (read_16(entry) != orientation_tag) continue;
+    if (type == bytes_type || type == text_type || type == undefined_type || one > 4) return 0;
+    return one == 1 ? byte_at(bytes, value) : one == 2 ? read_16(value) : read_32(value);
+  }
+  return {};
+}
+
+// Pillow's search for the pattern tiff:Orientation(="|>)([0-9]).
+std::uint32_t orientation_in_xmp(std::string_view xmp) {
+  constexpr std::string_view name = "tiff:Orientation";
+  for (std::size_t at = xmp.find(name); at != std::string_view::npos; at = xmp.find(name, at)) {
+    at += name.size();
+    std::string_view value = xmp.substr(at);
+    if (value.starts_with("=\""))
+      value.remove_prefix(1);
+    else if (!value.starts_with('>'))
+      continue;
+    if (value.size() > 1 && value[1] >= '0' && value[1] <= '9')
+      return static_cast<std::uint32_t>(value[1] - '0');
+  }
+  return 0;
+}
 
 }  // namespace
 
-int orientation_of(Bytes exif) {
-  if (exif.empty() || exif.size() > maximum_exif_bytes) return 1;
-  static constexpr unsigned char prefix[] = {'E', 'x', 'i', 'f', 0, 0};
-  std::vector<unsigned char> block(prefix, prefix + sizeof prefix);
-  block.insert(block.end(), data_of(exif), data_of(exif) + exif.size());
-  const std::unique_ptr<ExifData, decltype(&exif_data_unref)> data(
-      exif_data_new_from_data(block.data(), static_cast<unsigned>(block.size())), &exif_data_unref);
-  if (!data) return 1;
-  const ExifEntry* entry = exif_content_get_entry(data->ifd[EXIF_IFD_0], EXIF_TAG_ORIENTATION);
-  if (entry == nullptr || entry->format != EXIF_FORMAT_SHORT || entry->size < 2) return 1;
-  const int value = exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
-  return value >= 1 && value <= 8 ? value : 1;
+int orientation_of(const Metadata& metadata) {
+  const auto by_exif = orientation_in_exif(metadata.exif);
+  const std::uint32_t value = by_exif ? *by_exif : orientation_in_xmp(metadata.xmp);
+  return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
 }
 
 Image upright(Image image, int orientation) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +18,17 @@ namespace {
 
 // stb_image's inflate doubles its buffer for as long as there is data, whatever the dimensions say.
 // Its allocator takes no context, so the bound of the current call is here.
-thread_local std::size_t stb_largest_allocation = 0;
+struct StbMemory {
+  std::size_t largest = 0;  // allocation; beyond it the file is at fault
+  bool ran_out = false;     // the machine is
+};
+thread_local StbMemory stb_memory;
 
 void* stb_bounded_realloc(void* block, std::size_t size) {
-  return size > stb_largest_allocation ? nullptr : std::realloc(block, size);
+  if (size > stb_memory.largest) return nullptr;
+  void* const larger = std::realloc(block, size);
+  stb_memory.ran_out |= larger == nullptr;
+  return larger;
 }
 
 }  // namespace
@@ -49,6 +57,10 @@ constexpr std::size_t signature_bytes = 8;
 constexpr std::size_t chunk_overhead = 12;  // length, type, checksum
 constexpr std::uint64_t largest_deflate_ratio = 1032;
 
+// ns, or so: see DecodingCost.
+constexpr std::uint64_t file_byte_work = 3, sample_byte_work = 5;
+constexpr std::uint64_t pixel_work = 2, interlaced_pixel_work = 25;
+
 struct Chunk {
   std::string_view type;
   Bytes data;
@@ -73,7 +85,7 @@ class ChunkReader {
   Chunk next() {
     if (rest_.size() < chunk_overhead) throw_ends("the next chunk");
     const std::uint64_t length = big_endian_32(rest_, 0);
-    const std::string_view type{reinterpret_cast<const char*>(rest_.data()) + 4, 4};
+    const std::string_view type = text_of(rest_.subspan(4, 4));
     if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
@@ -97,9 +109,11 @@ struct PngHeader {
   bool interlaced = false;
 
   bool gray16() const { return colour == 0 && depth == 16; }
+  std::uint64_t channels() const {
+    return std::array<std::uint64_t, 7>{1, 0, 3, 1, 2, 0, 4}[colour];
+  }
   std::uint64_t row_bytes() const {  // with its filter byte
-    constexpr std::array<std::uint64_t, 7> channels = {1, 0, 3, 1, 2, 0, 4};
-    return (channels[colour] * width * depth + 7) / 8 + 1;
+    return (channels() * width * depth + 7) / 8 + 1;
   }
   std::uint64_t data_bytes() const { return row_bytes() * height; }
 };
@@ -131,9 +145,8 @@ struct PngLayout {
   PngHeader header;
   Bytes header_data;
   Bytes palette;
-  std::vector<Bytes> image_data;
   std::uint64_t image_data_bytes = 0;
-  Bytes exif;
+  PngMetadata metadata;
 };
 
 void check_checksum(const Chunk& chunk) {
@@ -144,16 +157,15 @@ void check_checksum(const Chunk& chunk) {
 
 void add_chunk(PngLayout& layout, const Chunk& chunk) {
   if (chunk.type == "IDAT") {
-    layout.image_data.push_back(chunk.data);
     layout.image_data_bytes += chunk.data.size();
   } else if (chunk.type == "PLTE") {
     if (chunk.data.size() % 3 != 0 || chunk.data.size() > 768 || !layout.palette.empty())
       refuse("the PNG's palette (PLTE) is malformed");
     layout.palette = chunk.data;
-  } else if (chunk.type == "eXIf" && layout.exif.empty()) {
-    layout.exif = chunk.data;
   } else if (chunk.is_critical()) {
     refuse("the PNG has an unknown critical chunk {}", name_of(chunk.type));
+  } else {
+    layout.metadata.add(chunk.type, text_of(chunk.data));
   }
 }
 
@@ -177,37 +189,46 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
   return layout;
 }
 
-// Ends in zeros that stb_image does not read.
+// The places of checksums, which stb_image does not check, and the end are zeros.
 std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
   std::vector<std::byte> png(layout.image_data_bytes + 1024);
   auto end = png.begin();
   const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
-  const auto append_chunk = [&](std::string_view type, const std::vector<Bytes>& parts,
-                                std::size_t length) {
+  const auto start_chunk = [&](std::string_view type, std::uint64_t length) {
     for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
     append(std::as_bytes(std::span(type)));
-    const auto checksum = end + static_cast<std::ptrdiff_t>(length);
-    for (const Bytes& part : parts) append(part);
-    end = checksum + 4;  // stb_image does not read it
+    return end + static_cast<std::ptrdiff_t>(length) + 4;
   };
   append(file.first(signature_bytes));
-  append_chunk("IHDR", {layout.header_data}, layout.header_data.size());
-  // As in Pillow, the missing entries of a palette are black.
-  if (layout.header.colour == 3) append_chunk("PLTE", {layout.palette}, 768);
-  append_chunk("IDAT", layout.image_data, layout.image_data_bytes);
-  append_chunk("IEND", {}, 0);
+  auto next = start_chunk("IHDR", layout.header_data.size());
+  append(layout.header_data);
+  end = next;
+  if (layout.header.colour == 3) {
+    next = start_chunk("PLTE", 768);  // as in Pillow, missing entries are black
+    append(layout.palette);
+    end = next;
+  }
+  next = start_chunk("IDAT", layout.image_data_bytes);
+  ChunkReader reader(file);
+  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next())
+    if (chunk.type == "IDAT") append(chunk.data);
+  end = next;
+  start_chunk("IEND", 0);
   return png;
 }
 
-// The largest single allocation of stb_image: the inflated data, doubled when its guess was short
-// (interlacing adds bytes), the pixels with alpha, or the compressed data.
+// The inflated data, doubled when stb_image's guess was short (interlacing adds bytes).
+std::uint64_t largest_inflated(const PngHeader& header) {
+  return 2 * (header.data_bytes() + 8 * std::uint64_t{header.height} + 4096);
+}
+
+// The largest single allocation of stb_image: the inflated data, the pixels with alpha, or the
+// compressed data.
 std::size_t largest_allocation_of(const PngLayout& layout) {
   const PngHeader& header = layout.header;
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
-  const std::uint64_t inflated =
-      2 * (header.data_bytes() + 8 * std::uint64_t{header.height} + 4096);
-  return std::max({inflated, pixels * (header.depth == 16 ? 8 : 4), 2 * layout.image_data_bytes,
-                   std::uint64_t{8192}});
+  return std::max({largest_inflated(header), pixels * (header.depth == 16 ? 8 : 4),
+                   2 * layout.image_data_bytes, std::uint64_t{8192}});
 }
 
 // By one of stb_image's loaders, with no allocation above the layout's largest. The result has the
@@ -216,18 +237,37 @@ template <typename Sample, typename Load>
 std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const PngLayout& layout,
                                                    int channels) {
   const std::vector<std::byte> png = checked_png(file, layout);
-  stb_largest_allocation = largest_allocation_of(layout);
+  stb_memory = {largest_allocation_of(layout), false};
   int width = 0, height = 0, channels_in_file = 0;
   Sample* pixels = load(data_of(png), static_cast<int>(png.size()), &width, &height,
                         &channels_in_file, channels);
-  if (pixels == nullptr) refuse("the PNG cannot be decoded: {}", stbi_failure_reason());
+  if (stb_memory.ran_out) throw std::bad_alloc();
+  if (pixels == nullptr) {
+    const std::string_view reason = stbi_failure_reason();
+    refuse("the PNG cannot be decoded: {}",
+           reason == "outofmem" ? "it has more pixel data than its size needs" : reason);
+  }
   return {pixels, &std::free};
 }
 
 }  // namespace
 
-void inspect_png(Bytes file) {
-  read_layout(file, false);
+DecodingCost inspect_png(Bytes file) {
+  const PngLayout layout = read_layout(file, false);
+  const PngHeader& header = layout.header;
+  const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
+  const std::uint64_t sample = header.depth == 16 ? 2 : 1;
+  const std::uint64_t stored = pixels * sample * header.channels();
+  // One after the other: inflating into a buffer that is doubled, unfiltering, conversion to RGB, the
+  // image beside stb_image's. The file's data are there as a copy, and once more for inflating.
+  DecodingCost cost{header.width, header.height};
+  cost.bytes = 3 * layout.image_data_bytes + layout.metadata.bytes() + fixed_decoder_bytes +
+               std::max({largest_inflated(header) * 3 / 2,
+                         largest_inflated(header) + stored * (header.interlaced ? 2 : 1),
+                         stored + 3 * sample * pixels, 2 * 3 * pixels});
+  cost.work = sample_byte_work * header.data_bytes() + file_byte_work * file.size() +
+              (header.interlaced ? interlaced_pixel_work : pixel_work) * pixels;
+  return cost;
 }
 
 Image decode_png(Bytes file, const DecodeOptions& options) {
@@ -243,7 +283,8 @@ Image decode_png(Bytes file, const DecodeOptions& options) {
     const auto pixels = load<std::uint8_t>(stbi_load_from_memory, file, layout, 3);
     image.rgb.assign(pixels.get(), pixels.get() + 3 * pixel_count);
   }
-  return upright(std::move(image), options.exif_orientation ? orientation_of(layout.exif) : 1);
+  return upright(std::move(image),
+                 options.exif_orientation ? orientation_of(layout.metadata.read()) : 1);
 }
 
 }  // namespace graft::image

@@ -100,8 +100,9 @@ std::vector<std::uint8_t> sample_table(const PnmHeader& header, Gray16 gray16) {
 
 }  // namespace
 
-void inspect_pnm(Bytes file) {
-  read_header(file);
+DecodingCost inspect_pnm(Bytes file) {
+  const PnmHeader header = read_header(file);
+  return raw_cost(header.width, header.height);
 }
 
 Image decode_pnm(Bytes file, const DecodeOptions& options) {

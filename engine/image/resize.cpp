@@ -77,10 +77,16 @@ void resize_rows_first(const Image& image, Resize filter, ImageSize size, std::u
   resize_columns(between.data(), stride, column_weights, out);
 }
 
-bool columns_go_first(const Image& image, ImageSize size) {
-  const std::int64_t shrunk_height = std::int64_t{image.height} - size.height;
-  const std::int64_t shrunk_width = std::int64_t{image.width} - size.width;
-  return shrunk_height > 0 && shrunk_height > 2 * shrunk_width;
+bool columns_go_first(std::uint32_t width, std::uint32_t height, ImageSize size) {
+  const std::int64_t shrunk_height = std::int64_t{height} - size.height;
+  const std::int64_t shrunk_width = std::int64_t{width} - size.width;
+  return width == size.width || (shrunk_height > 0 && shrunk_height > 2 * shrunk_width);
+}
+
+// Of the image between the two passes.
+std::uint64_t bytes_between(std::uint32_t width, std::uint32_t height, ImageSize size) {
+  return 3 * (columns_go_first(width, height, size) ? std::uint64_t{size.height} * width
+                                                    : std::uint64_t{height} * size.width);
 }
 
 void check_arguments(const Image& image, ImageSize size, std::size_t target_bytes) {
@@ -104,6 +110,21 @@ void check_arguments(const Image& image, ImageSize size, std::size_t target_byte
 
 }  // namespace image
 
+DecodingCost with_resizing(DecodingCost cost, Resize filter, ImageSize size) {
+  cost.bytes += 8 * (std::uint64_t{size.height} + size.width);
+  if (filter == Resize::nearest) return cost;
+  const std::uint64_t between = std::max(image::bytes_between(cost.width, cost.height, size),
+                                         image::bytes_between(cost.height, cost.width, size));
+  // Lanczos' weights, the most: 6 for each source position, and 3 more for each result.
+  const std::uint64_t weights =
+      6 * (std::uint64_t{cost.width} + cost.height) + 9 * (std::uint64_t{size.width} + size.height);
+  constexpr std::uint64_t weight_work = 60, pixel_work = 5, byte_work = 2;  // ns, or so
+  cost.bytes += between + 8 * weights;
+  cost.work += weight_work * weights + byte_work * between +
+               pixel_work * std::uint64_t{cost.width} * cost.height;
+  return cost;
+}
+
 void resize_image(const Image& image, Resize filter, ImageSize size,
                   std::span<std::uint8_t> target) {
   image::check_arguments(image, size, target.size());
@@ -112,7 +133,7 @@ void resize_image(const Image& image, Resize filter, ImageSize size,
     std::copy(image.rgb.begin(), image.rgb.end(), target.begin());
   } else if (filter == Resize::nearest) {
     image::resize_nearest(image, size, target.data());
-  } else if (same_width || image::columns_go_first(image, size)) {
+  } else if (image::columns_go_first(image.width, image.height, size)) {
     image::resize_columns_first(image, filter, size, target.data());
   } else {
     image::resize_rows_first(image, filter, size, target.data());

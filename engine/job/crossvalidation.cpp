@@ -13,6 +13,7 @@
 #include "engine/base/json.h"
 #include "engine/base/memory.h"
 #include "engine/base/text.h"
+#include "engine/config/config_file.h"
 #include "engine/head/set_checks.h"
 #include "engine/head/training.h"
 #include "engine/report/report.h"
@@ -90,7 +91,7 @@ std::vector<std::size_t> stratified_folds(std::span<const std::uint32_t> labels,
     throw Error(ErrorKind::data,
                 fmt::format("The class \"{}\" has {} different images, fewer than the {} folds; "
                             "choose a smaller --folds or add images.",
-                            classes[label], fold_of.size() - before, folds));
+                            printable(classes[label]), fold_of.size() - before, folds));
   }
   std::vector<std::size_t> result;
   for (const Digest& content : contents) result.push_back(fold_of.at(content));
@@ -184,7 +185,7 @@ std::string crossvalidation_table(const CrossValidation& result) {
   return table.text();
 }
 
-std::string crossvalidation_json(const CrossValidation& result) {
+std::string crossvalidation_json(const CrossValidation& result, const Config& config) {
   Json json;
   const auto put = [](Json& object, std::size_t i, std::optional<double> figure) {
     object[std::string(CrossValidation::names[i])] = figure_json(figure);
@@ -199,6 +200,7 @@ std::string crossvalidation_json(const CrossValidation& result) {
     put(json["mean"], i, mean);
     put(json["deviation"], i, deviation);
   }
+  json["config"] = read_json(effective_config(config), "config").value;
   return json.dump(1) + "\n";
 }
 

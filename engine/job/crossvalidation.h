@@ -51,7 +51,7 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
 // Both with the mean and the standard deviation (n - 1) of each figure, over all folds and seeds.
 std::string crossvalidation_table(const CrossValidation& result);
 // {"folds": [{"fold", "seed", "images", "accuracy", "balanced_accuracy", "auc", "loss"}],
-//  "mean": {"accuracy", …}, "deviation": {…}}. A figure that is not defined is null.
-std::string crossvalidation_json(const CrossValidation& result);
+//  "mean": {"accuracy", …}, "deviation": {…}, "config": {…}}. A figure that is not defined is null.
+std::string crossvalidation_json(const CrossValidation& result, const Config& config);
 
 }  // namespace graft

@@ -1,6 +1,6 @@
 #pragma once
-// The recipe and its parts, on one output folder. Each takes the folder's lock, except predict_job,
-// which only reads.
+// The recipe and its parts, on one output folder. run_job and crossvalidate_job take the folder's
+// lock. evaluate_job and predict_job only read, also while another job writes.
 
 #include <filesystem>
 #include <functional>
@@ -13,6 +13,7 @@
 #include "engine/base/observer.h"
 #include "engine/base/trace.h"
 #include "engine/config/config.h"
+#include "engine/head/trainer.h"
 #include "engine/job/crossvalidation.h"
 #include "engine/report/report.h"
 
@@ -25,20 +26,34 @@ BackboneOptions backbone_options(const Config& config);
 struct JobHooks {
   std::function<void()> folder_locked;  // the output folder exists and is locked
   Tracer* tracer = nullptr;             // receives what each thread and device does; borrowed
+  // True while rows are computed and saved, batch by batch; false when that is over.
+  std::function<void(bool)> saves_work;
   std::function<void(Backend&)> backend_made;  // the backend outlives the last span
 };
 
 enum class Steps {
-  extract,  // the folders of photos → features/*.npy, classes.json
-  train,    // features/*.npy → head.safetensors, head_best.safetensors, history.*, curves.svg
-  all,  // both, then head.safetensors on the validation features → evaluation.json, report.html
+  extract,  // the folders of photos → features/*.npy
+  train,    // features/*.npy → result/: classifier, history, evaluation, page (result_folder.h)
+  all,      // both
 };
-// The evaluation is that of Steps::all.
+// The evaluation of head.safetensors on the validation features, unless `steps` is extract. Training
+// with other settings than those that made the features throws Error(data).
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
                                   Observer& observer, std::stop_token stop);
-// head.safetensors on the validation features → evaluation.json and report.html; head_best →
-// evaluation_best.json
-Evaluation evaluate_job(const Config& config, bool best, Observer& observer, std::stop_token stop);
+
+// A trained classifier and the config beside it: of one set, also while another takes its place.
+struct FinishedRun {
+  Config config;
+  std::filesystem::path head_file;
+  TrainedHead head;
+};
+// `load` reads the config, perhaps more than once. Throws Error(usage) when config.output has no
+// finished set.
+FinishedRun open_run(const std::function<Config()>& load, bool best);
+
+// Of the validation photos that the config names. Their features are the stored ones where these
+// were made with the same settings; else they are computed and not stored. Writes nothing.
+Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_token stop);
 
 // Extracts as Steps::extract, then cross-validates on the photos of both sets → crossvalidation.json
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
@@ -53,12 +68,13 @@ struct PredictionReport {
   std::size_t predicted = 0;
   std::vector<std::pair<std::string, std::string>> bad;  // file, reason
 };
-// Classifies image files with the head in config.output, with the same decoding and preprocessing
-// as in training. `classes` is called once before the first prediction. The label is the most
-// probable class; with a threshold, for two classes only, it is the second where its probability is
-// higher than that. Throws Error(usage) for a threshold outside [0, 1] or with more classes.
-PredictionReport predict_job(const Config& config, const std::vector<std::filesystem::path>& inputs,
-                             bool best, std::optional<double> threshold,
+// Classifies image files with the same decoding and preprocessing as in training. `classes` is called
+// once before the first prediction. The label is the most probable class; with a threshold, for two
+// classes only, it is the second where its probability is higher than that. Throws Error(usage) for a
+// threshold outside [0, 1] or with more classes.
+PredictionReport predict_job(const FinishedRun& run,
+                             const std::vector<std::filesystem::path>& inputs,
+                             std::optional<double> threshold,
                              const std::function<void(const std::vector<std::string>&)>& classes,
                              const std::function<void(const Prediction&)>& prediction,
                              Observer& observer, std::stop_token stop);

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 #include "engine/image/image.h"
+#include "engine/image/image_file.h"
 #include "engine/report/fill.h"
 #include "engine/report/report.h"
 #include "report_html.h"
@@ -39,7 +39,9 @@ std::string setting_text(const Json& value) {
 // Each under its own path, and all in the list "settings". Without paths of files, and what changes
 // no result.
 void add_settings(Json& page, Config config) {
-  constexpr std::string_view skipped = "device threads pipeline.depth features.memory_budget_mib";
+  constexpr std::string_view skipped =
+      "device threads pipeline.depth pipeline.decode_memory_mib "
+      "features.memory_budget_mib";
   for (const ConfigKey& key : keys_of(config)) {
     if (std::holds_alternative<std::filesystem::path*>(key.member)) continue;
     if (skipped.find(key.path) != std::string_view::npos) continue;
@@ -94,9 +96,10 @@ std::string base64(std::string bytes) {
 
 // The photo as a small JPEG without metadata: EXIF may hold a place.
 std::string picture_of(const std::filesystem::path& photo, const DataConfig& data) {
-  const Image image =
-      decode_image(read_file(photo, maximum_image_file_bytes),
-                   {data.exif_orientation, data.gray16, ImageSize{thumbnail_side, thumbnail_side}});
+  MemoryBudget budget = decoding_budget(data);
+  const ImageFile file = read_image_file(photo, data, ImageUse::decode, budget, {});
+  const Image image = decode_image(
+      file.bytes, {data.exif_orientation, data.gray16, ImageSize{thumbnail_side, thumbnail_side}});
   const double scale =
       std::min(1.0, static_cast<double>(thumbnail_side) / std::max(image.width, image.height));
   const auto scaled = [&](std::uint32_t side) {

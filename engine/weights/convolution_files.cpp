@@ -7,7 +7,6 @@
 
 #include "engine/base/text.h"
 #include "engine/weights/refuse.h"
-#include "engine/weights/safetensors.h"
 
 namespace graft {
 namespace {
@@ -81,6 +80,11 @@ void require_finite(const std::filesystem::path& path, const Vgg16Layer& layer,
 }  // namespace
 
 WeightsFormat weights_format_of(const std::filesystem::path& path) {
+  std::error_code unknown;  // what cannot be looked at is refused below
+  if (std::filesystem::is_directory(path, unknown))
+    refuse_weights(path, "it is a folder: name the weights file in it");
+  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown))
+    refuse_weights(path, "it is not a regular file");
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
   if (starts_with(bytes, "\x89HDF\r\n\x1a\n"sv)) return WeightsFormat::hdf5;
@@ -93,9 +97,9 @@ WeightsFormat weights_format_of(const std::filesystem::path& path) {
                  "it is not a weights file that is read here (safetensors, Keras HDF5, ONNX)");
 }
 
-ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
+ConvolutionFile read_safetensors_convolutions(const SafetensorsFile& file,
+                                              const std::filesystem::path& path,
                                               std::span<const Vgg16Layer> layers) {
-  const SafetensorsFile file(path);
   ConvolutionFile result;
   result.source = fmt::format("safetensors file {}", shown(path.filename()));
   const bool is_torchvision = file.find("features.0.weight") != nullptr;
@@ -109,7 +113,7 @@ ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
     index += layer.pool_after ? 3 : 2;
   }
   if (const auto source = file.metadata().find("source"); source != file.metadata().end()) {
-    result.source = source->second;
+    result.source = printable(source->second, 1000);
   }
   if (const auto digest = file.metadata().find("digest"); digest != file.metadata().end()) {
     result.stored_digest = digest->second;
@@ -118,14 +122,14 @@ ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
 }
 
 ConvolutionFile read_convolutions(const std::filesystem::path& path,
-                                  std::span<const Vgg16Layer> layers) {
+                                  std::span<const Vgg16Layer> layers, const std::stop_token& stop) {
   ConvolutionFile file;
   switch (weights_format_of(path)) {
     case WeightsFormat::safetensors:
-      file = read_safetensors_convolutions(path, layers);
+      file = read_safetensors_convolutions(SafetensorsFile(path), path, layers);
       break;
     case WeightsFormat::hdf5:
-      file = read_keras_convolutions(path, layers);
+      file = read_hdf5_convolutions(path, layers, stop);
       break;
     case WeightsFormat::onnx:
       file = read_onnx_convolutions(path, layers);
@@ -136,6 +140,20 @@ ConvolutionFile read_convolutions(const std::filesystem::path& path,
     require_finite(path, layers[i], "bias", file.convolutions[i].bias);
   }
   return file;
+}
+
+std::vector<TensorView> convolution_tensors(std::span<const Vgg16Layer> layers,
+                                            std::span<const ConvolutionWeights> weights) {
+  std::vector<TensorView> tensors;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto kernel_shape = hwio_shape(layers[i]);
+    tensors.push_back({fmt::format("{}/kernel", layers[i].name),
+                       {kernel_shape.begin(), kernel_shape.end()},
+                       weights[i].kernel});
+    tensors.push_back(
+        {fmt::format("{}/bias", layers[i].name), {layers[i].output_channels}, weights[i].bias});
+  }
+  return tensors;
 }
 
 std::array<std::size_t, 4> hwio_shape(const Vgg16Layer& layer) {

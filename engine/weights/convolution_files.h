@@ -6,10 +6,12 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/weights/safetensors.h"
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {
@@ -27,18 +29,28 @@ struct ConvolutionFile {
 };
 
 // Reads the layers from any of the formats. Throws Error(weights), which names the file and the
-// layer, for a wrong shape and for values that are not finite.
+// layer, for a wrong shape and for values that are not finite. Throws Error(interrupted) when `stop` is
+// requested while an HDF5 file is read.
 ConvolutionFile read_convolutions(const std::filesystem::path& path,
-                                  std::span<const Vgg16Layer> layers);
+                                  std::span<const Vgg16Layer> layers,
+                                  const std::stop_token& stop = {});
 
-ConvolutionFile read_safetensors_convolutions(const std::filesystem::path& path,
+ConvolutionFile read_safetensors_convolutions(const SafetensorsFile& file,
+                                              const std::filesystem::path& path,
                                               std::span<const Vgg16Layer> layers);
-ConvolutionFile read_keras_convolutions(const std::filesystem::path& path,
-                                        std::span<const Vgg16Layer> layers);
+ConvolutionFile read_hdf5_convolutions(const std::filesystem::path& path,
+                                       std::span<const Vgg16Layer> layers,
+                                       const std::stop_token& stop);
 ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
                                        std::span<const Vgg16Layer> layers);
 
+// Views of the kernels and biases, by their canonical names: block1_conv1/kernel, …/bias.
+std::vector<TensorView> convolution_tensors(std::span<const Vgg16Layer> layers,
+                                            std::span<const ConvolutionWeights> weights);
+
 WeightsFileSummary describe_hdf5_file(const std::filesystem::path& path);
+// The result of graft-hdf5 for the command `list`: JSON with format, metadata, names and shapes.
+WeightsFileSummary parse_hdf5_summary(const std::filesystem::path& path, std::string_view json);
 WeightsFileSummary describe_onnx_file(const std::filesystem::path& path);
 
 std::array<std::size_t, 4> hwio_shape(const Vgg16Layer& layer);  // 3, 3, input, output

@@ -1,6 +1,6 @@
 #pragma once
-// Errors of the readers: Error(weights) whose message begins with the file's path. Text and size of
-// a shape.
+// Errors of the readers: Error(weights) whose message begins with the file's path. The names of tensors
+// that it holds are escaped, and it is bounded. Text and size of a shape.
 
 #include <fmt/format.h>
 
@@ -20,8 +20,9 @@ template <typename... Arguments>
 [[noreturn]] void refuse_weights(const std::filesystem::path& path,
                                  fmt::format_string<Arguments...> sentence,
                                  Arguments&&... arguments) {
-  throw Error(ErrorKind::weights,
-              shown(path) + ": " + fmt::format(sentence, std::forward<Arguments>(arguments)...));
+  constexpr std::size_t longest = 3000;
+  const std::string text = fmt::format(sentence, std::forward<Arguments>(arguments)...);
+  throw Error(ErrorKind::weights, shown(path) + ": " + printable(text, longest));
 }
 
 // "64×3×3×3"; a scalar is "()".

@@ -18,6 +18,10 @@ static_assert(std::endian::native == std::endian::little, "the formats here are 
 
 constexpr std::string_view metadata_key = "__metadata__";
 constexpr std::size_t largest_rank = 64;
+constexpr std::size_t most_tensors = 10'000;  // and most entries of the metadata
+constexpr std::size_t most_values =
+    200'000;  // with keys: 10,000 tensors of four dimensions have 140,000
+constexpr std::size_t largest_copy = std::size_t{1} << 30U;
 
 // Bytes of one value; 0 for a type that the format does not know.
 std::size_t bytes_of(std::string_view dtype) {
@@ -102,6 +106,19 @@ std::uint64_t header_length(const std::filesystem::path& path, std::span<const s
   return length;
 }
 
+// At least the number of keys and values: each has a separator before it.
+std::size_t count_separators(std::string_view json) {
+  std::size_t count = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++i;
+    if (!in_string && (c == ',' || c == ':' || c == '[' || c == '{')) ++count;
+  }
+  return count;
+}
+
 // An object with exactly dtype, shape and data_offsets.
 SafetensorsEntry entry_from(const std::filesystem::path& path, const std::string& name,
                             const Json& json) {
@@ -134,8 +151,9 @@ Metadata metadata_from(const std::filesystem::path& path, const Json& json) {
   }
 }
 
-// The eight length bytes and the header, padded with blanks to a multiple of 8.
-std::string header_bytes(std::span<const TensorView> tensors, const Metadata& metadata) {
+}  // namespace
+
+std::string safetensors_header(std::span<const TensorView> tensors, const Metadata& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
     json += fmt::format("\"{}\":{{", metadata_key);
@@ -176,8 +194,6 @@ std::string header_bytes(std::span<const TensorView> tensors, const Metadata& me
   return bytes + json;
 }
 
-}  // namespace
-
 SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
                                            std::span<const std::byte> file) {
   const std::uint64_t length = header_length(path, file);
@@ -187,7 +203,9 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
   const JsonLimits limits{.kind = ErrorKind::weights,
                           .bytes = safetensors_header_limit,
                           .depth = 3,  // the header, a tensor, its shape
-                          .members = 100'000};
+                          .members = most_tensors};
+  if (count_separators({text, static_cast<std::size_t>(length)}) > most_values)
+    refuse_weights(path, "its header has more than {} values", most_values);
   const Json json = read_json({text, static_cast<std::size_t>(length)}, shown(path), limits).value;
   SafetensorsHeader header;
   header.data_start = safetensors_length_bytes + static_cast<std::size_t>(length);
@@ -207,18 +225,30 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
   return header;
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
-  SafetensorsHeader header = parse_safetensors_header(path, file_.bytes());
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
+    : path_(path), mapped_(MappedFile(path)) {
+  read(mapped_->bytes());
+}
+
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& path, std::vector<std::byte> content)
+    : path_(path), content_(std::move(content)) {
+  read(content_);
+}
+
+void SafetensorsFile::read(std::span<const std::byte> file) {
+  SafetensorsHeader header = parse_safetensors_header(path_, file);
   for (const SafetensorsEntry& entry : header.entries) {
     if (entry.dtype != "F32") {
-      refuse_weights(path, "the tensor \"{}\" is of type {}; only F32 is read: save it as float32",
+      refuse_weights(path_, "the tensor \"{}\" is of type {}; only F32 is read: save it as float32",
                      entry.name, entry.dtype);
     }
   }
   // All sizes are multiples of four from here on, so one check of the start is a check of them all.
-  const std::span<const std::byte> bytes = file_.bytes().subspan(header.data_start);
+  const std::span<const std::byte> bytes = file.subspan(header.data_start);
   const auto* values = reinterpret_cast<const float*>(bytes.data());
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) != 0) {
+    if (bytes.size() > largest_copy)
+      refuse_weights(path_, "its values are not at a multiple of 4 bytes: save it again");
     aligned_.resize(bytes.size() / sizeof(float));
     if (!aligned_.empty()) std::memcpy(aligned_.data(), bytes.data(), bytes.size());
     values = aligned_.data();
@@ -241,13 +271,13 @@ const TensorView* SafetensorsFile::find(const std::string& name) const {
 
 const TensorView& SafetensorsFile::tensor(const std::string& name) const {
   const TensorView* found = find(name);
-  if (found == nullptr) refuse_weights(file_.path(), "there is no tensor \"{}\" in it", name);
+  if (found == nullptr) refuse_weights(path_, "there is no tensor \"{}\" in it", name);
   return *found;
 }
 
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const Metadata& metadata) {
-  const std::string header = header_bytes(tensors, metadata);
+  const std::string header = safetensors_header(tensors, metadata);
   write_durably(path, [&](File& file) {
     file.append(as_bytes(header));
     for (const TensorView& tensor : tensors) file.append(std::as_bytes(tensor.data));

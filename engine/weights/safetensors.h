@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,9 +28,10 @@ struct TensorView {
 
 using Metadata = std::map<std::string, std::string>;
 
-// VGG16's header has 3 kB, that of a head with 1,000 classes 30 kB. The format allows 100 MB, whose
-// JSON tree could take 4 GB; this limit keeps it below 350 MB.
-inline constexpr std::uint64_t safetensors_header_limit = std::uint64_t{8} << 20U;
+// VGG16's header has 3 kB, that of a head with 1,000 classes 30 kB, and that of a checkpoint after
+// 100,000 epochs 9 MB. The format allows 100 MB. The number of values is bounded too: reading takes at
+// most about twelve times the header's bytes.
+inline constexpr std::uint64_t safetensors_header_limit = std::uint64_t{16} << 20U;
 inline constexpr std::size_t safetensors_length_bytes = 8;
 
 struct SafetensorsEntry {
@@ -50,26 +52,35 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
                                            std::span<const std::byte> file);
 
-// A file mapped for reading. Its views are valid as long as the object lives.
+// A file, mapped for reading or in memory. Its views are valid as long as the object lives.
 class SafetensorsFile {
  public:
   // Throws Error(weights) that names the file for anything malformed.
   explicit SafetensorsFile(const std::filesystem::path& path);
+  // The content of a file; `path` is for messages.
+  SafetensorsFile(const std::filesystem::path& path, std::vector<std::byte> content);
   const std::vector<TensorView>& tensors() const { return tensors_; }  // in order of their offsets
   const TensorView& tensor(const std::string& name) const;             // throws Error(weights)
   const TensorView* find(const std::string& name) const;               // null when absent
   const Metadata& metadata() const { return metadata_; }
 
  private:
-  MappedFile file_;
+  void read(std::span<const std::byte> file);
+
+  std::filesystem::path path_;
+  std::optional<MappedFile> mapped_;
+  std::vector<std::byte> content_;  // of a file in memory
   std::vector<float> aligned_;  // the values, where the file has them at no multiple of four bytes
   std::vector<TensorView> tensors_;
   Metadata metadata_;
 };
 
+// The bytes before the tensors: the header's length, and the header padded to a multiple of 8. Throws
+// Error(usage) for a name that is taken twice or reserved, and for values that do not fill their shape.
+std::string safetensors_header(std::span<const TensorView> tensors, const Metadata& metadata);
+
 // Writes a partial file, syncs, renames. Tensors are in the given order; the same input gives the
-// same bytes. Throws Error(usage) for a name that is taken twice or reserved, and for values that do
-// not fill their shape.
+// same bytes. Throws what safetensors_header() throws.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const Metadata& metadata);
 

@@ -32,8 +32,8 @@ WeightsFileSummary describe_safetensors_file(const std::filesystem::path& path) 
 
 }  // namespace
 
-Vgg16Weights load_vgg16_weights(const std::filesystem::path& path) {
-  ConvolutionFile file = read_convolutions(path, vgg16_layers);
+Vgg16Weights load_vgg16_weights(const std::filesystem::path& path, const std::stop_token& stop) {
+  ConvolutionFile file = read_convolutions(path, vgg16_layers, stop);
   Vgg16Weights weights;
   std::ranges::move(file.convolutions, weights.layers.begin());
   weights.source = std::move(file.source);
@@ -49,17 +49,7 @@ Vgg16Weights load_vgg16_weights(const std::filesystem::path& path) {
 }
 
 void save_vgg16_weights(const std::filesystem::path& path, const Vgg16Weights& weights) {
-  std::vector<TensorView> tensors;
-  for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
-    const auto kernel_shape = hwio_shape(vgg16_layers[i]);
-    tensors.push_back({fmt::format("{}/kernel", vgg16_layers[i].name),
-                       {kernel_shape.begin(), kernel_shape.end()},
-                       weights.layers[i].kernel});
-    tensors.push_back({fmt::format("{}/bias", vgg16_layers[i].name),
-                       {vgg16_layers[i].output_channels},
-                       weights.layers[i].bias});
-  }
-  write_safetensors(path, tensors,
+  write_safetensors(path, convolution_tensors(vgg16_layers, weights.layers),
                     {{"source", weights.source}, {"digest", canonical_digest(weights).hex()}});
 }
 

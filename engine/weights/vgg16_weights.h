@@ -4,11 +4,14 @@
 //                 torchvision's names (features.0.weight …, OIHW)
 //   .h5           Keras 2 (root attribute layer_names) and Keras 3 (.weights.h5, layers/…/vars/0)
 //   .onnx         initialisers of 13 3×3 convolutions in the order of VGG16, OIHW
+// A file is not trusted: every size that it names is checked against its bytes before memory is taken.
+// HDF5 files are read by the program graft-hdf5 (hdf5_program.h), which must be next to this one.
 
 #include <array>
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +32,10 @@ struct Vgg16Weights {
   std::string source;  // "Keras 2 HDF5 file vgg16_….h5"
 };
 
-// Checks names, shapes and that all values are finite. Throws Error(weights) that names the file.
-Vgg16Weights load_vgg16_weights(const std::filesystem::path& path);
+// Checks names, shapes and that all values are finite. Throws Error(weights) that names the file, and
+// Error(interrupted) when `stop` is requested while an HDF5 file is read.
+Vgg16Weights load_vgg16_weights(const std::filesystem::path& path,
+                                const std::stop_token& stop = {});
 
 // Writes the canonical safetensors file, with the source and the digest in its metadata.
 void save_vgg16_weights(const std::filesystem::path& path, const Vgg16Weights& weights);

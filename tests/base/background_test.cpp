@@ -10,6 +10,9 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/base/error.h"
+#include "tests/support/forked.h"
+
 namespace graft {
 namespace {
 
@@ -26,6 +29,20 @@ TEST(Background, AThreadStepsBackAloneAndByTenLevels) {
   }).join();
   EXPECT_EQ(after, std::min(before + 10, 19));
   EXPECT_EQ(nice_value(), before);
+}
+
+TEST(StartThread, ARefusalIsAnErrorOfTheDevice) {
+  if (const char* reason = test::why_no_memory_limit()) GTEST_SKIP() << reason;
+  const test::Ending ending = test::in_child([] {
+    test::limit_more_memory(64U << 20U);  // a few stacks
+    try {
+      for (;;) start_thread([] { ::pause(); }).detach();
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::device ? 5 : 1;
+    }
+    return 0;
+  });
+  EXPECT_EQ(ending.exit_code, 5);
 }
 
 }  // namespace

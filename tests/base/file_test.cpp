@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 
 #include "engine/base/error.h"
+#include "tests/base/failing_calls.h"
 #include "tests/support/forked.h"
 #include "tests/support/support.h"
 
@@ -148,25 +151,148 @@ TEST(MappedFile, MovingTransfersTheMapping) {
   EXPECT_EQ(second.bytes()[0], std::byte{'a'});
 }
 
-TEST(FolderLock, ASecondHolderIsRefusedWithTheProcessAndServedOnceTheFirstIsGone) {
+// ---- Links, limits and file systems that lack a call ----
+
+TEST(File, WritesThroughNoLink) {
   const TemporaryFolder folder;
-  {
-    const FolderLock first(folder.path());
-    const std::string sentence = sentence_of([&] { const FolderLock second(folder.path()); });
-    EXPECT_THAT(sentence, HasSubstr(folder.path().string()));
-    EXPECT_THAT(sentence, HasSubstr("process " + std::to_string(::getpid())));
-  }
-  EXPECT_NO_THROW(FolderLock(folder.path()));
+  write_file_whole(folder / "target", "kept");
+  std::filesystem::create_symlink("target", folder / "link");
+  EXPECT_EQ(read_text_file(folder / "link", 100), "kept");
+  for (const auto mode :
+       {File::Mode::create_or_truncate, File::Mode::read_write, File::Mode::create_or_read_write})
+    EXPECT_THAT(sentence_of([&] { const File file(folder / "link", mode); }),
+                HasSubstr("it is a link; remove it"));
+  EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
 }
 
-TEST(FolderLock, GoesWithAKilledProcess) {
+TEST(WriteFileWhole, ReplacesALinkAndKeepsItsTarget) {
   const TemporaryFolder folder;
-  const Ending ending = in_child([&]() -> int {
-    const FolderLock held(folder.path());
-    die();
+  write_file_whole(folder / "target", "kept");
+  std::filesystem::create_symlink("target", folder / "link");
+  write_file_whole(folder / "link", "new");
+  EXPECT_FALSE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(read_text_file(folder / "link", 100), "new");
+  EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
+}
+
+TEST(File, WaitsForNoPipe) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_TRUE(MappedFile(folder / "pipe").bytes().empty());
+}
+
+TEST(WriteFileWhole, ReplacesNoSpecialFile) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::filesystem::create_symlink("pipe", folder / "link");              // as /dev/stdout is one
+  std::filesystem::create_symlink("/proc/self/exe", folder / "stream");  // to a regular file
+  for (const char* name : {"pipe", "link", "stream"})
+    EXPECT_THAT(sentence_of([&] { write_file_whole(folder / name, "text"); }),
+                HasSubstr("not a regular file"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "stream"));
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+}
+
+TEST(WriteFileWhole, LeavesALinkAtThePartialFileToItsOwner) {
+  const TemporaryFolder folder;
+  write_file_whole(folder / "target", "kept");
+  std::filesystem::create_symlink("target", partial_path(folder / "a"));
+  EXPECT_THAT(sentence_of([&] { write_file_whole(folder / "a", "text"); }),
+              HasSubstr("it is a link; remove it"));
+  EXPECT_TRUE(std::filesystem::is_symlink(partial_path(folder / "a")));
+  EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
+}
+
+TEST(WriteFileWhole, NamesTheLimitOnTheSizeOfFiles) {
+  const TemporaryFolder folder;
+  const Ending ending = in_child([&] {
+    limit_file_size(4096);
+    const std::string sentence =
+        sentence_of([&] { write_file_whole(folder / "a", std::string(100'000, 'x')); });
+    return sentence.find("(ulimit -f)") != std::string::npos ? 6 : 1;
   });
-  ASSERT_TRUE(ending.killed());
-  EXPECT_NO_THROW(FolderLock(folder.path()));
+  EXPECT_EQ(ending.exit_code, 6);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(File, DoesWithoutCallsThatItsFileSystemLacks) {
+  for (const int code : {ENOSYS, EOPNOTSUPP, EINVAL}) {
+    const TemporaryFolder folder;
+    const test::FailingCall sync("fdatasync", code), folder_sync("fsync", code),
+        reserve("posix_fallocate", code);
+    File file(folder / "rows", File::Mode::create_or_truncate);
+    file.reserve(1000);
+    EXPECT_EQ(file.size(), 1000U);
+    EXPECT_NO_THROW(write_file_whole(folder / "value", "text"));
+  }
+}
+
+TEST(File, ADiskErrorAtSyncOrCloseIsReported) {
+  for (const char* call : {"fdatasync", "fsync", "close"}) {
+    for (const int code : {EIO, ENOSPC, EDQUOT}) {
+      const TemporaryFolder folder;
+      const auto path = folder / "value";
+      write_file_whole(path, "old");
+      {
+        const test::FailingCall failing(call, code);
+        EXPECT_THAT(sentence_of([&] { write_file_whole(path, "new"); }),
+                    HasSubstr(std::strerror(code)));
+      }
+      EXPECT_FALSE(std::filesystem::exists(partial_path(path)));
+    }
+  }
+}
+
+TEST(ReadFile, RefusesAFileThatGrows) {
+  const TemporaryFolder folder;
+  const auto path = folder / "photo";
+  write_file_whole(path, "half");
+  const test::BeforeRead grow([&] { std::ofstream(path, std::ios::app) << "the rest"; });
+  EXPECT_THAT(sentence_of([&] { read_file(path, 100); }), HasSubstr("changed while it was read"));
+}
+
+TEST(MappedFile, IsReadWhereItsFileSystemCannotMap) {
+  const TemporaryFolder folder;
+  write_file_whole(folder / "some", "abc");
+  const test::FailingCall map("mmap", ENODEV);
+  const MappedFile file(folder / "some");
+  ASSERT_EQ(file.bytes().size(), 3U);
+  EXPECT_EQ(file.bytes()[2], std::byte{'c'});
+  EXPECT_THAT(sentence_of([&] { const MappedFile none(folder.path()); }),
+              HasSubstr("Is a directory"));
+}
+
+TEST(MappedFile, WithoutMemoryIsAnErrorOfTheDevice) {
+  const TemporaryFolder folder;
+  write_file_whole(folder / "some", "abc");
+  const test::FailingCall map("mmap", ENOMEM);
+  try {
+    const MappedFile file(folder / "some");
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_THAT(error.what(), HasSubstr("memory ran out"));
+  }
+}
+
+TEST(OthersCanWrite, LooksAtGroupWorldAndOwner) {
+  using std::filesystem::perms;
+  const TemporaryFolder folder;
+  const auto path = folder / "plan";
+  EXPECT_FALSE(others_can_write(path)) << "absent";
+  write_file_whole(path, "text");
+  const perms own = perms::owner_read | perms::owner_write | perms::group_read;
+  for (const perms more : {perms::none, perms::group_write, perms::others_write}) {
+    std::filesystem::permissions(path, own | more);
+    EXPECT_EQ(others_can_write(path), more != perms::none);
+  }
+  std::filesystem::create_symlink(path, folder / "link");
+  EXPECT_FALSE(others_can_write(folder / "link")) << "the choice of its owner";
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  std::filesystem::permissions(path, own);
+  ASSERT_EQ(::chown(path.c_str(), 1, 1), 0);
+  EXPECT_TRUE(others_can_write(path));
 }
 
 }  // namespace

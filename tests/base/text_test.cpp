@@ -69,7 +69,7 @@ TEST(Table, AlignsCharactersOfUtf8) {
   table.row({"a longer one", "", "1234567"});
   EXPECT_EQ(table.text(">"),
             ">name            count  text\n"
-            ">caf\xC3\xA9                7  a?b\n"
+            ">caf\xC3\xA9                7  a\\x0ab\n"
             ">    ! a note\n"
             ">a longer one  1234567\n");
   TextTable without_heads({{"", Align::left}, {""}});

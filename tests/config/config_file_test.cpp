@@ -147,7 +147,7 @@ TEST(ConfigFile, UnknownKeysAreRefusedWithTheirLineAndASuggestion) {
             "c.json:1: epochs: no such key; did you mean \"train.epochs\"?");
   EXPECT_EQ(refusal_of(R"({"colour_of_the_sky": 3})"),
             "c.json:1: colour_of_the_sky: no such key; `graft config explain` lists them");
-  EXPECT_THAT(refusal_of("{\"a\\u001b[31m\": 1}"), HasSubstr("a?[31m: no such key"));
+  EXPECT_THAT(refusal_of("{\"a\\u001b[31m\": 1}"), HasSubstr(R"(a\x1b[31m: no such key)"));
 }
 
 TEST(ConfigFile, ADottedKeyIsTaughtToNest) {
@@ -201,7 +201,8 @@ TEST(Set, MaySetASection) {
   EXPECT_EQ(parse(minimal_config(), {R"(train={"epochs": 2})"}).train.epochs, 2U);
   EXPECT_THAT(refusal_of(minimal_config(), {R"(train={"epochs": 2, "epochs": 3})"}),
               HasSubstr("duplicate key"));
-  EXPECT_THAT(refusal_of(minimal_config(), {"train=5"}), HasSubstr("expected an object"));
+  EXPECT_THAT(refusal_of(minimal_config(), {"train=5"}),
+              HasSubstr("train: this is a section; set one of its keys: train.epochs, "));
 }
 
 TEST(Set, APathIsTextWhateverItLooksLike) {
@@ -220,6 +221,13 @@ TEST(Set, MistakesNameTheOption) {
   EXPECT_THAT(refusal_of(minimal_config(), {"=1"}), HasSubstr("a key is needed"));
   EXPECT_THAT(refusal_of(minimal_config(), {"data.resize=bilinaer"}),
               HasSubstr("did you mean \"bilinear\"?"));
+  for (const char* text : {"train.optimizer=adam", "train.optimizer=\"adam\"", "train.optimizer="})
+    EXPECT_THAT(refusal_of(minimal_config(), {text}),
+                HasSubstr("this is a section; set one of its keys: train.optimizer.type, "
+                          "train.optimizer.learning_rate, "))
+        << text;
+  EXPECT_EQ(parse(minimal_config(), {R"(train.optimizer={"rho": 0.5})"}).train.optimizer.rho, 0.5);
+  EXPECT_THAT(refusal_of(minimal_config(), {"train.optimizer={rho"}), HasSubstr("not JSON"));
   EXPECT_THAT(refusal_of(minimal_config(), {"seed=" + std::string(100000, '[')}),
               HasSubstr("seed: expected an integer"));
 }
@@ -292,7 +300,8 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
     "autotune": false
   },
   "pipeline": {
-    "depth": "auto"
+    "depth": "auto",
+    "decode_memory_mib": 2048
   },
   "features": {
     "layers": [
@@ -346,6 +355,19 @@ TEST(LoadConfig, RefusesAnAbsentFileALargeOneUnreadAndAFolderWithoutAConfig) {
   File(folder / "large.json", File::Mode::create_or_truncate).truncate(std::uint64_t{1} << 40);
   EXPECT_THAT(refusal_of_file(folder / "large.json"), HasSubstr("large.json"));
   EXPECT_THAT(refusal_of_file(folder.path()), HasSubstr("has no config.json"));
+}
+
+TEST(LoadConfig, TextThatIsNotUtf8IsNamed) {
+  const TemporaryFolder folder;
+  for (const std::string_view text :
+       {std::string_view("\xFF\xFE{\0}\0", 6), std::string_view("\xFE\xFF\0{\0}", 6),
+        std::string_view("{\0}\0", 4), std::string_view("\0\0\0{", 4)}) {
+    write_file_whole(folder / "c.json", text);
+    EXPECT_THAT(refusal([&] { load_config(folder / "c.json", {}, plain_environment()); }),
+                HasSubstr("c.json is UTF-16 or UTF-32 text; save it as UTF-8"));
+  }
+  write_file_whole(folder / "c.json", "\xEF\xBB\xBF" + minimal_config());
+  EXPECT_NO_THROW(load_config(folder / "c.json", {}, plain_environment())) << "a byte order mark";
 }
 
 // A folder with these sub-folders.
@@ -425,18 +447,47 @@ TEST_F(LoadPhotoFolder, TheRunIsNamedAsTheFolderHoweverThePathIsWritten) {
   }
 }
 
-TEST_F(LoadPhotoFolder, ResultsAmongThePhotosAreRefused) {
+TEST_F(LoadPhotoFolder, ResultsAmongTheImagesAreRefused) {
   const auto path = photos({"a", "b"});
   std::filesystem::create_directory_symlink(path, folder_ / "link");
-  for (const auto& output : {path, path / "runs", path / "a", folder_ / "link" / "runs"})
-    EXPECT_THAT(refusal([&] { load(path, {"output=" + output.string()}); }),
-                HasSubstr("is inside this folder of photos"));
-  EXPECT_NO_THROW(load(path, {"output=" + path.string() + " and results"}));
-  EXPECT_NO_THROW(load(path, {"output=" + path.string() + "/../runs"}));
-  EXPECT_THAT(refusal([&] { load("/"); }), HasSubstr("is inside this folder of photos"));
-  Environment inside = plain_environment();
-  inside.working_folder = path;
-  EXPECT_THAT(refusal([&] { load_config(path, {}, inside); }), HasSubstr("name another"));
+  for (const bool is_validation : {false, true}) {
+    Config config;
+    (is_validation ? config.data.validation : config.data.train) = folder_ / "link";
+    for (const auto& output : {path, path / "runs", path / "a" / ".hidden",
+                               folder_ / "link" / "runs", folder_ / "none" / ".." / "link" / "a"}) {
+      config.output = output;
+      EXPECT_THAT(refusal([&] { refuse_output_among_images(config); }),
+                  HasSubstr("this is in the folder of images"))
+          << output;
+    }
+    for (const auto& output : {path.string() + " and results", path.string() + "/../runs"}) {
+      config.output = output;
+      EXPECT_NO_THROW(refuse_output_among_images(config)) << output;
+    }
+  }
+}
+
+TEST_F(LoadPhotoFolder, ResultsNextToAListAreFine) {
+  write_file_whole(folder_ / "list.csv", "path,label\n");
+  Config config;
+  config.data.train = folder_ / "list.csv";
+  config.output = folder_.path();
+  EXPECT_NO_THROW(refuse_output_among_images(config));
+}
+
+TEST_F(LoadPhotoFolder, AListIsNoConfig) {
+  write_file_whole(folder_ / "list.csv", "path,label\n");
+  try {
+    load(folder_ / "list.csv");
+    FAIL() << "it was taken for a config";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("this is a list of images and no config"));
+  }
+}
+
+TEST_F(LoadPhotoFolder, SystemFoldersAreNoSets) {
+  const auto path = photos({"train/cats", "validation/cats", "@eaDir", "__MACOSX", ".git"});
+  EXPECT_EQ(load(path).data.validation, path / "validation");
 }
 
 TEST_F(LoadPhotoFolder, AFolderWithoutSubFoldersIsNeither) {

@@ -73,6 +73,7 @@ const std::vector<Row>& rows() {
       {"backbone.algorithm", R"("auto")", R"("direct")", {"1", "true"}, {R"("fft")", R"("")"}},
       {"backbone.autotune", "false", "true", {"1", R"("auto")", "null"}, {}},
       {"pipeline.depth", R"("auto")", "16", {R"("2")", "[2]", "null"}, {"-1", "17", "1.5"}},
+      {"pipeline.decode_memory_mib", "2048", "16", {R"("2 GiB")", "null"}, {"15", "1048577"}},
       {"features.layers",
        R"(["block5"])",
        R"(["block1","block4"])",
@@ -218,6 +219,8 @@ TEST(Keys, AutoIsZeroInAConfig) {
 }
 
 TEST(Keys, ProblemsSuggestAWord) {
+  for (const char* device : {"gpu", "GPU:0", "gpu1", "CUDA", "cuda:x"})
+    EXPECT_THAT(problem_with("device", device), HasSubstr("; did you mean \"cuda\"?")) << device;
   EXPECT_EQ(problem_with("backbone.batch_size", "atuo"),
             "expected an integer from 1 to 1024, or \"auto\", found \"atuo\"; did you mean "
             "\"auto\"?");

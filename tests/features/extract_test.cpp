@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/base/error.h"
+#include "engine/base/file.h"
 #include "engine/features/features.h"
 #include "engine/features/set_files.h"
 #include "tests/features/small_backend.h"
@@ -122,8 +123,9 @@ TEST_F(ExtractTest, ARenamedClassLeavesTheRowsFileAlone) {
   fs::rename(set_.image("c1"), set_.image("cats"));
   expect_counts(set_.extract(), 0, 10, 0, 0);
   EXPECT_EQ(fs::last_write_time(set_.result("train.npy")), time);
-  EXPECT_THAT(set_.notes,
-              HasSubstr("names, labels or the skipped files changed; all 10 rows reused"));
+  EXPECT_THAT(
+      set_.notes,
+      HasSubstr("names, labels, settings or the skipped files changed; all 10 rows reused"));
   EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
   EXPECT_THAT(set_.result_files(),
               ElementsAre("train.files.json", "train.labels.npy", "train.npy"));
@@ -187,6 +189,48 @@ TEST_F(ExtractTest, AnotherSplitComputesNothing) {
   }
 }
 
+TEST_F(ExtractTest, OtherSettingsOfTheSameRowsAreRecordedAndNothingIsComputed) {
+  set_.settings = {{"data.on_bad_image", "\"stop\""}};
+  set_.extract();
+  set_.settings = {{"data.on_bad_image", "\"skip\""}};
+  expect_counts(set_.extract(), 0, 10, 0, 0);
+  EXPECT_FALSE(set_.backbone_asked_for);
+  EXPECT_EQ(FeatureSet::open(set_.features, "train", 0).settings(), set_.settings);
+}
+
+TEST_F(ExtractTest, StrayFilesGoAndRowsThatCanBeContinuedStay) {
+  set_.names = {"train", "validation"};
+  set_.data.validation_split = 0.4;
+  set_.interrupt_after(1);
+  const auto kept = set_.result_files();
+  for (const char* stray :
+       {"train.labels.next", "validation.files.next", "train.files.next.partial",
+        "train.3.npy.partial", "train.journal.partial"})
+    test::write_bytes(set_.result(stray), "half");
+  test::write_bytes(set_.result("notes.next"), "somebody's notes");
+  recover_features(set_.features, set_.names);
+  EXPECT_TRUE(std::filesystem::remove(set_.result("notes.next")));
+  EXPECT_EQ(set_.result_files(), kept);
+  set_.extract();
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
+}
+
+// More than the 64 rows that were once looked at.
+TEST(StoredSet, AFlippedBitInAnyRowIsFound) {
+  const TemporaryFolder folder;
+  SmallSet set(folder.path(), 2, 40);
+  set.extract();
+  for (std::size_t row = 0; row < 80; ++row) {
+    const std::string good = test::read_bytes(set.result("train.npy"));
+    std::string bad = good;
+    bad[128 + row * 4096 + 50 * row] ^= 1;
+    test::write_bytes(set.result("train.npy"), bad);
+    EXPECT_THAT(error_of([&] { FeatureSet::open(set.features, "train", 0); }),
+                HasSubstr("row " + std::to_string(row) + " is not the one"));
+    test::write_bytes(set.result("train.npy"), good);
+  }
+}
+
 TEST_F(ExtractTest, DamagedOrForeignFilesAreNeverTrusted) {
   set_.extract();
   const std::string good = set_.result_bytes();
@@ -205,7 +249,9 @@ TEST_F(ExtractTest, DamagedOrForeignFilesAreNeverTrusted) {
       {[&] { fs::resize_file(set_.result("train.npy"), 4096); }, "train.npy"},
       {[&] { fs::resize_file(set_.result("train.npy"), 0); }, "train.npy"},
       {[&] { overwrite("train.npy", 128); }, "row 0 is not the one"},
+      {[&] { overwrite("train.npy", 128 + 5 * 4096 + 17); }, "row 5 is not the one"},
       {[&] { overwrite("train.npy", 128 + 9 * 4096 + 4095); }, "row 9 is not the one"},
+      {[&] { overwrite("train.files.json", 200); }, "train.files.json"},
       {[&] { overwrite("train.labels.npy", 128); }, "train.labels.npy"},
       {[&] { fs::remove(set_.result("train.labels.npy")); }, "train.labels.npy is missing"},
       {[&] { fs::remove(set_.result("train.npy")); }, "train.npy is missing"},
@@ -263,6 +309,26 @@ TEST_F(ExtractTest, ABadImageAtDecodingIsSkippedWithoutAHole) {
   EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
 }
 
+TEST_F(ExtractTest, ABadImageOfAnotherDecoderIsTriedAgain) {
+  set_.data.on_bad_image = OnBadImage::skip;
+  test::write_bytes(set_.image("c0/0.png"), test::png_with_damaged_pixels(7));
+  expect_counts(set_.extract(), 9, 0, 0, 1);
+  const fs::path files = set_.result("train.files.json");
+  std::string text = read_text_file(files, 1 << 20);
+  const std::size_t decoder = text.find(", \"decoder\"");
+  ASSERT_NE(decoder, std::string::npos);
+  text.erase(decoder, text.find('}', decoder) - decoder);
+  text.resize(text.rfind(",\n\"digest\""));
+  text += "}";
+  const std::size_t settings = text.find("\n\"settings\"");
+  text.erase(settings, text.find("},", settings) + 2 - settings);
+  text.replace(text.find("\"version\": 2"), 12, "\"version\": 1");  // as an older version wrote it
+  write_file_whole(files, text);
+  expect_counts(set_.extract(), 0, 9, 0, 1);
+  EXPECT_TRUE(set_.backbone_asked_for);
+  EXPECT_EQ(set_.result_bytes(), set_.fresh_result());
+}
+
 TEST_F(ExtractTest, ImagesThatFailAtDecodingAreNamedEveryTime) {
   set_.data.on_bad_image = OnBadImage::skip;
   for (const char* file : {"c0/0.png", "c1/2.png"}) {
@@ -309,7 +375,7 @@ TEST_F(ExtractTest, ARunThatIsRefusedTakesNoDiskSpace) {
             }),
             "too large");
   EXPECT_THAT(set_.result_files(), IsEmpty());
-  set_.data.image_size = {4'000'000'000, 4'000'000'000};
+  set_.data.image_size = {400'000, 400'000};
   EXPECT_THAT(error_of([&] { set_.extract(); }), HasSubstr("GiB of memory"));
   EXPECT_FALSE(set_.backbone_asked_for);
   EXPECT_THAT(set_.result_files(), IsEmpty());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <tuple>
 
 #include "engine/base/error.h"
 #include "engine/features/features.h"
@@ -66,6 +67,37 @@ TEST(FeatureSet, TheFingerprintIsOfKeyContentsAndLabels) {
   EXPECT_NE(changed, relabelled);
   set.weights = {7, 7};
   EXPECT_NE(fingerprint(), changed);
+}
+
+TEST(FeatureSet, AFlippedBitAnywhereIsRefusedOrHarmless) {
+  const TemporaryFolder folder;
+  SmallSet set(folder.path(), 2, 2);
+  set.extract();
+  const auto opened = [&] {
+    const FeatureSet features = FeatureSet::open(set.features, "train", 0);
+    const FeatureView view = features.view();
+    return std::tuple(std::vector(view.data, view.row(view.rows)), features.labels(),
+                      features.files(), features.fingerprint());
+  };
+  const auto expected = opened();
+  for (const char* name : {"train.npy", "train.labels.npy", "train.files.json"}) {
+    const std::string good = test::read_bytes(set.result(name));
+    std::size_t refused = 0, harmless = 0;
+    for (std::size_t at = 0; at < good.size(); at += 3) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
+      test::write_bytes(set.result(name), bad);
+      try {
+        EXPECT_EQ(opened(), expected) << name << ", byte " << at;
+        ++harmless;
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+    EXPECT_LE(harmless, 40U) << name << ": at most the blanks of a .npy header";
+    EXPECT_GT(refused, 9U) << name;
+    test::write_bytes(set.result(name), good);
+  }
 }
 
 TEST(FeatureSet, SaysThatThereIsNone) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/base/error.h"
+#include "engine/config/keys.h"
 #include "engine/features/key.h"
 #include "tests/support/files.h"
 #include "tests/support/support.h"
@@ -20,12 +21,21 @@ using ::testing::HasSubstr;
 FileList example() {
   FileList list;
   list.key = feature_key(DataConfig{}, digest_of("weights"), "numerics \"1\"", {4, 4, 512});
+  list.settings = {{"data.train", "\"/photos\""}, {"data.views", "[\"original\"]"}};
   list.shape = {4, 4, 512};
   list.classes = {"cats", "the \"other\" \xE7\x8C\xAB"};
   list.rows = {{"cats/1.png", 0, digest_of("1"), digest_of("r1")},
                {"cats/back\\slash and\nline.png", 1, digest_of("2"), digest_of("r2")}};
   list.skipped = {{"cats/0.png", "no image", {}}, {"cats/3.png", "cut off", digest_of("3")}};
   return list;
+}
+
+// The text before the member "digest", and the file that ends in the digest of such a text.
+std::string without_digest(const std::string& json) {
+  return json.substr(0, json.rfind(",\n\"digest\""));
+}
+std::string with_digest(const std::string& text) {
+  return text + ",\n\"digest\": \"" + digest_of(text).hex() + "\"\n}\n";
 }
 
 TEST(FilesJson, ReadsBackWhatWasWritten) {
@@ -63,11 +73,14 @@ TEST(FilesJson, EveryTruncationIsRefused) {
   }
 }
 
+// A digest that fits is no excuse.
 TEST(FilesJson, WrongContentsAreRefused) {
-  const std::string good = file_list_json(example());
+  const std::string good = without_digest(file_list_json(example()));
   const std::pair<std::string, std::string> changes[] = {
-      {"\"version\": 1", "\"version\": 2"},
-      {"\"version\": 1", "\"version\": \"1\""},
+      {"\"version\": 2", "\"version\": 0"},
+      {"\"version\": 2", "\"version\": 3"},
+      {"\"version\": 2", "\"version\": \"2\""},
+      {"\"data.views\": \"[", "\"data.views\": 3, \"more\": \"["},
       {"[4, 4, 512]", "[4, 512]"},
       {"\"classes\"", "\"views\": [], \"classes\""},
       {"\"classes\"", "\"views\": [\"askew\"], \"classes\""},
@@ -83,11 +96,34 @@ TEST(FilesJson, WrongContentsAreRefused) {
     const std::size_t at = bad.find(from);
     ASSERT_NE(at, std::string::npos) << from;
     bad.replace(at, from.size(), to);
-    EXPECT_THROW(parse_file_list(bad, "files.json"), Error) << to;
+    EXPECT_THROW(parse_file_list(with_digest(bad), "files.json"), Error) << to;
   }
   for (const char* foreign : {"[]", "null", "3", "{}", "\"text\"", "[[[[[["}) {
     EXPECT_THROW(parse_file_list(foreign, "files.json"), Error) << foreign;
   }
+}
+
+TEST(FilesJson, EveryFlippedBitIsRefused) {
+  const std::string good = file_list_json(example());
+  ASSERT_EQ(with_digest(without_digest(good)), good);
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_THROW(parse_file_list(bad, "files.json"), Error) << "bit " << bit;
+  }
+}
+
+TEST(FilesJson, TheFirstVersionIsReadWithoutSettingsAndDigest) {
+  std::string old = without_digest(file_list_json(example())) + "\n}\n";
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    old.replace(old.find(from), from.size(), to);
+  };
+  replace("\"version\": 2", "\"version\": 1");
+  EXPECT_THROW(parse_file_list(old, "files.json"), Error) << "it has settings";
+  replace("\"settings\"", "\"other\"");
+  FileList expected = example();
+  expected.settings.clear();
+  EXPECT_EQ(parse_file_list(old, "files.json"), expected);
 }
 
 TEST(FilesJson, TheErrorNamesTheFile) {
@@ -119,17 +155,25 @@ TEST(FeatureKey, SaysWhatChanged) {
       "layers changed from block3+block5 to block5 and pooling changed from max to none");
 }
 
-TEST(FeatureKey, IsComparedWithAConfigButForWeightsAndArithmetic) {
-  const FeatureSource pooled = {{Layer::block4}, Pooling::max};
-  const FeatureKey stored = feature_key({}, digest_of("a"), "n", {1, 1, 512, true}, pooled);
-  const std::vector<View> views = {View::original, View::vertical};
-  DataConfig data;
-  data.views = views;
-  EXPECT_EQ(describe_config_change(stored, views, data, pooled), "");
-  EXPECT_EQ(describe_config_change(stored, {View::original}, data, pooled),
-            "views changed from original to original+vertical");
-  EXPECT_EQ(describe_config_change(stored, views, data, {{Layer::block5}, Pooling::max}),
-            "layers changed from block4 to block5");
+TEST(FeatureSettings, AreAllKeysOfTheDataTheBackboneAndTheSourceOfFeatures) {
+  Config config;
+  config.data.train = "/photos";
+  config.backbone.weights = "/weights";
+  const JsonStrings settings = feature_settings(config);
+  EXPECT_EQ(describe_settings_change(settings, settings), "");
+  for (const ConfigKey& key : default_keys()) {
+    const bool is_one = key.section() == "data" || key.section() == "backbone" ||
+                        key.path == "features.layers" || key.path == "features.pooling";
+    const auto found = std::ranges::count(settings, key.path, [](auto& one) { return one.first; });
+    EXPECT_EQ(found, is_one ? 1 : 0) << key.path;
+  }
+  config.data.on_bad_image = OnBadImage::skip;
+  config.features.source.layers = {Layer::block4};
+  EXPECT_EQ(describe_settings_change(settings, feature_settings(config)),
+            R"(data.on_bad_image changed from "stop" to "skip" and features.layers changed from )"
+            R"(["block5"] to ["block4"])");
+  EXPECT_EQ(describe_settings_change({}, settings),
+            "the settings that made them were not recorded");
 }
 
 TEST(FeatureKey, EverySettingThatDecidesARowChangesTheFingerprint) {

@@ -41,6 +41,7 @@ class PipelineTest : public ::testing::Test {
     request.options.data.image_size = image_size_;
     request.options.data.resize = Resize::nearest;
     request.options.data.fast_decode = fast_decode_;
+    request.options.data.decode_memory_mib = decode_memory_mib_;
     request.images = count_;
     request.path = [this](std::size_t i) {
       if (i == unnamed_) throw std::length_error("no name for an image");
@@ -97,7 +98,7 @@ class PipelineTest : public ::testing::Test {
   SmallBackend backend_;
   std::stop_source stop_;
   std::size_t count_ = 0, batch_size_ = 4, threads_ = 2;
-  std::size_t depth_ = 0;
+  std::size_t depth_ = 0, decode_memory_mib_ = 2048;
   bool check_content_ = false, stop_at_bad_ = false, fast_decode_ = false;
   ImageSize image_size_ = test::small_image_size;
   std::optional<std::size_t> unnamed_;  // the image whose path throws
@@ -253,12 +254,47 @@ TEST_F(PipelineTest, AFileThatChangedOrVanishedSinceItWasReadEndsTheRun) {
   EXPECT_THAT(images_, ElementsAre(0, 1));
 }
 
-TEST_F(PipelineTest, WithoutADigestAnUnreadableFileIsABadImage) {
+TEST_F(PipelineTest, AnUnreadableFileIsNoBadImageButEndsTheRunAlsoWithoutADigest) {
   make_images(3);
   fs::remove(image(1));
+  try {
+    run();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::io);
+    EXPECT_THAT(error.what(), HasSubstr("1.png: there is no such file"));
+  }
+  EXPECT_THAT(images_, ElementsAre(0));
+  EXPECT_TRUE(bad_.empty());
+}
+
+// Two threads each need more than half of the budget: they take turns, and the result is the same.
+TEST_F(PipelineTest, ImagesThatDoNotFitIntoTheBudgetTogetherAreDecodedOneByOne) {
+  make_images(6);
+  const Image large = test::noise_image(1400, 1200);  // 10 MB, and 16 MiB is the budget
+  for (const std::size_t i : {1, 2, 3}) test::write_bytes(image(i), test::jpeg_file(large));
+  decode_memory_mib_ = 16;
+  threads_ = 4;
   run();
-  EXPECT_THAT(images_, ElementsAre(0, 2));
-  EXPECT_THAT(bad_, ElementsAre(1));
+  const std::vector<std::vector<float>> together = rows_;
+  clear();
+  decode_memory_mib_ = 2048;
+  threads_ = 1;
+  run();
+  EXPECT_EQ(rows_, together);
+  EXPECT_THAT(images_, ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_TRUE(bad_.empty());
+}
+
+TEST_F(PipelineTest, AnImageAboveTheBudgetIsABadImageThatNamesTheKey) {
+  make_images(2);
+  test::write_bytes(
+      image(1), test::pnm_file('6', 3000, 2000, 255, std::vector<std::uint8_t>(3000 * 2000 * 3)));
+  decode_memory_mib_ = 16;
+  stop_at_bad_ = true;
+  EXPECT_THAT(error_of([&] { run(); }),
+              HasSubstr("pipeline.decode_memory_mib allows 16; raise that"));
+  EXPECT_THAT(images_, ElementsAre(0));
 }
 
 TEST_F(PipelineTest, AFailureOfADecoderEndsTheRunAtItsImage) {

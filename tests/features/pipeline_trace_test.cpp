@@ -174,7 +174,7 @@ TEST_F(PipelineTrace, DecodersStepBackAndNobodyElseDoes) {
 }
 
 TEST_F(PipelineTrace, ABadImageEndsItsSpansToo) {
-  test::write_bytes(image(4), "no image");
+  test::write_bytes(image(4), test::png_with_damaged_pixels(4));
   request_.sink_thread = SinkThread::calling;
   const auto spans = run();
   EXPECT_EQ(test::crossing_spans(spans), "");

@@ -64,6 +64,23 @@ TEST_F(RowLogTest, TheJournalReadsBackWhatWasFlushed) {
   EXPECT_TRUE(read_journal(paths_.journal)->committed);
 }
 
+TEST_F(RowLogTest, TheVerdictOfAnotherDecoderIsAboutNoImage) {
+  RowLog log = create();
+  log.add_bad(digest_of("bad"), "out of memory");
+  log.flush();
+  EXPECT_EQ(read_journal(paths_.journal)->entries[0].digest, digest_of("bad"));
+  const std::string text = journal_text();
+  const std::size_t line = text.find('\n') + 1;
+  std::string json = text.substr(line + 33, text.size() - line - 34);
+  json.erase(json.rfind(','), json.find(']') - json.rfind(','));  // as an older version wrote it
+  write_file_whole(paths_.journal,
+                   text.substr(0, line) + digest_of(json).hex() + " " + json + "\n");
+  const auto journal = read_journal(paths_.journal);
+  ASSERT_EQ(journal->entries.size(), 1U);
+  EXPECT_EQ(journal->entries[0].digest, Digest());
+  EXPECT_EQ(journal->entries[0].bad_reason, "out of memory");
+}
+
 TEST_F(RowLogTest, EveryTruncationOfTheJournalKeepsTheCompleteLinesBefore) {
   RowLog log = create();
   const auto start_end = journal_size();

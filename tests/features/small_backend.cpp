@@ -105,7 +105,7 @@ void SmallSet::read() {
 
 ExtractionRequest SmallSet::request() const {
   ExtractionRequest request{
-      features, {}, {data, batch_size, decode_threads}, weights, backend.numerics_name};
+      features, {}, {data, batch_size, decode_threads}, weights, backend.numerics_name, settings};
   for (const std::string& name : names) {
     request.sets.push_back({name, name == "train" ? &datasets.train : &datasets.validation});
   }

@@ -94,6 +94,7 @@ class SmallSet {
   std::filesystem::path features;
   DataConfig data;
   Digest weights{1, 2};
+  JsonStrings settings;
   std::size_t batch_size = 3;
   std::size_t decode_threads = 2;
   SmallBackend backend;

@@ -19,6 +19,7 @@ std::atomic<Fault> armed_fault = Fault::none;
 std::atomic<std::size_t> fault_at = 0;
 std::atomic<std::size_t> calls = 0;
 std::atomic<std::size_t> out_of_order = 0;
+std::atomic<bool> can_exchange = true;
 std::array<std::atomic<bool>, 1024> unsynced;  // by descriptor
 
 // Called before a write to `descriptor` (-1: a rename).
@@ -42,6 +43,10 @@ Fault next_fault() {
   if (fault == Fault::kill) return number == fault_at ? fault : Fault::none;
   if (fault == Fault::no_space) return number >= fault_at ? fault : Fault::none;
   return Fault::none;
+}
+
+bool exchange_is_allowed() {
+  return can_exchange;
 }
 
 bool refuse_space(Fault fault) {
@@ -74,8 +79,13 @@ std::size_t writes_out_of_order() {
   return out_of_order;
 }
 
+void allow_exchange(bool allowed) {
+  can_exchange = allowed;
+}
+
 }  // namespace graft::test
 
+using graft::test::exchange_is_allowed;
 using graft::test::Fault;
 using graft::test::next_fault;
 using graft::test::no_space;
@@ -123,6 +133,22 @@ int rename(const char* from, const char* to) noexcept {
   if (next_fault() == Fault::kill) refuse_space(Fault::kill);
   watch_order(-1);
   return static_cast<int>(::syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to));
+}
+
+int renameat2(int from_folder, const char* from, int to_folder, const char* to,
+              unsigned flags) noexcept {
+  if (!exchange_is_allowed()) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (next_fault() == Fault::kill) refuse_space(Fault::kill);
+  watch_order(-1);
+  return static_cast<int>(::syscall(SYS_renameat2, from_folder, from, to_folder, to, flags));
+}
+
+int unlinkat(int folder, const char* path, int flags) noexcept {
+  if (next_fault() == Fault::kill) refuse_space(Fault::kill);
+  return static_cast<int>(::syscall(SYS_unlinkat, folder, path, flags));
 }
 
 int unlink(const char* path) noexcept {

@@ -1,7 +1,7 @@
 #pragma once
 // The system calls that change files, counted, so that a test can kill its process or fill the disk
 // at any one of them. The program's own definitions of fdatasync, fsync, pwrite, ftruncate,
-// posix_fallocate, rename and unlink take the place of the C library's. Nothing is really synced:
+// posix_fallocate, rename, renameat2, unlink and unlinkat take the place of the C library's. Nothing is really synced:
 // what a killed process leaves behind does not depend on it, and the tests are quick. Instead the
 // order is watched that makes a power cut harmless.
 
@@ -18,6 +18,9 @@ enum class Fault {
 
 void arm_fault(Fault fault, std::size_t at);
 std::size_t disarm_fault();  // how many calls were counted since arm_fault
+
+// Without it renameat2 fails as on a file system that cannot exchange two files.
+void allow_exchange(bool allowed);
 
 // How often, since arm_fault, a file was written or renamed while another one had writes that were
 // not synced: a journal must not speak of rows, nor a rename make a file visible, that are not on

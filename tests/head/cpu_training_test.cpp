@@ -60,7 +60,7 @@ class CpuTraining : public ::testing::TestWithParam<std::size_t> {  // the numbe
     const FeatureSet training = FeatureSet::open(features_.path(), "train", budget);
     const FeatureSet validation = FeatureSet::open(features_.path(), "validation", budget);
     return train_head({*backend, observer, nullptr, stop.get_token()}, labelled(training),
-                      labelled(validation), cpu_config(), output);
+                      labelled(validation), cpu_config(), {output});
   }
 
   std::map<std::string, std::string> files_of(std::size_t threads, std::size_t budget) {
@@ -127,7 +127,7 @@ TEST(CpuTrainingMemory, IsCheckedBeforeItIsTaken) {
   const auto backend = make_backend("cpu", 1);
   RecordingObserver observer;
   try {
-    train_head({*backend, observer}, train.view(), validation.view(), config, output.path());
+    train_head({*backend, observer}, train.view(), validation.view(), config, {output.path()});
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::device);

@@ -249,9 +249,10 @@ TEST(CrossValidation, GivesTheSameFiguresForAnyNumberOfThreads) {
     FoldedRun folded;
     folded.run.config.head.hidden = {300};
     const auto backend = make_backend("cpu", threads);
-    return crossvalidation_json(crossvalidate({*backend, folded.run.observer},
-                                              folded.run.train.view(), folded.run.validation.view(),
-                                              folded.run.config, 4, 2));
+    const CrossValidation result =
+        crossvalidate({*backend, folded.run.observer}, folded.run.train.view(),
+                      folded.run.validation.view(), folded.run.config, 4, 2);
+    return crossvalidation_json(result, folded.run.config);
   };
   EXPECT_EQ(figures(2), figures(1));
 }
@@ -282,7 +283,10 @@ TEST(CrossValidation, ReportsMeanAndDeviationOfWhatIsDefined) {
             "2             7      11    0.7500    0.5000  0.8750  3.0000\n"
             "mean                       0.6250    0.3750  0.8750  2.0000\n"
             "deviation                  0.1768    0.1768       -  1.4142\n");
-  const Json json = Json::parse(crossvalidation_json(result));
+  Config config;
+  config.seed = 7;
+  const Json json = Json::parse(crossvalidation_json(result, config));
+  EXPECT_EQ(json["config"]["seed"], 7) << "it says what it measured";
   EXPECT_EQ(
       json["folds"][1].dump(),
       R"({"fold":2,"seed":7,"images":11,"accuracy":0.75,"balanced_accuracy":0.5,"auc":0.875,"loss":3.0})");

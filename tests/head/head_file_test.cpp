@@ -8,6 +8,7 @@
 #include "engine/base/file.h"
 #include "engine/head/trainer.h"
 #include "engine/weights/safetensors.h"
+#include "tests/support/files.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -125,8 +126,9 @@ class HeadFileFault : public ::testing::Test {
   const test::TemporaryFolder folder_;
 };
 
-TEST_F(HeadFileFault, NoneInTheUnspoiltFile) {
-  EXPECT_EQ(fault([](Parts&) {}), "it was accepted");
+TEST_F(HeadFileFault, NoneButTheMissingDigestInTheUnspoiltFile) {
+  EXPECT_THAT(fault([](Parts&) {}), HasSubstr("it has no digest of its content; train again"));
+  EXPECT_THAT(metadata_fault("digest", "00"), HasSubstr("its digest does not fit its content"));
 }
 
 TEST_F(HeadFileFault, AnotherKindOfFile) {
@@ -182,6 +184,27 @@ TEST_F(HeadFileFault, Tensors) {
   EXPECT_THAT(
       fault([](Parts& parts) { parts.kernel_1[2] = std::numeric_limits<float>::quiet_NaN(); }),
       HasSubstr("dense_1/kernel holds a value that is not finite"));
+}
+
+TEST_F(HeadFileFault, EveryFlippedBitIsRefusedOrHarmless) {
+  Parts parts;
+  const auto path = folder_ / "head.safetensors";
+  save_head(path, {{{6, 4, parts.kernel_0, parts.bias_0}, {4, 1, parts.kernel_1, parts.bias_1}},
+                   {"cats", "dogs"},
+                   {1, 2, 3},
+                   3,
+                   {{{"preprocess", "caffe"}}}});
+  const std::string good = test::read_bytes(path);
+  for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    test::write_bytes(path, bad);
+    try {
+      save_head(path, load_head(path));  // a blank of the header, for example
+      EXPECT_EQ(test::read_bytes(path), good) << "bit " << bit;
+    } catch (const Error&) {
+    }
+  }
 }
 
 TEST(HeadFile, AnAbsentOrForeignFileIsRefusedByName) {

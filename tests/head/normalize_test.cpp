@@ -133,7 +133,7 @@ TEST(NormalizedTraining, SavesTheHeadThatTheHistoryMeasured) {
     const auto backend = make_backend("cpu", 1);
     SilentObserver silent;
     const History history =
-        train_head({*backend, silent}, train.view(), validation.view(), config, folder.path());
+        train_head({*backend, silent}, train.view(), validation.view(), config, {folder.path()});
     const TrainedHead saved = load_head(folder / "head.safetensors");
     const auto head = backend->make_head(head_options(config, 64, 2));
     head->set_state({saved.parameters, {}});

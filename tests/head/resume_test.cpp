@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/head/trainer.h"
+#include "tests/features/system_calls.h"
 #include "tests/support/support.h"
 #include "training_support.h"
 
@@ -168,6 +169,93 @@ TEST(Resume, AFinishedRunHasNothingToTrainAndKeepsItsBytes) {
   EXPECT_EQ(files_in(folder.path()), files_of_a_full_run());
 }
 
+TEST(Resume, ACheckpointThatCannotBeLookedAtIsKeptAndNamed) {
+  const TemporaryFolder folder;
+  const std::filesystem::path checkpoint = folder / "checkpoint.safetensors";
+  std::filesystem::create_symlink(checkpoint.filename(), checkpoint);  // a loop
+  SmallRun run;
+  EXPECT_THAT(error_of(ErrorKind::io, [&] { run.into(folder.path()); }),
+              HasSubstr(checkpoint.string()));
+  EXPECT_TRUE(std::filesystem::is_symlink(checkpoint));
+}
+
+// --- a finished set in another folder ------------------------------------------------------------
+
+// A finished run in result/, and what is done next to it.
+class BesideAFinishedSet : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    SmallRun run;
+    run.config.train.optimizer.schedule = Schedule::constant;
+    run.into(finished_);
+    before_ = files_in(finished_);
+  }
+  void TearDown() override { EXPECT_EQ(files_in(finished_), before_) << "it is only read"; }
+
+  // The notes of a run in next/, which then holds what an undisturbed run leaves.
+  std::vector<std::string> notes_of(SmallRun run) {
+    run.config.train.optimizer.schedule = Schedule::constant;
+    run.into(next_, finished_);
+    EXPECT_EQ(files_in(next_), files_of_a_full_run(run.config));
+    return run.observer.notes;
+  }
+  std::string interrupted(std::uint64_t seed, std::size_t batches) {
+    SmallRun run;
+    run.config.seed = seed;
+    run.config.train.optimizer.schedule = Schedule::constant;
+    run.observer.on_advance = [&](std::size_t done) {
+      if (done >= batches) run.stop.request_stop();
+    };
+    return error_of(ErrorKind::interrupted, [&] { run.into(next_, finished_); });
+  }
+
+  TemporaryFolder folder_;
+  const std::filesystem::path finished_ = folder_ / "result", next_ = folder_ / "next";
+  std::map<std::string, std::string> before_;
+};
+
+TEST_F(BesideAFinishedSet, TheSameRunIsWrittenAgain) {
+  EXPECT_THAT(notes_of({}), Contains(HasSubstr("All 4 epochs are trained")));
+}
+
+TEST_F(BesideAFinishedSet, MoreEpochsGoOnFromItsCheckpoint) {
+  SmallRun run;
+  run.config.train.epochs = 6;
+  EXPECT_THAT(notes_of(run), Contains(AllOf(HasSubstr("goes on after epoch 4 of 6"),
+                                            HasSubstr("result/checkpoint.safetensors"))));
+}
+
+TEST_F(BesideAFinishedSet, AnotherRunStartsAnewSaysWhyAndGoesOnInNext) {
+  EXPECT_THAT(interrupted(6, in_epoch_3), HasSubstr("2 of its epochs are saved"));
+  SmallRun run;
+  run.config.seed = 6;
+  EXPECT_THAT(notes_of(run), Contains(AllOf(HasSubstr("goes on after epoch 2"),
+                                            HasSubstr("next/checkpoint.safetensors"))));
+}
+
+TEST_F(BesideAFinishedSet, AnUnfinishedRunStaysWhenTheFinishedOneIsAskedForAgain) {
+  interrupted(6, in_epoch_3);
+  const auto unfinished = files_in(next_);
+  SmallRun run;
+  run.config.train.optimizer.schedule = Schedule::constant;
+  EXPECT_EQ(run.into(next_, finished_).size(), 4U);
+  EXPECT_EQ(files_in(next_), unfinished);
+  EXPECT_THAT(run.observer.notes, Contains(HasSubstr("Another run, which is not finished, stays")));
+}
+
+TEST_F(BesideAFinishedSet, NoFullDiskAtAnyCallTouchesIt) {
+  bool is_full = true;
+  for (std::size_t calls = 0; is_full; calls += 3) {
+    std::filesystem::remove_all(next_);
+    SmallRun run;
+    run.config.seed = 6;
+    arm_fault(Fault::no_space, calls);
+    is_full = !error_of([&] { run.into(next_, finished_); }).empty();
+    disarm_fault();
+    ASSERT_EQ(files_in(finished_), before_) << "full after " << calls << " calls";
+  }
+}
+
 // --- another run's checkpoint -------------------------------------------------------------------
 
 struct Change {
@@ -283,6 +371,13 @@ TEST(Resume, ADamagedCheckpointIsNotContinued) {
                                      std::filesystem::file_size(checkpoint(output)) - 1);
       },
       "checkpoint.safetensors");
+  damaged(
+      [&](const auto& output) {  // the tensors are intact
+        std::string bytes = read_text_file(checkpoint(output), 1U << 24U);
+        bytes.at(bytes.find('[', bytes.find("\"history\""))) = '!';
+        write_file_whole(checkpoint(output), bytes);
+      },
+      "digest");
   damaged([&](const auto& output) { std::filesystem::resize_file(checkpoint(output), 0); },
           "checkpoint.safetensors");
   damaged([&](const auto& output) { std::ofstream(checkpoint(output)) << "no tensors in here"; },
@@ -293,6 +388,22 @@ TEST(Resume, ADamagedCheckpointIsNotContinued) {
                                    std::filesystem::copy_options::overwrite_existing);
       },
       "was unknown");
+}
+
+TEST(Resume, AFlippedBitAnywhereInACheckpointChangesNoResult) {
+  const auto expected = files_of_a_full_run();
+  const TemporaryFolder folder;
+  interrupt(folder.path(), in_epoch_3);
+  const std::filesystem::path checkpoint = folder / "checkpoint.safetensors";
+  const std::string good = read_text_file(checkpoint, 1 << 26);
+  for (std::size_t at = 0; at < good.size(); at += 5) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
+    std::ofstream(checkpoint, std::ios::binary) << bad;
+    SmallRun run;
+    run.into(folder.path());
+    ASSERT_EQ(files_in(folder.path()), expected) << "byte " << at;
+  }
 }
 
 TEST(Resume, WithoutItsBestHeadARunStartsAnewInsteadOfForgettingIt) {

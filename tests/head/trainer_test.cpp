@@ -74,7 +74,7 @@ History play(Script& script, const std::filesystem::path& output, Observer& obse
   config.train.epochs = script.training.size();
   const SmallSet train = small_train();
   const SmallSet validation = small_validation();
-  return train_head({backend, observer}, train.view(), validation.view(), config, output);
+  return train_head({backend, observer}, train.view(), validation.view(), config, {output});
 }
 
 // --- batches ------------------------------------------------------------------------------------

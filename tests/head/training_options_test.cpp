@@ -35,7 +35,7 @@ TEST(GoldenRun, IsWhatKerasDocuments) {
     const TemporaryFolder folder;
     Backend& backend = on_cpu ? *cpu_backend : static_cast<Backend&>(reference_backend);
     const History history =
-        train_head({backend, silent}, set.view(), set.view(), config, folder.path());
+        train_head({backend, silent}, set.view(), set.view(), config, {folder.path()});
     for (std::size_t epoch = 0; epoch < 4; ++epoch) {
       EXPECT_NEAR(history.at(epoch).loss, golden::run_losses[epoch], 1e-5);
     }

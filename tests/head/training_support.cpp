@@ -46,13 +46,13 @@ Config small_config() {
   return config;
 }
 
-History SmallRun::into(const std::filesystem::path& output) {
+History SmallRun::into(const std::filesystem::path& output, const std::filesystem::path& finished) {
   HeadBackend backend([&](const HeadOptions& options) {
     heads.push_back(options);
     return std::make_unique<reference::ReferenceHead>(options, before);
   });
   return train_head({backend, observer, nullptr, stop.get_token()}, train.view(), validation.view(),
-                    config, output);
+                    config, {output, finished});
 }
 
 std::map<std::string, std::string> files_in(const std::filesystem::path& folder) {

@@ -91,7 +91,8 @@ struct SmallRun {
   std::function<void(std::string_view)> before = [](std::string_view) {};
   std::vector<HeadOptions> heads = {};  // the options that make_head was given
 
-  History into(const std::filesystem::path& output);
+  // `finished`: the folder of a finished set.
+  History into(const std::filesystem::path& output, const std::filesystem::path& finished = {});
 };
 
 // The sentence of the Error of that kind that `run` ends with.

@@ -1,6 +1,8 @@
 #include <cstring>
 
+#include "engine/base/file.h"
 #include "tests/image/decode_support.h"
+#include "tests/support/support.h"
 
 namespace graft::test {
 
@@ -102,6 +104,50 @@ TEST(Tiff, CmykIsInkNotInverted) {
   options.photometric = 5;
   const Image image = decode_image(tiff_file(2, 1, {255, 0, 100, 0, 255, 0, 100, 55}, options), {});
   EXPECT_EQ(image.rgb, (std::vector<std::uint8_t>{0, 255, 155, 0, 200, 122}));
+}
+
+TEST(Tiff, BandsThatAreCalledGrayAreRefusedNeverReadInPart) {
+  for (const int samples : {3, 4, 5}) {
+    for (const int extra : {-1, 0}) {  // undeclared, and declared as GDAL does
+      for (const bool separate : {false, true}) {
+        for (const int bits : {8, 16}) {
+          TiffOptions options;
+          options.samples = samples;
+          options.bits = bits;
+          options.photometric = 1;
+          options.extra_sample = extra;
+          options.extra_samples = samples - 1;
+          options.separate_planes = separate;
+          const auto size = static_cast<std::size_t>(width * height * samples * bits / 8);
+          EXPECT_THAT(inspect_error(tiff_file(width, height, random_bytes(size), options)),
+                      ::testing::HasSubstr("does not say which are red, green and blue"))
+              << samples << " " << extra << " " << separate << " " << bits;
+        }
+      }
+    }
+  }
+}
+
+TEST(Tiff, ReferenceFilesOfBandsAreRefusedAsByPillow) {
+  GRAFT_REFERENCE_OR_SKIP(reference);
+  const std::filesystem::path folder = reference / "reference" / "field_faults" / "multiband_tiff";
+  for (const char* name :
+       {"m_3band_minisblack_u8.tif", "m_3band_minisblack_u16.tif", "m_4band_minisblack_u16.tif"})
+    EXPECT_NE(inspect_error(read_file(folder / name, maximum_image_file_bytes)), "") << name;
+}
+
+TEST(Tiff, GrayMayHaveAlphaAndRgbAnUndeclaredFourthSample) {
+  const std::vector<std::uint8_t> samples = random_bytes(width * height * 4);
+  TiffOptions options;
+  options.samples = 4;
+  const Image rgb = decode_image(tiff_file(width, height, samples, options), {});
+  for (std::size_t i = 0; i < rgb.rgb.size(); ++i)
+    ASSERT_EQ(rgb.rgb[i], samples[i / 3 * 4 + i % 3]);
+  options.samples = 2;
+  options.photometric = 1;
+  options.extra_sample = 2;
+  const Image gray = decode_image(tiff_file(width, height, samples, options), {});
+  for (std::size_t i = 0; i < width * height; ++i) ASSERT_EQ(gray.rgb[3 * i], samples[2 * i]);
 }
 
 TEST(Tiff, OrientationAlwaysTurnsIt) {

@@ -117,7 +117,7 @@ TEST(Usage, AWrongConfigIsExitCode2ForEveryCommand) {
   expect_refusal({"run", photos, "--set", "features.layers=[\"fc1\"]"}, 2,
                  "features.layers: expected a list");
   expect_refusal({"run", photos, "--output", photos + "/runs"}, 2,
-                 "is inside this folder of photos");
+                 "this is in the folder of images");
 }
 
 TEST(Usage, OptionsOverrideAndAreNamedWhenTheyAreWrong) {
@@ -167,19 +167,19 @@ TEST(Data, MistakesAreExitCode3) {
   EXPECT_THAT(empty.error, HasSubstr((folder / "empty").string()));
 }
 
-TEST(Data, MistakesInAListAreExitCode3) {
+TEST(Data, MistakesInAListAreNamed) {
   const TemporaryFolder folder;
   const std::string list = (folder / "list.csv").string();
   const std::string config = small_config(folder, list, "/w");
-  const auto expect_problem = [&](const std::string& text, const std::string& part) {
+  const auto expect_problem = [&](const std::string& text, const std::string& part, int code = 3) {
     write_file_whole(list, text);
     const Outcome outcome = graft_program(
         {"run", config, "--set", "data.validation=", "--output", (folder / "o").string()});
-    EXPECT_EQ(outcome.exit_code, 3) << outcome.error;
+    EXPECT_EQ(outcome.exit_code, code) << outcome.error;
     EXPECT_THAT(outcome.error, HasSubstr(part));
   };
   expect_problem("path,label\nnone.png,a\nnone 2.png,b\n",
-                 "none.png: there is no such file (" + list + ":2)");
+                 "none.png: there is no such file (" + list + ":2)", 6);
   expect_problem("path,label,split\n1,a,train\n2,b,train\n3,c,validation\n",
                  "'c' (" + list + ":4) is missing in train");
   expect_problem("path,label\n1,a\n2,\n", "graft: " + list + ":3: the label is empty\n");
@@ -198,6 +198,29 @@ TEST(Weights, AMissingFileSaysHowToGetIt) {
   EXPECT_THAT(outcome.error, HasSubstr("there is no weights file " +
                                        (folder / "cache/vgg16_imagenet.safetensors").string() +
                                        "; tools/fetch_weights.sh downloads"));
+}
+
+TEST(Weights, InTheCacheAreRefusedWhenOthersCanWriteThem) {
+  using std::filesystem::perms;
+  const TemporaryFolder folder;
+  const auto cache = folder / "cache", weights = cache / "vgg16_imagenet.safetensors";
+  std::filesystem::create_directory(cache);
+  write_file_whole(weights, "these are no weights");
+  for (unsigned i = 0; i < 8; ++i)
+    write_photo(folder / (i % 2 == 0 ? "photos/a" : "photos/b") / (std::to_string(i) + ".png"), i,
+                100, 100, 100);
+  ChildOptions options;
+  options.folder = folder.path();
+  options.environment["GRAFT_CACHE"] = cache.string();
+  const auto run = [&] { return graft_program({"run", "photos", "--device", "cpu"}, options); };
+  EXPECT_EQ(run().exit_code, 4) << "read, and found wrong";
+  for (const auto& path : {weights, cache}) {
+    std::filesystem::permissions(path, perms::group_write, std::filesystem::perm_options::add);
+    const Outcome outcome = run();
+    EXPECT_EQ(outcome.exit_code, 6);
+    EXPECT_THAT(outcome.error, HasSubstr("other users can write"));
+    std::filesystem::permissions(path, perms::group_write, std::filesystem::perm_options::remove);
+  }
 }
 
 TEST(Weights, MistakesAreExitCode4) {

@@ -78,7 +78,7 @@ class KerasPhotos {
 };
 
 std::vector<double> history(const std::filesystem::path& run, const std::string& name) {
-  const auto json = nlohmann::json::parse(text_of(run / "history.json"));
+  const auto json = nlohmann::json::parse(text_of(run / "result/history.json"));
   return json.at("history").at(name).get<std::vector<double>>();
 }
 
@@ -208,7 +208,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"too_little_memory", {{"VGPU_MEMORY", "48MiB"}}, "cuda", "not one image fits"}),
     [](const auto& test) { return test.param.name; });
 
-// As without cuDNN: the loader names the file that it did not find.
+// The loader names the file that it did not find, and takes none from elsewhere.
 TEST(CudaRefused, ALibraryThatIsMissingIsNamed) {
   const Recipe recipe;
   const std::filesystem::path program = recipe.folder() / "alone" / "graft";
@@ -216,10 +216,12 @@ TEST(CudaRefused, ALibraryThatIsMissingIsNamed) {
   std::filesystem::copy_file(GRAFT_PROGRAM, program);
   ChildOptions options;
   options.program = program;
+  options.environment["LD_LIBRARY_PATH"] =
+      std::filesystem::path(GRAFT_PROGRAM).parent_path().string();
   const Outcome outcome =
       graft_program(recipe.arguments("run", "a", {"--set", "device=cuda"}), options);
   EXPECT_EQ(outcome.exit_code, 5);
-  EXPECT_THAT(outcome.error, HasSubstr("libgraft_cuda.so: cannot open shared object file"));
+  EXPECT_THAT(outcome.error, HasSubstr("alone/libgraft_cuda.so: cannot open shared object file"));
 }
 
 TEST(CudaRefused, AutoTakesTheCpuAndSaysWhy) {

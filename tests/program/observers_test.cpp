@@ -176,5 +176,30 @@ TEST(LogObserver, AFullDiskIsSaidAndStopsNothing) {
   EXPECT_THAT(*log.failure(), HasSubstr("run.log is not complete"));
 }
 
+TEST(Observers, NamesChangeNoTerminalAndFakeNoLineOfTheLog) {
+  const std::string sentence = "bad:\n  a\x1b[2J.jpg\n2026-01-01T00:00:00Z note    all is well";
+  EXPECT_EQ(written({}, [&](Observer& observer) { observer.warn(sentence); }),
+            "warning: bad:\n  a\\x1b[2J.jpg\n2026-01-01T00:00:00Z note    all is well\n");
+  const test::TemporaryFolder folder;
+  SilentObserver terminal;
+  LogObserver log(terminal);
+  log.open(folder / "run.log");
+  log.warn(sentence);
+  const std::string text = read_text_file(folder / "run.log", 1 << 20);
+  EXPECT_THAT(text, HasSubstr("warning bad:\n      a\\x1b[2J.jpg\n    2026-01-01T00"));
+}
+
+TEST(LogObserver, WritesThroughNoLink) {
+  const test::TemporaryFolder folder;
+  write_file_whole(folder / "target", "kept");
+  std::filesystem::create_symlink("target", folder / "run.log");
+  SilentObserver terminal;
+  LogObserver log(terminal);
+  log.open(folder / "run.log");
+  log.note("now");
+  EXPECT_THAT(log.failure().value_or(""), HasSubstr("it is a link"));
+  EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
+}
+
 }  // namespace
 }  // namespace graft::program

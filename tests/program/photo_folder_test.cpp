@@ -36,10 +36,10 @@ TEST_F(Photos, AFolderOfClassesIsSplitTrainedAndUsed) {
   ASSERT_EQ(run.exit_code, 0) << run.error;
   const auto output = recipe_.output("runs/train");
   EXPECT_THAT(run.error, HasSubstr("results in runs/train;"));
-  const auto config = nlohmann::json::parse(text_of(output / "config.json"));
+  const auto config = nlohmann::json::parse(text_of(output / "result/config.json"));
   EXPECT_EQ(config["data"]["train"], (recipe_.folder() / "train").string());
   EXPECT_EQ(config["data"]["validation_split"], 0.2);
-  EXPECT_EQ(nlohmann::json::parse(text_of(output / "classes.json"))["classes"],
+  EXPECT_EQ(nlohmann::json::parse(text_of(output / "result/classes.json"))["classes"],
             (std::vector<std::string>{"brown", "grey"}));
 
   const std::string photo = "validation/grey/photo 0.png";

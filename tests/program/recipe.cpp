@@ -78,8 +78,8 @@ Outcome Recipe::run(const std::string& name, const std::vector<std::string>& mor
                                         const std::filesystem::path& expected) {
   for (const char* name :
        {"features/train.npy", "features/validation.npy", "features/train.labels.npy",
-        "features/validation.labels.npy", "head.safetensors", "head_best.safetensors",
-        "history.csv", "history.json"}) {
+        "features/validation.labels.npy", "result/head.safetensors", "result/head_best.safetensors",
+        "result/history.csv", "result/history.json"}) {
     for (const auto& folder : {actual, expected})
       if (!std::filesystem::is_regular_file(folder / name))
         return ::testing::AssertionFailure() << "there is no " << folder / name;

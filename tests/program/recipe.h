@@ -19,6 +19,7 @@ class Recipe {
   const std::filesystem::path& folder() const { return folder_.path(); }
   std::filesystem::path config() const { return folder_ / "config.json"; }
   std::filesystem::path output(const std::string& name) const { return folder_ / name; }
+  std::filesystem::path result(const std::string& name) const { return folder_ / name / "result"; }
 
   // `graft COMMAND config.json --output FOLDER/name …`
   std::vector<std::string> arguments(const std::string& command, const std::string& name,

@@ -27,6 +27,11 @@ TEST(Csv, HeaderAndRowsHaveTheSameColumns) {
   EXPECT_EQ(csv_row({"a.jpg", "dogs, big", {0.25F, 0.75F}}), "a.jpg,\"dogs, big\",0.2500,0.7500\n");
 }
 
+TEST(Csv, NoTwoColumnsHaveOneName) {
+  EXPECT_EQ(csv_header({"label", "p(label)", "p(p(path))", "path", "paths"}),
+            "path,label,p(label),p(p(label)),p(p(p(path))),p(path),paths\n");
+}
+
 TEST(Csv, ProbabilitiesHaveFourDigits) {
   EXPECT_EQ(csv_row({"a", "b", {1.0F / 3.0F, 1e-30F, std::nextafter(1.0F, 0.0F)}}),
             "a,b,0.3333,0.0000,1.0000\n");

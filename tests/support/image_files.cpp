@@ -156,10 +156,15 @@ Bytes tiff_file(std::uint32_t width, std::uint32_t height, const std::vector<std
   TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, options.samples);
   TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, options.photometric);
   TIFFSetField(tiff, TIFFTAG_COMPRESSION, options.compression);
-  TIFFSetField(tiff, TIFFTAG_ORIENTATION, options.orientation);
+  if (options.orientation != 0) TIFFSetField(tiff, TIFFTAG_ORIENTATION, options.orientation);
+  if (!options.xmp.empty())
+    TIFFSetField(tiff, TIFFTAG_XMLPACKET, static_cast<std::uint32_t>(options.xmp.size()),
+                 options.xmp.data());
   TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, options.separate_planes ? 2 : 1);
-  const auto extra = static_cast<std::uint16_t>(options.extra_sample);
-  if (options.extra_sample >= 0) TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &extra);
+  const std::vector<std::uint16_t> extra(static_cast<std::size_t>(options.extra_samples),
+                                         static_cast<std::uint16_t>(options.extra_sample));
+  if (options.extra_sample >= 0)
+    TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, options.extra_samples, extra.data());
 
   const std::size_t sample_bytes = static_cast<std::size_t>(options.bits) / 8;
   const std::size_t channels = options.separate_planes ? 1 : options.samples;

@@ -50,10 +50,12 @@ Bytes png_signature();
 struct TiffOptions {
   int samples = 3;
   int bits = 8;
-  int photometric = 2;  // 0 white is 0, 1 black is 0, 2 RGB, 5 CMYK
-  int compression = 1;  // 1 none, 5 LZW, 8 deflate
-  int orientation = 1;
+  int photometric = 2;    // 0 white is 0, 1 black is 0, 2 RGB, 5 CMYK
+  int compression = 1;    // 1 none, 5 LZW, 8 deflate
+  int orientation = 1;    // 0: no tag
+  std::string xmp = {};   // empty: no tag
   int extra_sample = -1;  // 0 unspecified, 1 associated, 2 unassociated alpha
+  int extra_samples = 1;  // so many of this kind, if it is not -1
   bool separate_planes = false;
   bool big_endian = false;
   std::uint32_t tile = 0;  // side of a tile; 0: strips of 7 rows

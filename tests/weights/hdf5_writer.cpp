@@ -52,6 +52,15 @@ void Hdf5Writer::floats(const std::string& where, std::span<const std::size_t> s
   dataset(where, shape, H5T_IEEE_F32LE, values.data(), settings);
 }
 
+void Hdf5Writer::chunk(const std::string& where, std::span<const std::size_t> shape, hid_t settings,
+                       const std::string& bytes) {
+  dataset(where, shape, H5T_IEEE_F32LE, nullptr, settings);
+  const hid_t dataset = checked(H5Dopen2(file_, where.c_str(), H5P_DEFAULT));
+  const std::vector<hsize_t> first(shape.size(), 0);
+  checked(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, first.data(), bytes.size(), bytes.data()));
+  H5Dclose(dataset);
+}
+
 void Hdf5Writer::names(const std::string& where, const std::string& attribute,
                        const std::vector<std::string>& values, bool variable_length) {
   std::size_t longest = 1;

@@ -26,6 +26,9 @@ class Hdf5Writer {
               std::span<const float> values, hid_t settings = H5P_DEFAULT);
   void dataset(const std::string& where, std::span<const std::size_t> shape, hid_t type,
                const void* values, hid_t settings = H5P_DEFAULT);
+  // A dataset of one chunk of floats, whose bytes are stored as they are. Takes `settings` over.
+  void chunk(const std::string& where, std::span<const std::size_t> shape, hid_t settings,
+             const std::string& bytes);
   // As h5py writes a list of bytes (fixed length) or of str (variable length).
   void names(const std::string& where, const std::string& attribute,
              const std::vector<std::string>& values, bool variable_length = false);

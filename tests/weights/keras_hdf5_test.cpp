@@ -1,7 +1,10 @@
+#include <zlib.h>
+
 #include <functional>
 
 #include "engine/weights/convolution_files.h"
 #include "tests/support/files.h"
+#include "tests/support/forked.h"
 #include "tests/support/support.h"
 #include "tests/weights/hdf5_writer.h"
 #include "tests/weights/small_vgg16.h"
@@ -135,6 +138,50 @@ TEST_F(KerasHdf5, AttributesThatAreNoNamesAreRefused) {
   expect_refused({"layer_names", "no list of names"});
 }
 
+hid_t chunked(std::span<const std::size_t> shape) {
+  const std::vector<hsize_t> extents(shape.begin(), shape.end());
+  const hid_t settings = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(settings, static_cast<int>(extents.size()), extents.data());
+  return settings;
+}
+
+// 3 GB of zeros in 3 MB, as a chunk that claims the bytes of one kernel.
+std::string deflated_bomb() {
+  z_stream stream{};
+  deflateInit(&stream, 9);
+  std::string zeros(std::size_t{1} << 20, '\0');
+  std::string block(4096, '\0');
+  std::string bomb;
+  constexpr std::uint64_t blocks = 3000;
+  for (std::uint64_t i = 0; i < 2; ++i) {  // the first block has the header, the others are equal
+    stream.next_in = reinterpret_cast<Bytef*>(zeros.data());
+    stream.avail_in = static_cast<uInt>(zeros.size());
+    stream.next_out = reinterpret_cast<Bytef*>(block.data());
+    stream.avail_out = static_cast<uInt>(block.size());
+    deflate(&stream, Z_FULL_FLUSH);
+    const std::size_t size = block.size() - stream.avail_out;
+    for (std::uint64_t copy = 0; copy < (i == 0 ? 1 : blocks - 1); ++copy)
+      bomb.append(block, 0, size);
+  }
+  deflateEnd(&stream);
+  return bomb;
+}
+
+TEST_F(KerasHdf5, ChunkThatInflatesToThreeGigabytesMeetsTheLimitOnMemory) {
+  if (const char* reason = test::why_no_memory_limit()) GTEST_SKIP() << reason;
+  const std::vector<Vgg16Layer> one = {{"block1_conv1", 3, 1000, false}};
+  {
+    Hdf5Writer writer(path_);
+    const std::size_t bias_shape[] = {1000};
+    const hid_t settings = chunked(hwio_shape(one[0]));
+    H5Pset_deflate(settings, 9);
+    writer.chunk("layers/conv2d/vars/0", hwio_shape(one[0]), settings, deflated_bomb());
+    writer.floats("layers/conv2d/vars/1", bias_shape, std::vector<float>(1000));
+  }
+  test::expect_refused(path_, {"more than 512 MiB of memory"},
+                       [&] { read_convolutions(path_, one); });
+}
+
 TEST_F(KerasHdf5, KernelWithoutABiasIsRefused) {
   {
     Hdf5Writer writer(path_);
@@ -200,13 +247,6 @@ TEST_F(KerasHdf5, ValuesInOtherFilesAreRefused) {
         writer.dataset(where, shape, H5T_IEEE_F32LE, nullptr, settings);
       },
       {"a/k", "virtual"});
-}
-
-hid_t chunked(std::span<const std::size_t> shape) {
-  const std::vector<hsize_t> extents(shape.begin(), shape.end());
-  const hid_t settings = H5Pcreate(H5P_DATASET_CREATE);
-  H5Pset_chunk(settings, static_cast<int>(extents.size()), extents.data());
-  return settings;
 }
 
 TEST_F(KerasHdf5, OnlyBuiltInFiltersAreUsed) {

@@ -23,7 +23,9 @@ inline std::string number_field(std::uint32_t field, std::uint64_t value) {
   return varint(field << 3U) + varint(value);
 }
 inline std::string bytes_field(std::uint32_t field, std::string_view bytes) {
-  return varint((field << 3U) | 2U) + varint(bytes.size()) + std::string(bytes);
+  std::string all = varint((field << 3U) | 2U);
+  all += varint(bytes.size());
+  return all.append(bytes);
 }
 inline std::string float_bytes(std::span<const float> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};

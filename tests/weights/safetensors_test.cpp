@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "tests/support/files.h"
@@ -232,6 +233,48 @@ TEST(Safetensors, MalformedFilesAreRefusedWithASentence) {
     test::write_bytes(folder / "f", malformed.bytes);
     test::expect_refused(folder / "f", malformed.words,
                          [&] { SafetensorsFile file(folder / "f"); });
+  }
+}
+
+TEST(Safetensors, HeadersOfTheLargestSizeTakeLittleMemory) {
+  const test::TemporaryFolder folder;
+  const auto filled = [](std::string json, const std::function<std::string(std::size_t)>& next,
+                         std::size_t most = safetensors_header_limit) {
+    for (std::size_t i = 0; i < most; ++i) {
+      const std::string more = next(i);
+      if (json.size() + more.size() > safetensors_header_limit) break;
+      json += more;
+    }
+    return json;
+  };
+  const auto numbered = [](std::size_t i, const std::string& value) {
+    return ",\"" + std::to_string(i) + "\":" + value;
+  };
+  const std::string ones = filled(
+                               "[1", [](std::size_t) { return ",1"; }, 9'000) +
+                           "]";
+  const std::string text = '"' + std::string(1'600, 'x') + '"';
+  const std::pair<std::string, const char*> cases[] = {
+      {filled(R"({"__metadata__":{"":"")", [&](auto i) { return numbered(i, "\"\""); }),
+       "more than 200000 values"},
+      {filled(R"({"":{})", [&](auto i) { return numbered(i, "{}"); }), "more than 200000 values"},
+      {filled(R"({"":[[])", [](auto) { return ",[]"; }), "more than 200000 values"},
+      {filled(R"({"t":{"":0)", [&](auto i) { return numbered(i, ones); }),
+       "more than 200000 values"},
+      {filled(R"({"t":{"":0)", [&](auto i) { return numbered(i, ones); }, 20), "not JSON"},
+      {filled(R"({"t":[0)", [](auto) { return ",1"; }, 20'000), "more than 10000 entries"},
+      {filled(R"({"":{})", [&](auto i) { return numbered(i, R"({"a":0,"b":1})"); }, 9'999),
+       "not JSON"},
+      {filled(R"({"__metadata__":{"":"")", [&](auto i) { return numbered(i, text); }, 9'999),
+       "not JSON"},
+      {R"({"__metadata__":{"history":")" + std::string(safetensors_header_limit - 100, 'x'),
+       "not JSON"},
+      {std::string(safetensors_header_limit + 1, ' '), "above the limit"}};
+  for (const auto& [json, words] : cases) {
+    test::write_bytes(folder / "f", file_of(json, 0));
+    EXPECT_EQ(test::in_little_memory(std::size_t{192} << 20U, words,
+                                     [&] { const SafetensorsFile file(folder / "f"); }),
+              "");
   }
 }
 

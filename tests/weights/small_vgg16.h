@@ -16,6 +16,7 @@
 
 #include "engine/base/error.h"
 #include "engine/weights/convolution_files.h"
+#include "tests/support/forked.h"
 
 namespace graft::test {
 
@@ -98,6 +99,25 @@ void expect_refused(const std::filesystem::path& path, const std::vector<std::st
     EXPECT_THAT(error.what(), ::testing::StartsWith(path.string() + ":"));
     for (const std::string& word : words) EXPECT_THAT(error.what(), ::testing::HasSubstr(word));
   }
+}
+
+// `action` in a process that may map `bytes` more than it has. It must throw Error(weights) that holds
+// `words`; the return value is empty then, else what happened.
+template <typename Action>
+std::string in_little_memory(std::size_t bytes, std::string_view words, Action action) {
+  const Ending ending = in_child([&] {
+    if (why_no_memory_limit() == nullptr) limit_more_memory(bytes);
+    try {
+      action();
+    } catch (const Error& error) {
+      const bool is_right = error.kind() == ErrorKind::weights &&
+                            std::string_view(error.what()).find(words) != std::string_view::npos;
+      if (!is_right) std::fprintf(stderr, "instead of \"%s\": %s\n", words.data(), error.what());
+      return is_right ? 0 : 1;
+    }
+    return 2;
+  });
+  return ending.succeeded() ? "" : "no refusal with these words, or memory ran out";
 }
 
 // Flips one to four bits of `bytes` at places drawn from `random`.

@@ -1,5 +1,7 @@
 #include "engine/weights/vgg16_weights.h"
 
+#include <sys/stat.h>
+
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -151,6 +153,15 @@ TEST(WeightsFormat, FilesThatPeopleTryGetAdvice) {
     test::expect_refused(path, tried.words, [&] { load_vgg16_weights(path); });
     test::expect_refused(path, tried.words, [&] { describe_weights_file(path); });
   }
+}
+
+TEST(WeightsFormat, FolderAndPipeAreNamed) {
+  const test::TemporaryFolder folder;
+  test::expect_refused(folder.path(), {"it is a folder", "name the weights file"},
+                       [&] { load_vgg16_weights(folder.path()); });
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  test::expect_refused(folder / "pipe", {"not a regular file"},
+                       [&] { describe_weights_file(folder / "pipe"); });
 }
 
 TEST(WeightsFormat, AbsentFileIsAnInputOutputError) {

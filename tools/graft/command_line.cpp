@@ -148,8 +148,10 @@ class CommandLine {
                             help::extract, extract_command);
     add_config_options(extract);
     add_tracing(extract);
-    add_config_options(add(app_, "train", "Train the classifier on extracted features", help::train,
-                           train_command));
+    CLI::App* train = add(app_, "train", "Train and evaluate the classifier on extracted features",
+                          help::train, train_command);
+    add_config_options(train);
+    train->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
     CLI::App* folds = add(app_, "crossvalidate", "Measure a config on folds of all its images",
                           help::crossvalidate, crossvalidate_command);
     add_config_options(folds);
@@ -166,6 +168,9 @@ class CommandLine {
     add_config_options(evaluate);
     add_best(evaluate);
     evaluate->add_flag("--json", request_.json, "Print JSON, not a table");
+    evaluate
+        ->add_option("-o,--output-file", request_.output_file, "Also write the JSON into this file")
+        ->option_text("FILE");
   }
 
   void add_tracing(CLI::App* command) {

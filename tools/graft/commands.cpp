@@ -9,6 +9,7 @@
 #include <functional>
 #include <utility>
 
+#include "engine/backend/cpu/cpu_backend.h"
 #include "engine/backend/cuda_module.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
@@ -16,7 +17,6 @@
 #include "engine/config/keys.h"
 #include "engine/job/job.h"
 #include "engine/weights/vgg16_weights.h"
-#include "kernels/cpu/isa.h"
 #include "tools/graft/build_identity.h"
 #include "tools/graft/forecast_text.h"
 #include "tools/graft/observers.h"
@@ -56,11 +56,13 @@ class Stopwatch {
   const Clock::time_point start_ = Clock::now();
 };
 
-// The last line of a command that filled the output folder. `next`: the command to try now.
-std::string closing_line(const Stopwatch& watch, const Config& config, std::string_view next) {
-  const std::string folder = shell_word(config.output);
-  return fmt::format("done in {}; results in {}; next: {}", watch.text(), folder,
-                     replace_all(next, "FOLDER", folder));
+// The last line of a command that wrote results to `results`; empty: it wrote none. `next`: the
+// command to try now.
+std::string closing_line(const Stopwatch& watch, const std::filesystem::path& results,
+                         const Config& config, std::string_view next) {
+  return fmt::format("done in {}{}; next: {}", watch.text(),
+                     results.empty() ? "" : "; results in " + shell_word(results),
+                     replace_all(next, "FOLDER", shell_word(config.output)));
 }
 
 constexpr std::string_view predict_next = "graft predict FOLDER PHOTO";
@@ -80,50 +82,60 @@ Job run_steps(const Request& request, Steps steps) {
   };
 }
 
-// A job that owns its output folder. The effective config and the log are written there only once
-// the folder is locked.
+// A job that owns its output folder. The log is written there only once the folder is locked.
 void run_in_output_folder(const Request& request, std::string_view command, std::string_view next,
                           const Job& job) {
   const Stopwatch watch;
   const Config config = config_of(request);
-  const std::string effective = effective_config(config);
   Tracing tracing(request, command, config, process_environment());
-  const Signals signals;
+  Signals signals;
   TerminalObserver terminal(stderr, TerminalStyle::of(stderr, request.quiet));
   LogObserver log(terminal);
   log.write("start", fmt::format("graft {} {}", command, request.config));
 
   JobHooks hooks;
   tracing.attach(hooks);
-  hooks.folder_locked = [&] {
-    write_file_whole(config.output / "config.json", effective);
-    log.open(config.output / "run.log");
+  hooks.saves_work = [&](bool saves) {
+    signals.set(saves ? FirstSignal::waits : FirstSignal::asks);
   };
+  hooks.folder_locked = [&] { log.open(config.output / "run.log"); };
   std::string result;
   try {
     result = job(config, hooks, log, signals.stop_token());
   } catch (const std::exception& error) {
+    signals.set(FirstSignal::waits);  // for the log and the trace
     log.write("error", error.what());
     tracing.finish_after_failure(log);
     throw;
   }
   tracing.finish(log);
-  const std::string closing = closing_line(watch, config, next);
+  const std::string closing = closing_line(watch, config.output, config, next);
   log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
   if (!result.empty()) print_result(result);
   terminal.note(closing);
 }
 
-// Checked before the long work.
-void require_head(const Config& config, bool best) {
-  const auto head = config.output / (best ? "head_best.safetensors" : "head.safetensors");
-  std::error_code failure;
-  if (std::filesystem::exists(head, failure)) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("there is no trained classifier {}; `graft run` or `graft train` makes "
-                          "it",
-                          shown(head)));
+// Of a finished run nothing can be changed that only training uses: it is in the classifier.
+void refuse_training_settings(const Request& request, Config config) {
+  std::error_code absent;
+  if (!std::filesystem::equivalent(request.config, config.output, absent)) return;
+  Config recorded = load_config(request.config, {}, process_environment());
+  const std::vector<ConfigKey> recorded_keys = keys_of(recorded);
+  for (const ConfigKey& key : keys_of(config)) {
+    const bool is_of_training = key.path.starts_with("train.") || key.section() == "head" ||
+                                key.path == "seed" || key.path == "features.normalize";
+    if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("--set {}: only training uses this key, and the classifier is trained; "
+                            "leave it out, or train anew",
+                            key.path));
+  }
+}
+
+FinishedRun run_of(const Request& request) {
+  refuse_training_settings(request, config_of(request));
+  return open_run([&] { return config_of(request); }, request.best);
 }
 
 const CudaModule& cuda_module_for_plan() {
@@ -153,7 +165,7 @@ void extract_command(const Request& request) {
 }
 
 void train_command(const Request& request) {
-  run_in_output_folder(request, "train", "graft evaluate FOLDER", run_steps(request, Steps::train));
+  run_in_output_folder(request, "train", predict_next, run_steps(request, Steps::train));
 }
 
 void crossvalidate_command(const Request& request) {
@@ -162,25 +174,26 @@ void crossvalidate_command(const Request& request) {
       [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
         const CrossValidation result = crossvalidate_job(config, request.folds, request.seeds,
                                                          hooks, observer, std::move(stop));
-        return request.json ? crossvalidation_json(result) : crossvalidation_table(result);
+        return request.json ? crossvalidation_json(result, config) : crossvalidation_table(result);
       });
 }
 
 void evaluate_command(const Request& request) {
   const Stopwatch watch;
-  const Config config = config_of(request);
-  require_head(config, request.best);
+  refuse_config_as_target(request.config, "--output-file", request.output_file);
+  const FinishedRun run = run_of(request);
   const Signals signals;
   TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
-  print_result(evaluation_text(evaluate_job(config, request.best, observer, signals.stop_token()),
-                               request.json));
-  observer.note(closing_line(watch, config, predict_next));
+  const Evaluation evaluation = evaluate_job(run, observer, signals.stop_token());
+  if (!request.output_file.empty())
+    write_file_whole(request.output_file, evaluation_json(evaluation));
+  print_result(evaluation_text(evaluation, request.json));
+  observer.note(closing_line(watch, request.output_file, run.config, predict_next));
 }
 
 void predict_command(const Request& request) {
   const Stopwatch watch;
-  const Config config = config_of(request);
-  require_head(config, request.best);
+  const FinishedRun run = run_of(request);
   const Signals signals;
   TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
   const std::vector<std::filesystem::path> inputs(request.inputs.begin(), request.inputs.end());
@@ -192,11 +205,11 @@ void predict_command(const Request& request) {
   const auto on_prediction = [&](const Prediction& prediction) {
     write_result(request.json ? json_line(names, prediction) : csv_row(prediction));
   };
-  const PredictionReport report =
-      predict_job(config, inputs, request.best, request.threshold, on_classes, on_prediction,
-                  observer, signals.stop_token());
+  const PredictionReport report = predict_job(run, inputs, request.threshold, on_classes,
+                                              on_prediction, observer, signals.stop_token());
   flush_results();
-  for (const auto& [file, reason] : report.bad) fmt::print(stderr, "{}: {}\n", shown(file), reason);
+  for (const auto& [file, reason] : report.bad)
+    fmt::print(stderr, "{}: {}\n", shown(file), printable(reason));
   if (!report.bad.empty())
     throw Error(
         ErrorKind::data,
@@ -223,13 +236,16 @@ void import_weights_command(const Request& request) {
   if (output.extension() != ".safetensors")
     throw Error(ErrorKind::usage, fmt::format("--output {}: the name must end in .safetensors",
                                               printable(request.output_file, 300)));
+  const Signals signals(FirstSignal::ends);
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);
   print_result(fmt::format("{}: {} parameters from {}, digest {}\n", shown(output),
-                           grouped(vgg16_parameters), weights.source, weights.digest.hex()));
+                           grouped(vgg16_parameters), printable(weights.source, 300),
+                           weights.digest.hex()));
 }
 
 void show_weights_command(const Request& request) {
+  const Signals signals(FirstSignal::ends);
   const WeightsFileSummary summary = describe_weights_file(request.inputs.at(0));
   std::string text = fmt::format("format: {}\n", summary.format);
   for (const auto& [name, value] : summary.metadata)
@@ -248,6 +264,7 @@ void show_weights_command(const Request& request) {
 
 void check_config_command(const Request& request) {
   const Config config = config_of(request);
+  refuse_output_among_images(config);
   print_result(effective_config(config));
   if (request.quiet) return;
   warn_if_missing("data.train", config.data.train);
@@ -266,7 +283,7 @@ std::string version_text() {
       build.commit.empty() ? "not known" : build.commit + (build.dirty ? ", with changes" : "");
   return fmt::format("graft {}\ncommit: {}\ncompiler: {}\nCUDA parts: {}\nvector unit in use: {}\n",
                      build.version, commit, build.compiler,
-                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::best_isa()));
+                     GRAFT_HAS_CUDA != 0 ? "built" : "not built", cpu::name_of(cpu::chosen_isa()));
 }
 
 }  // namespace graft::program

@@ -20,7 +20,7 @@ struct Request {
   bool markdown = false;
   std::optional<double> threshold;  // `predict`
   std::vector<std::string> inputs;  // images and folders, or the one weights file
-  std::string output_file;
+  std::string output_file;          // `evaluate`: for the JSON; empty: none
   std::string key;
   std::string trace;                   // `run`, `extract`: the file to write; empty: none
   std::optional<std::string> profile;  // `run`, `extract`: "epoch:2"

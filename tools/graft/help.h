@@ -35,21 +35,24 @@ photos/ holds a sub-folder for each class, or train and validation that do; the 
 Writes into the config's `output` folder:
   features/{train,validation}.npy           bottleneck features: N × height × width × 512 floats
   features/*.labels.npy, *.files.json       class, file and digest of each row
+  run.log                                   the log with times
+and in its folder result/:
   head.safetensors, head_best.safetensors   the classifier after the last and after the best epoch
   history.csv, history.json, curves.svg     loss and accuracy of each epoch
   report.html                               all results as a page: open it in a browser
   evaluation.json, classes.json             the figures, and the names of the classes
-  config.json, run.log                      the config with every key; the log with times
-Prints the evaluation. A second run computes only what has changed.
+  config.json                               the config with every key
+  checkpoint.safetensors                    from where more epochs continue
+result/ changes at once, when all of these files are complete. Until then they are in next/, and the
+earlier result stays as it is. Prints the evaluation. A second run computes only what has changed.
 
 --trace, --nvtx and --profile: see `graft extract --help`; here also --profile epoch:2-4 (from 1).)";
 
 inline constexpr std::string_view extract = R"(Example:
   graft extract configs/solar_cells.json
 
-Writes features/*.npy, *.labels.npy and *.files.json into the config's `output` folder, and
-config.json, classes.json and run.log. Rows whose image, weights and preprocessing are unchanged are
-reused.
+Writes features/*.npy, *.labels.npy and *.files.json into the config's `output` folder, and run.log.
+Rows whose image, weights and preprocessing are unchanged are reused.
 
 --trace FILE records a row for each thread: photos read, decoded and resized, batches and layers in the
 backbone, writes, waits, and the lengths of the queues. On a GPU it also records a row for each stream
@@ -63,8 +66,9 @@ NVTX is on with --nvtx, and where nsys or ncu asks for it (NVTX_INJECTION64_PATH
 inline constexpr std::string_view train = R"(Example:
   graft train configs/solar_cells.json --set head.hidden=[512,128] --set train.epochs=40
 
-Reads features/ in the config's `output` folder (`graft extract` makes it) and writes there
-head.safetensors, head_best.safetensors, history.csv, history.json, curves.svg, config.json, run.log.)";
+Reads features/ in the config's `output` folder (`graft extract` makes it), trains and evaluates, and
+writes result/ there (see `graft run --help`). Prints the evaluation. Features that were made with other
+settings are refused; `graft run` extracts what is missing first.)";
 
 inline constexpr std::string_view crossvalidate = R"(Example:
   graft crossvalidate configs/solar_cells.json --folds 5 --seeds 3
@@ -77,9 +81,11 @@ crossvalidation.json in the config's `output` folder.)";
 
 inline constexpr std::string_view evaluate = R"(Example:
   graft evaluate runs/solar_cells --best
+  graft evaluate runs/solar_cells --set data.validation=others/ -o others.json
 
-Prints figures, confusion matrix and most confident mistakes on the validation images, and writes
-evaluation.json and the page report.html, or evaluation_best.json alone with --best.)";
+Prints figures, confusion matrix and most confident mistakes on the validation images. Where the
+settings are not those of the stored features, it computes the features that it needs, and stores none.
+Writes nothing but the file that -o names.)";
 
 inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells photos/ > predictions.csv
@@ -87,10 +93,11 @@ inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells --threshold 0.3 photos/
 
 Images are decoded, resized and preprocessed as in training.
-CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class
+CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class;
+      a class named path or label has the column p(path) or p(label)
 JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object a line (JSON Lines)
 --threshold T is for two classes: the label is the second when its probability is above T (otherwise
-0.5). evaluation.json names the T with the best balanced accuracy on the validation images.
+0.5). result/evaluation.json names the T with the best balanced accuracy on the validation images.
 CSV has probabilities of four digits, JSON all digits. An image that cannot be read is named on standard
 error and skipped; the exit code is then 3.)";
 

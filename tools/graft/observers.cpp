@@ -1,5 +1,6 @@
 #include "tools/graft/observers.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 #include <ctime>
 
 #include "engine/base/text.h"
+#include "tools/graft/standard_output.h"
 
 namespace graft::program {
 namespace {
@@ -122,8 +124,7 @@ void TerminalObserver::note(std::string_view sentence) {
 }
 
 void TerminalObserver::warn(std::string_view sentence) {
-  line(style_.colour ? fmt::format("\x1b[33mwarning:\x1b[0m {}", sentence)
-                     : fmt::format("warning: {}", sentence));
+  line(sentence, style_.colour ? "\x1b[33mwarning:\x1b[0m " : "warning: ");
 }
 
 void TerminalObserver::row(std::string_view text) {
@@ -131,9 +132,9 @@ void TerminalObserver::row(std::string_view text) {
   if (!style_.quiet) line(text);
 }
 
-void TerminalObserver::line(std::string_view text) {
+void TerminalObserver::line(std::string_view text, std::string_view head) {
   clear_bar();
-  put(stream_, fmt::format("{}\n", text));
+  put(stream_, fmt::format("{}{}\n", head, safe_lines(text)));
   if (in_stage_ && style_.is_terminal && !style_.quiet) draw_bar();
 }
 
@@ -181,9 +182,12 @@ LogObserver::~LogObserver() {
 }
 
 void LogObserver::open(const std::filesystem::path& path) {
-  file_ = std::fopen(path.c_str(), "ae");
+  const int descriptor = ::open(
+      path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+  if (descriptor >= 0) file_ = fdopen(descriptor, "a");
   if (file_ == nullptr) {
-    failure_ = fmt::format("{} cannot be written: {}", shown(path), std::strerror(errno));
+    failure_ = fmt::format("{} cannot be written: {}", shown(path),
+                           errno == ELOOP ? "it is a link" : std::strerror(errno));
     return;
   }
   for (const std::string& line : pending_) put(line);
@@ -191,8 +195,10 @@ void LogObserver::open(const std::filesystem::path& path) {
 }
 
 void LogObserver::write(std::string_view kind, std::string_view text) {
+  // A line of the log begins with a time, the next lines of a text with spaces.
   const std::string line =
-      fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {:<7} {}\n", fmt::gmtime(std::time(nullptr)), kind, text);
+      fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {:<7} {}\n", fmt::gmtime(std::time(nullptr)), kind,
+                  replace_all(safe_lines(text), "\n", "\n    "));
   if (file_ == nullptr)
     pending_.push_back(line);
   else

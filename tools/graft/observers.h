@@ -51,7 +51,7 @@ class TerminalObserver final : public Observer {
   void row(std::string_view line) override;
 
  private:
-  void line(std::string_view text);
+  void line(std::string_view text, std::string_view head = "");
   void draw_bar();
   void clear_bar();
   void plain_progress(Rate::Clock::time_point now);
@@ -72,9 +72,9 @@ class TerminalObserver final : public Observer {
   bool bar_drawn_ = false;
 };
 
-// Lines with the time in UTC, appended to the file. Until open() they are kept in memory, so that a
-// run whose folder is locked by another writes nothing there. Passes everything to `next`, which it
-// borrows.
+// Lines with the time in UTC, appended to the file, which is no link. Until open() they are kept in
+// memory, so that a run whose folder is locked by another writes nothing there. Passes everything to
+// `next`, which it borrows.
 class LogObserver final : public Observer {
  public:
   explicit LogObserver(Observer& next) : next_(next) {}

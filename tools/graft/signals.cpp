@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string_view>
 
+#include "engine/base/background.h"
 #include "engine/base/error.h"
 
 namespace graft::program {
@@ -31,13 +33,13 @@ void print(std::string_view sentence) {
 
 Signals::Signals(FirstSignal first) : first_(first) {
   sigemptyset(&waited_for_);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU})
     if (!is_ignored(signal)) sigaddset(&waited_for_, signal);
   sigaddset(&waited_for_, close_signal);
   pthread_sigmask(SIG_BLOCK, &waited_for_, nullptr);
   // A closed pipe (`graft predict … | head`) fails the write and does not kill the program.
   std::signal(SIGPIPE, SIG_IGN);
-  thread_ = std::jthread([this] { wait_for_signals(); });
+  thread_ = start_thread([this] { wait_for_signals(); });
 }
 
 Signals::~Signals() {
@@ -46,12 +48,19 @@ Signals::~Signals() {
 }
 
 void Signals::wait_for_signals() {
-  for (;;) {
-    int signal = 0;
-    if (sigwait(&waited_for_, &signal) != 0 || signal == close_signal) return;
-    if (stop_.stop_requested() || first_ == FirstSignal::ends)
-      _exit(static_cast<int>(ErrorKind::interrupted));
+  constexpr timespec grace{0, 500'000'000};
+  for (bool asked = false;;) {
+    const int signal =
+        asked ? sigtimedwait(&waited_for_, nullptr, &grace) : sigwaitinfo(&waited_for_, nullptr);
+    if (signal == close_signal) return;
+    if (signal < 0) {  // the time is over, or a debugger stopped the program
+      if (!asked || errno != EAGAIN || first_ == FirstSignal::waits) continue;
+      print("graft: ended at once; finished work is saved\n");
+    }
+    if (asked || first_ == FirstSignal::ends) _exit(static_cast<int>(ErrorKind::interrupted));
+    asked = true;
     stop_.request_stop();
+    if (signal == SIGXCPU) print("\nthe limit on processor time (ulimit -t) is reached");
     print("\nstopping after this batch; finished work is saved (a second signal ends at once)\n");
   }
 }

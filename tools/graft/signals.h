@@ -1,6 +1,6 @@
 #pragma once
-// SIGINT, SIGTERM and SIGHUP: the first asks a run to finish its batch, save and end; the second
-// ends it at once. A thread waits for them, because a signal handler may call almost nothing.
+// SIGINT, SIGTERM, SIGHUP and SIGXCPU: the first asks a run to stop; the second ends the program at
+// once. A thread waits for them, because a signal handler may call almost nothing.
 
 #include <atomic>
 #include <csignal>
@@ -11,8 +11,10 @@ namespace graft::program {
 
 // What the first signal does.
 enum class FirstSignal {
-  asks,  // the run to stop; the second one ends the program
-  ends,  // the program at once: there is nothing to save yet
+  asks,   // the run to stop, and ends the program if it goes on for half a second: a step of a
+          // large head takes longer, and files are complete or absent at any moment
+  waits,  // asks the run to stop, and leaves it the time to save its work
+  ends,   // the program at once: there is nothing to save yet
 };
 
 // Construct it before any other thread starts: threads inherit the blocked signals. A signal that
@@ -25,8 +27,7 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   std::stop_token stop_token() const { return stop_.get_token(); }
-  // From here on the first signal asks.
-  void ask_from_now_on() { first_ = FirstSignal::asks; }
+  void set(FirstSignal first) { first_ = first; }
 
  private:
   void wait_for_signals();

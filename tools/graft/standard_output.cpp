@@ -1,6 +1,7 @@
 #include "tools/graft/standard_output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
@@ -28,9 +29,31 @@ std::string json_number(float value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
+// The class itself; p(label) for a class "label", which is another column, and p(p(label)) for one of
+// that name.
+std::string column_of(const std::string& name) {
+  std::string_view inner = name;
+  while (inner.starts_with("p(") && inner.ends_with(')')) inner = inner.substr(2, inner.size() - 3);
+  return inner == "path" || inner == "label" ? "p(" + name + ')' : name;
+}
+
 }  // namespace
 
+std::string safe_lines(std::string_view text) {
+  std::string lines;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    lines += printable(text.substr(0, end));
+    if (end == std::string_view::npos) return lines;
+    lines += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 void write_result(std::string_view text) {
+  static const bool is_terminal = isatty(STDOUT_FILENO) == 1;
+  const std::string safe = is_terminal ? safe_lines(text) : "";
+  if (is_terminal) text = safe;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail(errno);
 }
 
@@ -52,7 +75,7 @@ std::string csv_field(std::string_view text) {
 
 std::string csv_header(const std::vector<std::string>& classes) {
   std::string line = "path,label";
-  for (const std::string& name : classes) line += ',' + csv_field(name);
+  for (const std::string& name : classes) line += ',' + csv_field(column_of(name));
   return line + '\n';
 }
 

@@ -13,7 +13,11 @@ namespace graft::program {
 // The reader of a pipe has closed it (`graft predict … | head`). Not an error.
 struct ReaderGone {};
 
-// Both throw ReaderGone, or Error(io) with the system's reason (a full disk).
+// The lines with each as printable(): what a terminal may be given.
+std::string safe_lines(std::string_view text);
+
+// Both throw ReaderGone, or Error(io) with the system's reason (a full disk). A terminal is given
+// safe_lines().
 void write_result(std::string_view text);
 void flush_results();
 

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 #include "engine/backend/cpu/aligned_floats.h"
 #include "engine/backend/cpu/cpu_backbone.h"
 #include "engine/backend/cpu/cpu_head.h"
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft::cpu {
 namespace {
@@ -48,6 +51,20 @@ ThreadPool started_threads(std::size_t threads) {
 }
 
 }  // namespace
+
+Isa chosen_isa() {
+  const char* const value = std::getenv("GRAFT_ISA");
+  const std::string_view name = value == nullptr ? "" : value;
+  if (name.empty()) return best_isa();
+  if (name != "avx2" && name != "avx512" && name != "portable") {
+    throw Error(ErrorKind::usage,
+                fmt::format("GRAFT_ISA is \"{}\"; expected avx2, avx512 or portable",
+                            printable(name, 100)));
+  }
+  const Isa isa = name == "avx2" ? Isa::avx2 : name == "avx512" ? Isa::avx512 : Isa::portable;
+  checked_kernels(isa);
+  return isa;
+}
 
 CpuBackend::CpuBackend(std::size_t threads, Isa isa)
     : isa_(isa),

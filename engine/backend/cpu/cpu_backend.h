@@ -8,11 +8,15 @@
 
 namespace graft::cpu {
 
+// What GRAFT_ISA in the environment names (avx2, avx512 or portable; it is for tests), else best_isa().
+// Throws Error(usage) when the name is another, or this processor lacks that unit.
+Isa chosen_isa();
+
 class CpuBackend final : public Backend {
  public:
-  // threads 0: one per core that this process may run on. Tests choose the Isa. Throws Error(usage)
-  // when this processor lacks it.
-  explicit CpuBackend(std::size_t threads, Isa isa = best_isa());
+  // threads 0: one per core that this process may run on. Throws Error(usage) when this processor
+  // lacks the Isa.
+  explicit CpuBackend(std::size_t threads, Isa isa = chosen_isa());
 
   std::string description() const override;
   std::string numerics(const BackboneOptions& options) override;

@@ -3,6 +3,8 @@
 
 #include "engine/backend/cuda/cudnn/plan_cache.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "engine/backend/cuda/cudnn/autotune.h"
@@ -109,6 +111,27 @@ TEST_F(PlanFolder, ReplacesADamagedFile) {
   expect_replaced(changed("fused", false), "its digest is wrong");
   expect_replaced(changed("plan", "{}"), "its digest is wrong");
   expect_replaced(changed("digest", "0123456789abcdef0123456789abcdef"), "its digest is wrong");
+}
+
+TEST_F(PlanFolder, TrustsNeitherAFileNorAFolderThatOthersCanWrite) {
+  using std::filesystem::perms;
+  const auto open_to_group = [](const std::filesystem::path& path) {
+    std::filesystem::permissions(path, perms::group_write, std::filesystem::perm_options::add);
+  };
+  const mode_t usual = ::umask(0);
+  open_to_group(files().at(0));
+  EXPECT_EQ(find(device_), first_);
+  ::umask(usual);
+  EXPECT_EQ(made_, 1);
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], HasSubstr("other users can write it"));
+  find(device_);
+  EXPECT_EQ(made_, 0) << "the new one is for this user alone, whatever the umask";
+  open_to_group(plans_);
+  find(device_);
+  EXPECT_EQ(made_, 1);
+  ASSERT_EQ(warnings_.size(), 1U);
+  EXPECT_THAT(warnings_[0], HasSubstr("chmod go-w"));
 }
 
 TEST_F(PlanFolder, WritesNothingWithoutAFolder) {

@@ -36,11 +36,12 @@ std::string text_for(const std::string& key, const ConvolutionPlan& plan) {
 // Throws Error with what is wrong with the file.
 ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& key,
                         const CudnnDevice& device, ConvolutionProblem problem) {
-  const Json entry =
-      read_json(read_text_file(path, largest_file), shown(path), {.bytes = largest_file}).value;
   const auto require = [](bool holds, const char* reason) {
     if (!holds) throw Error(ErrorKind::data, reason);
   };
+  require(!others_can_write(path), "other users can write it");
+  const Json entry =
+      read_json(read_text_file(path, largest_file), shown(path), {.bytes = largest_file}).value;
   require(json_at<std::string>(entry, "format") == format, "it is of another version");
   require(json_at<std::string>(entry, "key") == key, "it is for something else");
   const bool fused = json_at<bool>(entry, "fused");
@@ -54,7 +55,14 @@ ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& ke
 
 }  // namespace
 
-PlanCache::PlanCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
+PlanCache::PlanCache(std::filesystem::path folder) : folder_(std::move(folder)) {
+  if (!others_can_write(folder_)) return;
+  warnings_.push_back(
+      fmt::format("the cache {} is not used, because other users can write it; make "
+                  "it your own, and run `chmod go-w` on it",
+                  shown(folder_)));
+  folder_.clear();
+}
 
 std::shared_ptr<const ConvolutionPlan> PlanCache::get(
     const CudnnDevice& device, const ConvolutionProblem& problem, const std::string& chosen_by,
@@ -88,9 +96,15 @@ std::shared_ptr<const ConvolutionPlan> PlanCache::read(const std::filesystem::pa
 
 void PlanCache::write(const std::filesystem::path& path, const std::string& text) {
   if (folder_.empty() || !writable_) return;
+  std::error_code ignored;
   try {
     make_folder(folder_);
     write_file_whole(path, text);
+    for (const auto& made : {path, folder_}) {  // whatever the umask
+      using std::filesystem::perms;
+      std::filesystem::permissions(made, perms::group_write | perms::others_write,
+                                   std::filesystem::perm_options::remove, ignored);
+    }
   } catch (const Error& error) {
     writable_ = false;
     warnings_.push_back(fmt::format("plans are not kept for the next run: {}", error.what()));

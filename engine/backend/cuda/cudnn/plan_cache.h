@@ -1,7 +1,8 @@
 #pragma once
 // Plans that were chosen before: in memory for this process, in a folder for the next. A file that
-// cannot be read, is damaged, or holds a plan for another problem, device, driver or cuDNN is not
-// used: the plan is made again and the file replaced. One thread at a time.
+// cannot be read, is damaged, can be written by other users, or holds a plan for another problem,
+// device, driver or cuDNN is not used: the plan is made again and the file replaced. A folder that
+// other users can write is neither read nor written. One thread at a time.
 //
 // A file FOLDER/DIGEST.plan (digest of the key) is one JSON object, written completely or not at all:
 //   format   "graft convolution plan 1"

@@ -6,19 +6,18 @@
 //   the order.
 // Kernels are HWIO already. Layers after the wanted ones (a head) are ignored.
 
+#include "tools/hdf5/keras_hdf5.h"
+
 #include <algorithm>
 #include <array>
 
-#include "engine/base/text.h"
-#include "engine/weights/convolution_files.h"
-#include "engine/weights/hdf5_file.h"
 #include "engine/weights/refuse.h"
 
 namespace graft {
 namespace {
 
 constexpr int deepest_group = 16;
-constexpr std::size_t most_datasets = 100'000;
+constexpr std::size_t most_datasets = 10'000;
 
 struct ConvolutionPaths {
   std::string kernel;
@@ -118,9 +117,8 @@ void describe_group(const Hdf5File& file, const std::string& group, int depth,
 
 }  // namespace
 
-ConvolutionFile read_keras_convolutions(const std::filesystem::path& path,
-                                        std::span<const Vgg16Layer> layers) {
-  const Hdf5File file(path);
+ConvolutionFile read_keras_convolutions(const Hdf5File& file, std::span<const Vgg16Layer> layers) {
+  const std::filesystem::path& path = file.path();
   const auto root = keras2_root(file);
   const std::vector<ConvolutionPaths> found = root
                                                   ? keras2_convolutions(file, *root, layers.size())
@@ -130,7 +128,7 @@ ConvolutionFile read_keras_convolutions(const std::filesystem::path& path,
                    layers.size());
   }
   ConvolutionFile result;
-  result.source = fmt::format("Keras {} HDF5 file {}", root ? 2 : 3, shown(path.filename()));
+  result.source = fmt::format("Keras {} HDF5", root ? 2 : 3);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto kernel_shape = hwio_shape(layers[i]);
     const std::array bias_shape = {layers[i].output_channels};
@@ -142,8 +140,7 @@ ConvolutionFile read_keras_convolutions(const std::filesystem::path& path,
   return result;
 }
 
-WeightsFileSummary describe_hdf5_file(const std::filesystem::path& path) {
-  const Hdf5File file(path);
+WeightsFileSummary describe_keras_file(const Hdf5File& file) {
   WeightsFileSummary summary;
   const auto root = keras2_root(file);
   summary.format = "HDF5";

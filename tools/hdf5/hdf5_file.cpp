@@ -1,7 +1,9 @@
-#include "engine/weights/hdf5_file.h"
+#include "tools/hdf5/hdf5_file.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <new>
 
 #include "engine/weights/refuse.h"
 
@@ -14,15 +16,38 @@ constexpr std::size_t longest_name = 1024;
 constexpr std::size_t largest_chunk_bytes = std::size_t{64} << 20;
 constexpr int largest_rank = 16;
 
-// The innermost entry of the library's error stack: the cause, not its consequences.
+// The innermost entry of the library's error stack: the cause, not its consequences. Throws
+// std::bad_alloc where that is a lack of memory.
 std::string hdf5_reason() {
-  std::string reason;
-  const auto take_first = [](unsigned depth, const H5E_error2_t* entry, void* text) -> herr_t {
-    if (depth == 0 && entry->desc != nullptr) *static_cast<std::string*>(text) = entry->desc;
+  H5E_error2_t cause{};
+  const auto take_first = [](unsigned depth, const H5E_error2_t* entry, void* first) -> herr_t {
+    if (depth == 0) *static_cast<H5E_error2_t*>(first) = *entry;
     return 0;
   };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &reason);
-  return reason.empty() ? "no reason given" : reason;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &cause);
+  if (cause.min_num == H5E_NOSPACE || cause.min_num == H5E_CANTALLOC) throw std::bad_alloc();
+  return cause.desc == nullptr ? "no reason given" : cause.desc;
+}
+
+// The library asks for a buffer of its own for the image of a file. It gets the image itself, which it
+// only reads.
+void* same_image(std::size_t, H5FD_file_image_op_t, void* image) {
+  return image;
+}
+void* no_copy(void* to, const void*, std::size_t, H5FD_file_image_op_t, void*) {
+  return to;
+}
+void* no_growth(void*, std::size_t, H5FD_file_image_op_t, void*) {
+  return nullptr;
+}
+herr_t no_free(void*, H5FD_file_image_op_t, void*) {
+  return 0;
+}
+void* same_data(void* data) {
+  return data;
+}
+herr_t keep_data(void*) {
+  return 0;
 }
 
 bool is_group(const Hdf5Handle& object) {
@@ -62,7 +87,9 @@ std::vector<std::string> read_variable_strings(hid_t attribute, hid_t type, hid_
   if (H5Aread(attribute, memory.get(), pointers.data()) < 0) return {};
   std::vector<std::string> values;
   values.reserve(count);
-  for (const char* pointer : pointers) values.emplace_back(pointer == nullptr ? "" : pointer);
+  for (const char* pointer : pointers)
+    values.emplace_back(pointer == nullptr ? "" : pointer,
+                        pointer == nullptr ? 0 : strnlen(pointer, longest_name));
   H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
   return values;
 }
@@ -76,13 +103,20 @@ std::string type_text(hid_t type) {
 
 }  // namespace
 
-Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
+Hdf5File::Hdf5File(const std::filesystem::path& path, std::span<const std::byte> image)
+    : path_(path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG);
-  H5Pset_file_locking(access.get(), false, true);  // a file that is only read, on NFS too
-  file_ = Hdf5Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
+  constexpr std::size_t growth = 65'536;  // of a file that is written
+  H5Pset_fapl_core(access.get(), growth, false);
+  auto* bytes = const_cast<std::byte*>(image.data());  // NOLINT: the library's types have no const
+  H5FD_file_image_callbacks_t callbacks{same_image, no_copy,   no_growth, no_free,
+                                        same_data,  keep_data, bytes};
+  H5Pset_file_image_callbacks(access.get(), &callbacks);
+  H5Pset_file_image(access.get(), bytes, image.size());
+  file_ = Hdf5Handle(H5Fopen("image", H5F_ACC_RDONLY, access.get()), H5Fclose);
   if (!file_) refuse_weights(path, "the HDF5 library cannot open it: {}", hdf5_reason());
 }
 

@@ -1,8 +1,9 @@
 #pragma once
-// HDF5 files from untrusted sources. Only hard links are followed. A dataset is read only when its
-// values are in this file, plain or through the two built-in filters (deflate, shuffle). Plugins are
-// never loaded. The library prints no errors from the first file on; its reason becomes part of the
-// message. Not for two threads at once: Debian's HDF5 has no locks.
+// HDF5 files from untrusted sources, in memory. Only hard links are followed. A dataset is read only
+// when its values are in this file, plain or through the two built-in filters (deflate, shuffle).
+// Plugins are never loaded. The library prints no errors from the first file on; its reason becomes part
+// of the message. Not for two threads at once: Debian's HDF5 has no locks.
+// Every member throws Error(weights), and std::bad_alloc when memory ran out in the library.
 
 #include <hdf5.h>
 
@@ -23,34 +24,30 @@ class Hdf5Handle {
   using Close = herr_t (*)(hid_t);
   Hdf5Handle() = default;
   Hdf5Handle(hid_t id, Close close) : id_(id), close_(close) {}
-  ~Hdf5Handle() { reset(); }
+  ~Hdf5Handle() {
+    if (id_ >= 0) close_(id_);
+  }
   Hdf5Handle(const Hdf5Handle&) = delete;
   Hdf5Handle& operator=(const Hdf5Handle&) = delete;
   Hdf5Handle(Hdf5Handle&& other) noexcept
       : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
   Hdf5Handle& operator=(Hdf5Handle&& other) noexcept {
-    if (this != &other) {
-      reset();
-      id_ = std::exchange(other.id_, -1);
-      close_ = other.close_;
-    }
+    std::swap(id_, other.id_);
+    std::swap(close_, other.close_);
     return *this;
   }
   hid_t get() const { return id_; }
   explicit operator bool() const { return id_ >= 0; }
 
  private:
-  void reset() {
-    if (id_ >= 0) close_(id_);
-    id_ = -1;
-  }
   hid_t id_ = -1;
   Close close_ = nullptr;
 };
 
 class Hdf5File {
  public:
-  explicit Hdf5File(const std::filesystem::path& path);
+  // `image` is the content, which must outlive the object; `path` is for messages.
+  Hdf5File(const std::filesystem::path& path, std::span<const std::byte> image);
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -60,7 +57,8 @@ class Hdf5File {
   bool has_dataset(const std::string& where) const;
   std::vector<std::string> children(const std::string& where) const;  // hard links, by name
 
-  // The strings of a group's attribute, or nothing without the attribute.
+  // The strings of a group's attribute, or nothing without the attribute. h5py writes the names of layers
+  // and weights with variable length. These, and the versions, are the only such values that are read.
   std::optional<std::vector<std::string>> strings(const std::string& where,
                                                   const std::string& attribute) const;
 

@@ -1,0 +1,137 @@
+#pragma once
+// What the steps of a job share: the device, the frozen network, which is made at its first use, and
+// the evaluation.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/backend/run_context.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
+#include "engine/base/text.h"
+#include "engine/features/features.h"
+#include "engine/features/key.h"
+#include "engine/features/pipeline.h"
+#include "engine/job/job.h"
+#include "engine/weights/vgg16_weights.h"
+
+namespace graft {
+
+class Session {
+ public:
+  // Makes the backend, notes the device and the weights that it uses, and calls the hook. `config`
+  // and `observer` are borrowed.
+  Session(const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop)
+      : config_(config),
+        backend_(make_backend(config.device, config.threads,
+                              [&](const std::string& sentence) { observer.note(sentence); })),
+        context_{*backend_, observer, hooks.tracer, std::move(stop)} {
+    observer.note(fmt::format("device: {}{}; weights: {}", backend_->description(),
+                              config.device == "auto" ? " (chosen by \"auto\")" : "",
+                              shown(config.backbone.weights)));
+    backend_->set_tracer(hooks.tracer);
+    if (hooks.backend_made) hooks.backend_made(*backend_);
+  }
+
+  const Config& config() const { return config_; }
+  const RunContext& context() const { return context_; }
+  Backend& backend() { return *backend_; }
+
+  // Read once.
+  const Vgg16Weights& weights() {
+    if (weights_) return *weights_;
+    const std::filesystem::path& file = config_.backbone.weights;
+    std::error_code failure;
+    if (!std::filesystem::exists(file, failure) && !failure) {
+      throw Error(
+          ErrorKind::io,
+          fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
+                      "ImageNet weights",
+                      shown(file)));
+    }
+    if (file.parent_path() == config_.cache &&
+        (others_can_write(file) || others_can_write(config_.cache))) {
+      throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
+                                             "its folder; run `chmod go-w` on both, "
+                                             "or fetch it again",
+                                             shown(file)));
+    }
+    return weights_.emplace(load_vgg16_weights(file, context_.stop));
+  }
+
+  // The backbone's options for a set of at most `images`. The first call decides "auto" and notes
+  // the decision.
+  const BackboneOptions& backbone_options(std::size_t images) {
+    if (options_) return *options_;
+    BackboneOptions options = graft::backbone_options(config_);
+    if (config_.backbone.batch_size == 0) {
+      // A power of two, as the backend's answer is: a few images more or less do not change it, and
+      // with it the key of the features.
+      options.batch_size = std::bit_floor(std::max<std::size_t>(images, 1));
+      options.batch_size = std::min(options.batch_size, backend_->largest_batch(options));
+      context_.observer.note(
+          fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
+    }
+    return options_.emplace(std::move(options));
+  }
+
+  // Made once, with the options of the call before.
+  Backbone& backbone() {
+    if (!backbone_) {
+      backbone_ = backend_->make_backbone(weights(), known_options());
+      for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
+    }
+    return *backbone_;
+  }
+
+  // Frees its memory on the device.
+  void free_backbone() { backbone_.reset(); }
+
+  PipelineOptions pipeline_options() const {
+    return {config_.data, known_options().batch_size, backend_->host_threads(),
+            config_.pipeline.depth, config_.features.source};
+  }
+
+ private:
+  // Throws std::logic_error before backbone_options().
+  const BackboneOptions& known_options() const {
+    if (!options_) throw std::logic_error("the backbone's options are not decided yet");
+    return *options_;
+  }
+
+  const Config& config_;
+  const std::unique_ptr<Backend> backend_;
+  const RunContext context_;
+  std::optional<Vgg16Weights> weights_;
+  std::optional<BackboneOptions> options_;
+  std::unique_ptr<Backbone> backbone_;
+};
+
+// A head's answers for a set with the head's classes.
+struct Answers {
+  Evaluation evaluation;
+  std::vector<float> probabilities;  // photos × classes
+};
+Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatures& set);
+
+// From what made the stored features to what is asked for now; of weights the content counts. Empty
+// when they are the same.
+inline std::string describe_change(const FeatureSet& stored, Session& session) {
+  const std::string change =
+      describe_settings_change(stored.settings(), feature_settings(session.config()));
+  if (!change.empty()) return change;
+  const std::pair<std::string, std::string> weights("weights", session.weights().digest.hex());
+  const bool are_the_same = std::ranges::count(stored.key().settings, weights) > 0;
+  return are_the_same ? "" : "the content of backbone.weights changed";
+}
+
+}  // namespace graft
