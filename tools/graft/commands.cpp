@@ -119,13 +119,18 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
 // Of a finished run nothing can be changed that only training uses: it is in the classifier.
 void refuse_training_settings(const Request& request, Config config) {
   std::error_code absent;
+  if (request.settings.empty()) return;
   if (!std::filesystem::equivalent(request.config, config.output, absent)) return;
   Config recorded = load_config(request.config, {}, process_environment());
   const std::vector<ConfigKey> recorded_keys = keys_of(recorded);
   for (const ConfigKey& key : keys_of(config)) {
     const bool is_of_training = key.path.starts_with("train.") || key.section() == "head" ||
                                 key.path == "seed" || key.path == "features.normalize";
-    if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
+    const bool is_given = std::ranges::any_of(request.settings, [&](const Setting& setting) {
+      return key.path == setting.path || key.path.starts_with(setting.path + '.');
+    });
+    if (!is_of_training || !is_given) continue;
+    if (value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
     throw Error(ErrorKind::usage,
                 fmt::format("--set {}: only training uses this key, and the classifier is trained; "
                             "leave it out, or train anew",
