@@ -194,7 +194,7 @@ class Pipeline {
     Image image;
     {
       const TraceSpan span(tracer_, "decode", index);
-      image = decode_image(file->bytes, decode_options(data));
+      image = decode_inspected_image(file->bytes, decode_options(data));
     }
     const TraceSpan span(tracer_, "resize", index);
     resize_image(image, data.resize, data.image_size, target);

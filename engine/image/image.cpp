@@ -151,9 +151,13 @@ DecodingCost inspect_image(std::span<const std::byte> file) {
   return cost;
 }
 
+Image decode_inspected_image(std::span<const std::byte> file, const DecodeOptions& options) {
+  return image::reader_of(file).decode(file, options);
+}
+
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options) {
   inspect_image(file);
-  return image::reader_of(file).decode(file, options);
+  return decode_inspected_image(file, options);
 }
 
 }  // namespace graft

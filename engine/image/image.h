@@ -68,7 +68,10 @@ void check_first_bytes(std::span<const std::byte> start, std::uint64_t file_byte
 // before the work starts. Takes no more memory than the file.
 DecodingCost inspect_image(std::span<const std::byte> file);
 
-// inspect_image, then the pixels.
+// The pixels of a file that inspect_image accepted.
+Image decode_inspected_image(std::span<const std::byte> file, const DecodeOptions& options);
+
+// Both.
 Image decode_image(std::span<const std::byte> file, const DecodeOptions& options);
 
 // Adds what resize_image takes, also where the image is turned before.
