@@ -69,15 +69,12 @@ class OutputFolder {
 
 // Throws Error(data) unless they are the features that the config asks for.
 FeatureSet open_features(Session& session, const std::string& name) {
-  const Config& config = session.config();
-  FeatureSet set =
-      FeatureSet::open(features_folder(config), name, config.features.memory_budget_mib << 20U);
-  const std::string change = describe_change(set, session);
-  if (change.empty()) return set;
+  auto [set, change] = open_stored(session, name);
+  if (change.empty()) return std::move(set);
   throw Error(ErrorKind::data,
               fmt::format("the features in {} are not those that the config asks for: {}; `graft "
                           "run` extracts these and trains",
-                          shown(features_folder(config)), change));
+                          shown(features_folder(session.config())), change));
 }
 
 // The check of refuse_output_among_images for folders that were found behind links.

@@ -131,16 +131,13 @@ std::size_t chosen_class(std::span<const float> probabilities, std::optional<dou
 }
 
 // The stored validation features, where they are those that the config asks for.
-std::optional<FeatureSet> open_stored(Session& session) {
-  const Config& config = session.config();
+std::optional<FeatureSet> usable_features(Session& session) {
   const auto note = [&](const std::string& reason) {
     session.context().observer.note("the features are computed now and not stored: " + reason);
   };
   try {
-    FeatureSet stored = FeatureSet::open(config.output / "features", "validation",
-                                         config.features.memory_budget_mib << 20U);
-    const std::string change = describe_change(stored, session);
-    if (change.empty()) return stored;
+    auto [set, change] = open_stored(session, "validation");
+    if (change.empty()) return std::move(set);
     note(change);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::data) throw;
@@ -240,7 +237,7 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
 
 Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_token stop) {
   Session session(run.config, {}, observer, std::move(stop));
-  const std::optional<FeatureSet> stored = open_stored(session);
+  const std::optional<FeatureSet> stored = usable_features(session);
   if (!stored) return evaluate_photos(session, run);
   check_key(run, stored->key());
   check_classes(run, stored->classes());

@@ -123,15 +123,23 @@ struct Answers {
 };
 Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatures& set);
 
-// From what made the stored features to what is asked for now; of weights the content counts. Empty
-// when they are the same.
-inline std::string describe_change(const FeatureSet& stored, Session& session) {
-  const std::string change =
-      describe_settings_change(stored.settings(), feature_settings(session.config()));
-  if (!change.empty()) return change;
-  const std::pair<std::string, std::string> weights("weights", session.weights().digest.hex());
-  const bool are_the_same = std::ranges::count(stored.key().settings, weights) > 0;
-  return are_the_same ? "" : "the content of backbone.weights changed";
+// The features of a set, and what differs between that which made them and that which is asked for
+// now; of weights the content counts. Empty: nothing.
+struct StoredFeatures {
+  FeatureSet set;
+  std::string change;
+};
+inline StoredFeatures open_stored(Session& session, const std::string& name) {
+  const Config& config = session.config();
+  FeatureSet set =
+      FeatureSet::open(config.output / "features", name, config.features.memory_budget_mib << 20U);
+  std::string change = describe_settings_change(set.settings(), feature_settings(config));
+  if (change.empty()) {
+    const std::pair<std::string, std::string> weights("weights", session.weights().digest.hex());
+    const bool are_the_same = std::ranges::count(set.key().settings, weights) > 0;
+    if (!are_the_same) change = "the content of backbone.weights changed";
+  }
+  return {std::move(set), std::move(change)};
 }
 
 }  // namespace graft

@@ -139,8 +139,9 @@ void refuse_training_settings(const Request& request, Config config) {
 }
 
 FinishedRun run_of(const Request& request) {
-  refuse_training_settings(request, config_of(request));
-  return open_run([&] { return config_of(request); }, request.best);
+  FinishedRun run = open_run([&] { return config_of(request); }, request.best);
+  refuse_training_settings(request, run.config);
+  return run;
 }
 
 const CudaModule& cuda_module_for_plan() {
