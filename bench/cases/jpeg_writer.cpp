@@ -31,6 +31,7 @@ void apply(const JpegSettings& settings, jpeg_compress_struct& info) {
   info.comp_info[0].h_samp_factor = settings.channels == 3 ? settings.horizontal_sampling : 1;
   info.comp_info[0].v_samp_factor = settings.channels == 3 ? settings.vertical_sampling : 1;
   info.restart_interval = static_cast<unsigned>(settings.restart_interval);
+  info.arith_code = settings.arithmetic ? TRUE : FALSE;
   if (settings.progressive) jpeg_simple_progression(&info);
 }
 

@@ -16,6 +16,7 @@ struct JpegSettings {
   bool progressive = false;
   int restart_interval = 0;          // in blocks
   std::vector<std::byte> exif = {};  // contents of the APP1 segment; empty: no segment
+  bool arithmetic = false;           // instead of Huffman's code
 };
 
 std::vector<std::byte> jpeg_file(const Image& image, const JpegSettings& settings);

@@ -1,10 +1,7 @@
 // What inspect_image says of memory and work, against counted allocations; and lack of memory, which
 // is never a bad image. A program of its own: it replaces malloc.
 
-#include <cstdio>
 #include <functional>
-
-#include <jpeglib.h>
 
 #include "tests/image/counted_allocations.h"
 #include "tests/image/decode_support.h"
@@ -16,34 +13,6 @@ struct NamedFile {
   std::string name;
   Bytes bytes;
 };
-
-Bytes arithmetic_jpeg(const Image& image, bool progressive) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &bytes, &size);
-  info.image_width = image.width;
-  info.image_height = image.height;
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  info.arith_code = TRUE;
-  if (progressive) jpeg_simple_progression(&info);
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < info.image_height) {
-    auto* row = const_cast<JSAMPROW>(&image.rgb[std::size_t{info.next_scanline} * image.width * 3]);
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  const auto* start = reinterpret_cast<const std::byte*>(bytes);
-  Bytes file(start, start + size);
-  jpeg_destroy_compress(&info);
-  std::free(bytes);
-  return file;
-}
 
 std::vector<NamedFile> jpegs(const Image& image) {
   std::vector<NamedFile> files;
@@ -57,8 +26,13 @@ std::vector<NamedFile> jpegs(const Image& image) {
       }
     }
   }
-  files.push_back({"arithmetic JPEG", arithmetic_jpeg(image, false)});
-  files.push_back({"arithmetic progressive JPEG", arithmetic_jpeg(image, true)});
+  for (const bool progressive : {false, true}) {
+    JpegOptions options;
+    options.progressive = progressive;
+    options.arithmetic = true;
+    files.push_back({progressive ? "arithmetic progressive JPEG" : "arithmetic JPEG",
+                     jpeg_file(image, options)});
+  }
   return files;
 }
 

@@ -89,7 +89,8 @@ Bytes jpeg_file(const Image& image, const JpegOptions& options) {
                                options.vertical_sampling,
                                options.progressive,
                                options.restart_interval,
-                               {}};
+                               {},
+                               options.arithmetic};
   if (options.orientation != 0) {
     settings.exif = bytes_of(std::string_view("Exif\0\0", 6));
     append(settings.exif, exif_block(options.orientation));

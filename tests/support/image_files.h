@@ -28,6 +28,7 @@ struct JpegOptions {
   bool progressive = false;
   int restart_interval = 0;  // in blocks
   int orientation = 0;       // of an EXIF block; 0: no block
+  bool arithmetic = false;   // instead of Huffman's code
 };
 Bytes jpeg_file(const Image& image, const JpegOptions& options = {});
 
