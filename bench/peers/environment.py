@@ -75,10 +75,10 @@ def ensure(cache: Path, peers: Peers = CPU) -> Path:
     if ready:
         return ready
     venv = cache / peers.folder
-    print(f"peers.py: installing the peers into {venv}: {peers.size}, some minutes, once", file=sys.stderr)
+    print(f"installing Python packages into {venv}: {peers.size}, some minutes, once", file=sys.stderr)
     venv.parent.mkdir(parents=True, exist_ok=True)
     (venv / "graft.stamp").unlink(missing_ok=True)  # half an installation is not taken for a complete one
-    with (cache / "peers/install.log").open("w") as log:
+    with (venv.parent / "install.log").open("w") as log:
         if not has_python(venv):
             run([sys.executable, "-m", "venv", "--clear", str(venv)], log, "on Debian 12, install python3-venv")
         install(venv, peers, log)
@@ -106,7 +106,7 @@ def install(venv: Path, peers: Peers, log: TextIO) -> None:
             run([*pip, str(one)], log, hint)
         except SetupError as failure:
             failures.append(failure)
-            print(f"peers.py: {line.split()[0]} is skipped: {failure}", file=sys.stderr)
+            print(f"package {line.split()[0]} is skipped: {failure}", file=sys.stderr)
     if len(failures) > len(lines):
         raise failures[0]
 

@@ -21,7 +21,11 @@ def pins(peers: Peers) -> list[str]:
     )
 
 
+def write_pins(peers: Peers) -> None:
+    note = f"# Wheels for Python {PYTHON} on Linux, x86-64; written by peers/pin.py"
+    peers.pins.write_text("\n".join([note, *pins(peers), ""]))
+
+
 if __name__ == "__main__":
     for kind in (CPU, CUDA):
-        note = f"# Wheels for Python {PYTHON} on Linux, x86-64; written by peers/pin.py"
-        kind.pins.write_text("\n".join([note, *pins(kind), ""]))
+        write_pins(kind)
