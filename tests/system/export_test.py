@@ -1,7 +1,7 @@
 """Exported classifiers in ONNX Runtime, OpenVINO, Keras and NumPy, against `graft predict`, and the examples of
 docs/models.md.
 
-    python3 packages.py export_test.py GRAFT REFERENCE_DIR
+    python3 packages.py export_test.py GRAFT REFERENCE_DIR [Export.test_NAME]
 """
 
 import json
@@ -140,7 +140,7 @@ class Export(unittest.TestCase):
             {"data__preprocess": "torch", "features__pooling": "average_max", "features__layers": ["block3", "block5"], "head__hidden": []},
             {"data__preprocess": "caffe", "features__pooling": "max", "features__layers": ["block2", "block4"], "data__views": flips[::2], "data__resize": "lanczos"},
             {"features__pooling": "average", "features__normalize": "standard", "data__views": flips[1:2], "data__resize": "nearest"},
-            {"features__layers": ["block4"], "features__normalize": "none", "train__optimizer__learning_rate": 1e-5},
+            {"data__preprocess": "rescale", "features__layers": ["block4"], "train__optimizer__learning_rate": 1e-4},
         ]
         size = [70, 50]
         for classes in (2, 3):
@@ -234,4 +234,4 @@ if __name__ == "__main__":
         if not needed.exists():
             print(f"skipped: there is no {needed}")
             sys.exit(77)
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
