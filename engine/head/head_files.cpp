@@ -45,10 +45,6 @@ std::vector<float> read_tensor(const SafetensorsFile& file, const std::filesyste
   return {tensor->data.begin(), tensor->data.end()};
 }
 
-std::string dense_name(std::size_t layer) {
-  return layer == 0 ? "dense" : "dense_" + std::to_string(layer);
-}
-
 // Views of `parameters`, which must stay alive.
 void append_tensors(const std::vector<DenseParameters>& parameters, const std::string& prefix,
                     std::vector<TensorView>& tensors) {
@@ -145,6 +141,10 @@ FeatureShape read_feature_shape(const SafetensorsFile& file, const std::filesyst
 }
 
 }  // namespace
+
+std::string dense_name(std::size_t layer) {
+  return layer == 0 ? "dense" : "dense_" + std::to_string(layer);
+}
 
 void save_head(const std::filesystem::path& path, const TrainedHead& head) {
   HeadOptions options;

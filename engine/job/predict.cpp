@@ -27,16 +27,6 @@ std::unique_ptr<Head> ready_head(Session& session, const TrainedHead& trained) {
   return head;
 }
 
-// Throws Error(usage) unless the head was trained on features with this key.
-void check_key(const FinishedRun& run, const FeatureKey& now) {
-  const std::string change = describe_input_change(run.head.key, now);
-  if (change.empty()) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("{} was trained on other features than these: {}; use the settings that "
-                          "it was trained with, or run `graft run` again",
-                          shown(run.head_file), change));
-}
-
 struct Photos {
   std::size_t count = 0;
   std::function<std::filesystem::path(std::size_t photo)> path;
@@ -204,6 +194,15 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
 }
 
 }  // namespace
+
+void check_key(const FinishedRun& run, const FeatureKey& now) {
+  const std::string change = describe_input_change(run.head.key, now);
+  if (change.empty()) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("{} was trained on other features than these: {}; use the settings that "
+                          "it was trained with, or run `graft run` again",
+                          shown(run.head_file), change));
+}
 
 FinishedRun open_run(const std::function<Config()>& load, bool best) {
   FinishedRun run;

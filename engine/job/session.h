@@ -26,6 +26,25 @@
 
 namespace graft {
 
+inline Vgg16Weights read_weights(const Config& config, const std::stop_token& stop) {
+  const std::filesystem::path& file = config.backbone.weights;
+  std::error_code failure;
+  if (!std::filesystem::exists(file, failure) && !failure) {
+    throw Error(ErrorKind::io,
+                fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
+                            "ImageNet weights",
+                            shown(file)));
+  }
+  if (file.parent_path() == config.cache &&
+      (others_can_write(file) || others_can_write(config.cache))) {
+    throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
+                                           "its folder; run `chmod go-w` on both, "
+                                           "or fetch it again",
+                                           shown(file)));
+  }
+  return load_vgg16_weights(file, stop);
+}
+
 class Session {
  public:
   // Makes the backend, notes the device and the weights that it uses, and calls the hook. `config`
@@ -48,24 +67,7 @@ class Session {
 
   // Read once.
   const Vgg16Weights& weights() {
-    if (weights_) return *weights_;
-    const std::filesystem::path& file = config_.backbone.weights;
-    std::error_code failure;
-    if (!std::filesystem::exists(file, failure) && !failure) {
-      throw Error(
-          ErrorKind::io,
-          fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
-                      "ImageNet weights",
-                      shown(file)));
-    }
-    if (file.parent_path() == config_.cache &&
-        (others_can_write(file) || others_can_write(config_.cache))) {
-      throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
-                                             "its folder; run `chmod go-w` on both, "
-                                             "or fetch it again",
-                                             shown(file)));
-    }
-    return weights_.emplace(load_vgg16_weights(file, context_.stop));
+    return weights_ ? *weights_ : weights_.emplace(read_weights(config_, context_.stop));
   }
 
   // The backbone's options for a set of at most `images`. The first call decides "auto" and notes
@@ -115,6 +117,9 @@ class Session {
   std::optional<BackboneOptions> options_;
   std::unique_ptr<Backbone> backbone_;
 };
+
+// Throws Error(usage) unless the head was trained on features with this key.
+void check_key(const FinishedRun& run, const FeatureKey& now);
 
 // A head's answers for a set with the head's classes.
 struct Answers {

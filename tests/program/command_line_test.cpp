@@ -46,20 +46,29 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     SCOPED_TRACE(::testing::PrintToString(arguments));
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
-    for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "weights", "config", "crossvalidate"})
+    for (const std::string part :
+         {"Exit codes:", "130", "run", "extract", "train", "evaluate", "predict", "export", "plan",
+          "weights", "config", "crossvalidate"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
     EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("bench")));
   }
 }
 
 TEST(Help, OfEachCommandHasAnExample) {
-  const std::vector<std::vector<std::string>> commands = {
-      {"run"},          {"extract"},           {"train"},
-      {"evaluate"},     {"predict"},           {"plan"},
-      {"weights"},      {"weights", "import"}, {"weights", "show"},
-      {"config"},       {"config", "check"},   {"config", "explain"},
-      {"crossvalidate"}};
+  const std::vector<std::vector<std::string>> commands = {{"run"},
+                                                          {"extract"},
+                                                          {"train"},
+                                                          {"evaluate"},
+                                                          {"predict"},
+                                                          {"plan"},
+                                                          {"weights"},
+                                                          {"weights", "import"},
+                                                          {"weights", "show"},
+                                                          {"config"},
+                                                          {"config", "check"},
+                                                          {"config", "explain"},
+                                                          {"crossvalidate"},
+                                                          {"export"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     std::vector<std::string> help = {"help"};

@@ -30,6 +30,7 @@ class CommandLine {
     app_.add_flag("--version", version_, "Print the version, the build and the vector unit");
     add_job_commands();
     add_predict();
+    add_export();
     add_plan();
     add_weights();
     add_config();
@@ -208,6 +209,21 @@ class CommandLine {
                      "Of two classes, take the second when its probability is above T (0 to 1)")
         ->option_text("T");
     add_best(predict);
+  }
+
+  void add_export() {
+    CLI::App* exported = add(app_, "export", "Write the classifier for ONNX Runtime or Keras",
+                             help::export_model, export_command);
+    add_config_options(exported);
+    exported
+        ->add_option("-o,--output-file", request_.output_file,
+                     "The file to write: .onnx (a complete model) or .h5 (the head for Keras)")
+        ->option_text("FILE")
+        ->required();
+    exported->add_flag("--half", request_.half, "Store the kernels as fp16 (.onnx)");
+    exported->add_flag("--head-only", request_.head_only,
+                       "Only the head: it takes rows of features, not images (.onnx)");
+    add_best(exported);
   }
 
   void add_plan() {

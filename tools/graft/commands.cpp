@@ -15,6 +15,7 @@
 #include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
+#include "engine/export/export.h"
 #include "engine/job/job.h"
 #include "engine/weights/vgg16_weights.h"
 #include "tools/graft/build_identity.h"
@@ -223,6 +224,16 @@ void predict_command(const Request& request) {
                     report.bad.size(), report.bad.size() + report.predicted));
   observer.note(fmt::format("done in {}; {} classified", watch.text(),
                             counted(report.predicted, "image", "images")));
+}
+
+void export_command(const Request& request) {
+  refuse_config_as_target(request.config, "--output-file", request.output_file);
+  const FinishedRun run = run_of(request);
+  const Signals signals;
+  const std::uint64_t bytes = export_run(
+      run, {request.output_file, request.half, request.head_only, build_identity().version},
+      signals.stop_token());
+  print_result(fmt::format("{}: {} bytes\n", shown(request.output_file), grouped(bytes)));
 }
 
 void plan_command(const Request& request) {

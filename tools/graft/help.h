@@ -101,6 +101,18 @@ JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object 
 CSV has probabilities of four digits, JSON all digits. An image that cannot be read is named on standard
 error and skipped; the exit code is then 3.)";
 
+inline constexpr std::string_view export_model = R"(Examples:
+  graft export runs/solar_cells -o model.onnx
+  graft export runs/solar_cells --best --half -o model.onnx
+  graft export runs/solar_cells -o head.h5
+
+model.onnx has all of it: input `images`, uint8 N × height × width × 3, RGB, of data.image_size and
+resized as data.resize says; preprocessing, VGG16, flips, the head; output `probabilities`, N × classes.
+Its properties name the classes, graft's version and the digests of weights and config. With --head-only
+the input is `features`, rows as in features/*.npy.
+head.h5 has Keras' weights of Sequential([Flatten(), Dense, Dropout, Dense]) for load_weights().
+An existing file is replaced when the new one is complete. docs/models.md shows how to use them.)";
+
 inline constexpr std::string_view plan = R"(Examples:
   graft plan configs/solar_cells.json --gpu "RTX 4090"
   graft plan configs/solar_cells.json --arch sm_80 --memory 16GiB --set backbone.precision=fp16 --json
