@@ -54,12 +54,20 @@ TEST(Help, TeachesOutputsAndExitCodes) {
 }
 
 TEST(Help, OfEachCommandHasAnExample) {
-  const std::vector<std::vector<std::string>> commands = {
-      {"run"},          {"extract"},           {"train"},
-      {"evaluate"},     {"predict"},           {"plan"},
-      {"weights"},      {"weights", "import"}, {"weights", "show"},
-      {"config"},       {"config", "check"},   {"config", "explain"},
-      {"crossvalidate"}};
+  const std::vector<std::vector<std::string>> commands = {{"run"},
+                                                          {"extract"},
+                                                          {"train"},
+                                                          {"evaluate"},
+                                                          {"predict"},
+                                                          {"plan"},
+                                                          {"weights"},
+                                                          {"weights", "import"},
+                                                          {"weights", "show"},
+                                                          {"config"},
+                                                          {"config", "check"},
+                                                          {"config", "explain"},
+                                                          {"config", "schema"},
+                                                          {"crossvalidate"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     std::vector<std::string> help = {"help"};

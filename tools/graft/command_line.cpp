@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/config/keys.h"
 #include "tools/graft/help.h"
 #include "tools/graft/standard_output.h"
 
@@ -259,6 +260,8 @@ class CommandLine {
                             help::config_explain, explain_config_command);
     explain->add_option("KEY", request_.key, "A key or a section; without it, all of them");
     explain->add_flag("--markdown", request_.markdown, "Print the page configs/README.md");
+    add(*config, "schema", "Print the JSON Schema of a config, for editors", help::config_schema,
+        [](const Request&) { print_result(config_schema()); });
   }
 
   CLI::App app_{

@@ -101,10 +101,8 @@ JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object 
 classes. CSV is then path,label,probability,label_2,probability_2,…,error.
 --threshold T is for two classes: the label is the second when its probability is above T (otherwise
 0.5). result/evaluation.json names the T with the best balanced accuracy on the validation images.
-CSV has probabilities of four digits, JSON all digits.
-
-An image that cannot be read has a line too, at its place: in CSV the last column has the reason, in JSON
-it is {"path": …, "error": …}. The exit code is then 3.
+CSV has probabilities of four digits, JSON all digits. An image that cannot be read has a line with the
+reason at its place: the last column in CSV, {"path": …, "error": …} in JSON. The exit code is then 3.
 
 With - the paths come from standard input, one a line (LF or CR LF), or with -0 separated by NUL. Each has
 one answer, in order; a folder or an empty line is an image that cannot be read. Paths that are there
@@ -146,5 +144,11 @@ inline constexpr std::string_view config_explain = R"(Examples:
   graft config explain
   graft config explain data.resize
   graft config explain train.optimizer)";
+
+inline constexpr std::string_view config_schema = R"(Example:
+  graft config schema > graft.schema.json
+
+Prints a JSON Schema (draft 2020-12) of configs. An editor completes and checks a config that has
+"$schema": "graft.schema.json". `graft config check` also judges rules between keys and variables.)";
 
 }  // namespace graft::program::help
