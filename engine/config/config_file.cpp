@@ -57,6 +57,7 @@ class Reader {
       refuse(where_(path), path.empty() ? "the config" : path,
              fmt::format("expected an object {{…}}, found {}", json_shown(value)));
     for (const auto& [name, inner] : value.items()) {
+      if (path.empty() && name == "$schema" && inner.is_string()) continue;  // for editors
       const std::string inner_path = path.empty() ? name : path + '.' + name;
       if (name.find('.') != std::string::npos)
         refuse(where_(inner_path), inner_path,

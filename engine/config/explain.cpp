@@ -54,6 +54,9 @@ it with every key.
 - In a `.csv` file (RFC 4180, UTF-8) each line below the header is an image. `path` is relative to the
   file's folder, or absolute, and may have any name. Other columns are noted and ignored. The order of
   lines has no effect.
+- `"$schema": "graft.schema.json"`, which the program ignores, names a JSON Schema with which an editor
+  completes keys, explains them and marks mistakes. In VS Code choose the language "JSON with Comments".
+  `graft config schema` writes that file; rules between keys are not in it.
 - `//` and `/* */` comments are allowed. An unknown key, a duplicate key and a wrong value are refused
   with their place and, where one is near, the key that was probably meant.
 - `16`, `16.0` and `1.6e1` are the same integer.
@@ -104,6 +107,29 @@ std::string explain_as_markdown() {
     }
   }
   return text;
+}
+
+std::string config_schema() {
+  const auto place = [](const std::string& path) {
+    return Json::json_pointer("/properties/" + replace_all(path, ".", "/properties/"));
+  };
+  const Json section = {{"type", "object"}, {"additionalProperties", false}};
+  Json root = {{"$schema", "https://json-schema.org/draft/2020-12/schema"}};
+  root.update(section);
+  root[place("$schema")] = {{"type", "string"}};
+  for (const ConfigKey& key : default_keys()) {
+    Json& property = root[place(key.path)] = {{"description", key.text}};
+    property.update(schema_of(key));
+    if (!key.rule.required) {
+      property["default"] = Json::parse(default_text(key));
+      continue;
+    }
+    root[place(key.section())]["required"] = Json::array({key.name()});
+    root["required"] = Json::array({key.section()});
+  }
+  for (const std::string& name : section_names())
+    if (!name.empty()) root[place(name)].update(section);
+  return root.dump(2) + '\n';
 }
 
 }  // namespace graft

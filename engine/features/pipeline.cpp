@@ -214,6 +214,9 @@ class Pipeline {
       return {};
     } catch (const BadImage& bad) {
       return {bad.what(), nullptr};
+    } catch (const Error& error) {
+      if (!request_.unreadable_is_bad || error.kind() != ErrorKind::io) throw;
+      return {error.what(), nullptr};
     } catch (const std::bad_alloc&) {
       throw memory_ran_out(request_.path(first));
     }

@@ -67,6 +67,7 @@ TEST(Help, OfEachCommandHasAnExample) {
                                                           {"config"},
                                                           {"config", "check"},
                                                           {"config", "explain"},
+                                                          {"config", "schema"},
                                                           {"crossvalidate"},
                                                           {"export"}};
   for (std::vector<std::string> command : commands) {
@@ -101,7 +102,11 @@ TEST(Usage, MistakesAreExitCode2) {
   expect_refusal({"run", "c.json", "--set"}, 2, "--set");
   expect_refusal({"predict", "c.json"}, 2, "IMAGES");
   expect_refusal({"crossvalidate", "c.json", "--folds", "1"}, 2, "--folds");
-  expect_refusal({"predict", "c.json", "a.png", "--format", "xml"}, 2, "xml");
+  expect_refusal({"predict", "c.json", "a.png", "--format", "json"}, 2, "--format");
+  expect_refusal({"predict", "c.json", "a.png", "--top", "0"}, 2, "--top");
+  expect_refusal({"predict", "c.json", "a.png", "--top", "1", "--threshold", "0.5"}, 2, "--top");
+  expect_refusal({"predict", "c.json", "-", "a.png"}, 2, "give - and no image");
+  expect_refusal({"predict", "c.json", "-0", "a.png"}, 2, "give - and no image");
   expect_refusal({"predict", "c.json", "a.png", "--threshold", "half"}, 2, "--threshold");
   expect_refusal({"weights"}, 2, "graft weights --help");
   expect_refusal({"weights", "import", "a.h5"}, 2, "--output");

@@ -28,7 +28,7 @@ PHOTOS = REFERENCE / "data/cats_and_dogs"
 CACHE = Path(os.environ.get("GRAFT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graft")
 WEIGHTS = CACHE / "vgg16_imagenet.safetensors"
 PAGE = Path(__file__).resolve().parents[2] / "docs/models.md"
-PREDICT_JSON = ("--format", "json")
+PREDICT_JSON = ["--json"]
 TOLERANCE, HALF_TOLERANCE = 1e-4, 5e-3
 
 

@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/config/keys.h"
 #include "tools/graft/help.h"
 #include "tools/graft/standard_output.h"
 
@@ -198,16 +199,21 @@ class CommandLine {
     CLI::App* predict = add(app_, "predict", "Classify images: CSV or JSON on standard output",
                             help::predict, predict_command);
     add_config_options(predict);
-    predict->add_option("IMAGES", request_.inputs, "Image files, and folders of them")->required();
     predict
-        ->add_option_function<std::string>(
-            "--format", [this](const std::string& name) { request_.json = name == "json"; },
-            "csv (the default), or json: one object a line")
-        ->check(CLI::IsMember({"csv", "json"}));
+        ->add_option("IMAGES", request_.inputs,
+                     "Image files, and folders of them; - reads paths from standard input")
+        ->required();
+    predict->add_flag("-0,--null", request_.null_separated,
+                      "With -: paths are separated by NUL, not by line breaks");
+    predict->add_flag("--json", request_.json, "Print JSON, an object a line, not CSV");
+    CLI::Option* top = predict->add_option("--top", request_.top,
+                                           "Print the K most probable classes, the highest first");
+    top->option_text("K")->check(CLI::PositiveNumber);
     predict
         ->add_option("--threshold", request_.threshold,
                      "Of two classes, take the second when its probability is above T (0 to 1)")
-        ->option_text("T");
+        ->option_text("T")
+        ->excludes(top);
     add_best(predict);
   }
 
@@ -270,6 +276,8 @@ class CommandLine {
                             help::config_explain, explain_config_command);
     explain->add_option("KEY", request_.key, "A key or a section; without it, all of them");
     explain->add_flag("--markdown", request_.markdown, "Print the page configs/README.md");
+    add(*config, "schema", "Print the JSON Schema of a config, for editors", help::config_schema,
+        [](const Request&) { print_result(config_schema()); });
   }
 
   CLI::App app_{

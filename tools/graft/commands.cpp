@@ -21,6 +21,7 @@
 #include "tools/graft/build_identity.h"
 #include "tools/graft/forecast_text.h"
 #include "tools/graft/observers.h"
+#include "tools/graft/path_reader.h"
 #include "tools/graft/signals.h"
 #include "tools/graft/standard_output.h"
 #include "tools/graft/tracing.h"
@@ -200,30 +201,42 @@ void evaluate_command(const Request& request) {
 
 void predict_command(const Request& request) {
   const Stopwatch watch;
+  const bool is_stream = std::ranges::count(request.inputs, "-") > 0;
+  if (is_stream ? request.inputs.size() > 1 : request.null_separated)
+    throw Error(ErrorKind::usage,
+                "- and --null: the paths come from standard input; give - and no image");
   const FinishedRun run = run_of(request);
-  const Signals signals;
+  const std::vector<std::string>& classes = run.head.classes;
+  if (request.top > classes.size())
+    throw Error(ErrorKind::usage, fmt::format("--top {}: this classifier has {} classes",
+                                              request.top, classes.size()));
+  const Signals signals(is_stream ? FirstSignal::ends : FirstSignal::asks);
   TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
-  const std::vector<std::filesystem::path> inputs(request.inputs.begin(), request.inputs.end());
-  std::vector<std::string> names;
-  const auto on_classes = [&](const std::vector<std::string>& classes) {
-    names = classes;
-    if (!request.json) write_result(csv_header(classes));
+  PathReader paths(request.null_separated);
+  PredictionRequest prediction{{}, {}, request.threshold};
+  if (is_stream)
+    prediction.next = [&](std::size_t most) { return paths.next(most); };
+  else
+    prediction.images.assign(request.inputs.begin(), request.inputs.end());
+  std::size_t classified = 0, bad = 0;
+  const auto ready = [&] {
+    if (!request.json) print_result(csv_header(classes, request.top));
   };
-  const auto on_prediction = [&](const Prediction& prediction) {
-    write_result(request.json ? json_line(names, prediction) : csv_row(prediction));
+  const auto answer = [&](std::span<const Prediction> predictions) {
+    for (const Prediction& one : predictions) {
+      write_result(request.json ? json_line(classes, one, request.top)
+                                : csv_row(classes, one, request.top));
+      ++(one.error.empty() ? classified : bad);
+    }
+    flush_results();
   };
-  const PredictionReport report = predict_job(run, inputs, request.threshold, on_classes,
-                                              on_prediction, observer, signals.stop_token());
-  flush_results();
-  for (const auto& [file, reason] : report.bad)
-    fmt::print(stderr, "{}: {}\n", shown(file), printable(reason));
-  if (!report.bad.empty())
-    throw Error(
-        ErrorKind::data,
-        fmt::format("{} of {} images could not be read; the rows of the others are complete",
-                    report.bad.size(), report.bad.size() + report.predicted));
+  predict_job(run, prediction, ready, answer, observer, signals.stop_token());
+  if (bad > 0)
+    throw Error(ErrorKind::data,
+                fmt::format("{} of {} images could not be read; the result has the reason of each",
+                            bad, bad + classified));
   observer.note(fmt::format("done in {}; {} classified", watch.text(),
-                            counted(report.predicted, "image", "images")));
+                            counted(classified, "image", "images")));
 }
 
 void export_command(const Request& request) {

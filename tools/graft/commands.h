@@ -20,6 +20,8 @@ struct Request {
   bool json = false;
   bool markdown = false;
   std::optional<double> threshold;  // `predict`
+  std::size_t top = 0;              // `predict`: 0: all classes
+  bool null_separated = false;      // `predict`: paths on standard input
   std::vector<std::string> inputs;  // images and folders, or the one weights file
   std::string output_file;          // `evaluate`: for the JSON; empty: none. `export`: the model
   std::string key;

@@ -89,17 +89,25 @@ Writes nothing but the file that -o names.)";
 
 inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells photos/ > predictions.csv
-  graft predict runs/solar_cells --best --format json a.jpg b.png | jq .label
+  graft predict runs/solar_cells --best --json a.jpg b.png | jq .label
   graft predict runs/solar_cells --threshold 0.3 photos/
+  find photos -name '*.png' -print0 | graft predict runs/solar_cells --top 3 -0 -
 
 Images are decoded, resized and preprocessed as in training.
-CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class;
-      a class named path or label has the column p(path) or p(label)
+CSV:  path,label,CLASS,CLASS,…,error   a line for each image: its class, the probability of each class;
+      a class named path, label or error has the column p(path), p(label) or p(error)
 JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object a line (JSON Lines)
+--top K lists the K most probable classes only, the highest first, equal ones in the order of the
+classes. CSV is then path,label,probability,label_2,probability_2,…,error.
 --threshold T is for two classes: the label is the second when its probability is above T (otherwise
 0.5). result/evaluation.json names the T with the best balanced accuracy on the validation images.
-CSV has probabilities of four digits, JSON all digits. An image that cannot be read is named on standard
-error and skipped; the exit code is then 3.)";
+CSV has probabilities of four digits, JSON all digits. An image that cannot be read has a line with the
+reason at its place: the last column in CSV, {"path": …, "error": …} in JSON. The exit code is then 3.
+
+With - the paths come from standard input, one a line (LF or CR LF), or with -0 separated by NUL. Each has
+one answer, in order; a folder or an empty line is an image that cannot be read. Paths that are there
+together share a batch, and are answered before more are awaited. Answers do not depend on the grouping:
+each batch is computed as one of backbone.batch_size. Set that to 1 where paths come one by one.)";
 
 inline constexpr std::string_view export_model = R"(Examples:
   graft export runs/solar_cells -o model.onnx
@@ -148,5 +156,11 @@ inline constexpr std::string_view config_explain = R"(Examples:
   graft config explain
   graft config explain data.resize
   graft config explain train.optimizer)";
+
+inline constexpr std::string_view config_schema = R"(Example:
+  graft config schema > graft.schema.json
+
+Prints a JSON Schema (draft 2020-12) of configs. An editor completes and checks a config that has
+"$schema": "graft.schema.json". `graft config check` also judges rules between keys and variables.)";
 
 }  // namespace graft::program::help
