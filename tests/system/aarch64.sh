@@ -15,10 +15,14 @@ done
 project=$(cd "$(dirname "$0")/../.." && pwd)
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
-cmake -S "$project/tests/aarch64" -B "$build" -G Ninja -D CMAKE_BUILD_TYPE=Release -D CMAKE_SYSTEM_NAME=Linux \
-  -D CMAKE_SYSTEM_PROCESSOR=aarch64 -D CMAKE_C_COMPILER=aarch64-linux-gnu-gcc \
-  -D CMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ >"$build/log" && cmake --build "$build" >>"$build/log" ||
-  { tail -n 40 "$build/log"; exit 1; }
+logged() {
+  "$@" >"$build/log" 2>&1 && return
+  tail -n 40 "$build/log"
+  return 1
+}
+logged cmake -S "$project/tests/aarch64" -B "$build" -G Ninja -D CMAKE_BUILD_TYPE=Release -D CMAKE_SYSTEM_NAME=Linux \
+  -D CMAKE_SYSTEM_PROCESSOR=aarch64 -D CMAKE_C_COMPILER=aarch64-linux-gnu-gcc -D CMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
+logged cmake --build "$build"
 
 # The two large tests of convolutions take a minute each. The emulator has no limit on memory.
 slow='*/Convolution.IsRightForTheLayers*:*/Convolution.HasTheSameBytesForAny*'
