@@ -146,7 +146,7 @@ std::vector<std::byte> run_hdf5_program(const std::filesystem::path& program,
   if (code != 0) {
     throw Error(code == ENOMEM || code == EAGAIN ? ErrorKind::device : ErrorKind::io,
                 fmt::format("cannot start {}, which reads HDF5 files: {}; keep it next to the "
-                            "program, or convert the weights once with `graft weights import`",
+                            "program, or use weights in safetensors",
                             shown(program), std::strerror(code)));
   }
 
