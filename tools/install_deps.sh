@@ -25,6 +25,8 @@ packages_for() {
     system)
       echo debootstrap                   # makes a Debian for a test
       echo chromium fonts-dejavu-core    # shows the page report.html
+      echo dpkg-dev man-db               # make a package; show its manual page
+      echo g++-aarch64-linux-gnu googletest libc6-dev-arm64-cross qemu-user  # the CPU's kernels on aarch64
       ;;
     *) stop "unknown argument $1; give one or more of build, test, style, fuzz, system, and --dry-run" ;;
   esac

@@ -272,7 +272,7 @@ void predict_job(const FinishedRun& run, const PredictionRequest& request,
   prepare_features(session, run, request.next ? BackboneConfig().batch_size : files.size());
   const std::unique_ptr<Head> head = ready_head(session, run.head);
   session.backbone();
-  ready();
+  if (ready) ready();
 
   std::vector<float> probabilities;
   Photos photos;
