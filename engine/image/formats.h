@@ -25,12 +25,16 @@ DecodingCost inspect_png(Bytes file);
 DecodingCost inspect_bmp(Bytes file);
 DecodingCost inspect_pnm(Bytes file);
 DecodingCost inspect_tiff(Bytes file);
+DecodingCost inspect_gif(Bytes file);
+DecodingCost inspect_webp(Bytes file);
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options);
 Image decode_png(Bytes file, const DecodeOptions& options);
 Image decode_bmp(Bytes file, const DecodeOptions& options);
 Image decode_pnm(Bytes file, const DecodeOptions& options);
 Image decode_tiff(Bytes file, const DecodeOptions& options);
+Image decode_gif(Bytes file, const DecodeOptions& options);
+Image decode_webp(Bytes file, const DecodeOptions& options);
 
 // Where a file may state its orientation.
 struct Metadata {
@@ -38,6 +42,12 @@ struct Metadata {
   std::string xmp;   // counts where EXIF has no tag
 };
 inline constexpr std::string_view exif_prefix{"Exif\0\0", 6};
+
+// The groups of prefix codes in a lossless WebP stream, and the bytes that libwebp takes for them.
+struct WebpCodes {
+  std::uint64_t groups = 0, bytes = 0;
+};
+WebpCodes codes_of_lossless_webp(Bytes stream, std::uint64_t width, std::uint64_t height);
 
 // 1 to 8; 1 (upright) without a valid value.
 int orientation_of(const Metadata& metadata);
