@@ -11,7 +11,8 @@ packages_for() {
       echo ca-certificates curl unzip python3 python3-pip  # fetching weights and photos
       echo cmake g++ ninja-build pkg-config
       echo libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
-      echo libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libseccomp-dev libstb-dev libtiff-dev libutf8proc-dev zlib1g-dev
+      echo libgif-dev libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libseccomp-dev libstb-dev libtiff-dev
+      echo libutf8proc-dev libwebp-dev zlib1g-dev
       ;;
     test)
       echo git libgmock-dev libgtest-dev

@@ -45,12 +45,13 @@ it with every key.
 - Every command accepts a folder of photos for the config. `graft run photos` takes its sub-folders as
   classes, or `train` and `validation` as the two sets when it has just these, and writes to
   `runs/photos`. `--set` and `--output` override.
-- In a folder of images, files named .png, .jpg, .jpeg, .jpe, .jfif, .bmp, .dib, .ppm, .pgm, .pbm, .pnm,
-  .tif and .tiff, in any case, are images; the first bytes decide how each is read. A link to a folder is
-  followed unless that folder is read already. Hidden files and folders (with a leading dot) are ignored,
-  and what systems make: `@eaDir`, `@Recycle`, `#recycle`, `#snapshot`, `__MACOSX`, `Thumbs.db`,
-  `desktop.ini`, `$RECYCLE.BIN`, `System Volume Information`, `lost+found` and the like. A warning counts
-  everything else that is not used, by extension. `graft predict FOLDER` has the same rules.
+- In a folder of images, files named .png, .jpg, .jpeg, .jpe, .jfif, .webp, .gif, .bmp, .dib, .ppm, .pgm,
+  .pbm, .pnm, .tif and .tiff, in any case, are images; the first bytes decide how each is read. Of an
+  animation the first frame counts. A link to a folder is followed unless that folder is read already.
+  Hidden files and folders (with a leading dot) are ignored, and what systems make: `@eaDir`, `@Recycle`,
+  `#recycle`, `#snapshot`, `__MACOSX`, `Thumbs.db`, `desktop.ini`, `$RECYCLE.BIN`,
+  `System Volume Information`, `lost+found` and the like. A warning counts everything else that is not
+  used, by extension. `graft predict FOLDER` has the same rules.
 - In a `.csv` file (RFC 4180, UTF-8) each line below the header is an image. `path` is relative to the
   file's folder, or absolute, and may have any name. Other columns are noted and ignored. The order of
   lines has no effect.

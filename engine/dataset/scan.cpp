@@ -27,9 +27,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 13> extensions = {
+constexpr std::array<std::string_view, 15> extensions = {
     ".png", ".jpg",  ".jpeg", ".bmp", ".ppm", ".tif", ".tiff",  // those of Keras
-    ".jpe", ".jfif", ".dib",  ".pgm", ".pbm", ".pnm"};
+    ".jpe", ".jfif", ".dib",  ".pgm", ".pbm", ".pnm", ".webp", ".gif"};
 
 std::string extensions_for_people() {
   return fmt::format("{}", fmt::join(extensions, " "));

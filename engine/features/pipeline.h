@@ -67,7 +67,8 @@ void check_pipeline_memory(const PipelineRequest& request, const Backend& backen
 // Passes every image to the sink, in order. Throws the first failure of any stage; all images
 // before a failing one have reached the sink then. On stop, the batches in flight reach the sink,
 // then it throws Error(interrupted). The tracer receives each photo (by image), batch and wait, and
-// how many batches wait for the backbone and for the sink's thread.
+// how many batches wait for the backbone and for the sink's thread. After the last image the observer
+// receives the warnings of decoders (Image::warning), each once.
 void run_pipeline(const PipelineRequest& request, const RunContext& context, Backbone& backbone);
 
 }  // namespace graft

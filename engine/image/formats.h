@@ -25,12 +25,16 @@ DecodingCost inspect_png(Bytes file);
 DecodingCost inspect_bmp(Bytes file);
 DecodingCost inspect_pnm(Bytes file);
 DecodingCost inspect_tiff(Bytes file);
+DecodingCost inspect_gif(Bytes file);
+DecodingCost inspect_webp(Bytes file);
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options);
 Image decode_png(Bytes file, const DecodeOptions& options);
 Image decode_bmp(Bytes file, const DecodeOptions& options);
 Image decode_pnm(Bytes file, const DecodeOptions& options);
 Image decode_tiff(Bytes file, const DecodeOptions& options);
+Image decode_gif(Bytes file, const DecodeOptions& options);
+Image decode_webp(Bytes file, const DecodeOptions& options);
 
 // Where a file may state its orientation.
 struct Metadata {

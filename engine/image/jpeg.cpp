@@ -245,6 +245,8 @@ Frame read_frame(const Segment& segment) {
     refuse("the JPEG's frame header is too short");
   const std::uint32_t bits = byte_at(payload, 0);
   if (bits != 8) refuse("a JPEG of {} bits a sample is not supported", bits);
+  if (segment.marker % 4 == 3)
+    refuse("a lossless JPEG is not supported; save it as PNG, with Pillow 13 for example");
   Frame frame;
   frame.components = byte_at(payload, 5);
   if (frame.components != 1 && frame.components != 3 && frame.components != 4)

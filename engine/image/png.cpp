@@ -82,23 +82,30 @@ class ChunkReader {
  public:
   explicit ChunkReader(Bytes file) : rest_(file.subspan(signature_bytes)) {}
 
-  Chunk next() {
-    if (rest_.size() < chunk_overhead) throw_ends("the next chunk");
-    const std::uint64_t length = big_endian_32(rest_, 0);
-    const std::string_view type = text_of(rest_.subspan(4, 4));
-    if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
+  // Nothing at the end of the file, and at IEND. Once there were pixel data (IDAT), other chunks may be
+  // missing.
+  std::optional<Chunk> next() {
+    const std::string_view type =
+        rest_.size() < 8 ? std::string_view() : text_of(rest_.subspan(4, 4));
+    const std::uint64_t length = type.empty() ? 0 : big_endian_32(rest_, 0);
+    is_complete_ = rest_.size() >= chunk_overhead + length;
+    if (!is_complete_ && (!has_pixels_ || type == "IDAT"))
+      refuse("the PNG is truncated: the file ends within {}",
+             type.empty() ? "the next chunk" : "a chunk " + name_of(type));
+    if (!is_complete_ || type == "IEND") return std::nullopt;
+    has_pixels_ |= type == "IDAT";
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
     rest_ = rest_.subspan(chunk_overhead + length);
     return chunk;
   }
 
- private:
-  [[noreturn]] static void throw_ends(const std::string& where) {
-    refuse("the PNG is truncated: the file ends within {}", where);
-  }
+  bool is_complete() const { return is_complete_; }  // there is an IEND
 
+ private:
   Bytes rest_;
+  bool has_pixels_ = false;
+  bool is_complete_ = true;
 };
 
 struct PngHeader {
@@ -146,6 +153,7 @@ struct PngLayout {
   Bytes header_data;
   Bytes palette;
   std::uint64_t image_data_bytes = 0;
+  bool is_complete = true;  // to its end, IEND
   PngMetadata metadata;
 };
 
@@ -171,15 +179,16 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
 
 PngLayout read_layout(Bytes file, bool with_checksums) {
   ChunkReader reader(file);
-  const Chunk first = reader.next();
+  const Chunk first = reader.next().value_or(Chunk());
   PngLayout layout;
   layout.header = read_header(first);
   layout.header_data = first.data;
   if (with_checksums) check_checksum(first);
-  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next()) {
-    if (with_checksums && chunk.is_critical()) check_checksum(chunk);
-    add_chunk(layout, chunk);
+  while (const std::optional<Chunk> chunk = reader.next()) {
+    if (with_checksums && chunk->is_critical()) check_checksum(*chunk);
+    add_chunk(layout, *chunk);
   }
+  layout.is_complete = reader.is_complete();
   if (layout.header.colour == 3 && layout.palette.empty())
     refuse("the PNG has no palette (PLTE) and needs one");
   if (layout.image_data_bytes * largest_deflate_ratio < layout.header.data_bytes()) {
@@ -210,8 +219,8 @@ std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
   }
   next = start_chunk("IDAT", layout.image_data_bytes);
   ChunkReader reader(file);
-  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next())
-    if (chunk.type == "IDAT") append(chunk.data);
+  while (const std::optional<Chunk> chunk = reader.next())
+    if (chunk->type == "IDAT") append(chunk->data);
   end = next;
   start_chunk("IEND", 0);
   return png;
@@ -244,7 +253,7 @@ std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const 
   if (stb_memory.ran_out) throw std::bad_alloc();
   if (pixels == nullptr) {
     const std::string_view reason = stbi_failure_reason();
-    refuse("the PNG cannot be decoded: {}",
+    refuse("the PNG {}: {}", layout.is_complete ? "cannot be decoded" : "is truncated",
            reason == "outofmem" ? "it has more pixel data than its size needs" : reason);
   }
   return {pixels, &std::free};
@@ -273,6 +282,8 @@ DecodingCost inspect_png(Bytes file) {
 Image decode_png(Bytes file, const DecodeOptions& options) {
   const PngLayout layout = read_layout(file, true);
   Image image{layout.header.width, layout.header.height, {}};
+  if (!layout.is_complete)
+    image.warning = "the PNG has all its pixels but no end (IEND): it may have been cut off";
   const std::size_t pixel_count = std::size_t{image.width} * image.height;
   if (layout.header.gray16()) {
     const auto pixels = load<std::uint16_t>(stbi_load_16_from_memory, file, layout, 1);

@@ -279,7 +279,7 @@ void check_kind(const TiffFile& file) {
     if (header.photometric == PHOTOMETRIC_CIELAB || header.photometric == PHOTOMETRIC_ICCLAB)
       refuse("a TIFF of Lab colours is not supported; save it as RGB");
     if (TIFFRGBAImageOK(file.handle(), reason.data()) == 0)
-      refuse("this kind of TIFF is not supported: {}", reason.data());
+      refuse("this kind of TIFF is not supported: {}; save it with 8 bits a sample", reason.data());
     return;
   }
   if (header.samples < colours_of(header))

@@ -74,10 +74,10 @@ struct Prediction {
   std::vector<float> probabilities;  // in the order of the classes
 };
 // Classifies image files with the same decoding and preprocessing as in training. Calls `ready`, which
-// may be empty, when everything is loaded, then `predictions` with each batch, in the order of the paths. The label is
-// the most probable class; with a threshold, for two classes only, it is the second where its
-// probability is higher than that. Throws Error(usage) for a threshold outside [0, 1] or with more
-// classes. A file that cannot be read has its error, and ends nothing.
+// may be empty, when everything is loaded, then `predictions` with each batch, in the order of the
+// paths. The label is the most probable class; with a threshold, for two classes only, it is the second
+// where its probability is higher than that. Throws Error(usage) for a threshold outside [0, 1] or with
+// more classes. A file that cannot be read has its error, and ends nothing.
 void predict_job(const FinishedRun& run, const PredictionRequest& request,
                  const std::function<void()>& ready,
                  const std::function<void(std::span<const Prediction>)>& predictions,

@@ -11,6 +11,7 @@
 #include "engine/head/trainer.h"
 #include "engine/weights/safetensors.h"
 #include "tests/fuzz/samples.h"
+#include "tests/image/format_golden.h"
 #include "tests/support/files.h"
 #include "tests/support/image_files.h"
 #include "tests/support/support.h"
@@ -115,8 +116,6 @@ void add_images(Seeds& seeds) {
     for (const int maximum : {100, 255, 65535})
       seeds.add("pnm", test::pnm_file(kind, width, height, maximum, noise(width * height * 6)));
   }
-  for (const char* text : {"P1 3 2 1 0 1 0 1 0 ", "P2 3 1 255 1 20 255 ", "P3 1 1 9 1 2 9 "})
-    seeds.add("pnm", text);
   for (const test::TiffOptions& options : {test::TiffOptions{},
                                            {.samples = 1, .photometric = 0},
                                            {.samples = 1, .photometric = 1},
@@ -136,6 +135,19 @@ void add_images(Seeds& seeds) {
                                            {.samples = 4, .photometric = 1, .extra_sample = 0},
                                            {.compression = 8, .separate_planes = true, .tile = 16}})
     seeds.add("tiff", test::tiff_file(width, height, noise(width * height * 8), options));
+  for (const int quality : {-1, 0, 90})
+    for (const bool with_alpha : {false, true})
+      seeds.add("webp", test::webp_file(image, quality, with_alpha));
+  // A lossless picture of several groups of codes: noise beside smooth colours.
+  Image halves = test::noise_image(60, 60);
+  std::ranges::copy(test::smooth_image(60, 30).rgb, halves.rgb.begin());
+  seeds.add("webp", test::webp_file(halves));
+  seeds.add("gif", test::gif_file(image));
+  for (const test::GoldenFile& golden : test::golden_files) {
+    const std::string name = golden.name;
+    for (const char* target : {"webp", "gif", "bmp", "pnm", "png"})
+      if (name.find(target) != name.npos) seeds.add(target, test::bytes_of_hex(golden.bytes));
+  }
   for (int orientation = 1; orientation <= 8; ++orientation)
     seeds.add("orientation", test::exif_block(orientation));
 }
