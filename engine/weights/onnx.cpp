@@ -23,10 +23,6 @@ struct Convolution {
   std::string_view foreign_operation = {};  // before it, one that a plain VGG16 does not have
 };
 
-bool is_3x3_kernel(const OnnxTensor& tensor) {
-  return tensor.shape.size() == 4 && tensor.shape[2] == 3 && tensor.shape[3] == 3;
-}
-
 // The operations between the convolutions of a VGG16, and those that exporters add without effect.
 bool is_allowed_between(std::string_view operation) {
   return operation == "Relu" || operation == "MaxPool" || operation == "Transpose" ||
@@ -73,7 +69,7 @@ class ConvolutionFinder {
   const OnnxTensor* kernel_of(const OnnxNode& node) const {
     if (node.operation != "Conv" || node.inputs.size() < 2) return nullptr;
     const OnnxTensor* kernel = initialiser(node.inputs[1]);
-    return kernel != nullptr && is_3x3_kernel(*kernel) ? kernel : nullptr;
+    return kernel != nullptr && !kernel_layout(kernel->shape).empty() ? kernel : nullptr;
   }
 
   // The constant of an Add that has one, and what it is added to.
@@ -125,9 +121,13 @@ class ConvolutionFinder {
   const Convolution& follower(const Convolution* last, const Vgg16Layer& layer) const {
     const auto expected = oihw_shape(layer);
     const Convolution* next = nullptr;
+    const Convolution* other = nullptr;  // of another shape
     for (const Convolution& candidate : found_) {
       if (candidate.predecessor != (last == nullptr ? nullptr : last->node)) continue;
-      if (!std::ranges::equal(candidate.kernel->shape, expected)) continue;
+      if (!std::ranges::equal(candidate.kernel->shape, expected)) {
+        other = &candidate;
+        continue;
+      }
       if (next != nullptr) {
         refuse_weights(file_.path(), "both \"{}\" and \"{}\" could be {}: it is not a plain VGG16",
                        next->kernel->name, candidate.kernel->name, layer.name);
@@ -135,6 +135,8 @@ class ConvolutionFinder {
       next = &candidate;
     }
     if (next == nullptr) {
+      if (other != nullptr)
+        require_shape(file_.path(), layer, other->kernel->name, other->kernel->shape, expected);
       refuse_weights(
           file_.path(),
           "there is no 3×3 convolution of {} to {} channels {} for {}: it is not a VGG16",
@@ -176,7 +178,7 @@ std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
   std::vector<const OnnxTensor*> kernels;
   std::vector<const OnnxTensor*> vectors;
   for (const OnnxTensor& tensor : file.initialisers()) {
-    if (is_3x3_kernel(tensor)) kernels.push_back(&tensor);
+    if (!kernel_layout(tensor.shape).empty()) kernels.push_back(&tensor);
     if (tensor.shape.size() == 1) vectors.push_back(&tensor);
   }
   if (kernels.size() < layers.size()) {

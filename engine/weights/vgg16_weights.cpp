@@ -19,14 +19,14 @@ Digest canonical_digest(const Vgg16Weights& weights) {
 }
 
 WeightsFileSummary describe_safetensors_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const SafetensorsHeader header = parse_safetensors_header(path, file.bytes());
+  const MappedFile mapped(path);
+  const Safetensors file(path, mapped.bytes());
   WeightsFileSummary summary;
   summary.format = "safetensors";
-  for (const SafetensorsEntry& entry : header.entries) {
+  for (const SafetensorsEntry& entry : file.entries()) {
     summary.tensors.push_back({entry.name, entry.shape});
   }
-  summary.metadata.assign(header.metadata.begin(), header.metadata.end());
+  summary.metadata.assign(file.metadata().begin(), file.metadata().end());
   return summary;
 }
 

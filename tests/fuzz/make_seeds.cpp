@@ -154,6 +154,41 @@ void add_images(Seeds& seeds) {
 
 // ---- Weights, heads, checkpoints ----
 
+// Half floats, values of Constant nodes, and values in a part of another file, which is the model itself.
+void add_onnx_forms(Seeds& seeds, const test::Layers& layers, const test::Convolutions& weights) {
+  using test::bytes_field;
+  using test::number_field;
+  const test::OnnxGraph plain = test::onnx_vgg16(layers, weights);
+  test::OnnxGraph constants = plain;
+  constants.initialisers.clear();
+  for (std::size_t i = 0; i < plain.initialisers.size(); ++i) {
+    const std::string name =
+        (i % 2 == 0 ? "tensor_" : "vector_") + std::to_string(layers.size() - i / 2);
+    constants.nodes.push_back(
+        bytes_field(5, bytes_field(1, "value") + bytes_field(5, plain.initialisers[i])) +
+        test::onnx_node("Constant", {}, {name}));
+  }
+  seeds.add("onnx", constants.file());
+  std::string head;
+  for (const std::size_t extent : oihw_shape(layers[0])) head += number_field(1, extent);
+  head += bytes_field(8, "tensor_" + std::to_string(layers.size()));
+  const auto entry = [](std::string_view key, std::string_view value) {
+    return bytes_field(13, bytes_field(1, key) + bytes_field(2, value));
+  };
+  const std::size_t count = weights[0].kernel.size();
+  const std::string external = entry("location", "input") + entry("offset", "3") +
+                               entry("length", std::to_string(2 * count));
+  for (const int type : {10, 16}) {
+    for (const std::string& values :
+         {bytes_field(9, std::string(2 * count, '<')), bytes_field(5, std::string(count, '<')),
+          external + number_field(14, 1)}) {
+      test::OnnxGraph graph = plain;
+      graph.initialisers[0] = head + number_field(2, type) + values;
+      seeds.add("onnx", graph.file());
+    }
+  }
+}
+
 void add_weights(Seeds& seeds) {
   const test::Layers layers = sample_layers();
   const test::Convolutions weights = test::random_convolutions(layers, 1);
@@ -170,6 +205,15 @@ void add_weights(Seeds& seeds) {
   };
   add_tensors(tensors, {{"source", "a file"}, {"digest", "00"}});
   add_tensors({{"scalar", {}, std::span(weights[0].bias).first(1)}, {"none", {0, 3}, {}}}, {});
+  for (TensorView& tensor : tensors) tensor.name = "module." + tensor.name;
+  tensors.push_back({"step", {1}, std::span(weights[0].bias).first(1)});
+  add_tensors(tensors, {});
+  for (const std::string type : {"F16", "BF16", "I32"}) {
+    const std::string json = R"({"t":{"dtype":")" + type +
+                             (type == "I32" ? R"(","shape":[1],"data_offsets":[0,4]}})"
+                                            : R"(","shape":[2],"data_offsets":[0,4]}})");
+    seeds.add("safetensors", static_cast<char>(json.size()) + std::string(7, '\0') + json + "1234");
+  }
   seeds.add("hdf5_result", R"({"format": "Keras 3 HDF5", "metadata": {"keras_version": "3.1.0"},
  "names": ["layers/conv2d/vars/0", "step"], "shapes": [[3, 3, 3, 64], []]})");
   for (const test::OnnxValues values :
@@ -180,6 +224,7 @@ void add_weights(Seeds& seeds) {
     seeds.add("onnx", graph.file());
   }
   seeds.add("onnx", test::onnx_vgg16(layers, weights, {.bias_by_add = true}).file());
+  add_onnx_forms(seeds, layers, weights);
 }
 
 std::vector<DenseParameters> dense_layers(const std::vector<DenseShape>& shapes) {

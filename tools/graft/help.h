@@ -137,9 +137,10 @@ inline constexpr std::string_view weights_import = R"(Examples:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors
   graft weights import model.onnx -o ~/.cache/graft/vgg16_imagenet.safetensors
 
-Reads Keras 2 and 3 HDF5, ONNX and safetensors (graft's and torchvision's names). Checks names, shapes
-and values. Prints the number of parameters and their digest, which depends on the values alone, not on
-the format.)";
+Reads Keras 2 and 3 HDF5, ONNX (external data from its own folder) and safetensors with the names of
+graft, torchvision or timm after any prefix ("module."). float16 and bfloat16 become float32. Checks
+names, shapes and values of the 13 convolutions and ignores other tensors. Prints the number of
+parameters and their digest, which depends on the values alone, not on the format.)";
 
 inline constexpr std::string_view weights_show = R"(Example:
   graft weights show model.onnx
