@@ -47,9 +47,8 @@ class Safetensors {
   Safetensors(const std::filesystem::path& path, std::span<const std::byte> content);
 
   const std::filesystem::path& path() const { return path_; }
-  const std::vector<SafetensorsEntry>& entries() const {
-    return entries_;
-  }                                                           // in order of their offsets
+  // In the order of their offsets.
+  const std::vector<SafetensorsEntry>& entries() const { return entries_; }
   const SafetensorsEntry* find(std::string_view name) const;  // null when absent
   const Metadata& metadata() const { return metadata_; }
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;

@@ -39,7 +39,7 @@ void set_names(const Hdf5Handle& object, const char* attribute,
 
 class KerasHead {
  public:
-  explicit KerasHead(std::size_t bytes) {
+  KerasHead(const Safetensors& head, std::size_t bytes) : head_(head) {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     const Hdf5Handle access = made(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     constexpr std::size_t structure = std::size_t{1} << 18U;  // so that the image rarely grows
@@ -52,11 +52,11 @@ class KerasHead {
   }
 
   // A layer's group with its weights, perhaps none.
-  void layer(const std::string& name, const std::vector<const TensorView*>& tensors) {
+  void layer(const std::string& name, const std::vector<const SafetensorsEntry*>& tensors) {
     const Hdf5Handle group = made(
         H5Gcreate2(file_.get(), name.c_str(), links_.get(), H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
     std::vector<std::string> names;
-    for (const TensorView* tensor : tensors) {
+    for (const SafetensorsEntry* tensor : tensors) {
       names.push_back(tensor->name + ":0");
       const std::vector<hsize_t> shape(tensor->shape.begin(), tensor->shape.end());
       const Hdf5Handle space =
@@ -65,7 +65,7 @@ class KerasHead {
                                              space.get(), links_.get(), values_.get(), H5P_DEFAULT),
                                   H5Dclose);
       if (H5Dwrite(set.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                   tensor->data.data()) < 0)
+                   head_.values(*tensor).data()) < 0)
         throw std::bad_alloc();
     }
     set_names(group, "weight_names", names);
@@ -85,17 +85,16 @@ class KerasHead {
   }
 
  private:
+  const Safetensors& head_;
   Hdf5Handle file_, links_, values_;
   std::vector<std::string> layers_;
 };
 
 }  // namespace
 
-std::vector<std::byte> keras_head_image(const SafetensorsFile& head) {
-  const std::vector<TensorView>& tensors = head.tensors();
-  std::size_t bytes = 0;
-  for (const TensorView& tensor : tensors) bytes += tensor.data.size_bytes();
-  KerasHead file(bytes);
+std::vector<std::byte> keras_head_image(const Safetensors& head, std::size_t bytes) {
+  const std::vector<SafetensorsEntry>& tensors = head.entries();
+  KerasHead file(head, bytes);
   file.layer("flatten", {});
   for (std::size_t i = 0; i + 1 < tensors.size(); i += 2) {
     const std::string dense = tensors[i].name.substr(0, tensors[i].name.find('/'));

@@ -10,7 +10,7 @@
 namespace graft {
 
 // The content of the file: the same head gives the same bytes. The tensors are NAME/kernel and
-// NAME/bias of each Dense, first to last. Throws std::bad_alloc.
-std::vector<std::byte> keras_head_image(const SafetensorsFile& head);
+// NAME/bias of each Dense, first to last, of `bytes` bytes. Throws std::bad_alloc.
+std::vector<std::byte> keras_head_image(const Safetensors& head, std::size_t bytes);
 
 }  // namespace graft

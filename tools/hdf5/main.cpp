@@ -84,13 +84,13 @@ void confine(std::size_t memory, std::uint64_t seconds) {
 }
 
 void send_head(const std::filesystem::path& path) try {
-  const SafetensorsFile head(path);
-  std::size_t bytes = 0;
-  for (const TensorView& tensor : head.tensors()) bytes += tensor.data.size_bytes();
-  constexpr std::size_t copies = 4;  // the file, perhaps aligned; the library's image; the answer
+  const MappedFile content(path);
+  const Safetensors head(path, content.bytes());
+  const std::size_t bytes = content.bytes().size();
+  constexpr std::size_t copies = 4;  // the file; a tensor; the library's image; the answer
   constexpr std::size_t bytes_a_second = std::size_t{1} << 26U;  // far below a copy's speed
   confine(copies * bytes + most_memory, most_seconds + bytes / bytes_a_second);
-  const std::vector<std::byte> image = keras_head_image(head);
+  const std::vector<std::byte> image = keras_head_image(head, bytes);
   send(hdf5_result, {});
   send(image);
 } catch (const std::bad_alloc&) {
