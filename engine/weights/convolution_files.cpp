@@ -82,15 +82,10 @@ void require_finite(const std::filesystem::path& path, const Vgg16Layer& layer,
 
 ConvolutionFile read_format(const std::filesystem::path& path, std::span<const Vgg16Layer> layers,
                             const std::stop_token& stop) {
-  switch (weights_format_of(path)) {
-    case WeightsFormat::safetensors:
-      return read_safetensors_convolutions({path, MappedFile(path).bytes()}, layers);
-    case WeightsFormat::hdf5:
-      return read_hdf5_convolutions(path, layers, stop);
-    case WeightsFormat::onnx:
-      break;
-  }
-  return read_onnx_convolutions(path, layers);
+  const WeightsFormat format = weights_format_of(path);
+  if (format == WeightsFormat::hdf5) return read_hdf5_convolutions(path, layers, stop);
+  if (format == WeightsFormat::onnx) return read_onnx_convolutions(path, layers);
+  return read_safetensors_convolutions({path, MappedFile(path).bytes()}, layers);
 }
 
 // What a file that is no plain VGG16 looks like, for the end of a message; empty when unknown.
@@ -102,13 +97,10 @@ std::string other_network(const std::filesystem::path& path) try {
     if (name.ends_with("running_mean") || name.find("moving_mean") != name.npos) ++normalisations;
   }
   const bool is_normalised = normalisations >= kernels;
-  const int layers = kernels == 8    ? 11
-                     : kernels == 10 ? 13
-                     : kernels == 13 ? 16
-                     : kernels == 16 ? 19
-                                     : 0;
-  if (layers == 0 || (layers == 16 && !is_normalised)) return "";
-  return fmt::format("; it looks like a VGG{}{}: import the weights of a plain VGG16", layers,
+  const bool is_vgg = kernels == 8 || kernels == 10 || kernels == 13 || kernels == 16;
+  if (!is_vgg || (kernels == 13 && !is_normalised)) return "";
+  return fmt::format("; it looks like a VGG{}{}: import the weights of a plain VGG16",
+                     kernels + 3,  // with the three Dense layers
                      is_normalised ? " with batch normalisation" : "");
 } catch (const Error&) {
   return "";  // the first error says what is wrong with the file

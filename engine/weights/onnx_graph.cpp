@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "engine/weights/refuse.h"
-#include "engine/weights/wire_reader.h"
 
 namespace graft {
 namespace {

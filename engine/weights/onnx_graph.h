@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "engine/base/file.h"
-#include "engine/weights/wire_reader.h"
+#include "engine/weights/wire.h"
 
 namespace graft {
 

@@ -8,7 +8,6 @@
 #include "engine/weights/float_values.h"
 #include "engine/weights/onnx_graph.h"
 #include "engine/weights/refuse.h"
-#include "engine/weights/wire_reader.h"
 
 namespace graft {
 namespace {
