@@ -27,14 +27,12 @@ Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::st
   for (ScannedClass& one : folder.classes) {
     const auto label = static_cast<std::uint32_t>(dataset.classes.size());
     dataset.classes.push_back(std::move(one.name));
-    for (std::size_t i = 0; i < one.files.size(); ++i) {
-      std::string& file = one.files[i];
-      VerifiedFile& result = verified[next++];
-      if (result.reason.empty()) {
+    for (std::string& file : one.files) {
+      const VerifiedFile& result = verified[next++];
+      if (result.reason.empty())
         dataset.samples.push_back({std::move(file), label, result.content});
-        continue;
-      }
-      dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
+      else
+        dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
   return dataset;

@@ -78,16 +78,6 @@ std::uint64_t little_endian_24(Bytes file, std::size_t offset) {
   return little_endian_16(file, offset) | std::uint64_t{byte_at(file, offset + 2)} << 16;
 }
 
-void read_picture_header(WebpLayout& layout) {
-  WebPBitstreamFeatures features{};
-  if (WebPGetFeatures(data_of(layout.picture), layout.picture.size(), &features) != VP8_STATUS_OK)
-    refuse("the WebP's picture has no valid header");
-  layout.frame_width = static_cast<std::uint64_t>(features.width);
-  layout.frame_height = static_cast<std::uint64_t>(features.height);
-  layout.is_lossless = features.format == 2;
-  layout.has_alpha = features.has_alpha != 0;
-}
-
 WebpLayout read_layout(Bytes file) {
   const std::uint64_t bytes =
       file.size() < least_bytes ? least_bytes : 8 + std::uint64_t{little_endian_32(file, 4)};
@@ -102,7 +92,13 @@ WebpLayout read_layout(Bytes file) {
   const Bytes frame = is_animated ? find_chunk(layout.chunks, "ANMF") : Bytes();
   if (is_animated && frame.size() < frame_header_bytes) refuse("the WebP holds no frame");
   layout.picture = picture_in(is_animated ? frame.subspan(frame_header_bytes) : layout.chunks);
-  read_picture_header(layout);
+  WebPBitstreamFeatures features{};
+  if (WebPGetFeatures(data_of(layout.picture), layout.picture.size(), &features) != VP8_STATUS_OK)
+    refuse("the WebP's picture has no valid header");
+  layout.frame_width = static_cast<std::uint64_t>(features.width);
+  layout.frame_height = static_cast<std::uint64_t>(features.height);
+  layout.is_lossless = features.format == 2;
+  layout.has_alpha = features.has_alpha != 0;
   layout.width = is_extended ? little_endian_24(extended, 4) + 1 : layout.frame_width;
   layout.height = is_extended ? little_endian_24(extended, 7) + 1 : layout.frame_height;
   check_dimensions(layout.width, layout.height);

@@ -80,14 +80,6 @@ void require_finite(const std::filesystem::path& path, const Vgg16Layer& layer,
                  bad - values.begin(), tensor, layer.name, *bad);
 }
 
-ConvolutionFile read_format(const std::filesystem::path& path, std::span<const Vgg16Layer> layers,
-                            const std::stop_token& stop) {
-  const WeightsFormat format = weights_format_of(path);
-  if (format == WeightsFormat::hdf5) return read_hdf5_convolutions(path, layers, stop);
-  if (format == WeightsFormat::onnx) return read_onnx_convolutions(path, layers);
-  return read_safetensors_convolutions({path, MappedFile(path).bytes()}, layers);
-}
-
 // What a file that is no plain VGG16 looks like, for the end of a message; empty when unknown.
 std::string other_network(const std::filesystem::path& path) try {
   std::size_t kernels = 0;
@@ -165,7 +157,13 @@ ConvolutionFile read_convolutions(const std::filesystem::path& path,
                                   std::span<const Vgg16Layer> layers, const std::stop_token& stop) {
   ConvolutionFile file;
   try {
-    file = read_format(path, layers, stop);
+    const WeightsFormat format = weights_format_of(path);
+    if (format == WeightsFormat::hdf5)
+      file = read_hdf5_convolutions(path, layers, stop);
+    else if (format == WeightsFormat::onnx)
+      file = read_onnx_convolutions(path, layers);
+    else
+      file = read_safetensors_convolutions({path, MappedFile(path).bytes()}, layers);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::weights) throw;
     throw Error(error.kind(), error.what() + other_network(path));

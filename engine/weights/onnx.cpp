@@ -228,9 +228,7 @@ ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
 
 WeightsFileSummary describe_onnx_file(const std::filesystem::path& path) {
   const OnnxFile file(path);
-  WeightsFileSummary summary;
-  summary.format = "ONNX";
-  summary.metadata = file.metadata();
+  WeightsFileSummary summary{"ONNX", {}, file.metadata()};
   for (const OnnxTensor& tensor : file.initialisers()) {
     summary.tensors.push_back({std::string(tensor.name), tensor.shape});
   }

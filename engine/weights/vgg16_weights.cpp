@@ -21,12 +21,10 @@ Digest canonical_digest(const Vgg16Weights& weights) {
 WeightsFileSummary describe_safetensors_file(const std::filesystem::path& path) {
   const MappedFile mapped(path);
   const Safetensors file(path, mapped.bytes());
-  WeightsFileSummary summary;
-  summary.format = "safetensors";
+  WeightsFileSummary summary{"safetensors", {}, {file.metadata().begin(), file.metadata().end()}};
   for (const SafetensorsEntry& entry : file.entries()) {
     summary.tensors.push_back({entry.name, entry.shape});
   }
-  summary.metadata.assign(file.metadata().begin(), file.metadata().end());
   return summary;
 }
 

@@ -216,7 +216,7 @@ TEST(Hostile, AWebpIsNoLargerThanTheLimitAndItsCanvas) {
   EXPECT_THAT(inspect_error(animation(7, 1)), HasSubstr("does not fit its canvas"));
   EXPECT_EQ(decode_image(animation(8, 20'000), {}).rgb, noise_image(8, 8).rgb);
   EXPECT_LT(inspect_image(animation(8, 20'000)).bytes, 4 * mib);  // the file has 7 MiB
-  EXPECT_EQ(inspect_image(animation(1000, 1)).bytes / mib, 5U);  // the canvas, and turned
+  EXPECT_EQ(inspect_image(animation(1000, 1)).bytes / mib, 5U);   // the canvas, and turned
 }
 
 // 65,536 groups of codes in 300 kB, for which libwebp takes more than a gigabyte. Files of fewer blocks or
