@@ -127,10 +127,12 @@ std::uint64_t most_groups(const WebpLayout& layout) {
   Bytes rest = layout.picture;
   const auto [type, data] = take_chunk(rest);
   const bool is_lossless_alpha = type == "ALPH" && !data.empty() && (byte_at(data, 0) & 3) == 1;
-  if (type != "VP8L" && !is_lossless_alpha) return 0;
+  if (!layout.is_lossless && !is_lossless_alpha) return 0;
+  // An ALPH chunk before VP8L is skipped.
+  const std::uint64_t bytes = layout.is_lossless ? layout.picture.size() : data.size();
   const std::uint64_t blocks = (layout.frame_width + 3) / 4 * ((layout.frame_height + 3) / 4);
   return std::min(
-      {std::max<std::uint64_t>(blocks, 1000), 8 * data.size() / 20 + 1, std::uint64_t{65'536}});
+      {std::max<std::uint64_t>(blocks, 1000), 8 * bytes / 20 + 1, std::uint64_t{65'536}});
 }
 
 // Of libwebp: words of 4 bytes and the blocks of transforms, or alpha; the tables of codes; some rows.
@@ -150,8 +152,11 @@ DecodingCost inspect_webp(Bytes file) {
   const std::uint64_t groups = most_groups(layout);
   const std::uint64_t canvas = layout.width * layout.height;
   DecodingCost cost = raw_cost(layout.width, layout.height);
-  cost.bytes =
-      3 * canvas + std::max(3 * canvas, decoder_bytes(layout, groups)) + fixed_decoder_bytes;
+  const bool has_metadata = (layout.flags & (exif_flag | xmp_flag)) != 0;
+  cost.bytes = std::max<std::uint64_t>(
+                   has_metadata ? file.size() : 0,  // they are copied before the image is made
+                   3 * canvas + std::max(3 * canvas, decoder_bytes(layout, groups))) +
+               fixed_decoder_bytes;
   cost.work = canvas_pixel_work * canvas + lossy_pixel_work * layout.pixels() +
               (layout.is_lossless ? lossless_byte_work : lossy_byte_work) * file.size() +
               code_group_work * groups + (groups > 0 ? lossless_pixel_work * layout.pixels() : 0);
