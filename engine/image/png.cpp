@@ -113,10 +113,9 @@ struct PngHeader {
   std::uint64_t channels() const {
     return std::array<std::uint64_t, 7>{1, 0, 3, 1, 2, 0, 4}[colour];
   }
-  std::uint64_t row_bytes() const {  // with its filter byte
-    return (channels() * width * depth + 7) / 8 + 1;
+  std::uint64_t data_bytes() const {  // each row with its filter byte
+    return ((channels() * width * depth + 7) / 8 + 1) * height;
   }
-  std::uint64_t data_bytes() const { return row_bytes() * height; }
 };
 
 bool is_known(std::uint32_t colour, std::uint32_t depth) {

@@ -158,7 +158,7 @@ DecodingCost inspect_webp(Bytes file) {
                    3 * canvas + std::max(3 * canvas, decoder_bytes(layout, groups))) +
                fixed_decoder_bytes;
   cost.work = canvas_pixel_work * canvas + lossy_pixel_work * layout.pixels() +
-              (layout.is_lossless ? lossless_byte_work : lossy_byte_work) * file.size() +
+              (layout.is_lossless ? lossless_byte_work : lossy_byte_work) * layout.picture.size() +
               code_group_work * groups + (groups > 0 ? lossless_pixel_work * layout.pixels() : 0);
   return cost;
 }

@@ -120,8 +120,8 @@ std::vector<float> OnnxFile::values(const OnnxTensor& tensor) const try {
     return converted(file.bytes().subspan(data.offset, length));
   }
   const std::vector<std::byte> typed = typed_values(tensor, type);
-  if (!tensor.has_raw_data) return converted(typed);
-  if (typed.empty()) return converted(tensor.raw_data);
+  if (!tensor.raw_data) return converted(typed);
+  if (typed.empty()) return converted(*tensor.raw_data);
   refuse_weights(path(), "\"{}\" has its values twice, as raw_data and as typed data", tensor.name);
 } catch (const WireError& error) {
   refuse_incomplete(error);
