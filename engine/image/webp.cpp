@@ -124,15 +124,17 @@ Metadata metadata_of(const WebpLayout& layout) {
 // block of 4 × 4 pixels, and no number unused from 1,000 on. Five codes take 20 bits or more. libwebp
 // takes memory for all of them before it reads a pixel, and no header has their number.
 std::uint64_t most_groups(const WebpLayout& layout) {
-  Bytes rest = layout.picture;
-  const auto [type, data] = take_chunk(rest);
-  const bool is_lossless_alpha = type == "ALPH" && !data.empty() && (byte_at(data, 0) & 3) == 1;
-  if (!layout.is_lossless && !is_lossless_alpha) return 0;
-  // An ALPH chunk before VP8L is skipped.
-  const std::uint64_t bytes = layout.is_lossless ? layout.picture.size() : data.size();
+  Bytes stream = layout.picture;
+  if (!layout.is_lossless) {
+    Bytes alpha;  // the last one counts, and none before VP8L
+    for (Bytes rest = layout.picture; !rest.empty();)
+      if (const Chunk chunk = take_chunk(rest); chunk.type == "ALPH") alpha = chunk.data;
+    if (alpha.empty() || (byte_at(alpha, 0) & 3) != 1) return 0;
+    stream = alpha;
+  }
   const std::uint64_t blocks = (layout.frame_width + 3) / 4 * ((layout.frame_height + 3) / 4);
   return std::min(
-      {std::max<std::uint64_t>(blocks, 1000), 8 * bytes / 20 + 1, std::uint64_t{65'536}});
+      {std::max<std::uint64_t>(blocks, 1000), 8 * stream.size() / 20 + 1, std::uint64_t{65'536}});
 }
 
 // Of libwebp: words of 4 bytes and the blocks of transforms, or alpha; the tables of codes; some rows.

@@ -243,16 +243,23 @@ TEST(Hostile, TheCodesOfALosslessWebpCountAsMemory) {
   EXPECT_LT(file.size(), 300'000U);
   EXPECT_GT(inspect_image(file).bytes, 750 * mib);
   EXPECT_NE(decode_error(file), "");
-  // libwebp skips an alpha chunk before it.
-  const auto behind_alpha = [](std::uint32_t side, const Bytes& lossless) {
+  // libwebp skips alpha before VP8L, and decodes the last alpha before VP8.
+  const auto behind_alpha = [](std::uint32_t side, std::string_view type, const Bytes& data) {
     Bytes header = extended_header(side);
     header[0] = {};  // no animation
-    return webp_of({{"VP8X", header}, {"ALPH", Bytes(2)}, {"VP8L", lossless}});
+    return webp_of({{"VP8X", header}, {"ALPH", Bytes(2)}, {type, data}});
   };
-  const Bytes plain = webp_file(noise_image(8, 8));
-  EXPECT_EQ(decode_image(behind_alpha(8, {plain.begin() + 20, plain.end()}), {}).rgb,
+  const auto data_of = [](const Bytes& webp) { return Bytes(webp.begin() + 20, webp.end()); };
+  EXPECT_EQ(decode_image(behind_alpha(8, "VP8L", data_of(webp_file(noise_image(8, 8)))), {}).rgb,
             noise_image(8, 8).rgb);
-  EXPECT_GT(inspect_image(behind_alpha(1024, stream)).bytes, 750 * mib);
+  EXPECT_GT(inspect_image(behind_alpha(1024, "VP8L", stream)).bytes, 750 * mib);
+  Bytes alpha = behind_alpha(1024, "ALPH", Bytes(300'000, std::byte{1}));
+  const Bytes lossy = webp_file(smooth_image(1024, 1024), 80);
+  alpha.insert(alpha.end(), lossy.begin() + 12, lossy.end());
+  Bytes size;
+  append_little_endian(size, alpha.size() - 8, 4);
+  std::ranges::copy(size, alpha.begin() + 4);
+  EXPECT_GT(inspect_image(alpha).bytes, 750 * mib);
 }
 
 TEST(Hostile, AGifIsAsLargeAsItsScreenAndItsFirstFrame) {
