@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -41,13 +40,11 @@ Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::st
 void check_no_class_vanished(const Dataset& dataset) {
   std::vector<bool> present(dataset.classes.size(), false);
   for (const Sample& sample : dataset.samples) present[sample.label] = true;
-  const auto absent = std::find(present.begin(), present.end(), false);
-  if (absent == present.end()) return;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("no file of the class '{}' in {} can be read as an image",
-                  printable(dataset.classes[static_cast<std::size_t>(absent - present.begin())]),
-                  shown(dataset.root)));
+  for (std::size_t label = 0; label < present.size(); ++label)
+    if (!present[label])
+      throw Error(ErrorKind::data,
+                  fmt::format("no file of the class '{}' in {} can be read as an image",
+                              printable(dataset.classes[label]), shown(dataset.root)));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,

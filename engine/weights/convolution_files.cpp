@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <optional>
 
 #include "engine/base/text.h"
 #include "engine/weights/refuse.h"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
 #include "engine/weights/float_values.h"
 #include "engine/weights/onnx_graph.h"
