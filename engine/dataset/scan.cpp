@@ -233,19 +233,18 @@ void check_classes(const ScannedFolder& folder) {
 
 void check_same_classes(const ScannedFolder& train, const ScannedFolder& validation) {
   refuse_look_alikes({&train, &validation});
-  const std::string only_train = missing_names(train, validation);
-  const std::string only_validation = missing_names(validation, train);
-  if (only_train.empty() && only_validation.empty()) return;
-  std::string difference;
-  if (!only_train.empty()) {
-    difference =
-        fmt::format("{} is missing in validation ({})", only_train, shown_source(validation));
-  }
-  if (!only_validation.empty()) {
-    difference += fmt::format("{}{} is missing in train ({})", difference.empty() ? "" : ", and ",
-                              only_validation, shown_source(train));
-  }
-  refuse("the classes of train and validation differ: {}; both need the same ones", difference);
+  std::vector<std::string> differences;
+  const auto compare = [&](const ScannedFolder& from, const ScannedFolder& other,
+                           const char* name) {
+    if (const std::string missing = missing_names(from, other); !missing.empty())
+      differences.push_back(
+          fmt::format("{} is missing in {} ({})", missing, name, shown_source(other)));
+  };
+  compare(train, validation, "validation");
+  compare(validation, train, "train");
+  if (differences.empty()) return;
+  refuse("the classes of train and validation differ: {}; both need the same ones",
+         fmt::join(differences, ", and "));
 }
 
 std::vector<std::string> list_images(const fs::path& folder, Observer& observer) {

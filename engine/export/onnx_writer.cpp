@@ -7,16 +7,11 @@
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/text.h"
-#include "engine/weights/wire_writer.h"
+#include "engine/weights/float_values.h"
+#include "engine/weights/wire.h"
 
 namespace graft {
 namespace {
-
-#ifdef __aarch64__
-using Half = __fp16;
-#else
-using Half = _Float16;
-#endif
 
 constexpr std::uint64_t largest_file = 2'147'483'647;
 constexpr std::uint64_t ir_version = 8, opset = 17;

@@ -119,8 +119,6 @@ BmpHeader read_header(Bytes file) {
   return header;
 }
 
-using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
-
 Palette read_palette(Bytes file, const BmpHeader& header) {
   Palette palette{};
   for (std::size_t i = 0; i < header.palette_count; ++i) {

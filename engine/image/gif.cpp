@@ -22,8 +22,6 @@ constexpr std::uint64_t largest_lzw_ratio = 2731;
 // ns, or so: see DecodingCost.
 constexpr std::uint64_t screen_pixel_work = 2, frame_pixel_work = 10, file_byte_work = 10;
 
-using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
-
 bool has_colours(const ColorMapObject* map) {
   if (map == nullptr) return false;
   for (int i = 0; i < map->ColorCount; ++i) {
@@ -164,9 +162,9 @@ Image decode_gif(Bytes file, const DecodeOptions&) {
   std::vector<GifPixelType> row(gif.frame().width);
   constexpr std::array<std::array<std::size_t, 2>, 5> passes = {
       {{0, 8}, {4, 8}, {2, 4}, {1, 2}, {0, 1}}};  // first row and step; the last one not interlaced
-  for (std::size_t pass = gif.is_interlaced() ? 0 : 4; pass < (gif.is_interlaced() ? 4 : 5);
-       ++pass) {
-    for (std::size_t y = passes[pass][0]; y < gif.frame().height; y += passes[pass][1]) {
+  const std::span all(passes);
+  for (const auto& [first, step] : gif.is_interlaced() ? all.first(4) : all.last(1)) {
+    for (std::size_t y = first; y < gif.frame().height; y += step) {
       gif.read_row(row);
       const std::size_t pixel = (gif.frame().top + y) * image.width + gif.frame().left;
       std::uint8_t* out = &image.rgb[3 * pixel];

@@ -3,9 +3,9 @@
 #include "engine/image/image.h"
 
 #include <array>
-#include <cctype>
 #include <string_view>
 
+#include "engine/base/ascii.h"
 #include "engine/image/formats.h"
 
 namespace graft {
@@ -78,10 +78,6 @@ bool has(std::string_view start, std::string_view bytes, std::size_t offset) {
   return start.size() > offset && start.substr(offset).starts_with(bytes);
 }
 
-bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 bool is_text(std::string_view start) {
   return std::all_of(start.begin(), start.end(), [](char c) {
     return is_space(c) || (static_cast<unsigned char>(c) >= ' ' && c != '\x7F');
@@ -95,8 +91,7 @@ std::string what_it_looks_like(Bytes file) {
   }
   std::string_view words = start;
   while (!words.empty() && is_space(words.front())) words.remove_prefix(1);
-  std::string tag(words.substr(0, 16));
-  for (char& c : tag) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string tag = lower_case(words.substr(0, 16));
   if (tag.starts_with("<!doctype html") || tag.starts_with("<html")) {
     return "it starts like an HTML page, perhaps the answer to a failed download";
   }

@@ -10,8 +10,9 @@
 #include <new>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "engine/image/formats.h"
 
 namespace {
@@ -55,6 +56,7 @@ namespace {
 
 constexpr std::size_t signature_bytes = 8;
 constexpr std::size_t chunk_overhead = 12;  // length, type, checksum
+constexpr std::size_t header_bytes = 13;
 constexpr std::uint64_t largest_deflate_ratio = 1032;
 
 // ns, or so: see DecodingCost.
@@ -70,14 +72,6 @@ struct Chunk {
   bool is_critical() const { return (type[0] & 0x20) == 0; }
 };
 
-// For a message: any byte may come.
-std::string name_of(std::string_view type) {
-  std::string text(type);
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return c < '!' || c > '~'; }, '?');
-  return text;
-}
-
 class ChunkReader {
  public:
   explicit ChunkReader(Bytes file) : rest_(file.subspan(signature_bytes)) {}
@@ -91,7 +85,7 @@ class ChunkReader {
     is_complete_ = rest_.size() >= chunk_overhead + length;
     if (!is_complete_ && (!has_pixels_ || type == "IDAT"))
       refuse("the PNG is truncated: the file ends within {}",
-             type.empty() ? "the next chunk" : "a chunk " + name_of(type));
+             type.empty() ? "the next chunk" : "a chunk " + printable(type));
     if (!is_complete_ || type == "IEND") return std::nullopt;
     has_pixels_ |= type == "IDAT";
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
@@ -119,10 +113,9 @@ struct PngHeader {
   std::uint64_t channels() const {
     return std::array<std::uint64_t, 7>{1, 0, 3, 1, 2, 0, 4}[colour];
   }
-  std::uint64_t row_bytes() const {  // with its filter byte
-    return (channels() * width * depth + 7) / 8 + 1;
+  std::uint64_t data_bytes() const {  // each row with its filter byte
+    return ((channels() * width * depth + 7) / 8 + 1) * height;
   }
-  std::uint64_t data_bytes() const { return row_bytes() * height; }
 };
 
 bool is_known(std::uint32_t colour, std::uint32_t depth) {
@@ -132,7 +125,7 @@ bool is_known(std::uint32_t colour, std::uint32_t depth) {
 }
 
 PngHeader read_header(const Chunk& chunk) {
-  if (chunk.type != "IHDR" || chunk.data.size() != 13)
+  if (chunk.type != "IHDR" || chunk.data.size() != header_bytes)
     refuse("the PNG does not begin with a header (IHDR)");
   PngHeader header;
   header.width = big_endian_32(chunk.data, 0);
@@ -150,7 +143,6 @@ PngHeader read_header(const Chunk& chunk) {
 
 struct PngLayout {
   PngHeader header;
-  Bytes header_data;
   Bytes palette;
   std::uint64_t image_data_bytes = 0;
   bool is_complete = true;  // to its end, IEND
@@ -160,7 +152,7 @@ struct PngLayout {
 void check_checksum(const Chunk& chunk) {
   const uLong crc = crc32_z(0, data_of(chunk.checksummed), chunk.checksummed.size());
   if (crc != chunk.checksum)
-    refuse("the PNG is damaged: the checksum of a chunk {} is wrong", name_of(chunk.type));
+    refuse("the PNG is damaged: the checksum of a chunk {} is wrong", printable(chunk.type));
 }
 
 void add_chunk(PngLayout& layout, const Chunk& chunk) {
@@ -171,7 +163,7 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
       refuse("the PNG's palette (PLTE) is malformed");
     layout.palette = chunk.data;
   } else if (chunk.is_critical()) {
-    refuse("the PNG has an unknown critical chunk {}", name_of(chunk.type));
+    refuse("the PNG has an unknown critical chunk {}", printable(chunk.type));
   } else {
     layout.metadata.add(chunk.type, text_of(chunk.data));
   }
@@ -182,7 +174,6 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
   const Chunk first = reader.next().value_or(Chunk());
   PngLayout layout;
   layout.header = read_header(first);
-  layout.header_data = first.data;
   if (with_checksums) check_checksum(first);
   while (const std::optional<Chunk> chunk = reader.next()) {
     if (with_checksums && chunk->is_critical()) check_checksum(*chunk);
@@ -199,30 +190,26 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
 }
 
 // The places of checksums, which stb_image does not check, and the end are zeros.
-std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
-  std::vector<std::byte> png(layout.image_data_bytes + 1024);
-  auto end = png.begin();
-  const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
+std::string checked_png(Bytes file, const PngLayout& layout) {
+  std::string png(text_of(file.first(signature_bytes + chunk_overhead + header_bytes)));
+  png.reserve(layout.image_data_bytes + 1024);
+  // Returns where the chunk ends.
   const auto start_chunk = [&](std::string_view type, std::uint64_t length) {
-    for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
-    append(std::as_bytes(std::span(type)));
-    return end + static_cast<std::ptrdiff_t>(length) + 4;
+    for (int shift = 24; shift >= 0; shift -= 8) png += static_cast<char>(length >> shift);
+    png += type;
+    return png.size() + length + 4;
   };
-  append(file.first(signature_bytes));
-  auto next = start_chunk("IHDR", layout.header_data.size());
-  append(layout.header_data);
-  end = next;
   if (layout.header.colour == 3) {
-    next = start_chunk("PLTE", 768);  // as in Pillow, missing entries are black
-    append(layout.palette);
-    end = next;
+    const std::size_t end = start_chunk("PLTE", 768);  // as in Pillow, missing entries are black
+    png += text_of(layout.palette);
+    png.resize(end);
   }
-  next = start_chunk("IDAT", layout.image_data_bytes);
+  const std::size_t end = start_chunk("IDAT", layout.image_data_bytes);
   ChunkReader reader(file);
   while (const std::optional<Chunk> chunk = reader.next())
-    if (chunk->type == "IDAT") append(chunk->data);
-  end = next;
-  start_chunk("IEND", 0);
+    if (chunk->type == "IDAT") png += text_of(chunk->data);
+  png.resize(end);
+  png.resize(start_chunk("IEND", 0));
   return png;
 }
 
@@ -245,10 +232,10 @@ std::size_t largest_allocation_of(const PngLayout& layout) {
 template <typename Sample, typename Load>
 std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const PngLayout& layout,
                                                    int channels) {
-  const std::vector<std::byte> png = checked_png(file, layout);
+  const std::string png = checked_png(file, layout);
   stb_memory = {largest_allocation_of(layout), false};
   int width = 0, height = 0, channels_in_file = 0;
-  Sample* pixels = load(data_of(png), static_cast<int>(png.size()), &width, &height,
+  Sample* pixels = load(data_of(as_bytes(png)), static_cast<int>(png.size()), &width, &height,
                         &channels_in_file, channels);
   if (stb_memory.ran_out) throw std::bad_alloc();
   if (pixels == nullptr) {

@@ -21,10 +21,9 @@ struct PnmHeader {
 
   bool is_text() const { return kind < '4'; }
   bool is_of_bits() const { return kind == '1' || kind == '4'; }
-  bool is_gray() const { return kind == '2' || kind == '5'; }
   std::uint64_t channels() const { return kind == '3' || kind == '6' ? 3 : 1; }
   std::uint64_t sample_bytes() const { return maximum > 255 ? 2 : 1; }
-  bool gray16() const { return is_gray() && maximum > 255; }
+  bool gray16() const { return channels() == 1 && maximum > 255; }
   // As text, a row of bits needs a digit each; other samples need a digit and white space.
   std::uint64_t least_row_bytes() const {
     if (is_text()) return width * channels() * (is_of_bits() ? 1 : 2);
@@ -71,7 +70,6 @@ class TextReader {
 
  private:
   static bool is_digit(std::uint8_t c) { return c >= '0' && c <= '9'; }
-  static bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
   // The next byte outside comments; 0 at the end.
   std::uint8_t next() {
@@ -133,24 +131,19 @@ Image decode_pnm(Bytes file, const DecodeOptions& options) {
   const std::size_t samples = header.width * header.height * header.channels();
   TextReader text(file, header.pixel_offset);
   const Bytes pixels = file.subspan(header.pixel_offset);
-  if (header.is_of_bits()) {
-    for (std::size_t i = 0; i < samples; ++i, out += copies) {
-      const std::size_t x = i % header.width;
-      const std::size_t at = i / header.width * header.least_row_bytes() + x / 8;
-      const std::uint64_t bit =
-          header.is_text() ? text.bit() : byte_at(pixels, at) >> (7 - x % 8) & 1U;
-      set_gray(out, bit == 1 ? 0 : 255);
-    }
-    return image;
-  }
   const std::vector<std::uint8_t> table = sample_table(header, options.gray16);
-  const bool wide = header.sample_bytes() == 2;
-  for (std::size_t i = 0; i < samples; ++i, out += copies) {
-    const std::uint64_t sample = header.is_text() ? text.sample(header.maximum)
-                                 : wide           ? big_endian_16(pixels, 2 * i)
-                                                  : byte_at(pixels, i);
-    std::fill_n(out, copies, table[sample]);
-  }
+  const auto bit_at = [&](std::size_t y, std::size_t x) {
+    return byte_at(pixels, y * header.least_row_bytes() + x / 8) >> (7 - x % 8) & 1U;
+  };
+  const auto sample_at = [&](std::size_t i) -> std::uint64_t {
+    // A bit is 1 where a sample is 0, black.
+    if (header.is_of_bits())
+      return 1 - (header.is_text() ? text.bit() : bit_at(i / header.width, i % header.width));
+    if (header.is_text()) return text.sample(header.maximum);
+    return header.sample_bytes() == 2 ? big_endian_16(pixels, 2 * i) : byte_at(pixels, i);
+  };
+  for (std::size_t i = 0; i < samples; ++i, out += copies)
+    std::fill_n(out, copies, table[sample_at(i)]);
   return image;
 }
 

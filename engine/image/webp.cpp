@@ -78,16 +78,6 @@ std::uint64_t little_endian_24(Bytes file, std::size_t offset) {
   return little_endian_16(file, offset) | std::uint64_t{byte_at(file, offset + 2)} << 16;
 }
 
-void read_picture_header(WebpLayout& layout) {
-  WebPBitstreamFeatures features{};
-  if (WebPGetFeatures(data_of(layout.picture), layout.picture.size(), &features) != VP8_STATUS_OK)
-    refuse("the WebP's picture has no valid header");
-  layout.frame_width = static_cast<std::uint64_t>(features.width);
-  layout.frame_height = static_cast<std::uint64_t>(features.height);
-  layout.is_lossless = features.format == 2;
-  layout.has_alpha = features.has_alpha != 0;
-}
-
 WebpLayout read_layout(Bytes file) {
   const std::uint64_t bytes =
       file.size() < least_bytes ? least_bytes : 8 + std::uint64_t{little_endian_32(file, 4)};
@@ -102,7 +92,13 @@ WebpLayout read_layout(Bytes file) {
   const Bytes frame = is_animated ? find_chunk(layout.chunks, "ANMF") : Bytes();
   if (is_animated && frame.size() < frame_header_bytes) refuse("the WebP holds no frame");
   layout.picture = picture_in(is_animated ? frame.subspan(frame_header_bytes) : layout.chunks);
-  read_picture_header(layout);
+  WebPBitstreamFeatures features{};
+  if (WebPGetFeatures(data_of(layout.picture), layout.picture.size(), &features) != VP8_STATUS_OK)
+    refuse("the WebP's picture has no valid header");
+  layout.frame_width = static_cast<std::uint64_t>(features.width);
+  layout.frame_height = static_cast<std::uint64_t>(features.height);
+  layout.is_lossless = features.format == 2;
+  layout.has_alpha = features.has_alpha != 0;
   layout.width = is_extended ? little_endian_24(extended, 4) + 1 : layout.frame_width;
   layout.height = is_extended ? little_endian_24(extended, 7) + 1 : layout.frame_height;
   check_dimensions(layout.width, layout.height);
@@ -128,13 +124,17 @@ Metadata metadata_of(const WebpLayout& layout) {
 // block of 4 × 4 pixels, and no number unused from 1,000 on. Five codes take 20 bits or more. libwebp
 // takes memory for all of them before it reads a pixel, and no header has their number.
 std::uint64_t most_groups(const WebpLayout& layout) {
-  Bytes rest = layout.picture;
-  const auto [type, data] = take_chunk(rest);
-  const bool is_lossless_alpha = type == "ALPH" && !data.empty() && (byte_at(data, 0) & 3) == 1;
-  if (type != "VP8L" && !is_lossless_alpha) return 0;
+  Bytes stream = layout.picture;
+  if (!layout.is_lossless) {
+    Bytes alpha;  // the last one counts, and none before VP8L
+    for (Bytes rest = layout.picture; !rest.empty();)
+      if (const Chunk chunk = take_chunk(rest); chunk.type == "ALPH") alpha = chunk.data;
+    if (alpha.empty() || (byte_at(alpha, 0) & 3) != 1) return 0;
+    stream = alpha;
+  }
   const std::uint64_t blocks = (layout.frame_width + 3) / 4 * ((layout.frame_height + 3) / 4);
   return std::min(
-      {std::max<std::uint64_t>(blocks, 1000), 8 * data.size() / 20 + 1, std::uint64_t{65'536}});
+      {std::max<std::uint64_t>(blocks, 1000), 8 * stream.size() / 20 + 1, std::uint64_t{65'536}});
 }
 
 // Of libwebp: words of 4 bytes and the blocks of transforms, or alpha; the tables of codes; some rows.
@@ -154,10 +154,13 @@ DecodingCost inspect_webp(Bytes file) {
   const std::uint64_t groups = most_groups(layout);
   const std::uint64_t canvas = layout.width * layout.height;
   DecodingCost cost = raw_cost(layout.width, layout.height);
-  cost.bytes =
-      3 * canvas + std::max(3 * canvas, decoder_bytes(layout, groups)) + fixed_decoder_bytes;
+  const bool has_metadata = (layout.flags & (exif_flag | xmp_flag)) != 0;
+  cost.bytes = std::max<std::uint64_t>(
+                   has_metadata ? file.size() : 0,  // they are copied before the image is made
+                   3 * canvas + std::max(3 * canvas, decoder_bytes(layout, groups))) +
+               fixed_decoder_bytes;
   cost.work = canvas_pixel_work * canvas + lossy_pixel_work * layout.pixels() +
-              (layout.is_lossless ? lossless_byte_work : lossy_byte_work) * file.size() +
+              (layout.is_lossless ? lossless_byte_work : lossy_byte_work) * layout.picture.size() +
               code_group_work * groups + (groups > 0 ? lossless_pixel_work * layout.pixels() : 0);
   return cost;
 }

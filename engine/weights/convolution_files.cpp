@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <optional>
 
 #include "engine/base/text.h"
 #include "engine/weights/refuse.h"
@@ -30,14 +29,10 @@ const SafetensorsEntry* find_with_prefix(const Safetensors& file, std::string_vi
   return found;
 }
 
-bool starts_with(std::span<const std::byte> file, std::string_view start, std::size_t at = 0) {
-  return file.size() >= at + start.size() &&
-         std::memcmp(file.data() + at, start.data(), start.size()) == 0;
-}
-
 // A header length that the format allows, and the brace that the header begins with.
-bool looks_like_safetensors(std::span<const std::byte> file) {
-  if (!starts_with(file, "{", safetensors_length_bytes)) return false;
+bool looks_like_safetensors(std::string_view file) {
+  if (file.size() <= safetensors_length_bytes || file[safetensors_length_bytes] != '{')
+    return false;
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   return length <= 100'000'000;
@@ -48,11 +43,12 @@ constexpr std::string_view torch_advice =
     "s.save_file(torch.load('IN.pth', weights_only=True), 'OUT.safetensors')\"";
 
 // A sentence for files that people try; empty for others.
-std::string advice_for(std::span<const std::byte> file) {
+std::string advice_for(std::string_view file) {
   if (file.empty()) return "it is empty";
-  if (starts_with(file, "PK\x03\x04"sv)) {
+  if (file.starts_with("PK\x03\x04"sv)) {
     // The name of the first entry is at byte 30: Keras begins with metadata.json.
-    if (starts_with(file, "metadata.json", 30) || starts_with(file, "config.json", 30)) {
+    const std::string_view name = file.substr(std::min<std::size_t>(file.size(), 30));
+    if (name.starts_with("metadata.json") || name.starts_with("config.json")) {
       return "it is a Keras .keras archive, which is not read: save "
              "model.save_weights('x.weights.h5') "
              "and use that";
@@ -60,15 +56,15 @@ std::string advice_for(std::span<const std::byte> file) {
     return fmt::format("it is a zip archive, such as PyTorch's .pth, which is not read; {}",
                        torch_advice);
   }
-  if (starts_with(file, "\x80\x02") || starts_with(file, "\x80\x03") ||
-      starts_with(file, "\x80\x04")) {
+  if (file.starts_with("\x80\x02") || file.starts_with("\x80\x03") ||
+      file.starts_with("\x80\x04")) {
     return fmt::format("it is a Python pickle, such as an old PyTorch .pth, which is not read; {}",
                        torch_advice);
   }
-  if (starts_with(file, "version https://git-lfs")) {
+  if (file.starts_with("version https://git-lfs")) {
     return "it is a Git LFS pointer and not the file itself: run git lfs pull";
   }
-  if (starts_with(file, "<")) return "it is a web page and not a weights file: fetch it again";
+  if (file.starts_with("<")) return "it is a web page and not a weights file: fetch it again";
   return "";
 }
 
@@ -80,19 +76,6 @@ void require_finite(const std::filesystem::path& path, const Vgg16Layer& layer,
                  bad - values.begin(), tensor, layer.name, *bad);
 }
 
-ConvolutionFile read_format(const std::filesystem::path& path, std::span<const Vgg16Layer> layers,
-                            const std::stop_token& stop) {
-  switch (weights_format_of(path)) {
-    case WeightsFormat::safetensors:
-      return read_safetensors_convolutions({path, MappedFile(path).bytes()}, layers);
-    case WeightsFormat::hdf5:
-      return read_hdf5_convolutions(path, layers, stop);
-    case WeightsFormat::onnx:
-      break;
-  }
-  return read_onnx_convolutions(path, layers);
-}
-
 // What a file that is no plain VGG16 looks like, for the end of a message; empty when unknown.
 std::string other_network(const std::filesystem::path& path) try {
   std::size_t kernels = 0;
@@ -102,13 +85,10 @@ std::string other_network(const std::filesystem::path& path) try {
     if (name.ends_with("running_mean") || name.find("moving_mean") != name.npos) ++normalisations;
   }
   const bool is_normalised = normalisations >= kernels;
-  const int layers = kernels == 8    ? 11
-                     : kernels == 10 ? 13
-                     : kernels == 13 ? 16
-                     : kernels == 16 ? 19
-                                     : 0;
-  if (layers == 0 || (layers == 16 && !is_normalised)) return "";
-  return fmt::format("; it looks like a VGG{}{}: import the weights of a plain VGG16", layers,
+  const bool is_vgg = kernels == 8 || kernels == 10 || kernels == 13 || kernels == 16;
+  if (!is_vgg || (kernels == 13 && !is_normalised)) return "";
+  return fmt::format("; it looks like a VGG{}{}: import the weights of a plain VGG16",
+                     kernels + 3,  // with the three Dense layers
                      is_normalised ? " with batch normalisation" : "");
 } catch (const Error&) {
   return "";  // the first error says what is wrong with the file
@@ -123,13 +103,14 @@ WeightsFormat weights_format_of(const std::filesystem::path& path) {
   if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown))
     refuse_weights(path, "it is not a regular file");
   const MappedFile file(path);
-  const std::span<const std::byte> bytes = file.bytes();
-  if (starts_with(bytes, "\x89HDF\r\n\x1a\n"sv)) return WeightsFormat::hdf5;
+  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()),
+                               file.bytes().size());
+  if (bytes.starts_with("\x89HDF\r\n\x1a\n"sv)) return WeightsFormat::hdf5;
   if (looks_like_safetensors(bytes)) return WeightsFormat::safetensors;
   const std::string advice = advice_for(bytes);
   if (!advice.empty()) refuse_weights(path, "{}", advice);
   // ONNX has no magic; its first field is ir_version, a varint of number 1.
-  if (starts_with(bytes, "\x08")) return WeightsFormat::onnx;
+  if (bytes.starts_with("\x08")) return WeightsFormat::onnx;
   refuse_weights(path,
                  "it is not a weights file that is read here (safetensors, Keras HDF5, ONNX)");
 }
@@ -173,7 +154,13 @@ ConvolutionFile read_convolutions(const std::filesystem::path& path,
                                   std::span<const Vgg16Layer> layers, const std::stop_token& stop) {
   ConvolutionFile file;
   try {
-    file = read_format(path, layers, stop);
+    const WeightsFormat format = weights_format_of(path);
+    if (format == WeightsFormat::hdf5)
+      file = read_hdf5_convolutions(path, layers, stop);
+    else if (format == WeightsFormat::onnx)
+      file = read_onnx_convolutions(path, layers);
+    else
+      file = read_safetensors_convolutions({path, MappedFile(path).bytes()}, layers);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::weights) throw;
     throw Error(error.kind(), error.what() + other_network(path));

@@ -13,16 +13,11 @@ namespace graft {
 
 enum class FloatType : std::uint64_t { float32 = 1, float16 = 10, bfloat16 = 16 };  // as in ONNX
 
-inline float from_float16(std::uint32_t bits) {
-  const float sign = (bits & 0x8000U) != 0 ? -1.0F : 1.0F;
-  const std::uint32_t exponent = bits >> 10U & 31U;
-  const std::uint32_t fraction = bits & 1023U;
-  if (exponent == 31) return sign * std::bit_cast<float>(0x7f800000U | fraction << 13U);
-  const std::uint32_t significand = exponent == 0 ? fraction : fraction + 1024;
-  // 2^(exponent - 25); a subnormal has the exponent of the smallest normal number.
-  const auto scale = std::bit_cast<float>((std::max(exponent, 1U) + 102U) << 23U);
-  return sign * static_cast<float>(significand) * scale;
-}
+#ifdef __aarch64__
+using Half = __fp16;
+#else
+using Half = _Float16;
+#endif
 
 // Little-endian values at any alignment, as many as fill `bytes`.
 inline std::vector<float> to_float32(FloatType type, std::span<const std::byte> bytes) {
@@ -34,7 +29,7 @@ inline std::vector<float> to_float32(FloatType type, std::span<const std::byte> 
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint16_t bits = 0;
     std::memcpy(&bits, bytes.data() + i * sizeof bits, sizeof bits);
-    values[i] = type == FloatType::float16 ? from_float16(bits)
+    values[i] = type == FloatType::float16 ? static_cast<float>(std::bit_cast<Half>(bits))
                                            : std::bit_cast<float>(std::uint32_t{bits} << 16U);
   }
   return values;

@@ -39,10 +39,8 @@ class ConvolutionFinder {
     }
     for (const OnnxNode& node : file.nodes()) {
       for (const std::string_view output : node.outputs) producers_.emplace(output, &node);
-      if (node.operation == "Add" && node.inputs.size() == 2) {
-        additions_.emplace(node.inputs[0], &node);
-        additions_.emplace(node.inputs[1], &node);
-      }
+      if (node.operation == "Add")
+        for (const std::string_view input : node.inputs) additions_.emplace(input, &node);
     }
     for (const OnnxNode& node : file.nodes()) {
       if (kernel_of(node) != nullptr) found_.push_back(describe(node));
@@ -166,11 +164,6 @@ class ConvolutionFinder {
   std::vector<Convolution> found_;
 };
 
-std::size_t common_prefix(std::string_view a, std::string_view b) {
-  const auto [end, unused] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  return static_cast<std::size_t>(end - a.begin());
-}
-
 // Without nodes: the 3×3 kernels in natural order of their names. The bias is the unused vector of
 // the right length that shares the longest prefix with the kernel's name.
 std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
@@ -192,8 +185,8 @@ std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string_view name = kernels[i]->name;
     const auto rank = [&](const OnnxTensor* tensor) {
-      return tensor->shape[0] == layers[i].output_channels ? 1 + common_prefix(name, tensor->name)
-                                                           : 0;
+      const auto end = std::ranges::mismatch(name, tensor->name).in1;
+      return tensor->shape[0] == layers[i].output_channels ? 1 + (end - name.begin()) : 0;
     };
     const auto best = std::ranges::max_element(vectors, {}, rank);
     if (best == vectors.end() || rank(*best) == 0) {
@@ -235,9 +228,7 @@ ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
 
 WeightsFileSummary describe_onnx_file(const std::filesystem::path& path) {
   const OnnxFile file(path);
-  WeightsFileSummary summary;
-  summary.format = "ONNX";
-  summary.metadata = file.metadata();
+  WeightsFileSummary summary{"ONNX", {}, file.metadata()};
   for (const OnnxTensor& tensor : file.initialisers()) {
     summary.tensors.push_back({std::string(tensor.name), tensor.shape});
   }

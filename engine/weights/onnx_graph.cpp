@@ -1,10 +1,8 @@
 #include "engine/weights/onnx_graph.h"
 
 #include <limits>
-#include <optional>
 
 #include "engine/weights/refuse.h"
-#include "engine/weights/wire_reader.h"
 
 namespace graft {
 namespace {
@@ -42,7 +40,6 @@ OnnxTensor read_tensor(std::span<const std::byte> message) {
     } else if (reader.is(8, Type::bytes)) {
       tensor.name = reader.text();
     } else if (reader.is(9, Type::bytes)) {
-      tensor.has_raw_data = true;
       tensor.raw_data = reader.bytes();
     } else if (reader.is(13, Type::bytes) ||
                (reader.is(14, Type::varint) && reader.varint() != 0)) {

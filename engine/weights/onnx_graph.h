@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "engine/base/file.h"
-#include "engine/weights/wire_reader.h"
+#include "engine/weights/wire.h"
 
 namespace graft {
 
@@ -22,8 +23,7 @@ struct OnnxTensor {
   std::vector<std::size_t> shape;
   std::uint64_t data_type = 0;  // TensorProto.DataType
   bool external = false;        // the values are in another file
-  bool has_raw_data = false;
-  std::span<const std::byte> raw_data;
+  std::optional<std::span<const std::byte>> raw_data;
   std::span<const std::byte> message;  // the TensorProto, for typed values and external_data
 };
 

@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
 #include "engine/weights/float_values.h"
 #include "engine/weights/onnx_graph.h"
 #include "engine/weights/refuse.h"
-#include "engine/weights/wire_reader.h"
 
 namespace graft {
 namespace {
@@ -121,8 +119,8 @@ std::vector<float> OnnxFile::values(const OnnxTensor& tensor) const try {
     return converted(file.bytes().subspan(data.offset, length));
   }
   const std::vector<std::byte> typed = typed_values(tensor, type);
-  if (!tensor.has_raw_data) return converted(typed);
-  if (typed.empty()) return converted(tensor.raw_data);
+  if (!tensor.raw_data) return converted(typed);
+  if (typed.empty()) return converted(*tensor.raw_data);
   refuse_weights(path(), "\"{}\" has its values twice, as raw_data and as typed data", tensor.name);
 } catch (const WireError& error) {
   refuse_incomplete(error);

@@ -156,12 +156,7 @@ Metadata metadata_from(const std::filesystem::path& path, const Json& json) {
 std::string safetensors_header(std::span<const TensorView> tensors, const Metadata& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
-    json += fmt::format("\"{}\":{{", metadata_key);
-    for (const auto& [key, value] : metadata) {
-      if (json.back() != '{') json += ',';
-      json += json_text(key) + ':' + json_text(value);
-    }
-    json += '}';
+    json += fmt::format("\"{}\":{}", metadata_key, json_text(metadata));
   }
   std::set<std::string_view> names;
   std::uint64_t offset = 0;

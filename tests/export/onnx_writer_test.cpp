@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 std::vector<std::uint16_t> stored_halves(const std::filesystem::path& path) {
   const OnnxFile file(path);
-  const std::span<const std::byte> raw = file.initialisers().at(0).raw_data;
+  const std::span<const std::byte> raw = file.initialisers().at(0).raw_data.value();
   std::vector<std::uint16_t> halves(raw.size() / 2);
   std::memcpy(halves.data(), raw.data(), raw.size());
   return halves;

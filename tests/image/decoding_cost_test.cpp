@@ -81,7 +81,19 @@ std::vector<NamedFile> files_of_many_parts(const Image& image) {
   Bytes exif(picture.begin(), picture.begin() + 2);
   for (int i = 0; i < 70; ++i) exif.insert(exif.end(), segment.begin(), segment.end());
   exif.insert(exif.end(), picture.begin() + 2, picture.end());
-  return {{"PNG of many parts", parts}, {"PNG with a text", text}, {"JPEG with EXIF", exif}};
+
+  const Bytes webp = webp_file(image, 80);
+  constexpr std::size_t to_data = 20;
+  Bytes header = {std::byte{8}, {}, {}, {}};  // with EXIF
+  append_little_endian(header, image.width - 1, 3);
+  append_little_endian(header, image.height - 1, 3);
+  const Bytes webp_with_exif = webp_of({{"VP8X", header},
+                                        {"VP8 ", Bytes(webp.begin() + to_data, webp.end())},
+                                        {"EXIF", Bytes(5'000'000)}});
+  return {{"PNG of many parts", parts},
+          {"PNG with a text", text},
+          {"JPEG with EXIF", exif},
+          {"WebP with EXIF", webp_with_exif}};
 }
 
 std::vector<NamedFile> tiffs(const Image& image) {

@@ -178,21 +178,6 @@ TEST(Hostile, TheLargestImagesOfEachFormatAreNoneOfThem) {
   EXPECT_LT(inspect_image(png).bytes + png.size(), DataConfig().decode_memory_mib * mib);
 }
 
-// RIFF and the chunks, each with its type and length.
-Bytes webp_of(const std::vector<std::pair<std::string_view, Bytes>>& chunks) {
-  Bytes body = bytes_of("WEBP");
-  for (const auto& [type, data] : chunks) {
-    append_text(body, type);
-    append_little_endian(body, data.size(), 4);
-    body.insert(body.end(), data.begin(), data.end());
-    body.resize((body.size() + 1) / 2 * 2);
-  }
-  Bytes webp = bytes_of("RIFF");
-  append_little_endian(webp, body.size(), 4);
-  webp.insert(webp.end(), body.begin(), body.end());
-  return webp;
-}
-
 // Of an animation, with a canvas of side × side.
 Bytes extended_header(std::uint32_t side) {
   Bytes header = {std::byte{2}, {}, {}, {}};
@@ -215,7 +200,9 @@ TEST(Hostile, AWebpIsNoLargerThanTheLimitAndItsCanvas) {
   EXPECT_THAT(inspect_error(animation(16'383, 1)), HasSubstr("16383 x 16383 pixels, more than"));
   EXPECT_THAT(inspect_error(animation(7, 1)), HasSubstr("does not fit its canvas"));
   EXPECT_EQ(decode_image(animation(8, 20'000), {}).rgb, noise_image(8, 8).rgb);
+  // The frames behind the first, 7 MiB, take neither memory nor work.
   EXPECT_LT(inspect_image(animation(8, 20'000)).bytes, 4 * mib);
+  EXPECT_LT(inspect_image(animation(8, 20'000)).work, 10'000'000U);
   EXPECT_EQ(inspect_image(animation(1000, 1)).bytes / mib, 5U);  // the canvas, and turned
 }
 
@@ -256,6 +243,23 @@ TEST(Hostile, TheCodesOfALosslessWebpCountAsMemory) {
   EXPECT_LT(file.size(), 300'000U);
   EXPECT_GT(inspect_image(file).bytes, 750 * mib);
   EXPECT_NE(decode_error(file), "");
+  // libwebp skips alpha before VP8L, and decodes the last alpha before VP8.
+  const auto behind_alpha = [](std::uint32_t side, std::string_view type, const Bytes& data) {
+    Bytes header = extended_header(side);
+    header[0] = {};  // no animation
+    return webp_of({{"VP8X", header}, {"ALPH", Bytes(2)}, {type, data}});
+  };
+  const auto data_of = [](const Bytes& webp) { return Bytes(webp.begin() + 20, webp.end()); };
+  EXPECT_EQ(decode_image(behind_alpha(8, "VP8L", data_of(webp_file(noise_image(8, 8)))), {}).rgb,
+            noise_image(8, 8).rgb);
+  EXPECT_GT(inspect_image(behind_alpha(1024, "VP8L", stream)).bytes, 750 * mib);
+  Bytes alpha = behind_alpha(1024, "ALPH", Bytes(300'000, std::byte{1}));
+  const Bytes lossy = webp_file(smooth_image(1024, 1024), 80);
+  alpha.insert(alpha.end(), lossy.begin() + 12, lossy.end());
+  Bytes size;
+  append_little_endian(size, alpha.size() - 8, 4);
+  std::ranges::copy(size, alpha.begin() + 4);
+  EXPECT_GT(inspect_image(alpha).bytes, 750 * mib);
 }
 
 TEST(Hostile, AGifIsAsLargeAsItsScreenAndItsFirstFrame) {

@@ -271,6 +271,23 @@ Bytes webp_file(const Image& image, int quality, bool with_alpha) {
   return bytes_of({reinterpret_cast<const char*>(output), size});
 }
 
+Bytes webp_of(const std::vector<std::pair<std::string_view, Bytes>>& chunks) {
+  Bytes body = bytes_of("WEBP");
+  const auto append = [](Bytes& target, const Bytes& more) {
+    target.insert(target.end(), more.begin(), more.end());
+  };
+  for (const auto& [type, data] : chunks) {
+    append(body, bytes_of(type));
+    append_little_endian(body, data.size(), 4);
+    append(body, data);
+    body.resize((body.size() + 1) / 2 * 2);
+  }
+  Bytes webp = bytes_of("RIFF");
+  append_little_endian(webp, body.size(), 4);
+  append(webp, body);
+  return webp;
+}
+
 Bytes gif_file(const Image& image, bool is_interlaced) {
   Bytes file;
   const auto write = [](GifFileType* gif, const GifByteType* bytes, int count) {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/weights/wire_writer.h"
+#include "engine/weights/wire.h"
 #include "tests/weights/small_vgg16.h"
 
 namespace graft::test {

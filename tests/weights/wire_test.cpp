@@ -1,9 +1,7 @@
-#include "engine/weights/wire_reader.h"
+#include "engine/weights/wire.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "engine/weights/wire_writer.h"
 
 namespace graft {
 namespace {
