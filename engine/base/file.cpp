@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -208,6 +209,25 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+namespace {
+
+// Two processes would mix their bytes, or rename each other's half. Without flock nothing is known.
+void refuse_second_writer(const File& file, const std::filesystem::path& path) {
+  struct stat own {};
+  struct stat there {};
+  const bool is_locked = ::flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const bool is_renamed = ::stat(path.c_str(), &there) != 0
+                              ? errno == ENOENT
+                              : ::fstat(file.descriptor(), &own) == 0 &&
+                                    (own.st_dev != there.st_dev || own.st_ino != there.st_ino);
+  if (is_locked || is_renamed)
+    throw Error(ErrorKind::io, fmt::format("{} is being written by another process; try again when "
+                                           "it has ended",
+                                           shown(path)));
+}
+
+}  // namespace
+
 std::filesystem::path partial_path(const std::filesystem::path& path) {
   std::filesystem::path beside = path;
   beside += ".partial";
@@ -227,8 +247,10 @@ void write_durably(const std::filesystem::path& path, const std::function<void(F
   // /dev/stdout may lead to a regular file, and is none.
   refuse_special_file("replace", path, target.native().starts_with("/proc/"));
   const std::filesystem::path beside = partial_path(path);
-  File file(beside, File::Mode::create_or_truncate);
+  File file(beside, File::Mode::create_or_read_write);
+  refuse_second_writer(file, beside);
   try {
+    file.truncate(0);
     write(file);
     file.sync_data();
     file.close();

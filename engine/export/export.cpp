@@ -130,22 +130,31 @@ void classify(OnnxWriter& graph, const FinishedRun& run, const std::string& feat
   graph.declare(onnx_output, "probabilities", onnx_float, "N", {run.head.classes.size()});
 }
 
+Digest recorded_weights(const FinishedRun& run) {
+  for (const auto& [name, value] : run.head.key.settings)
+    if (name == "weights") return Digest::from_hex(value);
+  return {};
+}
+
+// Refuses settings and weights other than those of the features that the head was trained on.
+void check_features(const FinishedRun& run, const Digest& weights) {
+  const FeatureSource& source = run.config.features.source;
+  const FeatureShape shape = vgg16_feature_shape(run.config.data.image_size, source);
+  check_key(run, feature_key(run.config.data, weights, {}, shape, source));
+}
+
 std::uint64_t export_onnx(const FinishedRun& run, const ExportOptions& options,
                           const std::stop_token& stop) {
   const DataConfig& data = run.config.data;
-  const FeatureSource& source = run.config.features.source;
-  const FeatureShape shape = vgg16_feature_shape(data.image_size, source);
   Vgg16Weights weights;
   if (!options.head_only) weights = read_weights(run.config, stop);
-  for (const auto& [name, value] : run.head.key.settings)
-    if (options.head_only && name == "weights") weights.digest = Digest::from_hex(value);
-  check_key(run, feature_key(data, weights.digest, {}, shape, source));
+  check_features(run, options.head_only ? recorded_weights(run) : weights.digest);
 
   OnnxWriter graph(options.half);
   std::string features = "features";
   if (options.head_only) {
     const char* rows = data.views.size() == 1 ? "N" : "rows";
-    graph.declare(onnx_input, features, onnx_float, rows, shape.dimensions());
+    graph.declare(onnx_input, features, onnx_float, rows, run.head.features.dimensions());
   } else {
     const auto& [height, width] = data.image_size;
     graph.declare(onnx_input, "images", onnx_uint8, "N", {height, width, 3});
@@ -162,6 +171,7 @@ std::uint64_t export_onnx(const FinishedRun& run, const ExportOptions& options,
 
 std::uint64_t export_keras(const FinishedRun& run, const std::filesystem::path& file,
                            const std::stop_token& stop) {
+  check_features(run, recorded_weights(run));
   constexpr std::uint64_t structure = std::uint64_t{1} << 20U;  // all besides the values
   std::vector<std::byte> content;
   read_set(run.config.output, [&](const std::filesystem::path& set) {

@@ -128,6 +128,9 @@ ConvolutionFile read_safetensors_convolutions(const Safetensors& file,
     require_shape(file.path(), layer, entry->name, entry->shape, shape);
     return file.values(*entry);
   };
+  // A VGG19 has all tensors of these names.
+  if (find_with_prefix(file, "block3_conv4/kernel") != nullptr)
+    refuse_weights(file.path(), "it has a \"block3_conv4/kernel\", and VGG16 has none");
   ConvolutionFile result;
   std::size_t index = 0;  // of PyTorch's modules: a convolution, a ReLU and a pool are one each
   for (const Vgg16Layer& layer : layers) {

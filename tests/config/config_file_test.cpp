@@ -167,7 +167,7 @@ TEST(ConfigFile, TheSchemaOfAnEditorIsIgnoredAtTheTop) {
   EXPECT_EQ(parse(text).data.train, "/t");
   EXPECT_THAT(effective_config(parse(text)), ::testing::Not(HasSubstr("$schema")));
   EXPECT_THAT(refusal_of(R"({"$schema": 5, "data": {"train": "/t"}})"),
-              HasSubstr("$schema: no such key"));
+              HasSubstr("$schema: expected a text, found 5"));
   EXPECT_THAT(refusal_of(R"({"data": {"$schema": "x", "train": "/t"}})"),
               HasSubstr("data.$schema: no such key"));
   EXPECT_THAT(refusal_of(minimal_config(), {"$schema=x"}), HasSubstr("$schema: no such key"));

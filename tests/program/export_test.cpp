@@ -101,6 +101,7 @@ TEST_F(Export, RefusalsLeaveNothing) {
   expect_refused(onnx_, {"--set", "data.preprocess=rescale"}, 2,
                  {"preprocess changed from caffe to rescale"});
   expect_refused(onnx_, {"--head-only", "--set", "data.resize=nearest"}, 2, {"resize changed"});
+  expect_refused(h5_, {"--set", "data.resize=nearest"}, 2, {"resize changed"});
   expect_refused(recipe_.folder() / "none" / "model.onnx", {}, 6, {"none/model.onnx"});
   expect_refused(recipe_.folder() / "none" / "head.h5", {}, 6, {"none/head.h5"});
   // Read-only, also for root.

@@ -175,6 +175,21 @@ test::Layers vgg_layers(const std::array<int, 5>& blocks) {
   return layers;
 }
 
+TEST(OtherNetworks, AVgg19WithKerasNamesHasAllThoseOfAVgg16) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  const auto weights = test::random_convolutions(test::small_vgg16(), 5);
+  std::vector<TensorView> tensors = convolution_tensors(test::small_vgg16(), weights);
+  for (const char* name : {"block3_conv4", "block4_conv4", "block5_conv4"}) {
+    tensors.push_back(
+        {std::string(name) + "/kernel", {3, 3, 1, 1}, std::span(weights[0].kernel).first(9)});
+    tensors.push_back({std::string(name) + "/bias", {1}, std::span(weights[0].bias).first(1)});
+  }
+  write_safetensors(path, tensors, {});
+  test::expect_refused(path, {"block3_conv4/kernel", "looks like a VGG19:"},
+                       [&] { read_convolutions(path, test::small_vgg16()); });
+}
+
 TEST(OtherNetworks, AreNamedInEveryFormat) {
   const test::TemporaryFolder folder;
   const auto path = folder / "w";

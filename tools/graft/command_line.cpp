@@ -208,7 +208,7 @@ class CommandLine {
     predict->add_flag("--json", request_.json, "Print JSON, an object a line, not CSV");
     CLI::Option* top = predict->add_option("--top", request_.top,
                                            "Print the K most probable classes, the highest first");
-    top->option_text("K")->check(CLI::PositiveNumber);
+    top->option_text("K")->check(CLI::Range(1, 1'000'000));
     predict
         ->add_option("--threshold", request_.threshold,
                      "Of two classes, take the second when its probability is above T (0 to 1)")
