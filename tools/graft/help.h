@@ -105,9 +105,10 @@ CSV has probabilities of four digits, JSON all digits. An image that cannot be r
 reason at its place: the last column in CSV, {"path": …, "error": …} in JSON. The exit code is then 3.
 
 With - the paths come from standard input, one a line (LF or CR LF), or with -0 separated by NUL. Each has
-one answer, in order; a folder or an empty line is an image that cannot be read. Paths that are there
-together share a batch, and are answered before more are awaited. Answers do not depend on the grouping:
-each batch is computed as one of backbone.batch_size. Set that to 1 where paths come one by one.)";
+one answer, in order; a folder or an empty line is an image that cannot be read. What can be no path, of
+4,096 bytes or more or with a NUL byte, ends it with exit code 2. Paths that are there together share a
+batch, and are answered before more are awaited. Answers do not depend on the grouping: each batch is
+computed as one of backbone.batch_size. Set that to 1 where paths come one by one.)";
 
 inline constexpr std::string_view export_model = R"(Examples:
   graft export runs/solar_cells -o model.onnx
