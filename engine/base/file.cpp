@@ -58,17 +58,11 @@ void refuse_special_file(const char* action, const std::filesystem::path& path,
 }
 
 int flags_of(File::Mode mode) {
-  switch (mode) {
-    case File::Mode::read:
-      return O_RDONLY;
-    case File::Mode::create_or_truncate:
-      return O_RDWR | O_CREAT | O_TRUNC;
-    case File::Mode::read_write:
-      return O_RDWR;
-    case File::Mode::create_or_read_write:
-      return O_RDWR | O_CREAT;
-  }
-  return O_RDONLY;
+  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
+  if (mode == File::Mode::read) return flags | O_RDONLY;
+  const int creates = mode == File::Mode::read_write ? 0 : O_CREAT;
+  return flags | O_RDWR | O_NOFOLLOW | creates |
+         (mode == File::Mode::create_or_truncate ? O_TRUNC : 0);
 }
 
 }  // namespace
@@ -85,8 +79,7 @@ void sync_folder(const std::filesystem::path& folder) {
 
 File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   const bool reads = mode == Mode::read;
-  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
-  descriptor_ = ::open(path.c_str(), flags_of(mode) | flags | (reads ? 0 : O_NOFOLLOW), 0666);
+  descriptor_ = ::open(path.c_str(), flags_of(mode), 0666);
   if (descriptor_ >= 0) return;
   if (errno == ELOOP && !reads) {
     throw Error(ErrorKind::io,

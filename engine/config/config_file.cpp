@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "engine/base/ascii.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/folder.h"

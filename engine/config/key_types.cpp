@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/base/ascii.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 

@@ -15,7 +15,6 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/base/ascii.h"
 #include "engine/base/error.h"
 #include "engine/base/folder.h"
 #include "engine/base/text.h"

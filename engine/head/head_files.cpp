@@ -102,8 +102,8 @@ std::string digest_fault(const Safetensors& file) {
 // ---- The trained head ----
 
 constexpr const char* format_name = "graft head 1";
-constexpr JsonLimits limits = {ErrorKind::weights, std::uint64_t{1} << 26U, 2,
-                               std::size_t{1} << 20U, false};
+constexpr JsonLimits limits = {
+    .kind = ErrorKind::weights, .bytes = 1U << 26U, .depth = 2, .members = 1U << 20U};
 
 // One entry of the metadata, which is JSON, as a Value.
 template <typename Value>
@@ -154,14 +154,12 @@ void save_head(const std::filesystem::path& path, const TrainedHead& head) {
   std::vector<TensorView> tensors;
   append_tensors(head.parameters, "", tensors);
   const FeatureShape& shape = head.features;
-  Json key = Json::object();
-  for (const auto& [name, value] : head.key.settings) key[name] = value;
   write_with_digest(path, tensors,
                     {{"format", format_name},
                      {"classes", json_text(head.classes)},
                      {"hidden", json_text(options.hidden)},
                      {"feature_shape", json_text({shape.height, shape.width, shape.channels})},
-                     {"feature_key", json_text(key)},
+                     {"feature_key", json_text(json_object(head.key.settings))},
                      {"epoch", std::to_string(head.epoch)}});
 }
 

@@ -30,19 +30,11 @@ std::unique_ptr<Head> ready_head(Session& session, const TrainedHead& trained) {
   return head;
 }
 
-struct Photos {
-  std::size_t count = 0;
-  std::function<std::filesystem::path(std::size_t photo)> path;
-  std::function<Digest(std::size_t photo)> content;  // as PipelineRequest::content
-  bool stop_at_bad = false;
-  bool unreadable_is_bad = false;  // as PipelineRequest::unreadable_is_bad
-  // Photos in their order, some at a time: the first one, the reasons, the rows of all views.
-  std::function<void(const FeatureBatch& photos)> sink;
-};
-// Joins the views of each photo, which may be in different batches.
+// Joins the views of each photo, which may be in different batches. Passes photos on in their order,
+// some at a time: the first one, the reasons, the rows of all views.
 class PhotoSink {
  public:
-  PhotoSink(const Photos& photos, std::size_t views) : photos_(photos), views_(views) {}
+  PhotoSink(const PipelineRequest& photos, std::size_t views) : photos_(photos), views_(views) {}
 
   void operator()(const FeatureBatch& batch) {
     FeatureBatch ended{batch.first / views_, {}, {}};  // photos that end in this batch
@@ -68,7 +60,7 @@ class PhotoSink {
   }
 
  private:
-  const Photos& photos_;
+  const PipelineRequest& photos_;
   const std::size_t views_;
   std::vector<float> rows_;  // of photos that are not passed on yet
   std::string bad_;          // why one of the views of the present photo has no row
@@ -84,12 +76,14 @@ void prepare_features(Session& session, const FinishedRun& run, std::size_t phot
                         session.pipeline_options().shape(), config.features.source));
 }
 
-// Computes the features of photos and stores none. After prepare_features().
-void compute_features(Session& session, const Photos& photos) {
+// Computes the features of photos and stores none. `photos`: as if each had one row, without options.
+// After prepare_features().
+void compute_features(Session& session, const PipelineRequest& photos) {
   const std::vector<View>& views = session.config().data.views;
-  PipelineRequest request;
-  request.images = photos.count * views.size();
+  PhotoSink sink(photos, views.size());
+  PipelineRequest request = photos;
   request.options = session.pipeline_options();
+  request.images *= views.size();
   request.path = [&](std::size_t i) { return photos.path(i / views.size()); };
   if (views != std::vector{View::original}) {
     request.view = [&](std::size_t i) { return views[i % views.size()]; };
@@ -97,9 +91,6 @@ void compute_features(Session& session, const Photos& photos) {
   if (photos.content) {
     request.content = [&](std::size_t i) { return photos.content(i / views.size()); };
   }
-  request.stop_at_bad_image = photos.stop_at_bad;
-  request.unreadable_is_bad = photos.unreadable_is_bad;
-  PhotoSink sink(photos, views.size());
   request.sink = [&](const FeatureBatch& batch) { sink(batch); };
   run_pipeline(request, session.context(), session.backbone());
 }
@@ -165,11 +156,11 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
   std::vector<std::string> files;
   {
     const Stage stage(context.observer, "features", dataset.samples.size(), "images");
-    Photos photos;
-    photos.count = dataset.samples.size();
+    PipelineRequest photos;
+    photos.images = dataset.samples.size();
     photos.path = [&](std::size_t i) { return dataset.root / dataset.samples[i].file; };
     photos.content = [&](std::size_t i) { return dataset.samples[i].content; };
-    photos.stop_at_bad = run.config.data.on_bad_image == OnBadImage::stop;
+    photos.stop_at_bad_image = run.config.data.on_bad_image == OnBadImage::stop;
     photos.sink = [&](const FeatureBatch& batch) {
       values.insert(values.end(), batch.features.data, batch.features.row(batch.features.rows));
       std::size_t photo = batch.first;
@@ -185,8 +176,8 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
       }
       context.observer.advance(photo);
     };
-    prepare_features(session, run, photos.count);
-    values.reserve(photos.count * numbers);
+    prepare_features(session, run, photos.images);
+    values.reserve(photos.images * numbers);
     compute_features(session, photos);
   }
   if (labels.empty()) {
@@ -275,7 +266,7 @@ void predict_job(const FinishedRun& run, const PredictionRequest& request,
   if (ready) ready();
 
   std::vector<float> probabilities;
-  Photos photos;
+  PipelineRequest photos;
   photos.path = [&](std::size_t photo) { return files[photo]; };
   photos.unreadable_is_bad = true;
   photos.sink = [&](const FeatureBatch& batch) {
@@ -298,7 +289,7 @@ void predict_job(const FinishedRun& run, const PredictionRequest& request,
   const std::size_t most = batches_at_once * session.pipeline_options().batch_size;
   do {
     if (request.next) files = request.next(most);
-    photos.count = files.size();
+    photos.images = files.size();
     compute_features(session, photos);
   } while (request.next && !files.empty());
 }

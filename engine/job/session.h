@@ -8,7 +8,6 @@
 #include <bit>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -37,10 +36,10 @@ inline Vgg16Weights read_weights(const Config& config, const std::stop_token& st
   }
   if (file.parent_path() == config.cache &&
       (others_can_write(file) || others_can_write(config.cache))) {
-    throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
-                                           "its folder; run `chmod go-w` on both, "
-                                           "or fetch it again",
-                                           shown(file)));
+    throw Error(ErrorKind::io,
+                fmt::format("{} is not used, because other users can write it or its folder; run "
+                            "`chmod go-w` on both, or fetch it again",
+                            shown(file)));
   }
   return load_vgg16_weights(file, stop);
 }
@@ -86,10 +85,10 @@ class Session {
     return options_.emplace(std::move(options));
   }
 
-  // Made once, with the options of the call before.
+  // Made once, after backbone_options().
   Backbone& backbone() {
     if (!backbone_) {
-      backbone_ = backend_->make_backbone(weights(), known_options());
+      backbone_ = backend_->make_backbone(weights(), options_.value());
       for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
     }
     return *backbone_;
@@ -98,18 +97,13 @@ class Session {
   // Frees its memory on the device.
   void free_backbone() { backbone_.reset(); }
 
+  // After backbone_options().
   PipelineOptions pipeline_options() const {
-    return {config_.data, known_options().batch_size, backend_->host_threads(),
+    return {config_.data, options_.value().batch_size, backend_->host_threads(),
             config_.pipeline.depth, config_.features.source};
   }
 
  private:
-  // Throws std::logic_error before backbone_options().
-  const BackboneOptions& known_options() const {
-    if (!options_) throw std::logic_error("the backbone's options are not decided yet");
-    return *options_;
-  }
-
   const Config& config_;
   const std::unique_ptr<Backend> backend_;
   const RunContext context_;

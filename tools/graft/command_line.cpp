@@ -63,26 +63,22 @@ class CommandLine {
   void refuse_unknown_command(const std::vector<std::string>& words) const {
     const CLI::App* parent = &app_;
     std::string path;  // the words so far, for the message
-    for (auto word = words.begin(); word != words.end() && parent != nullptr; ++word) {
-      path += (path.empty() ? "" : " ") + printable(*word, 100);
-      parent = command_named(*word, *parent, path);
+    for (const std::string& word : words) {
+      std::vector<std::string> names;
+      const std::vector<const CLI::App*> commands = parent->get_subcommands({});
+      for (const CLI::App* command : commands) names.push_back(command->get_name());
+      if (names.empty() || word.starts_with('-')) return;
+      path += (path.empty() ? "" : " ") + printable(word, 100);
+      const auto found = std::ranges::find(names, word);
+      if (found == names.end()) {
+        const auto meant = nearest(word, names);
+        throw Error(ErrorKind::usage,
+                    fmt::format("{}: no such command; {}", path,
+                                meant ? fmt::format("did you mean \"{}\"?", *meant)
+                                      : fmt::format("there are {}", fmt::join(names, ", "))));
+      }
+      parent = commands[static_cast<std::size_t>(found - names.begin())];
     }
-  }
-
-  // Null where no command has to follow.
-  static const CLI::App* command_named(const std::string& word, const CLI::App& parent,
-                                       const std::string& path) {
-    std::vector<std::string> names;
-    for (const CLI::App* command : parent.get_subcommands({})) {
-      if (command->get_name() == word) return command;
-      names.push_back(command->get_name());
-    }
-    if (names.empty() || word.starts_with('-')) return nullptr;
-    const auto meant = nearest(word, names);
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: no such command; {}", path,
-                            meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                  : fmt::format("there are {}", fmt::join(names, ", "))));
   }
 
   [[noreturn]] void refuse(const CLI::ParseError& error) const {

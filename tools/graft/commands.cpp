@@ -46,23 +46,17 @@ std::string shell_word(const std::filesystem::path& path) {
   return '\'' + replace_all(text, "'", R"('\'')") + '\'';
 }
 
-// Measures a command, from its construction on.
-class Stopwatch {
- public:
-  std::string text() const {
-    return duration_text(std::chrono::duration<double>(Clock::now() - start_).count());
-  }
+using Clock = std::chrono::steady_clock;
 
- private:
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start_ = Clock::now();
-};
+std::string time_since(Clock::time_point start) {
+  return duration_text(std::chrono::duration<double>(Clock::now() - start).count());
+}
 
 // The last line of a command that wrote results to `results`; empty: it wrote none. `next`: the
 // command to try now.
-std::string closing_line(const Stopwatch& watch, const std::filesystem::path& results,
+std::string closing_line(Clock::time_point start, const std::filesystem::path& results,
                          const Config& config, std::string_view next) {
-  return fmt::format("done in {}{}; next: {}", watch.text(),
+  return fmt::format("done in {}{}; next: {}", time_since(start),
                      results.empty() ? "" : "; results in " + shell_word(results),
                      replace_all(next, "FOLDER", shell_word(config.output)));
 }
@@ -87,7 +81,7 @@ Job run_steps(const Request& request, Steps steps) {
 // A job that owns its output folder. The log is written there only once the folder is locked.
 void run_in_output_folder(const Request& request, std::string_view command, std::string_view next,
                           const Job& job) {
-  const Stopwatch watch;
+  const auto start = Clock::now();
   const Config config = config_of(request);
   Tracing tracing(request, command, config, process_environment());
   Signals signals;
@@ -111,7 +105,7 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
     throw;
   }
   tracing.finish(log);
-  const std::string closing = closing_line(watch, config.output, config, next);
+  const std::string closing = closing_line(start, config.output, config, next);
   log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
   if (!result.empty()) print_result(result);
@@ -128,11 +122,7 @@ void refuse_training_settings(const Request& request, Config config) {
   for (const ConfigKey& key : keys_of(config)) {
     const bool is_of_training = key.path.starts_with("train.") || key.section() == "head" ||
                                 key.path == "seed" || key.path == "features.normalize";
-    const bool is_given = std::ranges::any_of(request.settings, [&](const Setting& setting) {
-      return key.path == setting.path || key.path.starts_with(setting.path + '.');
-    });
-    if (!is_of_training || !is_given) continue;
-    if (value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
+    if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
     throw Error(ErrorKind::usage,
                 fmt::format("--set {}: only training uses this key, and the classifier is trained; "
                             "leave it out, or train anew",
@@ -187,7 +177,7 @@ void crossvalidate_command(const Request& request) {
 }
 
 void evaluate_command(const Request& request) {
-  const Stopwatch watch;
+  const auto start = Clock::now();
   refuse_config_as_target(request.config, "--output-file", request.output_file);
   const FinishedRun run = run_of(request);
   const Signals signals;
@@ -196,11 +186,11 @@ void evaluate_command(const Request& request) {
   if (!request.output_file.empty())
     write_file_whole(request.output_file, evaluation_json(evaluation));
   print_result(evaluation_text(evaluation, request.json));
-  observer.note(closing_line(watch, request.output_file, run.config, predict_next));
+  observer.note(closing_line(start, request.output_file, run.config, predict_next));
 }
 
 void predict_command(const Request& request) {
-  const Stopwatch watch;
+  const auto start = Clock::now();
   const bool is_stream = std::ranges::count(request.inputs, "-") > 0;
   if (is_stream ? request.inputs.size() > 1 : request.null_separated)
     throw Error(ErrorKind::usage,
@@ -235,7 +225,7 @@ void predict_command(const Request& request) {
     throw Error(ErrorKind::data,
                 fmt::format("{} of {} images could not be read; the result has the reason of each",
                             bad, bad + classified));
-  observer.note(fmt::format("done in {}; {} classified", watch.text(),
+  observer.note(fmt::format("done in {}; {} classified", time_since(start),
                             counted(classified, "image", "images")));
 }
 
