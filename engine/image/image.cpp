@@ -5,7 +5,7 @@
 #include <array>
 #include <string_view>
 
-#include "engine/base/ascii.h"
+#include "engine/base/text.h"
 #include "engine/image/formats.h"
 
 namespace graft {
