@@ -232,9 +232,10 @@ TEST(Scan, ListsImagesBelowAFolderOfAnyShape) {
   test::RecordingObserver observer;
   EXPECT_THAT(list_images(folder.path(), observer), ElementsAre("1.png", "sub/2.jpg"));
   EXPECT_THAT(observer.warnings,
-              ElementsAre(::testing::AllOf(HasSubstr("2 entries below"),
-                                           HasSubstr("1 × .heic, such as sub/3.heic; convert it: heif-convert"),
-                                           HasSubstr("read already, such as sub/loop"))));
+              ElementsAre(::testing::AllOf(
+                  HasSubstr("2 entries below"),
+                  HasSubstr("1 × .heic, such as sub/3.heic; convert it: heif-convert"),
+                  HasSubstr("read already, such as sub/loop"))));
   expect_data_error([&] { list_images(folder / "none", observer); }, "there is no folder");
   fs::create_directory(folder / "empty");
   expect_data_error([&] { list_images(folder / "empty", observer); }, "there is no image below");
