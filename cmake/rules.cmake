@@ -1,9 +1,11 @@
 # How every target of the project is compiled.
 add_library(graft_options INTERFACE)
-target_include_directories(graft_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_include_directories(graft_options INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/graft>)
+target_compile_features(graft_options INTERFACE $<INSTALL_INTERFACE:cxx_std_20>)
 # -ffp-contract=off: a product and a sum are fused only where the code says so, on every machine alike.
 target_compile_options(graft_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Werror -ffp-contract=off)
+  "$<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Werror;-ffp-contract=off>")
 if(GRAFT_SANITIZE)
   target_compile_options(graft_options INTERFACE
     -fsanitize=${GRAFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)

@@ -26,24 +26,26 @@ PixelTables make_pixel_tables(bool blue_first, const Convert& convert) {
   return tables;
 }
 
+inline constexpr float rescale_factor = static_cast<float>(1.0 / 255.0);
+inline constexpr float caffe_mean[3] = {103.939F, 116.779F, 123.68F};  // blue, green, red
+inline constexpr float torch_mean[3] = {0.485F, 0.456F, 0.406F};
+inline constexpr float torch_deviation[3] = {0.229F, 0.224F, 0.225F};
+
 // x · (1/255)
 inline PixelTables rescale_tables() {
-  return make_pixel_tables(false,
-                           [](float byte, int) { return byte * static_cast<float>(1.0 / 255.0); });
+  return make_pixel_tables(false, [](float byte, int) { return byte * rescale_factor; });
 }
 
 // Blue, green, red, minus the mean of ImageNet.
 inline PixelTables caffe_tables() {
-  constexpr float mean[3] = {103.939F, 116.779F, 123.68F};
-  return make_pixel_tables(true, [&](float byte, int channel) { return byte - mean[channel]; });
+  return make_pixel_tables(true,
+                           [](float byte, int channel) { return byte - caffe_mean[channel]; });
 }
 
 // (x/255 - mean) / standard deviation
 inline PixelTables torch_tables() {
-  constexpr float mean[3] = {0.485F, 0.456F, 0.406F};
-  constexpr float deviation[3] = {0.229F, 0.224F, 0.225F};
-  return make_pixel_tables(false, [&](float byte, int channel) {
-    return (byte / 255.0F - mean[channel]) / deviation[channel];
+  return make_pixel_tables(false, [](float byte, int channel) {
+    return (byte / 255.0F - torch_mean[channel]) / torch_deviation[channel];
   });
 }
 

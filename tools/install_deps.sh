@@ -11,7 +11,8 @@ packages_for() {
       echo ca-certificates curl unzip python3 python3-pip  # fetching weights and photos
       echo cmake g++ ninja-build pkg-config
       echo libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
-      echo libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libseccomp-dev libstb-dev libtiff-dev libutf8proc-dev zlib1g-dev
+      echo libgif-dev libhdf5-dev libjpeg62-turbo-dev libkainjow-mustache-dev libseccomp-dev libstb-dev libtiff-dev
+      echo libutf8proc-dev libwebp-dev zlib1g-dev
       ;;
     test)
       echo git libgmock-dev libgtest-dev
@@ -25,6 +26,8 @@ packages_for() {
     system)
       echo debootstrap                   # makes a Debian for a test
       echo chromium fonts-dejavu-core    # shows the page report.html
+      echo dpkg-dev man-db               # make a package; show its manual page
+      echo g++-aarch64-linux-gnu googletest libc6-dev-arm64-cross qemu-user  # the CPU's kernels on aarch64
       ;;
     *) stop "unknown argument $1; give one or more of build, test, style, fuzz, system, and --dry-run" ;;
   esac

@@ -1,7 +1,5 @@
 #include "bench/cpu/cpu_bench_device.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -11,6 +9,10 @@
 
 #include "bench/cases/timed.h"
 #include "kernels/cpu/thread_pool.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace graft::bench {
 namespace {
@@ -40,6 +42,8 @@ double best_seconds(int count, std::size_t threads, const std::function<void(std
 
 // The factor makes the sums converge, so that none becomes denormal or infinite. They start from
 // different values; otherwise the compiler would compute them once.
+
+#if defined(__x86_64__)
 __attribute__((target("avx512f"))) float multiply_adds_avx512() {
   __m512 sum[sums];
   for (std::size_t i = 0; i < sums; ++i) sum[i] = _mm512_set1_ps(static_cast<float>(i));
@@ -67,27 +71,28 @@ __attribute__((target("avx2,fma"))) float multiply_adds_avx2() {
   _mm256_storeu_ps(all, sum[0]);
   return all[0];
 }
+#endif
 
 float multiply_adds_portable() {
-  __m128 sum[sums];
-  for (std::size_t i = 0; i < sums; ++i) sum[i] = _mm_set1_ps(static_cast<float>(i));
-  const __m128 half = _mm_set1_ps(0.5F), one = _mm_set1_ps(1.0F);
+  using Lanes = float __attribute__((vector_size(16)));
+  Lanes sum[sums];
+  for (std::size_t i = 0; i < sums; ++i) sum[i] = Lanes{} + static_cast<float>(i);
   for (std::size_t step = 0; step < steps; ++step) {
 #pragma GCC unroll 14
-    for (std::size_t i = 0; i < sums; ++i) sum[i] = _mm_add_ps(_mm_mul_ps(sum[i], half), one);
+    for (std::size_t i = 0; i < sums; ++i) sum[i] = sum[i] * 0.5F + 1.0F;
   }
-  float all[4];
-  for (std::size_t i = 1; i < sums; ++i) sum[0] = _mm_add_ps(sum[0], sum[i]);
-  _mm_storeu_ps(all, sum[0]);
-  return all[0];
+  for (std::size_t i = 1; i < sums; ++i) sum[0] += sum[i];
+  return sum[0][0];
 }
 
 }  // namespace
 
 double multiply_add_peak(cpu::Isa isa, std::size_t threads) {
-  const auto loop = isa == cpu::Isa::avx512 ? multiply_adds_avx512
-                    : isa == cpu::Isa::avx2 ? multiply_adds_avx2
-                                            : multiply_adds_portable;
+  auto loop = multiply_adds_portable;
+#if defined(__x86_64__)
+  if (isa == cpu::Isa::avx2) loop = multiply_adds_avx2;
+  if (isa == cpu::Isa::avx512) loop = multiply_adds_avx512;
+#endif
   const double lanes = isa == cpu::Isa::avx512 ? 16 : isa == cpu::Isa::avx2 ? 8 : 4;
   std::vector<float> results(threads);
   const double best =

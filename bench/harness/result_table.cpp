@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "bench/harness/result_file.h"
 #include "bench/harness/statistics.h"
@@ -106,6 +108,13 @@ std::string optional_percent(const std::optional<double>& share) {
   return share ? percent(*share, 1) : "";
 }
 
+// The unit in which a time has digits before the point, and its seconds.
+std::pair<std::string_view, double> unit_of(double seconds) {
+  if (seconds < 1e-3) return {"us", 1e-6};
+  if (seconds < 1.0) return {"ms", 1e-3};
+  return {"s", 1.0};
+}
+
 std::vector<std::string> cells_of(const Measurement& measurement, const Result& result) {
   const Case& what = measurement.what;
   if (measurement.ended == Ended::no_timer)
@@ -113,12 +122,12 @@ std::vector<std::string> cells_of(const Measurement& measurement, const Result& 
         what.name, "", "", "", "", "", result.warnings.empty() ? "no timer" : result.warnings[0]};
   if (measurement.samples.empty()) return {what.name};
   const Summary summary = summarise(measurement.samples);
-  const TimeUnit unit = unit_of(summary.median);
+  const auto [unit, unit_seconds] = unit_of(summary.median);
   std::vector<std::string> cells = {what.name};
   for (const double time : {summary.minimum, summary.lower_quartile, summary.median,
                             summary.upper_quartile, summary.maximum})
-    cells.push_back(four_digits(time / unit.seconds));
-  cells.emplace_back(unit.name);
+    cells.push_back(four_digits(time / unit_seconds));
+  cells.emplace_back(unit);
   const Figures figures = figures_of(measurement, result.ceilings);
   cells.push_back(std::isfinite(summary.noise) ? percent(summary.noise, 2) : "");
   cells.push_back(figures.items_per_second

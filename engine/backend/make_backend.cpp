@@ -9,26 +9,19 @@
 #include "engine/base/error.h"
 
 namespace graft {
-namespace {
 
-[[noreturn]] void no_such_device(const std::string& device) {
+int cuda_ordinal(const std::string& device) {
+  constexpr std::string_view prefix = "cuda:";
+  if (device == "cuda") return 0;
+  int ordinal = -1;
+  const char* const end = device.data() + device.size();
+  if (device.starts_with(prefix) &&
+      std::from_chars(device.data() + prefix.size(), end, ordinal).ptr == end && ordinal >= 0)
+    return ordinal;
   throw Error(
       ErrorKind::usage,
       fmt::format("There is no device \"{}\"; choose \"cpu\", \"cuda\", \"cuda:N\" or \"auto\".",
                   device));
-}
-
-}  // namespace
-
-int cuda_ordinal(const std::string& device) {
-  if (device == "cuda") return 0;
-  const std::string prefix = "cuda:";
-  int ordinal = 0;
-  const char* end = device.data() + device.size();
-  if (!device.starts_with(prefix)) no_such_device(device);
-  const auto [stop, failure] = std::from_chars(device.data() + prefix.size(), end, ordinal);
-  if (failure != std::errc{} || stop != end || ordinal < 0) no_such_device(device);
-  return ordinal;
 }
 
 std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads,

@@ -1,11 +1,8 @@
 #include "engine/base/background.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -25,14 +22,9 @@ std::jthread start_thread(std::function<void()> work) {
 }
 
 // On Linux each thread has its own nice value. A level is a factor of 1.25 in the share of a core, so
-// ten levels are about a factor of ten.
+// ten levels are about a factor of ten. The system cuts it to its largest, 19.
 void step_back() noexcept {
-  constexpr int levels = 10;
-  const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
-  errno = 0;
-  const int now = ::getpriority(PRIO_PROCESS, thread);
-  if (now == -1 && errno != 0) return;
-  ::setpriority(PRIO_PROCESS, thread, now + levels);  // the system cuts it to its largest, 19
+  [[maybe_unused]] const int now = ::nice(10);
 }
 
 }  // namespace graft

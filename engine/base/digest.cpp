@@ -23,16 +23,13 @@ std::string Digest::hex() const {
 }
 
 Digest Digest::from_hex(std::string_view thirty_two) {
+  if (thirty_two.size() != 32 ||
+      thirty_two.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
+    throw Error(ErrorKind::data, "not a digest of 32 hexadecimal digits");
   Digest digest;
-  bool is_valid = thirty_two.size() == 32;
-  for (std::uint64_t* half : {&digest.high, &digest.low}) {
-    if (!is_valid) break;
-    const char* const end = thirty_two.data() + 16;
-    const auto [stop, error] = std::from_chars(thirty_two.data(), end, *half, 16);
-    is_valid = error == std::errc() && stop == end;
-    thirty_two.remove_prefix(16);
-  }
-  if (!is_valid) throw Error(ErrorKind::data, "not a digest of 32 hexadecimal digits");
+  const char* const half = thirty_two.data() + 16;
+  std::from_chars(thirty_two.data(), half, digest.high, 16);
+  std::from_chars(half, half + 16, digest.low, 16);
   return digest;
 }
 

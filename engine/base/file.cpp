@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,17 +58,11 @@ void refuse_special_file(const char* action, const std::filesystem::path& path,
 }
 
 int flags_of(File::Mode mode) {
-  switch (mode) {
-    case File::Mode::read:
-      return O_RDONLY;
-    case File::Mode::create_or_truncate:
-      return O_RDWR | O_CREAT | O_TRUNC;
-    case File::Mode::read_write:
-      return O_RDWR;
-    case File::Mode::create_or_read_write:
-      return O_RDWR | O_CREAT;
-  }
-  return O_RDONLY;
+  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
+  if (mode == File::Mode::read) return flags | O_RDONLY;
+  const int creates = mode == File::Mode::read_write ? 0 : O_CREAT;
+  return flags | O_RDWR | O_NOFOLLOW | creates |
+         (mode == File::Mode::create_or_truncate ? O_TRUNC : 0);
 }
 
 }  // namespace
@@ -84,8 +79,7 @@ void sync_folder(const std::filesystem::path& folder) {
 
 File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   const bool reads = mode == Mode::read;
-  constexpr int flags = O_CLOEXEC | O_NONBLOCK;  // a pipe is not waited for
-  descriptor_ = ::open(path.c_str(), flags_of(mode) | flags | (reads ? 0 : O_NOFOLLOW), 0666);
+  descriptor_ = ::open(path.c_str(), flags_of(mode), 0666);
   if (descriptor_ >= 0) return;
   if (errno == ELOOP && !reads) {
     throw Error(ErrorKind::io,
@@ -208,6 +202,25 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+namespace {
+
+// Two processes would mix their bytes, or rename each other's half. Without flock nothing is known.
+void refuse_second_writer(const File& file, const std::filesystem::path& path) {
+  struct stat own {};
+  struct stat there {};
+  const bool is_locked = ::flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const bool is_renamed = ::stat(path.c_str(), &there) != 0
+                              ? errno == ENOENT
+                              : ::fstat(file.descriptor(), &own) == 0 &&
+                                    (own.st_dev != there.st_dev || own.st_ino != there.st_ino);
+  if (is_locked || is_renamed)
+    throw Error(ErrorKind::io, fmt::format("{} is being written by another process; try again when "
+                                           "it has ended",
+                                           shown(path)));
+}
+
+}  // namespace
+
 std::filesystem::path partial_path(const std::filesystem::path& path) {
   std::filesystem::path beside = path;
   beside += ".partial";
@@ -227,8 +240,10 @@ void write_durably(const std::filesystem::path& path, const std::function<void(F
   // /dev/stdout may lead to a regular file, and is none.
   refuse_special_file("replace", path, target.native().starts_with("/proc/"));
   const std::filesystem::path beside = partial_path(path);
-  File file(beside, File::Mode::create_or_truncate);
+  File file(beside, File::Mode::create_or_read_write);
+  refuse_second_writer(file, beside);
   try {
+    file.truncate(0);
     write(file);
     file.sync_data();
     file.close();

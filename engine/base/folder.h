@@ -23,8 +23,6 @@ struct FolderListing {
 // Throws std::filesystem::filesystem_error. Not std::filesystem::directory_iterator: that one ends
 // the program when memory runs out.
 FolderListing list_folder(const std::filesystem::path& folder);
-std::vector<FolderEntry> entries_of(const std::filesystem::path& folder);  // none of an absent one
-
 // The same; nothing where there is no such folder.
 std::vector<FolderEntry> entries_of(const std::filesystem::path& folder);
 

@@ -174,6 +174,12 @@ std::string json_text(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+Json json_object(const JsonStrings& members) {
+  Json object = Json::object();
+  for (const auto& [name, value] : members) object[name] = value;
+  return object;
+}
+
 std::string json_shown(const Json& value) {
   return value.is_object() ? "an object" : printable(json_text(value), 80);
 }

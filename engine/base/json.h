@@ -51,6 +51,7 @@ std::string json_shown(const Json& value);
 
 // The members of an object of strings, in their order.
 using JsonStrings = std::vector<std::pair<std::string, std::string>>;
+Json json_object(const JsonStrings& members);
 
 template <typename T>
 inline constexpr bool is_json_list = false;

@@ -8,7 +8,6 @@
 #include <limits>
 #include <optional>
 #include <sstream>
-#include <string_view>
 
 #include "engine/base/error.h"
 
@@ -17,13 +16,8 @@ namespace {
 
 constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
-bool names(const std::string& comma_separated, std::string_view name) {
-  std::istringstream list(comma_separated);
-  std::string one;
-  while (std::getline(list, one, ',')) {
-    if (one == name) return true;
-  }
-  return false;
+bool has_memory(const std::string& comma_separated) {
+  return (',' + comma_separated + ',').find(",memory,") != std::string::npos;
 }
 
 // A hierarchy of control groups that limits memory, as a line of /proc/self/mountinfo shows it:
@@ -44,7 +38,7 @@ std::optional<Hierarchy> parse_mount(const std::string& line) {
   before >> id >> parent >> device >> root >> mount_point;
   after >> type >> source >> options;
   const bool unified = type == "cgroup2";
-  if (!unified && !(type == "cgroup" && names(options, "memory"))) return std::nullopt;
+  if (!unified && !(type == "cgroup" && has_memory(options))) return std::nullopt;
   return Hierarchy{root, mount_point, unified};
 }
 
@@ -58,7 +52,7 @@ std::optional<std::string> group_in(const Hierarchy& hierarchy, const std::files
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (hierarchy.unified ? controllers.empty() : names(controllers, "memory")) {
+    if (hierarchy.unified ? controllers.empty() : has_memory(controllers)) {
       return line.substr(second + 1);
     }
   }

@@ -34,7 +34,8 @@ class Stage {
   Observer& observer_;
 };
 
-class SilentObserver final : public Observer {
+// Ignores all. A program may override what it shows.
+class SilentObserver : public Observer {
  public:
   void begin(std::string_view, std::size_t, std::string_view) override {}
   void advance(std::size_t) override {}

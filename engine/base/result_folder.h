@@ -14,8 +14,7 @@ namespace graft {
 inline constexpr const char* checkpoint_file = "checkpoint.safetensors";
 inline constexpr const char* head_file = "head.safetensors";  // after the last epoch
 inline constexpr const char* best_file = "head_best.safetensors";
-inline constexpr const char* page_file =
-    "report.html";  // written last: with it the set is complete
+inline constexpr const char* page_file = "report.html";  // written last: the set is complete
 
 std::filesystem::path next_set(const std::filesystem::path& output);
 // result/, or previous/ where there is only that.

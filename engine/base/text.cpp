@@ -14,23 +14,16 @@ std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
   };
-  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned first = byte(0);
+  const unsigned first = byte(0), second = byte(1);
   if (first < 0x80U) return 1;
-  if (first >= 0xC2U && first <= 0xDFU) return follows(1) ? 2 : 0;
-  if (first >= 0xE0U && first <= 0xEFU) {
-    if (!follows(1) || !follows(2)) return 0;
-    if (first == 0xE0U && byte(1) < 0xA0U) return 0;   // overlong
-    if (first == 0xEDU && byte(1) >= 0xA0U) return 0;  // a surrogate
-    return 3;
-  }
-  if (first >= 0xF0U && first <= 0xF4U) {
-    if (!follows(1) || !follows(2) || !follows(3)) return 0;
-    if (first == 0xF0U && byte(1) < 0x90U) return 0;   // overlong
-    if (first == 0xF4U && byte(1) >= 0x90U) return 0;  // above 10FFFF
-    return 4;
-  }
-  return 0;
+  if (first < 0xC2U || first > 0xF4U) return 0;
+  const std::size_t length = first < 0xE0U ? 2 : first < 0xF0U ? 3 : 4;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0U) != 0x80U) return 0;
+  const bool is_overlong = (first == 0xE0U && second < 0xA0U) || (first == 0xF0U && second < 0x90U);
+  const bool is_surrogate = first == 0xEDU && second >= 0xA0U;
+  const bool is_above_10ffff = first == 0xF4U && second >= 0x90U;
+  return is_overlong || is_surrogate || is_above_10ffff ? 0 : length;
 }
 
 // A well-formed character of the groups C0 and C1, or DEL.
@@ -61,12 +54,7 @@ std::string escaped(std::string_view text, Predicate unwanted) {
 }  // namespace
 
 bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
+  return escape_invalid_utf8(text) == text;
 }
 
 std::string escape_invalid_utf8(std::string_view text) {
@@ -81,6 +69,13 @@ std::string printable(std::string_view text, std::size_t limit) {
 std::string shown(const std::filesystem::path& path) {
   constexpr std::size_t longest = 1000;
   return printable(path.native(), longest);
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& letter : lower)
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  return lower;
 }
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
@@ -114,17 +109,6 @@ std::string four_digits(double value) {
 
 std::string percent(double share, int decimals) {
   return fmt::format("{:.{}f} %", 100.0 * share, decimals);
-}
-
-TimeUnit unit_of(double seconds) {
-  if (seconds < 1e-3) return {"us", 1e-6};
-  if (seconds < 1.0) return {"ms", 1e-3};
-  return {"s", 1.0};
-}
-
-std::string time_text(double seconds) {
-  const TimeUnit unit = unit_of(seconds);
-  return fmt::format("{} {}", four_digits(seconds / unit.seconds), unit.name);
 }
 
 std::string duration_text(double seconds) {

@@ -28,6 +28,9 @@ std::string printable(std::string_view text,
 // A path as messages show it: printable, of at most 1,000 bytes.
 std::string shown(const std::filesystem::path& path);
 
+// With a to z for A to Z; other characters stay.
+std::string lower_case(std::string_view text);
+
 // `from` must not be empty.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
@@ -43,13 +46,6 @@ std::string four_digits(double value);
 
 std::string percent(double share, int decimals);  // .1234 as "12.3 %"
 
-// The unit in which a time has digits before the point.
-struct TimeUnit {
-  std::string_view name;  // "us", "ms", "s"
-  double seconds = 1.0;
-};
-TimeUnit unit_of(double seconds);
-std::string time_text(double seconds);      // "12.34 us"
 std::string duration_text(double seconds);  // "3.2 s", "12 s", "2 min 5 s", "1 h 2 min"
 
 // Characters of UTF-8 text, not bytes.

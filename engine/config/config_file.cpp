@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "engine/base/ascii.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/folder.h"
@@ -57,6 +56,10 @@ class Reader {
       refuse(where_(path), path.empty() ? "the config" : path,
              fmt::format("expected an object {{…}}, found {}", json_shown(value)));
     for (const auto& [name, inner] : value.items()) {
+      if (path.empty() && name == "$schema") {  // for editors
+        if (inner.is_string()) continue;
+        refuse(where_(name), name, fmt::format("expected a text, found {}", json_shown(inner)));
+      }
       const std::string inner_path = path.empty() ? name : path + '.' + name;
       if (name.find('.') != std::string::npos)
         refuse(where_(inner_path), inner_path,

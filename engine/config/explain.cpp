@@ -45,15 +45,19 @@ it with every key.
 - Every command accepts a folder of photos for the config. `graft run photos` takes its sub-folders as
   classes, or `train` and `validation` as the two sets when it has just these, and writes to
   `runs/photos`. `--set` and `--output` override.
-- In a folder of images, files named .png, .jpg, .jpeg, .jpe, .jfif, .bmp, .dib, .ppm, .pgm, .pbm, .pnm,
-  .tif and .tiff, in any case, are images; the first bytes decide how each is read. A link to a folder is
-  followed unless that folder is read already. Hidden files and folders (with a leading dot) are ignored,
-  and what systems make: `@eaDir`, `@Recycle`, `#recycle`, `#snapshot`, `__MACOSX`, `Thumbs.db`,
-  `desktop.ini`, `$RECYCLE.BIN`, `System Volume Information`, `lost+found` and the like. A warning counts
-  everything else that is not used, by extension. `graft predict FOLDER` has the same rules.
+- In a folder of images, files named .png, .jpg, .jpeg, .jpe, .jfif, .webp, .gif, .bmp, .dib, .ppm, .pgm,
+  .pbm, .pnm, .tif and .tiff, in any case, are images; the first bytes decide how each is read. Of an
+  animation the first frame counts. A link to a folder is followed unless that folder is read already.
+  Hidden files and folders (with a leading dot) are ignored, and what systems make: `@eaDir`, `@Recycle`,
+  `#recycle`, `#snapshot`, `__MACOSX`, `Thumbs.db`, `desktop.ini`, `$RECYCLE.BIN`,
+  `System Volume Information`, `lost+found` and the like. A warning counts everything else that is not
+  used, by extension. `graft predict FOLDER` has the same rules.
 - In a `.csv` file (RFC 4180, UTF-8) each line below the header is an image. `path` is relative to the
   file's folder, or absolute, and may have any name. Other columns are noted and ignored. The order of
   lines has no effect.
+- `"$schema": "graft.schema.json"`, which the program ignores, names a JSON Schema with which an editor
+  completes keys, explains them and marks mistakes. In VS Code choose the language "JSON with Comments".
+  `graft config schema` writes that file; rules between keys are not in it.
 - `//` and `/* */` comments are allowed. An unknown key, a duplicate key and a wrong value are refused
   with their place and, where one is near, the key that was probably meant.
 - `16`, `16.0` and `1.6e1` are the same integer.
@@ -104,6 +108,29 @@ std::string explain_as_markdown() {
     }
   }
   return text;
+}
+
+std::string config_schema() {
+  const auto place = [](const std::string& path) {
+    return Json::json_pointer("/properties/" + replace_all(path, ".", "/properties/"));
+  };
+  const Json section = {{"type", "object"}, {"additionalProperties", false}};
+  Json root = {{"$schema", "https://json-schema.org/draft/2020-12/schema"}};
+  root.update(section);
+  root[place("$schema")] = {{"type", "string"}};
+  for (const ConfigKey& key : default_keys()) {
+    Json& property = root[place(key.path)] = {{"description", key.text}};
+    property.update(schema_of(key));
+    if (!key.rule.required) {
+      property["default"] = Json::parse(default_text(key));
+      continue;
+    }
+    root[place(key.section())]["required"] = Json::array({key.name()});
+    root["required"] = Json::array({key.section()});
+  }
+  for (const std::string& name : section_names())
+    if (!name.empty()) root[place(name)].update(section);
+  return root.dump(2) + '\n';
 }
 
 }  // namespace graft

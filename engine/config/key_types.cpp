@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/base/ascii.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
 
@@ -48,13 +47,17 @@ bool read_integer(Integer& integer, const Json& value, const Rule& rule) {
   return true;
 }
 
-// Each type has three functions:
+// Each type has four functions:
 //   expected(member, rule)                      the words for a message
+//   schema(member, rule)                        the same as JSON Schema
 //   read(member, value, rule, environment)      false when the value does not fit
 //   written(member, rule)                       the value as JSON
 
 std::string expected(bool, const Rule&) {
   return "true or false";
+}
+Json schema(bool, const Rule&) {
+  return {{"type", "boolean"}};
 }
 bool read(bool& member, const Json& value, const Rule&, const Environment&) {
   if (value.is_boolean()) member = value.get<bool>();
@@ -68,6 +71,13 @@ std::string expected(std::uint64_t, const Rule& rule) {
   return "an integer " + range_text(rule) +
          (rule.zero_word.empty() ? "" : fmt::format(", or \"{}\"", rule.zero_word));
 }
+Json schema(std::uint64_t, const Rule& rule) {
+  const Json integer = {{"type", "integer"},
+                        {"minimum", static_cast<std::uint64_t>(rule.lowest)},
+                        {"maximum", static_cast<std::uint64_t>(rule.highest)}};
+  if (rule.zero_word.empty()) return integer;
+  return {{"anyOf", Json::array({integer, {{"enum", {rule.zero_word}}}})}};
+}
 bool read(std::uint64_t& member, const Json& value, const Rule& rule, const Environment&) {
   if (rule.zero_word.empty() || value != rule.zero_word) return read_integer(member, value, rule);
   member = 0;
@@ -80,6 +90,11 @@ Json written(std::uint64_t member, const Rule& rule) {
 std::string expected(double, const Rule& rule) {
   return fmt::format("a number {} {:g} {} {:g}", rule.above_lowest ? "above" : "from", rule.lowest,
                      rule.below_highest ? "to below" : "up to", rule.highest);
+}
+Json schema(double, const Rule& rule) {
+  return {{"type", "number"},
+          {rule.above_lowest ? "exclusiveMinimum" : "minimum", rule.lowest},
+          {rule.below_highest ? "exclusiveMaximum" : "maximum", rule.highest}};
 }
 bool read(double& member, const Json& value, const Rule& rule, const Environment&) {
   if (!value.is_number() || !is_in_range(value.get<double>(), rule)) return false;
@@ -108,6 +123,13 @@ std::string expected(const std::string&, const Rule& rule) {
   }
   return quoted_list(listed) + (rule.numbered.empty() ? "" : ", N " + range_text(rule));
 }
+Json schema(const std::string&, const Rule& rule) {
+  const Json choices = {{"enum", rule.choices}};
+  if (rule.numbered.empty()) return choices;
+  const std::size_t more_digits = fmt::format("{:.0f}", rule.highest).size() - 1;
+  const auto numbers = fmt::format("^{}:(0|[1-9][0-9]{{0,{}}})$", rule.numbered, more_digits);
+  return {{"anyOf", Json::array({choices, {{"type", "string"}, {"pattern", numbers}}})}};
+}
 bool read(std::string& member, const Json& value, const Rule& rule, const Environment&) {
   if (!value.is_string()) return false;
   const auto text = value.get<std::string>();
@@ -122,6 +144,9 @@ Json written(const std::string& member, const Rule&) {
 
 std::string expected(const std::filesystem::path&, const Rule& rule) {
   return rule.may_be_empty ? "a path, or \"\" for none" : "a path";
+}
+Json schema(const std::filesystem::path&, const Rule& rule) {
+  return {{"type", "string"}, {"minLength", rule.may_be_empty ? 0 : 1}};
 }
 bool read(std::filesystem::path& member, const Json& value, const Rule& rule,
           const Environment& environment) {
@@ -138,6 +163,12 @@ Json written(const std::filesystem::path& member, const Rule&) {
 std::string expected(const ImageSize&, const Rule& rule) {
   return "[height, width], each an integer " + range_text(rule);
 }
+Json schema(const ImageSize&, const Rule& rule) {
+  return {{"type", "array"},
+          {"items", schema(std::uint64_t{}, rule)},
+          {"minItems", 2},
+          {"maxItems", 2}};
+}
 bool read(ImageSize& member, const Json& value, const Rule& rule, const Environment&) {
   return value.is_array() && value.size() == 2 && read_integer(member.height, value[0], rule) &&
          read_integer(member.width, value[1], rule);
@@ -148,6 +179,9 @@ Json written(const ImageSize& member, const Rule&) {
 
 std::string expected(const std::vector<std::size_t>&, const Rule& rule) {
   return fmt::format("a list of at most {} integers, each {}", rule.most, range_text(rule));
+}
+Json schema(const std::vector<std::size_t>&, const Rule& rule) {
+  return {{"type", "array"}, {"items", schema(std::uint64_t{}, rule)}, {"maxItems", rule.most}};
 }
 bool read(std::vector<std::size_t>& member, const Json& value, const Rule& rule,
           const Environment&) {
@@ -167,6 +201,10 @@ std::string expected(Enum value, const Rule&) {
   return quoted_list({names.begin(), names.end()});
 }
 template <NamedEnum Enum>
+Json schema(Enum value, const Rule&) {
+  return {{"enum", names_of(value)}};
+}
+template <NamedEnum Enum>
 bool read(Enum& member, const Json& value, const Rule&, const Environment&) {
   const auto chosen = value.is_string() ? enum_named<Enum>(value.get<std::string>()) : std::nullopt;
   member = chosen.value_or(member);
@@ -181,6 +219,11 @@ Json written(Enum member, const Rule&) {
 template <NamedEnum Enum>
 std::string expected(const std::vector<Enum>&, const Rule& rule) {
   return "a list of one or more different ones of " + expected(Enum{}, rule);
+}
+template <NamedEnum Enum>
+Json schema(const std::vector<Enum>&, const Rule& rule) {
+  return {
+      {"type", "array"}, {"items", schema(Enum{}, rule)}, {"minItems", 1}, {"uniqueItems", true}};
 }
 template <NamedEnum Enum>
 bool read(std::vector<Enum>& member, const Json& value, const Rule& rule,
@@ -203,6 +246,11 @@ Json written(const std::vector<Enum>& member, const Rule&) {
 
 std::string expected(const ClassWeights&, const Rule& rule) {
   return "\"none\", \"balanced\", or an object {\"CLASS\": WEIGHT, …}, each " + expected(0.0, rule);
+}
+Json schema(const ClassWeights&, const Rule& rule) {
+  const Json weights = {
+      {"type", "object"}, {"additionalProperties", schema(0.0, rule)}, {"minProperties", 1}};
+  return {{"anyOf", Json::array({{{"enum", {"none", "balanced"}}}, weights})}};
 }
 bool read(ClassWeights& member, const Json& value, const Rule& rule,
           const Environment& environment) {
@@ -229,14 +277,10 @@ Json written(const ClassWeights& member, const Rule&) {
 
 // The words that a string in the place of this key may be.
 std::vector<std::string> words_of(const ConfigKey& key) {
-  std::vector<std::string> words = key.rule.choices;
-  if (!key.rule.zero_word.empty()) words.push_back(key.rule.zero_word);
-  std::visit(
-      [&](const auto* member) {
-        if constexpr (NamedEnum<std::remove_cvref_t<decltype(*member)>>)
-          for (const std::string_view name : names_of(*member)) words.emplace_back(name);
-      },
-      key.member);
+  std::vector<std::string> words;
+  const Json schema = schema_of(key);
+  for (const Json& one : schema.value("anyOf", Json::array({schema})))
+    for (const Json& word : one.value("enum", Json::array())) words.push_back(word);
   return words;
 }
 
@@ -244,6 +288,10 @@ std::vector<std::string> words_of(const ConfigKey& key) {
 
 std::string expectation(const ConfigKey& key) {
   return std::visit([&](const auto* member) { return expected(*member, key.rule); }, key.member);
+}
+
+Json schema_of(const ConfigKey& key) {
+  return std::visit([&](const auto* member) { return schema(*member, key.rule); }, key.member);
 }
 
 bool takes_text(const ConfigKey& key) {

@@ -1,7 +1,7 @@
 #pragma once
 // Every key of a config: path, member, rule and text. Parsing, checks, messages, `graft config
-// explain`, configs/README.md and the effective config follow from the key and the type of its
-// member.
+// explain`, configs/README.md, the JSON Schema and the effective config follow from the key and the
+// type of its member.
 
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +60,8 @@ std::vector<std::string> section_names();  // "" (the top) first, then in the or
 
 // "an integer from 1 to 100000", "\"cpu\", \"cuda\" or \"auto\"".
 std::string expectation(const ConfigKey& key);
+// The same as a JSON Schema.
+Json schema_of(const ConfigKey& key);
 // The default as JSON, or "required".
 std::string default_text(const ConfigKey& key);
 // Whether any text is a value of this type: --set then reads 5 as "5".
@@ -73,6 +75,9 @@ void set_value(const ConfigKey& key, const Json& value, const Environment& envir
 std::string explain_for_terminal(const std::string& key_or_section);
 // configs/README.md.
 std::string explain_as_markdown();
+// A config file as a JSON Schema, draft 2020-12: configs/graft.schema.json. Rules between keys are not
+// in it.
+std::string config_schema();
 
 // What an unknown key was probably meant to be ("train.epochs"), or nothing.
 std::optional<std::string> suggestion_for(std::string_view unknown_path);

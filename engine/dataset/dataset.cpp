@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -27,14 +26,12 @@ Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::st
   for (ScannedClass& one : folder.classes) {
     const auto label = static_cast<std::uint32_t>(dataset.classes.size());
     dataset.classes.push_back(std::move(one.name));
-    for (std::size_t i = 0; i < one.files.size(); ++i) {
-      std::string& file = one.files[i];
-      VerifiedFile& result = verified[next++];
-      if (result.reason.empty()) {
+    for (std::string& file : one.files) {
+      const VerifiedFile& result = verified[next++];
+      if (result.reason.empty())
         dataset.samples.push_back({std::move(file), label, result.content});
-        continue;
-      }
-      dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
+      else
+        dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
   return dataset;
@@ -43,13 +40,11 @@ Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::st
 void check_no_class_vanished(const Dataset& dataset) {
   std::vector<bool> present(dataset.classes.size(), false);
   for (const Sample& sample : dataset.samples) present[sample.label] = true;
-  const auto absent = std::find(present.begin(), present.end(), false);
-  if (absent == present.end()) return;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("no file of the class '{}' in {} can be read as an image",
-                  printable(dataset.classes[static_cast<std::size_t>(absent - present.begin())]),
-                  shown(dataset.root)));
+  for (std::size_t label = 0; label < present.size(); ++label)
+    if (!present[label])
+      throw Error(ErrorKind::data,
+                  fmt::format("no file of the class '{}' in {} can be read as an image",
+                              printable(dataset.classes[label]), shown(dataset.root)));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,

@@ -15,7 +15,6 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/base/ascii.h"
 #include "engine/base/error.h"
 #include "engine/base/folder.h"
 #include "engine/base/text.h"
@@ -27,9 +26,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 13> extensions = {
+constexpr std::array<std::string_view, 15> extensions = {
     ".png", ".jpg",  ".jpeg", ".bmp", ".ppm", ".tif", ".tiff",  // those of Keras
-    ".jpe", ".jfif", ".dib",  ".pgm", ".pbm", ".pnm"};
+    ".jpe", ".jfif", ".dib",  ".pgm", ".pbm", ".pnm", ".webp", ".gif"};
+
+// Of other formats that people have.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> converters = {
+    {{".avif", "avifdec IN OUT.png"},
+     {".heic", "heif-convert IN OUT.png"},
+     {".heif", "heif-convert IN OUT.png"},
+     {".j2k", "opj_decompress -i IN -o OUT.png"},
+     {".jp2", "opj_decompress -i IN -o OUT.png"},
+     {".jxl", "djxl IN OUT.png"}}};
 
 std::string extensions_for_people() {
   return fmt::format("{}", fmt::join(extensions, " "));
@@ -180,9 +188,11 @@ void warn_of_unused(const ScannedFolder& folder, Observer& observer) {
   std::vector<std::string> lines;
   for (const auto& [count, kind] : kinds) {
     total += count;
-    if (lines.size() < 10)
-      lines.push_back(fmt::format("{} × {}, such as {}", grouped(count), printable(kind, 60),
-                                  shown(folder.unused.at(kind).example)));
+    if (lines.size() == 10) continue;
+    lines.push_back(fmt::format("{} × {}, such as {}", grouped(count), printable(kind, 60),
+                                shown(folder.unused.at(kind).example)));
+    for (const auto& [extension, command] : converters)
+      if (kind == extension) lines.back() += fmt::format("; convert it: {}", command);
   }
   observer.warn(fmt::format("{} below {} {} not used; images are files named {}:{}",
                             counted(total, "entry", "entries"), shown(folder.root),
@@ -233,19 +243,18 @@ void check_classes(const ScannedFolder& folder) {
 
 void check_same_classes(const ScannedFolder& train, const ScannedFolder& validation) {
   refuse_look_alikes({&train, &validation});
-  const std::string only_train = missing_names(train, validation);
-  const std::string only_validation = missing_names(validation, train);
-  if (only_train.empty() && only_validation.empty()) return;
-  std::string difference;
-  if (!only_train.empty()) {
-    difference =
-        fmt::format("{} is missing in validation ({})", only_train, shown_source(validation));
-  }
-  if (!only_validation.empty()) {
-    difference += fmt::format("{}{} is missing in train ({})", difference.empty() ? "" : ", and ",
-                              only_validation, shown_source(train));
-  }
-  refuse("the classes of train and validation differ: {}; both need the same ones", difference);
+  std::vector<std::string> differences;
+  const auto compare = [&](const ScannedFolder& from, const ScannedFolder& other,
+                           const char* name) {
+    if (const std::string missing = missing_names(from, other); !missing.empty())
+      differences.push_back(
+          fmt::format("{} is missing in {} ({})", missing, name, shown_source(other)));
+  };
+  compare(train, validation, "validation");
+  compare(validation, train, "train");
+  if (differences.empty()) return;
+  refuse("the classes of train and validation differ: {}; both need the same ones",
+         fmt::join(differences, ", and "));
 }
 
 std::vector<std::string> list_images(const fs::path& folder, Observer& observer) {

@@ -7,10 +7,12 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -60,6 +62,7 @@ class Pipeline {
  public:
   Pipeline(const PipelineRequest& request, const RunContext& context, Backbone& backbone)
       : request_(request),
+        observer_(context.observer),
         tracer_(context.tracer),
         stop_(context.stop),
         backbone_(backbone),
@@ -110,6 +113,10 @@ class Pipeline {
     if (interrupted_) {
       throw Error(ErrorKind::interrupted, "interrupted; the images that were done are kept");
     }
+    for (const auto& [warning, files] : warnings_)
+      observer_.warn(fmt::format(
+          "{}{}: {}", shown(*files.begin()),
+          files.size() == 1 ? "" : fmt::format(" and {} more", files.size() - 1), warning));
   }
 
  private:
@@ -196,6 +203,10 @@ class Pipeline {
       const TraceSpan span(tracer_, "decode", index);
       image = decode_inspected_image(file->bytes, decode_options(data));
     }
+    if (!image.warning.empty()) {
+      const std::lock_guard lock(warnings_mutex_);
+      warnings_[image.warning].insert(request_.path(index));
+    }
     const TraceSpan span(tracer_, "resize", index);
     resize_image(image, data.resize, data.image_size, target);
   }
@@ -214,6 +225,9 @@ class Pipeline {
       return {};
     } catch (const BadImage& bad) {
       return {bad.what(), nullptr};
+    } catch (const Error& error) {
+      if (!request_.unreadable_is_bad || error.kind() != ErrorKind::io) throw;
+      return {error.what(), nullptr};
     } catch (const std::bad_alloc&) {
       throw memory_ran_out(request_.path(first));
     }
@@ -347,6 +361,7 @@ class Pipeline {
   }
 
   const PipelineRequest& request_;
+  Observer& observer_;
   Tracer* const tracer_;
   const std::stop_token stop_;
   Backbone& backbone_;
@@ -367,6 +382,9 @@ class Pipeline {
   std::size_t filling_count_ = 0;
   std::size_t next_position_ = 0;
   std::size_t next_image_ = 0;
+
+  std::mutex warnings_mutex_;
+  std::map<std::string, std::set<std::filesystem::path>> warnings_;  // of decoders, and their files
 
   std::atomic<bool> stopping_ = false;
   bool interrupted_ = false;

@@ -47,10 +47,10 @@ struct PipelineRequest {
   // What is computed of the file; without this function the original. Images that follow each other
   // and have one path are decoded once.
   std::function<View(std::size_t image)> view;
-  // The digest that the file must still have; a file that changed ends the run. So does one that
-  // cannot be read, with or without this function.
+  // The digest that the file must still have; a file that changed ends the run.
   std::function<Digest(std::size_t image)> content;
   bool stop_at_bad_image = false;  // else the sink receives it
+  bool unreadable_is_bad = false;  // whether a file that cannot be read is a bad image
   std::function<void(const FeatureBatch&)> sink;
   SinkThread sink_thread = SinkThread::calling;
   std::function<void(std::size_t images)> progress;  // on the calling thread; may be empty
@@ -67,7 +67,8 @@ void check_pipeline_memory(const PipelineRequest& request, const Backend& backen
 // Passes every image to the sink, in order. Throws the first failure of any stage; all images
 // before a failing one have reached the sink then. On stop, the batches in flight reach the sink,
 // then it throws Error(interrupted). The tracer receives each photo (by image), batch and wait, and
-// how many batches wait for the backbone and for the sink's thread.
+// how many batches wait for the backbone and for the sink's thread. After the last image the observer
+// receives the warnings of decoders (Image::warning), each once.
 void run_pipeline(const PipelineRequest& request, const RunContext& context, Backbone& backbone);
 
 }  // namespace graft

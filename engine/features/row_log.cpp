@@ -14,8 +14,7 @@
 namespace graft {
 namespace {
 
-constexpr JsonLimits limits = {ErrorKind::data, std::uint64_t{1} << 30U, 4, std::size_t{1} << 30U,
-                               false};
+constexpr JsonLimits limits = {.bytes = 1U << 30U, .depth = 4, .members = 1U << 30U};
 constexpr std::size_t digest_digits = 32;
 constexpr const char* commit_json = R"({"commit": true})";
 
@@ -24,10 +23,7 @@ std::string line_of(const std::string& json) {
 }
 
 std::string start_line(const FeatureKey& key) {
-  Json start;
-  start["key"] = Json::object();
-  for (const auto& [name, value] : key.settings) start["key"][name] = value;
-  return line_of(json_text(start));
+  return line_of(json_text(Json{{"key", json_object(key.settings)}}));
 }
 
 // The JSON of a line without its newline; nothing when the digest is wrong.
@@ -101,7 +97,6 @@ RowLog RowLog::create(const LogPaths& paths, const std::string& header, std::siz
     return {std::move(file), File(paths.journal, File::Mode::read_write), layout};
   } catch (...) {
     std::error_code ignored;  // the caller reports why the log could not be started
-    std::filesystem::remove(partial_path(paths.journal), ignored);
     std::filesystem::remove(paths.journal, ignored);
     std::filesystem::remove(paths.rows, ignored);
     throw;

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -22,26 +21,7 @@ namespace graft {
 namespace {
 
 constexpr unsigned files_json_version = 2;
-constexpr JsonLimits limits = {ErrorKind::data, std::uint64_t{1} << 30U, 4, std::size_t{1} << 30U,
-                               false};
-
-std::string quoted_list(const std::vector<std::string>& texts) {
-  std::string list = "[";
-  for (const std::string& text : texts) {
-    if (list.size() > 1) list += ", ";
-    list += json_text(text);
-  }
-  return list + "]";
-}
-
-// Of an object, without its braces.
-std::string members(const JsonStrings& strings) {
-  std::string text;
-  for (const auto& [name, value] : strings) {
-    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", json_text(name), json_text(value));
-  }
-  return text;
-}
+constexpr JsonLimits limits = {.bytes = 1U << 30U, .depth = 4, .members = 1U << 30U};
 
 Digest digest_at(const Json& object, const char* key) {
   return Digest::from_hex(json_at<std::string>(object, key));
@@ -167,38 +147,29 @@ void rename_if_present(const std::filesystem::path& beside, const std::filesyste
 }  // namespace
 
 std::string file_list_json(const FileList& list) {
-  std::string json;
-  json.reserve(256 + list.rows.size() * 160);
-  const auto out = std::back_inserter(json);
-  fmt::format_to(out, "{{\n\"version\": {},\n\"key\": {{{}}},\n\"settings\": {{{}}},\n",
-                 files_json_version, members(list.key.settings), members(list.settings));
-  fmt::format_to(out, "\"shape\": [{}],\n", fmt::join(list.shape.dimensions(), ", "));
-  if (list.views != std::vector{View::original}) {
-    std::vector<std::string> views;
-    for (const View view : list.views) views.emplace_back(name_of(view));
-    fmt::format_to(out, "\"views\": {},\n", quoted_list(views));
-  }
-  fmt::format_to(out, "\"classes\": {},\n\"rows\": [", quoted_list(list.classes));
-  const char* comma = "\n";
+  std::vector<std::string> views, rows, skipped;
+  for (const View view : list.views) views.emplace_back(name_of(view));
   for (const FileRow& row : list.rows) {
-    fmt::format_to(out, R"({}{{"file": {}, "class": {}, "digest": "{}", "check": "{}"}})", comma,
-                   json_text(row.file), json_text(list.classes[row.label]), row.content.hex(),
-                   row.check.hex());
-    comma = ",\n";
+    rows.push_back(fmt::format(R"({{"file": {}, "class": {}, "digest": "{}", "check": "{}"}})",
+                               json_text(row.file), json_text(list.classes[row.label]),
+                               row.content.hex(), row.check.hex()));
   }
-  json += "\n],\n\"skipped\": [";
-  comma = "\n";
-  for (const SkippedFile& skipped : list.skipped) {
-    fmt::format_to(out, R"({}{{"file": {}, "reason": {})", comma, json_text(skipped.file),
-                   json_text(skipped.reason));
-    if (skipped.content) {
-      fmt::format_to(out, R"(, "digest": "{}", "decoder": {})", skipped.content->hex(),
-                     decoder_version);
-    }
-    json += "}";
-    comma = ",\n";
+  for (const SkippedFile& file : list.skipped) {
+    std::string judged;
+    if (file.content)
+      judged =
+          fmt::format(R"(, "digest": "{}", "decoder": {})", file.content->hex(), decoder_version);
+    skipped.push_back(fmt::format(R"({{"file": {}, "reason": {}{}}})", json_text(file.file),
+                                  json_text(file.reason), judged));
   }
-  json += "\n]";
+  const bool has_original = list.views == std::vector{View::original};
+  const std::string json = fmt::format(
+      "{{\n\"version\": {},\n\"key\": {},\n\"settings\": {},\n\"shape\": [{}],\n{}"
+      "\"classes\": {},\n\"rows\": [\n{}\n],\n\"skipped\": [\n{}\n]",
+      files_json_version, json_text(json_object(list.key.settings)),
+      json_text(json_object(list.settings)), fmt::join(list.shape.dimensions(), ", "),
+      has_original ? "" : fmt::format("\"views\": {},\n", json_text(views)),
+      json_text(list.classes), fmt::join(rows, ",\n"), fmt::join(skipped, ",\n"));
   return json + digest_member(json);
 }
 

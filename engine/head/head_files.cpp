@@ -17,36 +17,29 @@
 #include "engine/base/text.h"
 #include "engine/head/checkpoint.h"
 #include "engine/head/trainer.h"
+#include "engine/weights/refuse.h"
 #include "engine/weights/safetensors.h"
 
 namespace graft {
 namespace {
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& fault) {
-  throw Error(ErrorKind::weights, fmt::format("{}: {}.", shown(path), fault));
-}
-
 // ---- Tensors ----
 
-std::vector<float> read_tensor(const SafetensorsFile& file, const std::filesystem::path& path,
-                               const std::string& name, const std::vector<std::size_t>& shape) {
-  const TensorView* tensor = file.find(name);
-  if (tensor == nullptr) {
-    refuse(path, fmt::format("the tensor {} is missing", name));
+std::vector<float> read_tensor(const Safetensors& file, const std::string& name,
+                               const std::vector<std::size_t>& shape) {
+  const SafetensorsEntry* tensor = file.find(name);
+  if (tensor == nullptr || tensor->dtype != "F32") {
+    refuse_weights(file.path(), "the tensor {} is missing or is not of type F32", name);
   }
   if (tensor->shape != shape) {
-    refuse(path, fmt::format("the tensor {} has the shape [{}], expected [{}]", name,
-                             fmt::join(tensor->shape, ", "), fmt::join(shape, ", ")));
+    refuse_weights(file.path(), "the tensor {} has the shape [{}], expected [{}]", name,
+                   fmt::join(tensor->shape, ", "), fmt::join(shape, ", "));
   }
-  if (!std::all_of(tensor->data.begin(), tensor->data.end(),
-                   [](float v) { return std::isfinite(v); })) {
-    refuse(path, fmt::format("the tensor {} holds a value that is not finite", name));
+  std::vector<float> values = file.values(*tensor);
+  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) {
+    refuse_weights(file.path(), "the tensor {} holds a value that is not finite", name);
   }
-  return {tensor->data.begin(), tensor->data.end()};
-}
-
-std::string dense_name(std::size_t layer) {
-  return layer == 0 ? "dense" : "dense_" + std::to_string(layer);
+  return values;
 }
 
 // Views of `parameters`, which must stay alive.
@@ -61,90 +54,94 @@ void append_tensors(const std::vector<DenseParameters>& parameters, const std::s
 }
 
 // Throws Error(weights) for a tensor that is absent, of another shape or not finite.
-std::vector<DenseParameters> read_tensors(const SafetensorsFile& file,
-                                          const std::filesystem::path& path,
-                                          const std::string& prefix,
+std::vector<DenseParameters> read_tensors(const Safetensors& file, const std::string& prefix,
                                           const std::vector<DenseShape>& shapes) {
   std::vector<DenseParameters> parameters;
   for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
     const auto [inputs, outputs] = shapes[layer];
     const std::string name = prefix + dense_name(layer);
-    parameters.push_back({inputs, outputs,
-                          read_tensor(file, path, name + "/kernel", {inputs, outputs}),
-                          read_tensor(file, path, name + "/bias", {outputs})});
+    parameters.push_back({inputs, outputs, read_tensor(file, name + "/kernel", {inputs, outputs}),
+                          read_tensor(file, name + "/bias", {outputs})});
   }
   return parameters;
 }
 
 // ---- Digests ----
 
-// Of all tensors, and of all metadata but the digest itself.
-std::string content_digest(std::span<const TensorView> tensors, const Metadata& metadata) {
+// Of all tensors, whose bytes `bytes_of` gives, and of all metadata but the digest itself.
+template <typename Tensors, typename BytesOf>
+std::string content_digest(const Tensors& tensors, const Metadata& metadata, BytesOf bytes_of) {
   Digester digester;
   for (const auto& [key, value] : metadata) {
     if (key == "digest") continue;
     digester.add(fmt::format("{}:{}{}:{}", key.size(), key, value.size(), value));
   }
-  for (const TensorView& tensor : tensors) {
+  for (const auto& tensor : tensors) {
     digester.add(fmt::format("{} {}", tensor.name, fmt::join(tensor.shape, " ")));
-    digester.add(std::as_bytes(tensor.data));
+    digester.add(bytes_of(tensor));
   }
   return digester.digest().hex();
 }
 
 void write_with_digest(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        Metadata metadata) {
-  metadata["digest"] = content_digest(tensors, metadata);
+  metadata["digest"] = content_digest(
+      tensors, metadata, [](const TensorView& tensor) { return std::as_bytes(tensor.data); });
   write_safetensors(path, tensors, metadata);
 }
 
 // What is wrong with the file's digest; empty: nothing.
-std::string digest_fault(const SafetensorsFile& file) {
+std::string digest_fault(const Safetensors& file) {
   const auto digest = file.metadata().find("digest");
   if (digest == file.metadata().end()) return "it has no digest of its content";
-  if (digest->second == content_digest(file.tensors(), file.metadata())) return {};
+  const auto bytes_of = [&](const SafetensorsEntry& entry) { return file.bytes(entry); };
+  if (digest->second == content_digest(file.entries(), file.metadata(), bytes_of)) return {};
   return "its digest does not fit its content";
 }
 
 // ---- The trained head ----
 
 constexpr const char* format_name = "graft head 1";
-constexpr JsonLimits limits = {ErrorKind::weights, std::uint64_t{1} << 26U, 2,
-                               std::size_t{1} << 20U, false};
+constexpr JsonLimits limits = {
+    .kind = ErrorKind::weights, .bytes = 1U << 26U, .depth = 2, .members = 1U << 20U};
 
 // One entry of the metadata, which is JSON, as a Value.
 template <typename Value>
-Value read_entry(const SafetensorsFile& file, const std::filesystem::path& path, const char* key) {
+Value read_entry(const Safetensors& file, const char* key) {
   const auto entry = file.metadata().find(key);
   if (entry == file.metadata().end()) {
-    refuse(path, fmt::format("its metadata has no \"{}\"", key));
+    refuse_weights(file.path(), "its metadata has no \"{}\"", key);
   }
   try {
     return json_as<Value>(read_json(entry->second, key, limits).value, key);
   } catch (const Error& error) {
-    refuse(path, fmt::format("\"{}\" in its metadata is wrong: {}", key, error.what()));
+    refuse_weights(file.path(), "\"{}\" in its metadata is wrong: {}", key, error.what());
   }
 }
 
-std::vector<std::string> read_classes(const SafetensorsFile& file,
-                                      const std::filesystem::path& path) {
-  auto classes = read_entry<std::vector<std::string>>(file, path, "classes");
+std::vector<std::string> read_classes(const Safetensors& file) {
+  auto classes = read_entry<std::vector<std::string>>(file, "classes");
   if (classes.size() < 2 || std::set(classes.begin(), classes.end()).size() != classes.size()) {
-    refuse(path, "\"classes\" in its metadata is not two or more different names");
+    refuse_weights(file.path(), "\"classes\" in its metadata is not two or more different names");
   }
   return classes;
 }
 
-FeatureShape read_feature_shape(const SafetensorsFile& file, const std::filesystem::path& path) {
+FeatureShape read_feature_shape(const Safetensors& file) {
   constexpr std::size_t largest = 1U << 20U;  // the product of three cannot overflow
-  const auto sizes = read_entry<std::vector<std::size_t>>(file, path, "feature_shape");
+  const auto sizes = read_entry<std::vector<std::size_t>>(file, "feature_shape");
   if (sizes.size() != 3 || std::ranges::min(sizes) == 0 || std::ranges::max(sizes) > largest) {
-    refuse(path, "\"feature_shape\" in its metadata is not [height, width, channels]");
+    refuse_weights(file.path(),
+                   "\"feature_shape\" in its metadata is not [height, width, channels]");
   }
   return {sizes[0], sizes[1], sizes[2]};
 }
 
 }  // namespace
+
+std::string dense_name(std::size_t layer) {
+  return layer == 0 ? "dense" : "dense_" + std::to_string(layer);
+}
 
 void save_head(const std::filesystem::path& path, const TrainedHead& head) {
   HeadOptions options;
@@ -157,47 +154,46 @@ void save_head(const std::filesystem::path& path, const TrainedHead& head) {
   std::vector<TensorView> tensors;
   append_tensors(head.parameters, "", tensors);
   const FeatureShape& shape = head.features;
-  Json key = Json::object();
-  for (const auto& [name, value] : head.key.settings) key[name] = value;
   write_with_digest(path, tensors,
                     {{"format", format_name},
                      {"classes", json_text(head.classes)},
                      {"hidden", json_text(options.hidden)},
                      {"feature_shape", json_text({shape.height, shape.width, shape.channels})},
-                     {"feature_key", json_text(key)},
+                     {"feature_key", json_text(json_object(head.key.settings))},
                      {"epoch", std::to_string(head.epoch)}});
 }
 
 TrainedHead load_head(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
+  const MappedFile mapped(path);
+  const Safetensors file(path, mapped.bytes());
   const auto format = file.metadata().find("format");
   if (format == file.metadata().end() || format->second != format_name) {
-    refuse(path,
-           fmt::format("it is not a trained head (its metadata does not say \"format\": \"{}\")",
-                       format_name));
+    refuse_weights(file.path(),
+                   "it is not a trained head (its metadata does not say \"format\": \"{}\")",
+                   format_name);
   }
   TrainedHead head;
-  head.classes = read_classes(file, path);
-  head.features = read_feature_shape(file, path);
-  head.key.settings = read_entry<JsonStrings>(file, path, "feature_key");
-  head.epoch = read_entry<std::size_t>(file, path, "epoch");
+  head.classes = read_classes(file);
+  head.features = read_feature_shape(file);
+  head.key.settings = read_entry<JsonStrings>(file, "feature_key");
+  head.epoch = read_entry<std::size_t>(file, "epoch");
   HeadOptions options;
   options.inputs = head.features.count();
-  options.hidden = read_entry<std::vector<std::size_t>>(file, path, "hidden");
+  options.hidden = read_entry<std::vector<std::size_t>>(file, "hidden");
   options.classes = head.classes.size();
   try {
     check_options(options);
   } catch (const Error& error) {
-    refuse(path, fmt::format("\"hidden\" in its metadata is impossible: {}", error.what()));
+    refuse_weights(file.path(), "\"hidden\" in its metadata is impossible: {}", error.what());
   }
   const std::vector<DenseShape> shapes = options.layers();
-  if (file.tensors().size() != 2 * shapes.size()) {
-    refuse(path, fmt::format("it holds {} tensors, and its {} layers have {}",
-                             file.tensors().size(), shapes.size(), 2 * shapes.size()));
+  if (file.entries().size() != 2 * shapes.size()) {
+    refuse_weights(file.path(), "it holds {} tensors, and its {} layers have {}",
+                   file.entries().size(), shapes.size(), 2 * shapes.size());
   }
-  head.parameters = read_tensors(file, path, "", shapes);
+  head.parameters = read_tensors(file, "", shapes);
   if (const std::string fault = digest_fault(file); !fault.empty()) {
-    refuse(path, fault + "; train again");
+    refuse_weights(path, "{}; train again", fault);
   }
   return head;
 }
@@ -211,12 +207,12 @@ constexpr const char* key_prefix = "key/";
 constexpr const char* mean_name = "normalization/mean";
 constexpr const char* scale_name = "normalization/scale";
 
-std::string entry(const SafetensorsFile& file, const std::string& key) {
+std::string entry(const Safetensors& file, const std::string& key) {
   const auto found = file.metadata().find(key);
   return found == file.metadata().end() ? "unknown" : found->second;
 }
 
-std::string differences(const SafetensorsFile& file, const RunKey& key) {
+std::string differences(const Safetensors& file, const RunKey& key) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : key) {
     const std::string saved = entry(file, key_prefix + name);
@@ -250,20 +246,21 @@ std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& path, con
   std::error_code unknown;  // then opening it will meet the cause and name it
   if (!std::filesystem::exists(path, unknown) && !unknown) return std::nullopt;
   try {
-    const SafetensorsFile file(path);
+    const MappedFile mapped(path);
+    const Safetensors file(path, mapped.bytes());
     reason = differences(file, key);
     if (!reason.empty()) return std::nullopt;
     reason = digest_fault(file);
     if (!reason.empty()) return std::nullopt;
     // Not one braced list: when the last of nested members throws, GCC 12 frees the others twice.
     Checkpoint checkpoint;
-    checkpoint.state.head.parameters = read_tensors(file, path, "", shapes);
-    checkpoint.state.head.mean_squares = read_tensors(file, path, mean_squares_prefix, shapes);
+    checkpoint.state.head.parameters = read_tensors(file, "", shapes);
+    checkpoint.state.head.mean_squares = read_tensors(file, mean_squares_prefix, shapes);
     checkpoint.history = parse_history_json(entry(file, "history"));
     if (file.find(scale_name) != nullptr) {
       const std::vector<std::size_t> shape = {shapes.front().inputs};
-      checkpoint.state.normalization = {read_tensor(file, path, mean_name, shape),
-                                        read_tensor(file, path, scale_name, shape)};
+      checkpoint.state.normalization = {read_tensor(file, mean_name, shape),
+                                        read_tensor(file, scale_name, shape)};
     }
     return checkpoint;
   } catch (const Error& error) {

@@ -1,13 +1,10 @@
-// The history of a training run as CSV and as JSON. Numbers are written by std::to_chars: the
-// shortest digits that read back to the same double, with a point, in every locale.
-
 #include "engine/head/history.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include "engine/base/error.h"
@@ -26,13 +23,10 @@ constexpr std::array<Column, 4> columns = {{{"loss", &Epoch::loss},
                                             {"val_loss", &Epoch::val_loss},
                                             {"val_accuracy", &Epoch::val_accuracy}}};
 
-void append_shortest(std::string& text, double value) {
-  if (!std::isfinite(value)) {
-    throw Error(ErrorKind::usage, "A history holds finite numbers only; this one has another.");
-  }
-  std::array<char, 32> digits = {};
-  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  text.append(digits.data(), result.ptr);
+// The shortest digits that read back to the same double, with a point in every locale.
+std::string shortest(double value) {
+  if (std::isfinite(value)) return fmt::format("{}", value);
+  throw Error(ErrorKind::usage, "A history holds finite numbers only; this one has another.");
 }
 
 }  // namespace
@@ -58,30 +52,20 @@ std::string history_csv(const History& history) {
   std::string text = "epoch,loss,accuracy,val_loss,val_accuracy\n";
   for (std::size_t index = 0; index < history.size(); ++index) {
     text += std::to_string(index + 1);
-    for (const Column& column : columns) {
-      text += ',';
-      append_shortest(text, history[index].*column.value);
-    }
+    for (const Column& column : columns) text += ',' + shortest(history[index].*column.value);
     text += '\n';
   }
   return text;
 }
 
 std::string history_json(const History& history) {
-  std::string text = "{\"history\": {";
-  const char* between_columns = "";
+  std::vector<std::string> lists;
   for (const Column& column : columns) {
-    text += fmt::format("{}\"{}\": [", between_columns, column.name);
-    between_columns = ", ";
-    const char* between_values = "";
-    for (const Epoch& epoch : history) {
-      text += between_values;
-      between_values = ", ";
-      append_shortest(text, epoch.*column.value);
-    }
-    text += ']';
+    std::vector<std::string> values;
+    for (const Epoch& epoch : history) values.push_back(shortest(epoch.*column.value));
+    lists.push_back(fmt::format("\"{}\": [{}]", column.name, fmt::join(values, ", ")));
   }
-  text += '}';
+  std::string text = fmt::format("{{\"history\": {{{}}}", fmt::join(lists, ", "));
   if (!history.empty()) {
     const auto lowest = std::ranges::min_element(history, {}, &Epoch::val_loss) - history.begin();
     text += fmt::format(", \"best\": {{\"val_accuracy\": {}, \"val_loss\": {}}}",
@@ -92,7 +76,8 @@ std::string history_json(const History& history) {
 
 History parse_history_json(std::string_view text) {
   constexpr std::uint64_t largest = std::uint64_t{1} << 26U;
-  const Json json = read_json(text, "history", {ErrorKind::data, largest, 4, largest, false}).value;
+  const Json json =
+      read_json(text, "history", {.bytes = largest, .depth = 4, .members = largest}).value;
   const Json& lists = json_member(json, "history");
   History history(json_member(lists, columns.front().name).size());
   for (const Column& column : columns) {

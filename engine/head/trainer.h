@@ -41,6 +41,7 @@ struct TrainedHead {
 void save_head(const std::filesystem::path& path, const TrainedHead& head);
 // Throws Error(weights), also for content that its digest does not fit.
 TrainedHead load_head(const std::filesystem::path& path);
+std::string dense_name(std::size_t layer);  // "dense", "dense_1", …, as Keras counts
 
 // One set, borrowed: the rows of each photo follow each other.
 struct LabelledFeatures {

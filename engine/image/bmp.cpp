@@ -1,10 +1,12 @@
-// BMP: uncompressed, 1, 4, 8, 16, 24 and 32 bits, with the BITFIELDS masks of 16 and 32 bits.
-// As in Pillow, 5- and 6-bit channels are value·255/maximum, alpha is dropped, and a palette index
-// beyond the palette is black.
+// BMP: uncompressed, 1, 4, 8, 16, 24 and 32 bits, with the BITFIELDS masks of 16 and 32 bits; run-length
+// coded, 4 and 8 bits. As in Pillow, 5- and 6-bit channels are value·255/maximum, alpha is dropped, a
+// palette index beyond the palette is black, and the padding of the last row may be missing.
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
+#include <vector>
 
 #include "engine/image/formats.h"
 
@@ -23,6 +25,7 @@ struct BmpHeader {
   std::uint32_t height = 0;
   bool top_down = false;
   std::uint32_t bits = 0;
+  bool is_run_length_coded = false;
   std::uint64_t stride = 0;  // bytes of a row, a multiple of 4
   std::uint64_t pixel_offset = 0;
   std::array<Channel, 3> channels;  // red, green, blue, of 16 and 32 bits
@@ -57,8 +60,7 @@ std::array<Channel, 3> channels_of(Bytes file, std::uint32_t compression, std::u
 }
 
 void check_compression(std::uint32_t compression, std::uint32_t bits) {
-  if (compression == 1 || compression == 2)
-    refuse("run-length coded BMP is not supported; save the image as PNG");
+  if ((compression == 1 && bits == 8) || (compression == 2 && bits == 4)) return;
   if (compression != 0 && (compression != 3 || (bits != 16 && bits != 32)))
     refuse("the BMP's compression {} is not supported", compression);
   constexpr std::array<std::uint32_t, 6> supported = {1, 4, 8, 16, 24, 32};
@@ -107,14 +109,15 @@ BmpHeader read_header(Bytes file) {
   header.pixel_offset = little_endian_32(file, 10);
   header.palette_offset = at + header_bytes;
   if (header.bits <= 8) find_palette(file, colours, header);
-  check_length(file.size(), header.pixel_offset + header.stride * header.height, header.width,
-               header.height);
+  header.is_run_length_coded = compression == 1 || compression == 2;
+  const std::uint64_t last_row = (std::uint64_t{header.width} * header.bits + 7) / 8;
+  const std::uint64_t rows = header.stride * (header.height - 1) + last_row;
+  check_length(file.size(), header.pixel_offset + (header.is_run_length_coded ? 0 : rows),
+               header.width, header.height);
   if (header.pixel_offset < header.palette_offset)
     refuse("the BMP's pixels would start within its header");
   return header;
 }
-
-using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
 
 Palette read_palette(Bytes file, const BmpHeader& header) {
   Palette palette{};
@@ -148,20 +151,72 @@ void read_colour_row(Bytes row, const BmpHeader& header, std::uint8_t* out) {
   }
 }
 
+// The palette indices of run-length coded rows, a byte each. As in Pillow, places that are passed over
+// are 0, a run ends with its row, and indices that are given one by one go on in the next row.
+std::vector<std::byte> unpack_runs(Bytes file, const BmpHeader& header) {
+  const std::size_t width = header.width, count = width * header.height;
+  std::size_t at = header.pixel_offset, x = 0;
+  std::vector<std::byte> indices;
+  indices.reserve(count);
+  const auto take = [&](std::size_t bytes) {
+    if (file.size() - at < bytes) refuse("the BMP is truncated: it ends within its runs");
+    at += bytes;
+    return file.subspan(at - bytes, bytes);
+  };
+  const std::size_t in_byte = 8 / header.bits;
+  const auto add = [&](Bytes packed, std::size_t pixels) {  // over and over
+    for (std::size_t i = 0; i < pixels; ++i, ++x) {
+      const std::byte byte = packed[i / in_byte % packed.size()];
+      indices.push_back(in_byte == 1 ? byte : i % 2 == 0 ? byte >> 4 : byte & std::byte{15});
+    }
+  };
+  while (indices.size() < count) {
+    const Bytes pair = take(2);
+    const std::size_t length = byte_at(pair, 0), code = byte_at(pair, 1);
+    if (length > 0) {
+      add(pair.subspan(1), std::min(length, width - std::min(x, width)));
+    } else if (code == 0) {  // the end of a row
+      indices.resize((indices.size() + width - 1) / width * width);
+      x = 0;
+    } else if (code == 1) {
+      refuse("the BMP's runs end after {} of {} pixels", indices.size(), count);
+    } else if (code == 2) {  // a step to the right and up
+      const Bytes step = take(2);
+      const std::size_t to = indices.size() + byte_at(step, 0) + byte_at(step, 1) * width;
+      indices.resize(std::min(count, to));
+      x = indices.size() % width;
+    } else {
+      const std::size_t pixels = std::min(code, count - indices.size());
+      add(take((pixels + in_byte - 1) / in_byte), pixels);
+      at = std::min(at + at % 2, file.size());
+    }
+  }
+  return indices;
+}
+
 }  // namespace
 
 DecodingCost inspect_bmp(Bytes file) {
   const BmpHeader header = read_header(file);
-  return raw_cost(header.width, header.height);
+  DecodingCost cost = raw_cost(header.width, header.height);
+  if (header.is_run_length_coded) cost.bytes += std::uint64_t{header.width} * header.height;
+  return cost;
 }
 
 Image decode_bmp(Bytes file, const DecodeOptions&) {
-  const BmpHeader header = read_header(file);
+  BmpHeader header = read_header(file);
   Image image = make_image(header.width, header.height);
   const Palette palette = read_palette(file, header);
+  std::vector<std::byte> indices;
+  Bytes rows = file.subspan(header.pixel_offset);
+  if (header.is_run_length_coded) {
+    rows = indices = unpack_runs(file, header);
+    header.bits = 8;
+    header.stride = header.width;
+  }
   for (std::size_t y = 0; y < header.height; ++y) {
     const std::size_t stored = header.top_down ? y : header.height - 1 - y;
-    const Bytes row = file.subspan(header.pixel_offset + stored * header.stride, header.stride);
+    const Bytes row = rows.subspan(stored * header.stride);
     std::uint8_t* out = &image.rgb[y * header.width * 3];
     if (header.bits <= 8)
       read_palette_row(row, header, palette, out);

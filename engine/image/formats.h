@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -25,12 +26,16 @@ DecodingCost inspect_png(Bytes file);
 DecodingCost inspect_bmp(Bytes file);
 DecodingCost inspect_pnm(Bytes file);
 DecodingCost inspect_tiff(Bytes file);
+DecodingCost inspect_gif(Bytes file);
+DecodingCost inspect_webp(Bytes file);
 
 Image decode_jpeg(Bytes file, const DecodeOptions& options);
 Image decode_png(Bytes file, const DecodeOptions& options);
 Image decode_bmp(Bytes file, const DecodeOptions& options);
 Image decode_pnm(Bytes file, const DecodeOptions& options);
 Image decode_tiff(Bytes file, const DecodeOptions& options);
+Image decode_gif(Bytes file, const DecodeOptions& options);
+Image decode_webp(Bytes file, const DecodeOptions& options);
 
 // Where a file may state its orientation.
 struct Metadata {
@@ -105,6 +110,12 @@ inline std::uint32_t big_endian_16(Bytes file, std::size_t offset) {
 inline std::uint32_t big_endian_32(Bytes file, std::size_t offset) {
   return big_endian_16(file, offset) << 16 | big_endian_16(file, offset + 2);
 }
+
+constexpr bool is_space(int c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
 
 inline void set_gray(std::uint8_t* rgb, std::uint32_t value) {
   std::fill_n(rgb, 3, static_cast<std::uint8_t>(value));

@@ -3,9 +3,9 @@
 #include "engine/image/image.h"
 
 #include <array>
-#include <cctype>
 #include <string_view>
 
+#include "engine/base/text.h"
 #include "engine/image/formats.h"
 
 namespace graft {
@@ -24,43 +24,58 @@ constexpr Reader tiff_reader = {inspect_tiff, decode_tiff};
 
 struct Signature {
   std::string_view bytes;
+  std::size_t offset;
   Reader reader;
 };
 
 using namespace std::string_view_literals;
 
 constexpr std::array signatures = {
-    Signature{"\xFF\xD8\xFF"sv, {inspect_jpeg, decode_jpeg}},
-    Signature{"\x89PNG\r\n\x1A\n"sv, {inspect_png, decode_png}},
-    Signature{"BM"sv, {inspect_bmp, decode_bmp}},
-    Signature{"II*\0"sv, tiff_reader},
-    Signature{"MM\0*"sv, tiff_reader},
-    Signature{"II+\0"sv, tiff_reader},
-    Signature{"MM\0+"sv, tiff_reader},
+    Signature{"\xFF\xD8\xFF"sv, 0, {inspect_jpeg, decode_jpeg}},
+    Signature{"\x89PNG\r\n\x1A\n"sv, 0, {inspect_png, decode_png}},
+    Signature{"WEBPVP8"sv, 8, {inspect_webp, decode_webp}},
+    Signature{"GIF87a"sv, 0, {inspect_gif, decode_gif}},
+    Signature{"GIF89a"sv, 0, {inspect_gif, decode_gif}},
+    Signature{"BM"sv, 0, {inspect_bmp, decode_bmp}},
+    Signature{"II*\0"sv, 0, tiff_reader},
+    Signature{"MM\0*"sv, 0, tiff_reader},
+    Signature{"II+\0"sv, 0, tiff_reader},
+    Signature{"MM\0+"sv, 0, tiff_reader},
 };
 
-// Other kinds of files that are found under the name of an image.
+// Other kinds of files that are found under the name of an image, and what to do.
 struct OtherKind {
   std::string_view bytes;
   std::size_t offset;
   std::string_view name;
 };
 
+constexpr std::string_view heif_name =
+    "a HEIC or HEIF image; convert it: heif-convert IN OUT.png (Debian: libheif-examples)";
+constexpr std::string_view jpeg_2000_name =
+    "a JPEG 2000 image; convert it: opj_decompress -i IN -o OUT.png (Debian: libopenjp2-tools)";
+constexpr std::string_view jpeg_xl_name =
+    "a JPEG XL image; convert it: djxl IN OUT.png (Debian: libjxl-tools)";
+
 constexpr std::array other_kinds = {
-    OtherKind{"GIF8"sv, 0, "a GIF image"},
-    OtherKind{"WEBP"sv, 8, "a WebP image"},
-    OtherKind{"ftypavif"sv, 4, "an AVIF image"},
-    OtherKind{"ftyphei"sv, 4, "a HEIC image"},
-    OtherKind{"ftypmif1"sv, 4, "a HEIF image"},
-    OtherKind{"\0\0\0\x0CjP  "sv, 0, "a JPEG 2000 image"},
+    OtherKind{"ftypavi"sv, 4,
+              "an AVIF image; convert it: avifdec IN OUT.png (Debian: libavif-bin)"},
+    OtherKind{"ftyphe"sv, 4, heif_name},
+    OtherKind{"ftypmif1"sv, 4, heif_name},
+    OtherKind{"ftypmsf1"sv, 4, heif_name},
+    OtherKind{"\0\0\0\x0CjP  "sv, 0, jpeg_2000_name},
+    OtherKind{"\xFF\x4F\xFF\x51"sv, 0, jpeg_2000_name},
+    OtherKind{"\0\0\0\x0CJXL "sv, 0, jpeg_xl_name},
+    OtherKind{"\xFF\x0A"sv, 0, jpeg_xl_name},
     OtherKind{"%PDF"sv, 0, "a PDF document"},
     OtherKind{"PK\x03\x04"sv, 0, "a zip archive"},
     OtherKind{"\x1F\x8B"sv, 0, "a gzip file"},
     OtherKind{"version https://git-lfs"sv, 0, "a Git LFS pointer (run: git lfs pull)"},
 };
 
-bool is_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
+// Whether the file has these bytes at this offset.
+bool has(std::string_view start, std::string_view bytes, std::size_t offset) {
+  return start.size() > offset && start.substr(offset).starts_with(bytes);
 }
 
 bool is_text(std::string_view start) {
@@ -72,13 +87,11 @@ bool is_text(std::string_view start) {
 std::string what_it_looks_like(Bytes file) {
   const std::string_view start = text_of(file).substr(0, 512);
   for (const OtherKind& kind : other_kinds) {
-    if (start.size() > kind.offset && start.substr(kind.offset).starts_with(kind.bytes))
-      return "it starts like " + std::string(kind.name);
+    if (has(start, kind.bytes, kind.offset)) return "it starts like " + std::string(kind.name);
   }
   std::string_view words = start;
   while (!words.empty() && is_space(words.front())) words.remove_prefix(1);
-  std::string tag(words.substr(0, 16));
-  for (char& c : tag) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string tag = lower_case(words.substr(0, 16));
   if (tag.starts_with("<!doctype html") || tag.starts_with("<html")) {
     return "it starts like an HTML page, perhaps the answer to a failed download";
   }
@@ -91,12 +104,12 @@ std::string what_it_looks_like(Bytes file) {
 const Reader& reader_of(Bytes file) {
   const std::string_view start = text_of(file);
   for (const Signature& signature : signatures) {
-    if (start.starts_with(signature.bytes)) return signature.reader;
+    if (has(start, signature.bytes, signature.offset)) return signature.reader;
   }
   const bool netpbm = start.size() >= 3 && start[0] == 'P' && start[1] >= '1' && start[1] <= '6' &&
                       (is_space(start[2]) || start[2] == '#');
   if (netpbm) return pnm_reader;
-  refuse("not a JPEG, PNG, BMP, PNM or TIFF image: {}", what_it_looks_like(file));
+  refuse("not a JPEG, PNG, WebP, GIF, BMP, PNM or TIFF image: {}", what_it_looks_like(file));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 // Image files to RGB pixels, equal to those of Pillow's convert('RGB'), and Pillow's resize.
-// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), TIFF by libtiff, PNG by stb_image after
-// checks of structure, dimensions and checksums, uncompressed BMP and binary PNM by own code.
-// Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow. A TIFF is always turned
+// JPEG by libjpeg-turbo (islow DCT, fancy upsampling), WebP by libwebp, GIF by libgif, TIFF by libtiff,
+// PNG by stb_image after checks of structure, dimensions and checksums, BMP and PNM by own code. An
+// animation is its first frame. Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow. A TIFF is always turned
 // upright by its orientation tag, as Pillow 13 does on load. An incomplete or invalid file throws
 // BadImage with the reason, without the path. When memory runs out, in a library too, std::bad_alloc
 // is thrown: it says nothing about the file.
@@ -33,6 +33,7 @@ struct Image {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   std::vector<std::uint8_t> rgb;  // height × width × 3
+  std::string warning = {};       // what is wrong with the file although its pixels are complete
 };
 
 struct DecodeOptions {
@@ -59,7 +60,7 @@ inline constexpr std::uint64_t maximum_work = 5'000'000'000;
 
 // Raised whenever a file that was a bad image may be a good one for the decoders: bad images that
 // an earlier version recorded are then decoded again.
-inline constexpr std::uint64_t decoder_version = 2;
+inline constexpr std::uint64_t decoder_version = 3;
 
 // Refuses what is no image by its first bytes (512, or all of a smaller file), before more is read.
 void check_first_bytes(std::span<const std::byte> start, std::uint64_t file_bytes);

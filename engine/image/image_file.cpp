@@ -26,6 +26,7 @@ void check_is_regular_file(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (fs::is_regular_file(status)) return;
+  if (path.empty()) throw Error(ErrorKind::io, "the path is empty");
   std::string reason = "it is not a regular file";
   if (status.type() == fs::file_type::not_found) {
     std::error_code ignored;

@@ -12,7 +12,6 @@
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h uses FILE without including it
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <optional>
@@ -66,7 +65,19 @@ class Decompressor {
   explicit Decompressor(Bytes file) {
     info_.err = errors_.start();
     call_library([this] { jpeg_create_decompress(&info_); });
-    read_from(file);
+    source_.init_source = [](j_decompress_ptr) {};
+    source_.fill_input_buffer = [](j_decompress_ptr) -> boolean { return FALSE; };  // suspend
+    source_.skip_input_data = [](j_decompress_ptr info, long count) {
+      if (count <= 0) return;
+      const std::size_t step = std::min<std::size_t>(info->src->bytes_in_buffer, count);
+      info->src->next_input_byte += step;
+      info->src->bytes_in_buffer -= step;
+    };
+    source_.resync_to_restart = jpeg_resync_to_restart;
+    source_.term_source = [](j_decompress_ptr) {};
+    source_.next_input_byte = data_of(file);
+    source_.bytes_in_buffer = file.size();
+    info_.src = &source_;
   }
   ~Decompressor() { jpeg_destroy_decompress(&info_); }
   Decompressor(const Decompressor&) = delete;
@@ -84,22 +95,6 @@ class Decompressor {
   jpeg_decompress_struct& info() { return info_; }
 
  private:
-  void read_from(Bytes file) {
-    source_.init_source = [](j_decompress_ptr) {};
-    source_.fill_input_buffer = [](j_decompress_ptr) -> boolean { return FALSE; };  // suspend
-    source_.skip_input_data = [](j_decompress_ptr info, long count) {
-      if (count <= 0) return;
-      const std::size_t step = std::min<std::size_t>(info->src->bytes_in_buffer, count);
-      info->src->next_input_byte += step;
-      info->src->bytes_in_buffer -= step;
-    };
-    source_.resync_to_restart = jpeg_resync_to_restart;
-    source_.term_source = [](j_decompress_ptr) {};
-    source_.next_input_byte = data_of(file);
-    source_.bytes_in_buffer = file.size();
-    info_.src = &source_;
-  }
-
   jpeg_decompress_struct info_{};
   Errors errors_{};
   jpeg_source_mgr source_{};
@@ -181,10 +176,7 @@ class SegmentReader {
 
  private:
   std::optional<std::uint8_t> next_marker() {
-    if (at_ >= file_.size()) return std::nullopt;
-    const void* found = std::memchr(file_.data() + at_, 0xFF, file_.size() - at_);
-    if (found == nullptr) return std::nullopt;
-    at_ = static_cast<std::size_t>(static_cast<const std::byte*>(found) - file_.data());
+    at_ = std::min(text_of(file_).find('\xFF', at_), file_.size());
     while (at_ < file_.size() && byte_at(file_, at_) == 0xFF) ++at_;
     if (at_ >= file_.size()) return std::nullopt;
     return byte_at(file_, at_++);
@@ -245,6 +237,8 @@ Frame read_frame(const Segment& segment) {
     refuse("the JPEG's frame header is too short");
   const std::uint32_t bits = byte_at(payload, 0);
   if (bits != 8) refuse("a JPEG of {} bits a sample is not supported", bits);
+  if (segment.marker % 4 == 3)
+    refuse("a lossless JPEG is not supported; save it as PNG, with Pillow 13 for example");
   Frame frame;
   frame.components = byte_at(payload, 5);
   if (frame.components != 1 && frame.components != 3 && frame.components != 4)

@@ -10,8 +10,9 @@
 #include <new>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "engine/image/formats.h"
 
 namespace {
@@ -55,6 +56,7 @@ namespace {
 
 constexpr std::size_t signature_bytes = 8;
 constexpr std::size_t chunk_overhead = 12;  // length, type, checksum
+constexpr std::size_t header_bytes = 13;
 constexpr std::uint64_t largest_deflate_ratio = 1032;
 
 // ns, or so: see DecodingCost.
@@ -70,35 +72,34 @@ struct Chunk {
   bool is_critical() const { return (type[0] & 0x20) == 0; }
 };
 
-// For a message: any byte may come.
-std::string name_of(std::string_view type) {
-  std::string text(type);
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return c < '!' || c > '~'; }, '?');
-  return text;
-}
-
 class ChunkReader {
  public:
   explicit ChunkReader(Bytes file) : rest_(file.subspan(signature_bytes)) {}
 
-  Chunk next() {
-    if (rest_.size() < chunk_overhead) throw_ends("the next chunk");
-    const std::uint64_t length = big_endian_32(rest_, 0);
-    const std::string_view type = text_of(rest_.subspan(4, 4));
-    if (rest_.size() - chunk_overhead < length) throw_ends("a chunk " + name_of(type));
+  // Nothing at the end of the file, and at IEND. Once there were pixel data (IDAT), other chunks may be
+  // missing.
+  std::optional<Chunk> next() {
+    const std::string_view type =
+        rest_.size() < 8 ? std::string_view() : text_of(rest_.subspan(4, 4));
+    const std::uint64_t length = type.empty() ? 0 : big_endian_32(rest_, 0);
+    is_complete_ = rest_.size() >= chunk_overhead + length;
+    if (!is_complete_ && (!has_pixels_ || type == "IDAT"))
+      refuse("the PNG is truncated: the file ends within {}",
+             type.empty() ? "the next chunk" : "a chunk " + printable(type));
+    if (!is_complete_ || type == "IEND") return std::nullopt;
+    has_pixels_ |= type == "IDAT";
     Chunk chunk{type, rest_.subspan(8, length), rest_.subspan(4, length + 4),
                 big_endian_32(rest_, 8 + length)};
     rest_ = rest_.subspan(chunk_overhead + length);
     return chunk;
   }
 
- private:
-  [[noreturn]] static void throw_ends(const std::string& where) {
-    refuse("the PNG is truncated: the file ends within {}", where);
-  }
+  bool is_complete() const { return is_complete_; }  // there is an IEND
 
+ private:
   Bytes rest_;
+  bool has_pixels_ = false;
+  bool is_complete_ = true;
 };
 
 struct PngHeader {
@@ -112,10 +113,9 @@ struct PngHeader {
   std::uint64_t channels() const {
     return std::array<std::uint64_t, 7>{1, 0, 3, 1, 2, 0, 4}[colour];
   }
-  std::uint64_t row_bytes() const {  // with its filter byte
-    return (channels() * width * depth + 7) / 8 + 1;
+  std::uint64_t data_bytes() const {  // each row with its filter byte
+    return ((channels() * width * depth + 7) / 8 + 1) * height;
   }
-  std::uint64_t data_bytes() const { return row_bytes() * height; }
 };
 
 bool is_known(std::uint32_t colour, std::uint32_t depth) {
@@ -125,7 +125,7 @@ bool is_known(std::uint32_t colour, std::uint32_t depth) {
 }
 
 PngHeader read_header(const Chunk& chunk) {
-  if (chunk.type != "IHDR" || chunk.data.size() != 13)
+  if (chunk.type != "IHDR" || chunk.data.size() != header_bytes)
     refuse("the PNG does not begin with a header (IHDR)");
   PngHeader header;
   header.width = big_endian_32(chunk.data, 0);
@@ -143,16 +143,16 @@ PngHeader read_header(const Chunk& chunk) {
 
 struct PngLayout {
   PngHeader header;
-  Bytes header_data;
   Bytes palette;
   std::uint64_t image_data_bytes = 0;
+  bool is_complete = true;  // to its end, IEND
   PngMetadata metadata;
 };
 
 void check_checksum(const Chunk& chunk) {
   const uLong crc = crc32_z(0, data_of(chunk.checksummed), chunk.checksummed.size());
   if (crc != chunk.checksum)
-    refuse("the PNG is damaged: the checksum of a chunk {} is wrong", name_of(chunk.type));
+    refuse("the PNG is damaged: the checksum of a chunk {} is wrong", printable(chunk.type));
 }
 
 void add_chunk(PngLayout& layout, const Chunk& chunk) {
@@ -163,7 +163,7 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
       refuse("the PNG's palette (PLTE) is malformed");
     layout.palette = chunk.data;
   } else if (chunk.is_critical()) {
-    refuse("the PNG has an unknown critical chunk {}", name_of(chunk.type));
+    refuse("the PNG has an unknown critical chunk {}", printable(chunk.type));
   } else {
     layout.metadata.add(chunk.type, text_of(chunk.data));
   }
@@ -171,15 +171,15 @@ void add_chunk(PngLayout& layout, const Chunk& chunk) {
 
 PngLayout read_layout(Bytes file, bool with_checksums) {
   ChunkReader reader(file);
-  const Chunk first = reader.next();
+  const Chunk first = reader.next().value_or(Chunk());
   PngLayout layout;
   layout.header = read_header(first);
-  layout.header_data = first.data;
   if (with_checksums) check_checksum(first);
-  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next()) {
-    if (with_checksums && chunk.is_critical()) check_checksum(chunk);
-    add_chunk(layout, chunk);
+  while (const std::optional<Chunk> chunk = reader.next()) {
+    if (with_checksums && chunk->is_critical()) check_checksum(*chunk);
+    add_chunk(layout, *chunk);
   }
+  layout.is_complete = reader.is_complete();
   if (layout.header.colour == 3 && layout.palette.empty())
     refuse("the PNG has no palette (PLTE) and needs one");
   if (layout.image_data_bytes * largest_deflate_ratio < layout.header.data_bytes()) {
@@ -190,30 +190,26 @@ PngLayout read_layout(Bytes file, bool with_checksums) {
 }
 
 // The places of checksums, which stb_image does not check, and the end are zeros.
-std::vector<std::byte> checked_png(Bytes file, const PngLayout& layout) {
-  std::vector<std::byte> png(layout.image_data_bytes + 1024);
-  auto end = png.begin();
-  const auto append = [&](Bytes bytes) { end = std::copy(bytes.begin(), bytes.end(), end); };
+std::string checked_png(Bytes file, const PngLayout& layout) {
+  std::string png(text_of(file.first(signature_bytes + chunk_overhead + header_bytes)));
+  png.reserve(layout.image_data_bytes + 1024);
+  // Returns where the chunk ends.
   const auto start_chunk = [&](std::string_view type, std::uint64_t length) {
-    for (int shift = 24; shift >= 0; shift -= 8) *end++ = static_cast<std::byte>(length >> shift);
-    append(std::as_bytes(std::span(type)));
-    return end + static_cast<std::ptrdiff_t>(length) + 4;
+    for (int shift = 24; shift >= 0; shift -= 8) png += static_cast<char>(length >> shift);
+    png += type;
+    return png.size() + length + 4;
   };
-  append(file.first(signature_bytes));
-  auto next = start_chunk("IHDR", layout.header_data.size());
-  append(layout.header_data);
-  end = next;
   if (layout.header.colour == 3) {
-    next = start_chunk("PLTE", 768);  // as in Pillow, missing entries are black
-    append(layout.palette);
-    end = next;
+    const std::size_t end = start_chunk("PLTE", 768);  // as in Pillow, missing entries are black
+    png += text_of(layout.palette);
+    png.resize(end);
   }
-  next = start_chunk("IDAT", layout.image_data_bytes);
+  const std::size_t end = start_chunk("IDAT", layout.image_data_bytes);
   ChunkReader reader(file);
-  for (Chunk chunk = reader.next(); chunk.type != "IEND"; chunk = reader.next())
-    if (chunk.type == "IDAT") append(chunk.data);
-  end = next;
-  start_chunk("IEND", 0);
+  while (const std::optional<Chunk> chunk = reader.next())
+    if (chunk->type == "IDAT") png += text_of(chunk->data);
+  png.resize(end);
+  png.resize(start_chunk("IEND", 0));
   return png;
 }
 
@@ -236,15 +232,15 @@ std::size_t largest_allocation_of(const PngLayout& layout) {
 template <typename Sample, typename Load>
 std::unique_ptr<Sample, decltype(&std::free)> load(Load load, Bytes file, const PngLayout& layout,
                                                    int channels) {
-  const std::vector<std::byte> png = checked_png(file, layout);
+  const std::string png = checked_png(file, layout);
   stb_memory = {largest_allocation_of(layout), false};
   int width = 0, height = 0, channels_in_file = 0;
-  Sample* pixels = load(data_of(png), static_cast<int>(png.size()), &width, &height,
+  Sample* pixels = load(data_of(as_bytes(png)), static_cast<int>(png.size()), &width, &height,
                         &channels_in_file, channels);
   if (stb_memory.ran_out) throw std::bad_alloc();
   if (pixels == nullptr) {
     const std::string_view reason = stbi_failure_reason();
-    refuse("the PNG cannot be decoded: {}",
+    refuse("the PNG {}: {}", layout.is_complete ? "cannot be decoded" : "is truncated",
            reason == "outofmem" ? "it has more pixel data than its size needs" : reason);
   }
   return {pixels, &std::free};
@@ -273,6 +269,8 @@ DecodingCost inspect_png(Bytes file) {
 Image decode_png(Bytes file, const DecodeOptions& options) {
   const PngLayout layout = read_layout(file, true);
   Image image{layout.header.width, layout.header.height, {}};
+  if (!layout.is_complete)
+    image.warning = "the PNG has all its pixels but no end (IEND): it may have been cut off";
   const std::size_t pixel_count = std::size_t{image.width} * image.height;
   if (layout.header.gray16()) {
     const auto pixels = load<std::uint16_t>(stbi_load_16_from_memory, file, layout, 1);

@@ -41,7 +41,7 @@ std::string text_of(std::string_view type, std::string_view data) {
 std::string bytes_of_profile(std::string_view text) {
   for (int line = 0; line < 3; ++line) skip(text, '\n');
   std::string digits(text);
-  std::erase_if(digits, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
+  std::erase_if(digits, is_space);
   std::string bytes;
   for (const char* digit = digits.data(); digit < digits.data() + digits.size(); digit += 2) {
     unsigned value = 0;

@@ -1,5 +1,5 @@
-// Binary PNM: P4 (bits), P5 (gray) and P6 (RGB), with 8 or 16 bits a sample. As in Pillow, samples
-// are scaled by round(value / maximum · range), and gray above 8 bits is 16-bit gray.
+// PNM: bits (P1, P4), gray (P2, P5) and RGB (P3, P6) with 8 or 16 bits a sample, as text or binary. As in
+// Pillow, samples are scaled by round(value / maximum · range), and gray above 8 bits is 16-bit gray.
 
 #include <cmath>
 #include <string_view>
@@ -10,6 +10,8 @@
 namespace graft::image {
 namespace {
 
+constexpr std::uint64_t text_byte_work = 10;  // ns, or so: see DecodingCost
+
 struct PnmHeader {
   char kind = '6';
   std::uint64_t width = 0;
@@ -17,51 +19,66 @@ struct PnmHeader {
   std::uint64_t maximum = 1;
   std::size_t pixel_offset = 0;
 
-  std::uint64_t channels() const { return kind == '6' ? 3 : 1; }
+  bool is_text() const { return kind < '4'; }
+  bool is_of_bits() const { return kind == '1' || kind == '4'; }
+  std::uint64_t channels() const { return kind == '3' || kind == '6' ? 3 : 1; }
   std::uint64_t sample_bytes() const { return maximum > 255 ? 2 : 1; }
-  std::uint64_t row_bytes() const {
-    return kind == '4' ? (width + 7) / 8 : width * channels() * sample_bytes();
+  bool gray16() const { return channels() == 1 && maximum > 255; }
+  // As text, a row of bits needs a digit each; other samples need a digit and white space.
+  std::uint64_t least_row_bytes() const {
+    if (is_text()) return width * channels() * (is_of_bits() ? 1 : 2);
+    return is_of_bits() ? (width + 7) / 8 : width * channels() * sample_bytes();
   }
-  bool gray16() const { return kind == '5' && maximum > 255; }
 };
 
-// The numbers of a header, one after the other. Skips white space and comments.
-class HeaderReader {
+// Numbers between white space. As in Pillow, a comment goes up to the end of its line, which it takes
+// along: it does not end a number.
+class TextReader {
  public:
-  HeaderReader(Bytes file, std::size_t at) : file_(file), at_(at) {}
+  TextReader(Bytes file, std::size_t at) : file_(file), at_(at) {}
 
   std::uint64_t number(std::string_view what) {
-    skip_space_and_comments();
+    while (is_space(next())) ++at_;
     std::uint64_t value = 0;
-    const std::size_t start = at_;
-    while (at_ < file_.size() && is_digit(next()) && at_ - start < 10) {
-      value = value * 10 + (next() - '0');
-      ++at_;
-    }
-    if (at_ == start) refuse("the PNM header has no number where its {} should be", what);
+    int digits = 0;
+    for (; is_digit(next()) && digits < 10; ++at_, ++digits) value = value * 10 + (next() - '0');
+    if (digits == 0) refuse("the PNM has no number where its {} should be", what);
     return value;
   }
 
-  // One white-space byte ends the header; the pixels follow.
+  // Bits may stand without white space between.
+  std::uint64_t bit() {
+    while (is_space(next())) ++at_;
+    const std::uint8_t digit = next();
+    if (digit != '0' && digit != '1') refuse("the PNM's pixels should be 0 or 1, and one is not");
+    ++at_;
+    return digit - std::uint64_t{'0'};
+  }
+
+  // One white-space byte ends a number.
   std::size_t end() {
-    if (at_ >= file_.size() || !is_space(next()))
-      refuse("the PNM header does not end with white space");
-    return at_ + 1;
+    if (!is_space(next())) refuse("the PNM has a number that does not end with white space");
+    return ++at_;
+  }
+
+  std::uint64_t sample(std::uint64_t maximum) {
+    const std::uint64_t value = number("next sample");
+    if (value > maximum) refuse("the PNM has a sample of {}, above its largest value", value);
+    if (next() != 0) end();
+    return value;
   }
 
  private:
   static bool is_digit(std::uint8_t c) { return c >= '0' && c <= '9'; }
-  static bool is_space(std::uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-  std::uint8_t next() const { return byte_at(file_, at_); }
 
-  void skip_space_and_comments() {
-    while (at_ < file_.size() && (is_space(next()) || next() == '#')) {
-      if (next() == '#') {
-        while (at_ < file_.size() && next() != '\n' && next() != '\r') ++at_;
-      } else {
+  // The next byte outside comments; 0 at the end.
+  std::uint8_t next() {
+    while (at_ < file_.size() && byte_at(file_, at_) == '#') {
+      while (at_ < file_.size() && byte_at(file_, at_) != '\n' && byte_at(file_, at_) != '\r')
         ++at_;
-      }
+      ++at_;
     }
+    return at_ < file_.size() ? byte_at(file_, at_) : std::uint8_t{0};
   }
 
   Bytes file_;
@@ -71,18 +88,17 @@ class HeaderReader {
 PnmHeader read_header(Bytes file) {
   PnmHeader header;
   header.kind = static_cast<char>(byte_at(file, 1));
-  if (header.kind < '4')
-    refuse("ASCII PNM (P1, P2, P3) is not supported; save the image as binary PNM or PNG");
-  HeaderReader reader(file, 2);
+  TextReader reader(file, 2);
   header.width = reader.number("width");
   header.height = reader.number("height");
-  if (header.kind != '4') header.maximum = reader.number("largest value");
+  if (!header.is_of_bits()) header.maximum = reader.number("largest value");
   header.pixel_offset = reader.end();
   if (header.maximum == 0 || header.maximum > 65535)
     refuse("the PNM's largest value is {} and should be 1 to 65535", header.maximum);
   check_dimensions(header.width, header.height);
-  check_length(file.size(), header.pixel_offset + header.row_bytes() * header.height, header.width,
-               header.height);
+  const std::uint64_t need = header.pixel_offset + header.least_row_bytes() * header.height;
+  // The last number may end with the file.
+  check_length(file.size() + (header.is_text() ? 1 : 0), need, header.width, header.height);
   return header;
 }
 
@@ -102,32 +118,32 @@ std::vector<std::uint8_t> sample_table(const PnmHeader& header, Gray16 gray16) {
 
 DecodingCost inspect_pnm(Bytes file) {
   const PnmHeader header = read_header(file);
-  return raw_cost(header.width, header.height);
+  DecodingCost cost = raw_cost(header.width, header.height);
+  if (header.is_text()) cost.work += text_byte_work * file.size();
+  return cost;
 }
 
 Image decode_pnm(Bytes file, const DecodeOptions& options) {
   const PnmHeader header = read_header(file);
   Image image = make_image(header.width, header.height);
-  const Bytes pixels = file.subspan(header.pixel_offset);
   std::uint8_t* out = image.rgb.data();
-  if (header.kind == '4') {
-    for (std::size_t y = 0; y < header.height; ++y) {
-      const Bytes row = pixels.subspan(y * header.row_bytes());
-      for (std::size_t x = 0; x < header.width; ++x, out += 3) {
-        const bool black = (byte_at(row, x / 8) >> (7 - x % 8) & 1) != 0;
-        set_gray(out, black ? 0 : 255);
-      }
-    }
-    return image;
-  }
-  const std::vector<std::uint8_t> table = sample_table(header, options.gray16);
-  const std::size_t copies = header.kind == '5' ? 3 : 1;  // gray goes to all three channels
-  const bool wide = header.sample_bytes() == 2;
+  const std::size_t copies = 3 / header.channels();  // gray goes to all three channels
   const std::size_t samples = header.width * header.height * header.channels();
-  for (std::size_t i = 0; i < samples; ++i, out += copies) {
-    const std::uint32_t sample = wide ? big_endian_16(pixels, 2 * i) : byte_at(pixels, i);
-    std::fill_n(out, copies, table[sample]);
-  }
+  TextReader text(file, header.pixel_offset);
+  const Bytes pixels = file.subspan(header.pixel_offset);
+  const std::vector<std::uint8_t> table = sample_table(header, options.gray16);
+  const auto bit_at = [&](std::size_t y, std::size_t x) {
+    return byte_at(pixels, y * header.least_row_bytes() + x / 8) >> (7 - x % 8) & 1U;
+  };
+  const auto sample_at = [&](std::size_t i) -> std::uint64_t {
+    // A bit is 1 where a sample is 0, black.
+    if (header.is_of_bits())
+      return 1 - (header.is_text() ? text.bit() : bit_at(i / header.width, i % header.width));
+    if (header.is_text()) return text.sample(header.maximum);
+    return header.sample_bytes() == 2 ? big_endian_16(pixels, 2 * i) : byte_at(pixels, i);
+  };
+  for (std::size_t i = 0; i < samples; ++i, out += copies)
+    std::fill_n(out, copies, table[sample_at(i)]);
   return image;
 }
 

@@ -45,42 +45,34 @@ void resize_nearest(const Image& image, ImageSize size, std::uint8_t* out) {
   }
 }
 
-void resize_columns_first(const Image& image, Resize filter, ImageSize size, std::uint8_t* out) {
-  const std::size_t stride = std::size_t{image.width} * 3;
-  const Weights column_weights = weights_of(filter, image.height, size.height);
-  if (size.width == image.width) {
-    resize_columns(image.rgb.data(), stride, column_weights, out);
-    return;
-  }
-  std::vector<std::uint8_t> between(size.height * stride);
-  resize_columns(image.rgb.data(), stride, column_weights, between.data());
-  resize_rows(between.data(), image.width, size.height, weights_of(filter, image.width, size.width),
-              out);
-}
-
-void resize_rows_first(const Image& image, Resize filter, ImageSize size, std::uint8_t* out) {
-  const Weights row_weights = weights_of(filter, image.width, size.width);
-  if (size.height == image.height) {
-    resize_rows(image.rgb.data(), image.width, image.height, row_weights, out);
-    return;
-  }
-  Weights column_weights = weights_of(filter, image.height, size.height);
-  const std::uint32_t first_row = column_weights.first.front();
-  const std::uint32_t row_count =
-      column_weights.first.back() + column_weights.count.back() - first_row;
-  for (std::uint32_t& first : column_weights.first) first -= first_row;
-
-  const std::size_t stride = std::size_t{size.width} * 3;
-  std::vector<std::uint8_t> between(row_count * stride);
-  resize_rows(&image.rgb[std::size_t{first_row} * image.width * 3], image.width, row_count,
-              row_weights, between.data());
-  resize_columns(between.data(), stride, column_weights, out);
-}
-
 bool columns_go_first(std::uint32_t width, std::uint32_t height, ImageSize size) {
   const std::int64_t shrunk_height = std::int64_t{height} - size.height;
   const std::int64_t shrunk_width = std::int64_t{width} - size.width;
   return width == size.width || (shrunk_height > 0 && shrunk_height > 2 * shrunk_width);
+}
+
+void resize_filtered(const Image& image, Resize filter, ImageSize size, std::uint8_t* out) {
+  const std::size_t stride = std::size_t{image.width} * 3,
+                    target_stride = std::size_t{size.width} * 3;
+  const std::uint8_t* in = image.rgb.data();
+  const Weights row_weights = weights_of(filter, image.width, size.width);
+  Weights column_weights = weights_of(filter, image.height, size.height);
+  if (size.width == image.width) return resize_columns(in, stride, column_weights, out);
+  if (size.height == image.height)
+    return resize_rows(in, image.width, image.height, row_weights, out);
+  std::vector<std::uint8_t> between;
+  if (columns_go_first(image.width, image.height, size)) {
+    between.resize(size.height * stride);
+    resize_columns(in, stride, column_weights, between.data());
+    return resize_rows(between.data(), image.width, size.height, row_weights, out);
+  }
+  const std::uint32_t first_row = column_weights.first.front();
+  const std::uint32_t row_count =
+      column_weights.first.back() + column_weights.count.back() - first_row;
+  for (std::uint32_t& first : column_weights.first) first -= first_row;
+  between.resize(row_count * target_stride);
+  resize_rows(in + first_row * stride, image.width, row_count, row_weights, between.data());
+  resize_columns(between.data(), target_stride, column_weights, out);
 }
 
 // Of the image between the two passes.
@@ -128,15 +120,12 @@ DecodingCost with_resizing(DecodingCost cost, Resize filter, ImageSize size) {
 void resize_image(const Image& image, Resize filter, ImageSize size,
                   std::span<std::uint8_t> target) {
   image::check_arguments(image, size, target.size());
-  const bool same_width = size.width == image.width;
-  if (same_width && size.height == image.height) {
+  if (size.width == image.width && size.height == image.height) {
     std::copy(image.rgb.begin(), image.rgb.end(), target.begin());
   } else if (filter == Resize::nearest) {
     image::resize_nearest(image, size, target.data());
-  } else if (image::columns_go_first(image.width, image.height, size)) {
-    image::resize_columns_first(image, filter, size, target.data());
   } else {
-    image::resize_rows_first(image, filter, size, target.data());
+    image::resize_filtered(image, filter, size, target.data());
   }
 }
 

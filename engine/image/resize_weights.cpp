@@ -38,14 +38,9 @@ struct Kernel {
 };
 
 Kernel kernel_of(Resize filter) {
-  switch (filter) {
-    case Resize::bicubic:
-      return {bicubic, 2.0};
-    case Resize::lanczos:
-      return {lanczos, 3.0};
-    default:
-      return {bilinear, 1.0};
-  }
+  if (filter == Resize::bicubic) return {bicubic, 2.0};
+  if (filter == Resize::lanczos) return {lanczos, 3.0};
+  return {bilinear, 1.0};
 }
 
 std::int32_t fixed_point(double weight) {

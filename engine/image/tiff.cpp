@@ -250,19 +250,11 @@ class TiffFile {
 bool samples_are_read_here(const TiffFile& file) {
   const TiffHeader& header = file.header();
   if (header.bits != 8 && header.bits != 16) return false;
-  switch (header.photometric) {
-    case PHOTOMETRIC_MINISWHITE:
-    case PHOTOMETRIC_MINISBLACK:
-    case PHOTOMETRIC_PALETTE:
-    case PHOTOMETRIC_SEPARATED:
-    case PHOTOMETRIC_RGB:
-      return true;
-    case PHOTOMETRIC_YCBCR:
-      return header.compression == COMPRESSION_JPEG && header.bits == 8 &&
-             TIFFSetField(file.handle(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) != 0;
-    default:
-      return false;
-  }
+  if (header.photometric == PHOTOMETRIC_YCBCR)
+    return header.compression == COMPRESSION_JPEG && header.bits == 8 &&
+           TIFFSetField(file.handle(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB) != 0;
+  return header.is_gray() || header.photometric == PHOTOMETRIC_PALETTE ||
+         header.photometric == PHOTOMETRIC_SEPARATED || header.photometric == PHOTOMETRIC_RGB;
 }
 
 // The number of samples of a pixel that its colour depends on.
@@ -279,7 +271,7 @@ void check_kind(const TiffFile& file) {
     if (header.photometric == PHOTOMETRIC_CIELAB || header.photometric == PHOTOMETRIC_ICCLAB)
       refuse("a TIFF of Lab colours is not supported; save it as RGB");
     if (TIFFRGBAImageOK(file.handle(), reason.data()) == 0)
-      refuse("this kind of TIFF is not supported: {}", reason.data());
+      refuse("this kind of TIFF is not supported: {}; save it with 8 bits a sample", reason.data());
     return;
   }
   if (header.samples < colours_of(header))

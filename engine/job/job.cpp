@@ -128,18 +128,12 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
   folder.write_config_of_features(true);
 }
 
-void write_classes(const std::filesystem::path& set, const std::vector<std::string>& classes) {
-  Json json;
-  json["classes"] = classes;
-  write_file_whole(set / "classes.json", json.dump(1) + "\n");
-}
-
 // The drawings and figures of a head that is trained.
 void write_reports(const std::filesystem::path& set, const Config& config, const History& history,
                    const FeatureSet& training, const FeatureSet& validation,
                    const Answers& answers) {
   write_file_whole(set / "curves.svg", curves_svg(history, config.output.filename().string(),
-                                                  largest_share(validation.labels())));
+                                                  answers.evaluation.baseline_accuracy));
   write_file_whole(set / "evaluation.json", evaluation_json(answers.evaluation));
   const std::filesystem::path& data =
       config.data.validation.empty() ? config.data.train : config.data.validation;
@@ -159,7 +153,7 @@ Evaluation train(const Config& config, const OutputFolder& folder, Session& sess
   const auto begin = [&] {
     is_new = true;
     folder.write_config();
-    write_classes(next, training.classes());
+    write_file_whole(next / "classes.json", Json{{"classes", training.classes()}}.dump(1) + "\n");
   };
   const History history = [&] {
     const TraceSpan span(session.context().tracer, "train");

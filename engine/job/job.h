@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -59,24 +60,27 @@ Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_to
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
                                   const JobHooks& hooks, Observer& observer, std::stop_token stop);
 
+struct PredictionRequest {
+  std::vector<std::filesystem::path> images;  // files, and folders of them
+  // Instead of `images` a stream: the next paths, up to `most`; none at its end. All paths of a call
+  // are answered before the next call. The batch size is then the config's, however many there are.
+  std::function<std::vector<std::string>(std::size_t most)> next;
+  std::optional<double> threshold;
+};
 struct Prediction {
   std::string file;
+  std::string error;  // why the file is not a complete image; empty: it has the rest
   std::string label;
   std::vector<float> probabilities;  // in the order of the classes
 };
-struct PredictionReport {
-  std::size_t predicted = 0;
-  std::vector<std::pair<std::string, std::string>> bad;  // file, reason
-};
-// Classifies image files with the same decoding and preprocessing as in training. `classes` is called
-// once before the first prediction. The label is the most probable class; with a threshold, for two
-// classes only, it is the second where its probability is higher than that. Throws Error(usage) for a
-// threshold outside [0, 1] or with more classes.
-PredictionReport predict_job(const FinishedRun& run,
-                             const std::vector<std::filesystem::path>& inputs,
-                             std::optional<double> threshold,
-                             const std::function<void(const std::vector<std::string>&)>& classes,
-                             const std::function<void(const Prediction&)>& prediction,
-                             Observer& observer, std::stop_token stop);
+// Classifies image files with the same decoding and preprocessing as in training. Calls `ready`, which
+// may be empty, when everything is loaded, then `predictions` with each batch, in the order of the
+// paths. The label is the most probable class; with a threshold, for two classes only, it is the second
+// where its probability is higher than that. Throws Error(usage) for a threshold outside [0, 1] or with
+// more classes. A file that cannot be read has its error, and ends nothing.
+void predict_job(const FinishedRun& run, const PredictionRequest& request,
+                 const std::function<void()>& ready,
+                 const std::function<void(std::span<const Prediction>)>& predictions,
+                 Observer& observer, std::stop_token stop);
 
 }  // namespace graft

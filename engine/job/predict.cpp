@@ -16,6 +16,9 @@
 namespace graft {
 namespace {
 
+// Of a stream of paths: decoding and arithmetic overlap in a group of batches.
+constexpr std::size_t batches_at_once = 16;
+
 std::unique_ptr<Head> ready_head(Session& session, const TrainedHead& trained) {
   HeadOptions options =
       head_options(session.config(), trained.features.count(), trained.classes.size());
@@ -27,33 +30,15 @@ std::unique_ptr<Head> ready_head(Session& session, const TrainedHead& trained) {
   return head;
 }
 
-// Throws Error(usage) unless the head was trained on features with this key.
-void check_key(const FinishedRun& run, const FeatureKey& now) {
-  const std::string change = describe_input_change(run.head.key, now);
-  if (change.empty()) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("{} was trained on other features than these: {}; use the settings that "
-                          "it was trained with, or run `graft run` again",
-                          shown(run.head_file), change));
-}
-
-struct Photos {
-  std::size_t count = 0;
-  std::function<std::filesystem::path(std::size_t photo)> path;
-  std::function<Digest(std::size_t photo)> content;  // as PipelineRequest::content
-  bool stop_at_bad = false;
-  std::function<void()> begin;  // called before the first image is read
-  // Both in the order of the photos. The rows are those of all views of these photos.
-  std::function<void(std::span<const std::size_t> photos, FeatureView rows)> good;
-  std::function<void(std::size_t photo, const std::string& reason)> bad;
-};
-// Joins the views of each photo, which may be in different batches.
+// Joins the views of each photo, which may be in different batches. Passes photos on in their order,
+// some at a time: the first one, the reasons, the rows of all views.
 class PhotoSink {
  public:
-  PhotoSink(const Photos& photos, std::size_t views) : photos_(photos), views_(views) {}
+  PhotoSink(const PipelineRequest& photos, std::size_t views) : photos_(photos), views_(views) {}
 
   void operator()(const FeatureBatch& batch) {
-    std::vector<std::size_t> good;  // photos that end in this batch
+    FeatureBatch ended{batch.first / views_, {}, {}};  // photos that end in this batch
+    std::size_t good = 0;
     const std::size_t columns = batch.features.columns, photo_values = views_ * columns;
     const float* row = batch.features.data;
     for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
@@ -64,35 +49,41 @@ class PhotoSink {
         bad_ = batch.bad_reasons[i];
       }
       if ((batch.first + i + 1) % views_ != 0) continue;  // its last view comes later
-      const std::size_t photo = (batch.first + i) / views_;
-      if (bad_.empty()) {
-        good.push_back(photo);
-      } else {
-        photos_.bad(photo, std::exchange(bad_, {}));
-        rows_.resize(good.size() * photo_values);
-      }
+      if (bad_.empty()) ++good;
+      rows_.resize(good * photo_values);  // without the rows of a bad photo
+      ended.bad_reasons.push_back(std::exchange(bad_, {}));
     }
-    if (good.empty()) return;
-    photos_.good(good, {rows_.data(), good.size() * views_, columns});
-    rows_.erase(rows_.begin(),
-                rows_.begin() + static_cast<std::ptrdiff_t>(good.size() * photo_values));
+    if (ended.bad_reasons.empty()) return;
+    ended.features = {rows_.data(), good * views_, columns};
+    photos_.sink(ended);
+    rows_.erase(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(good * photo_values));
   }
 
  private:
-  const Photos& photos_;
+  const PipelineRequest& photos_;
   const std::size_t views_;
   std::vector<float> rows_;  // of photos that are not passed on yet
   std::string bad_;          // why one of the views of the present photo has no row
 };
 
-// Computes the features of photos and stores none.
-void compute_features(Session& session, const FinishedRun& run, const Photos& photos) {
+// Decides the backbone's options for at most `photos` at a time. Throws Error(usage) unless the head
+// was trained on the features that they give.
+void prepare_features(Session& session, const FinishedRun& run, std::size_t photos) {
   const Config& config = session.config();
-  const std::vector<View>& views = config.data.views;
-  PipelineRequest request;
-  request.images = photos.count * views.size();
-  const BackboneOptions& options = session.backbone_options(request.images);
+  const BackboneOptions& options = session.backbone_options(photos * config.data.views.size());
+  check_key(run,
+            feature_key(config.data, session.weights().digest, session.backend().numerics(options),
+                        session.pipeline_options().shape(), config.features.source));
+}
+
+// Computes the features of photos and stores none. `photos`: as if each had one row, without options.
+// After prepare_features().
+void compute_features(Session& session, const PipelineRequest& photos) {
+  const std::vector<View>& views = session.config().data.views;
+  PhotoSink sink(photos, views.size());
+  PipelineRequest request = photos;
   request.options = session.pipeline_options();
+  request.images *= views.size();
   request.path = [&](std::size_t i) { return photos.path(i / views.size()); };
   if (views != std::vector{View::original}) {
     request.view = [&](std::size_t i) { return views[i % views.size()]; };
@@ -100,12 +91,6 @@ void compute_features(Session& session, const FinishedRun& run, const Photos& ph
   if (photos.content) {
     request.content = [&](std::size_t i) { return photos.content(i / views.size()); };
   }
-  request.stop_at_bad_image = photos.stop_at_bad;
-  check_key(run,
-            feature_key(config.data, session.weights().digest, session.backend().numerics(options),
-                        request.options.shape(), config.features.source));
-  photos.begin();
-  PhotoSink sink(photos, views.size());
   request.sink = [&](const FeatureBatch& batch) { sink(batch); };
   run_pipeline(request, session.context(), session.backbone());
 }
@@ -115,7 +100,8 @@ std::vector<std::string> expand_inputs(const std::vector<std::filesystem::path>&
                                        Observer& observer) {
   std::vector<std::string> files;
   for (const std::filesystem::path& input : inputs) {
-    if (!std::filesystem::is_directory(input)) {
+    std::error_code failure;  // then the file has its reason
+    if (!std::filesystem::is_directory(input, failure)) {
       files.push_back(input.string());
       continue;
     }
@@ -170,25 +156,29 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
   std::vector<std::string> files;
   {
     const Stage stage(context.observer, "features", dataset.samples.size(), "images");
-    Photos photos;
-    photos.count = dataset.samples.size();
+    PipelineRequest photos;
+    photos.images = dataset.samples.size();
     photos.path = [&](std::size_t i) { return dataset.root / dataset.samples[i].file; };
     photos.content = [&](std::size_t i) { return dataset.samples[i].content; };
-    photos.stop_at_bad = run.config.data.on_bad_image == OnBadImage::stop;
-    photos.begin = [&] { values.reserve(photos.count * numbers); };
-    photos.good = [&](std::span<const std::size_t> good, FeatureView rows) {
-      values.insert(values.end(), rows.data, rows.row(rows.rows));
-      for (const std::size_t photo : good) {
-        labels.push_back(dataset.samples[photo].label);
-        files.push_back(dataset.samples[photo].file);
+    photos.stop_at_bad_image = run.config.data.on_bad_image == OnBadImage::stop;
+    photos.sink = [&](const FeatureBatch& batch) {
+      values.insert(values.end(), batch.features.data, batch.features.row(batch.features.rows));
+      std::size_t photo = batch.first;
+      for (const std::string& bad_reason : batch.bad_reasons) {
+        if (bad_reason.empty()) {
+          labels.push_back(dataset.samples[photo].label);
+          files.push_back(dataset.samples[photo].file);
+        } else {
+          context.observer.warn(fmt::format("{} could not be decoded and is skipped: {}",
+                                            shown(photos.path(photo)), bad_reason));
+        }
+        ++photo;
       }
-      context.observer.advance(good.back() + 1);
+      context.observer.advance(photo);
     };
-    photos.bad = [&](std::size_t photo, const std::string& reason) {
-      context.observer.warn(fmt::format("{} could not be decoded and is skipped: {}",
-                                        shown(photos.path(photo)), reason));
-    };
-    compute_features(session, run, photos);
+    prepare_features(session, run, photos.images);
+    values.reserve(photos.images * numbers);
+    compute_features(session, photos);
   }
   if (labels.empty()) {
     throw Error(ErrorKind::data,
@@ -204,6 +194,15 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
 }
 
 }  // namespace
+
+void check_key(const FinishedRun& run, const FeatureKey& now) {
+  const std::string change = describe_input_change(run.head.key, now);
+  if (change.empty()) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("{} was trained on other features than these: {}; use the settings that "
+                          "it was trained with, or run `graft run` again",
+                          shown(run.head_file), change));
+}
 
 FinishedRun open_run(const std::function<Config()>& load, bool best) {
   FinishedRun run;
@@ -244,49 +243,55 @@ Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_to
   return judge(session, run.head, labelled(*stored)).evaluation;
 }
 
-PredictionReport predict_job(const FinishedRun& run,
-                             const std::vector<std::filesystem::path>& inputs,
-                             std::optional<double> threshold,
-                             const std::function<void(const std::vector<std::string>&)>& classes,
-                             const std::function<void(const Prediction&)>& prediction,
-                             Observer& observer, std::stop_token stop) {
-  const std::vector<std::string>& names = run.head.classes;
-  if (threshold && (!(*threshold >= 0.0 && *threshold <= 1.0) || names.size() != 2))
+void predict_job(const FinishedRun& run, const PredictionRequest& request,
+                 const std::function<void()>& ready,
+                 const std::function<void(std::span<const Prediction>)>& predictions,
+                 Observer& observer, std::stop_token stop) {
+  const std::vector<std::string>& classes = run.head.classes;
+  const std::optional<double>& threshold = request.threshold;
+  if (threshold && (!(*threshold >= 0.0 && *threshold <= 1.0) || classes.size() != 2))
     throw Error(ErrorKind::usage, fmt::format("--threshold {}: expected a number from 0 to 1 and "
                                               "two classes; this classifier has {}",
-                                              *threshold, names.size()));
-  const std::vector<std::string> files = expand_inputs(inputs, observer);
+                                              *threshold, classes.size()));
+  std::vector<std::string> files = expand_inputs(request.images, observer);
   Config fitted = run.config;
-  fitted.backbone.batch_size =
-      std::min(run.config.backbone.batch_size,
-               std::max<std::size_t>(files.size() * run.config.data.views.size(), 1));
+  if (!request.next)
+    fitted.backbone.batch_size =
+        std::min(run.config.backbone.batch_size,
+                 std::max<std::size_t>(files.size() * run.config.data.views.size(), 1));
   Session session(fitted, {}, observer, std::move(stop));
+  prepare_features(session, run, request.next ? BackboneConfig().batch_size : files.size());
+  const std::unique_ptr<Head> head = ready_head(session, run.head);
+  session.backbone();
+  if (ready) ready();
 
-  PredictionReport report;
-  std::unique_ptr<Head> head;
   std::vector<float> probabilities;
-  Photos photos;
-  photos.count = files.size();
+  PipelineRequest photos;
   photos.path = [&](std::size_t photo) { return files[photo]; };
-  photos.good = [&](std::span<const std::size_t> good, FeatureView rows) {
-    probabilities.resize(good.size() * names.size());
-    head->predict(rows, probabilities);
-    for (std::size_t i = 0; i < good.size(); ++i) {
-      const std::span<const float> values(&probabilities[names.size() * i], names.size());
-      prediction(
-          {files[good[i]], names[chosen_class(values, threshold)], {values.begin(), values.end()}});
+  photos.unreadable_is_bad = true;
+  photos.sink = [&](const FeatureBatch& batch) {
+    const FeatureView& rows = batch.features;
+    probabilities.resize(rows.rows / fitted.data.views.size() * classes.size());
+    if (rows.rows > 0) head->predict(rows, probabilities);
+    const float* values = probabilities.data();
+    std::vector<Prediction> answers;
+    for (const std::string& bad_reason : batch.bad_reasons) {
+      Prediction& one = answers.emplace_back();
+      one.file = files[batch.first + answers.size() - 1];
+      one.error = bad_reason;
+      if (!bad_reason.empty()) continue;
+      one.probabilities.assign(values, values + classes.size());
+      one.label = classes[chosen_class(one.probabilities, threshold)];
+      values += classes.size();
     }
-    report.predicted += good.size();
+    predictions(answers);
   };
-  photos.bad = [&](std::size_t photo, const std::string& reason) {
-    report.bad.emplace_back(files[photo], reason);
-  };
-  photos.begin = [&] {
-    head = ready_head(session, run.head);
-    classes(names);
-  };
-  compute_features(session, run, photos);
-  return report;
+  const std::size_t most = batches_at_once * session.pipeline_options().batch_size;
+  do {
+    if (request.next) files = request.next(most);
+    photos.images = files.size();
+    compute_features(session, photos);
+  } while (request.next && !files.empty());
 }
 
 }  // namespace graft

@@ -8,7 +8,6 @@
 #include <bit>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -25,6 +24,25 @@
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {
+
+inline Vgg16Weights read_weights(const Config& config, const std::stop_token& stop) {
+  const std::filesystem::path& file = config.backbone.weights;
+  std::error_code failure;
+  if (!std::filesystem::exists(file, failure) && !failure) {
+    throw Error(ErrorKind::io,
+                fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
+                            "ImageNet weights",
+                            shown(file)));
+  }
+  if (file.parent_path() == config.cache &&
+      (others_can_write(file) || others_can_write(config.cache))) {
+    throw Error(ErrorKind::io,
+                fmt::format("{} is not used, because other users can write it or its folder; run "
+                            "`chmod go-w` on both, or fetch it again",
+                            shown(file)));
+  }
+  return load_vgg16_weights(file, stop);
+}
 
 class Session {
  public:
@@ -48,24 +66,7 @@ class Session {
 
   // Read once.
   const Vgg16Weights& weights() {
-    if (weights_) return *weights_;
-    const std::filesystem::path& file = config_.backbone.weights;
-    std::error_code failure;
-    if (!std::filesystem::exists(file, failure) && !failure) {
-      throw Error(
-          ErrorKind::io,
-          fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
-                      "ImageNet weights",
-                      shown(file)));
-    }
-    if (file.parent_path() == config_.cache &&
-        (others_can_write(file) || others_can_write(config_.cache))) {
-      throw Error(ErrorKind::io, fmt::format("{} is not used, because other users can write it or "
-                                             "its folder; run `chmod go-w` on both, "
-                                             "or fetch it again",
-                                             shown(file)));
-    }
-    return weights_.emplace(load_vgg16_weights(file, context_.stop));
+    return weights_ ? *weights_ : weights_.emplace(read_weights(config_, context_.stop));
   }
 
   // The backbone's options for a set of at most `images`. The first call decides "auto" and notes
@@ -84,10 +85,10 @@ class Session {
     return options_.emplace(std::move(options));
   }
 
-  // Made once, with the options of the call before.
+  // Made once, after backbone_options().
   Backbone& backbone() {
     if (!backbone_) {
-      backbone_ = backend_->make_backbone(weights(), known_options());
+      backbone_ = backend_->make_backbone(weights(), options_.value());
       for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
     }
     return *backbone_;
@@ -96,18 +97,13 @@ class Session {
   // Frees its memory on the device.
   void free_backbone() { backbone_.reset(); }
 
+  // After backbone_options().
   PipelineOptions pipeline_options() const {
-    return {config_.data, known_options().batch_size, backend_->host_threads(),
+    return {config_.data, options_.value().batch_size, backend_->host_threads(),
             config_.pipeline.depth, config_.features.source};
   }
 
  private:
-  // Throws std::logic_error before backbone_options().
-  const BackboneOptions& known_options() const {
-    if (!options_) throw std::logic_error("the backbone's options are not decided yet");
-    return *options_;
-  }
-
   const Config& config_;
   const std::unique_ptr<Backend> backend_;
   const RunContext context_;
@@ -115,6 +111,9 @@ class Session {
   std::optional<BackboneOptions> options_;
   std::unique_ptr<Backbone> backbone_;
 };
+
+// Throws Error(usage) unless the head was trained on features with this key.
+void check_key(const FinishedRun& run, const FeatureKey& now);
 
 // A head's answers for a set with the head's classes.
 struct Answers {

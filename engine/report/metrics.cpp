@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <map>
 #include <utility>
 
 namespace graft {
@@ -18,13 +17,6 @@ Interval wilson_interval(std::uint64_t successes, std::uint64_t count) {
   // At the ends rounding can leave a difference of 1e-17.
   return {successes == 0 ? 0.0 : (centre - half) / scale,
           successes == count ? 1.0 : (centre + half) / scale};
-}
-
-double largest_share(std::span<const std::uint32_t> labels) {
-  std::map<std::uint32_t, std::size_t> counts;
-  for (const std::uint32_t label : labels) ++counts[label];
-  const auto largest = std::ranges::max_element(counts, {}, [](auto& one) { return one.second; });
-  return static_cast<double>(largest->second) / static_cast<double>(labels.size());
 }
 
 std::vector<Cut> cuts_of(std::span<const float> probabilities,

@@ -16,9 +16,6 @@ struct Interval {
 // The 95 % interval of a share of count > 0 by the score method (Wilson 1927).
 Interval wilson_interval(std::uint64_t successes, std::uint64_t count);
 
-// The accuracy of always answering the largest class. Labels must not be empty.
-double largest_share(std::span<const std::uint32_t> labels);
-
 // The images with at least a probability of a class: those of the class, and the others.
 struct Cut {
   float probability = 0.0F;

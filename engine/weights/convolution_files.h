@@ -28,15 +28,15 @@ struct ConvolutionFile {
   std::string stored_digest;                     // in hex, where the file carries one; else empty
 };
 
-// Reads the layers from any of the formats. Throws Error(weights), which names the file and the
-// layer, for a wrong shape and for values that are not finite. Throws Error(interrupted) when `stop` is
-// requested while an HDF5 file is read.
+// Reads the layers from any of the formats, and judges no other tensor. Throws Error(weights), which names
+// the file and the layer, for a wrong shape and for values that are not finite; another VGG network and
+// a transposed kernel are named. Throws Error(interrupted) when `stop` is requested while an HDF5 file is
+// read.
 ConvolutionFile read_convolutions(const std::filesystem::path& path,
                                   std::span<const Vgg16Layer> layers,
                                   const std::stop_token& stop = {});
 
-ConvolutionFile read_safetensors_convolutions(const SafetensorsFile& file,
-                                              const std::filesystem::path& path,
+ConvolutionFile read_safetensors_convolutions(const Safetensors& file,
                                               std::span<const Vgg16Layer> layers);
 ConvolutionFile read_hdf5_convolutions(const std::filesystem::path& path,
                                        std::span<const Vgg16Layer> layers,
@@ -53,10 +53,14 @@ WeightsFileSummary describe_hdf5_file(const std::filesystem::path& path);
 WeightsFileSummary parse_hdf5_summary(const std::filesystem::path& path, std::string_view json);
 WeightsFileSummary describe_onnx_file(const std::filesystem::path& path);
 
+// The order of the axes of a 3×3 kernel: "OIHW", "HWIO" or "OHWI"; empty for another shape. The first
+// where two fit.
+std::string_view kernel_layout(std::span<const std::size_t> shape);
 std::array<std::size_t, 4> hwio_shape(const Vgg16Layer& layer);  // 3, 3, input, output
 std::array<std::size_t, 4> oihw_shape(const Vgg16Layer& layer);  // output, input, 3, 3
 
-// Throws Error(weights) that names file, layer, tensor and both shapes.
+// Throws Error(weights) that names file, layer, tensor and both shapes, or the layouts of a kernel that
+// is transposed.
 void require_shape(const std::filesystem::path& path, const Vgg16Layer& layer,
                    std::string_view tensor, std::span<const std::size_t> found,
                    std::span<const std::size_t> expected);

@@ -24,8 +24,8 @@ ConvolutionFile read_hdf5_convolutions(const std::filesystem::path& path,
   }
   const std::size_t largest =
       safetensors_length_bytes + safetensors_header_limit + values * sizeof(float);
-  const SafetensorsFile sent(path, run_hdf5_program(hdf5_program(), path, request, largest, stop));
-  ConvolutionFile file = read_safetensors_convolutions(sent, path, layers);
+  const auto sent = run_hdf5_program(hdf5_program(), path, request, largest, stop);
+  ConvolutionFile file = read_safetensors_convolutions({path, sent}, layers);
   file.source = fmt::format("{} file {}", printable(file.source, 100), shown(path.filename()));
   return file;
 }

@@ -145,8 +145,8 @@ std::vector<std::byte> run_hdf5_program(const std::filesystem::path& program,
   Child child(code == 0 ? process : -1, ends[0]);
   if (code != 0) {
     throw Error(code == ENOMEM || code == EAGAIN ? ErrorKind::device : ErrorKind::io,
-                fmt::format("cannot start {}, which reads HDF5 files: {}; it must be next to the "
-                            "program",
+                fmt::format("cannot start {}, which reads and writes HDF5 files: {}; keep it "
+                            "next to the program, or use a safetensors file",
                             shown(program), std::strerror(code)));
   }
 

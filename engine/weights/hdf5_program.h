@@ -13,7 +13,7 @@
 namespace graft {
 
 // graft-hdf5 in the folder of the running program, as an absolute path. PATH is not searched: a program
-// with this library inside needs graft-hdf5 next to it.
+// with this library inside needs graft-hdf5, or a link to it, next to it.
 std::filesystem::path hdf5_program();
 
 // One byte starts an answer: 0 before the result, else the ErrorKind before the sentence of a refusal.

@@ -23,10 +23,6 @@ struct Convolution {
   std::string_view foreign_operation = {};  // before it, one that a plain VGG16 does not have
 };
 
-bool is_3x3_kernel(const OnnxTensor& tensor) {
-  return tensor.shape.size() == 4 && tensor.shape[2] == 3 && tensor.shape[3] == 3;
-}
-
 // The operations between the convolutions of a VGG16, and those that exporters add without effect.
 bool is_allowed_between(std::string_view operation) {
   return operation == "Relu" || operation == "MaxPool" || operation == "Transpose" ||
@@ -43,10 +39,8 @@ class ConvolutionFinder {
     }
     for (const OnnxNode& node : file.nodes()) {
       for (const std::string_view output : node.outputs) producers_.emplace(output, &node);
-      if (node.operation == "Add" && node.inputs.size() == 2) {
-        additions_.emplace(node.inputs[0], &node);
-        additions_.emplace(node.inputs[1], &node);
-      }
+      if (node.operation == "Add")
+        for (const std::string_view input : node.inputs) additions_.emplace(input, &node);
     }
     for (const OnnxNode& node : file.nodes()) {
       if (kernel_of(node) != nullptr) found_.push_back(describe(node));
@@ -73,7 +67,7 @@ class ConvolutionFinder {
   const OnnxTensor* kernel_of(const OnnxNode& node) const {
     if (node.operation != "Conv" || node.inputs.size() < 2) return nullptr;
     const OnnxTensor* kernel = initialiser(node.inputs[1]);
-    return kernel != nullptr && is_3x3_kernel(*kernel) ? kernel : nullptr;
+    return kernel != nullptr && !kernel_layout(kernel->shape).empty() ? kernel : nullptr;
   }
 
   // The constant of an Add that has one, and what it is added to.
@@ -125,9 +119,13 @@ class ConvolutionFinder {
   const Convolution& follower(const Convolution* last, const Vgg16Layer& layer) const {
     const auto expected = oihw_shape(layer);
     const Convolution* next = nullptr;
+    const Convolution* other = nullptr;  // of another shape
     for (const Convolution& candidate : found_) {
       if (candidate.predecessor != (last == nullptr ? nullptr : last->node)) continue;
-      if (!std::ranges::equal(candidate.kernel->shape, expected)) continue;
+      if (!std::ranges::equal(candidate.kernel->shape, expected)) {
+        other = &candidate;
+        continue;
+      }
       if (next != nullptr) {
         refuse_weights(file_.path(), "both \"{}\" and \"{}\" could be {}: it is not a plain VGG16",
                        next->kernel->name, candidate.kernel->name, layer.name);
@@ -135,6 +133,8 @@ class ConvolutionFinder {
       next = &candidate;
     }
     if (next == nullptr) {
+      if (other != nullptr)
+        require_shape(file_.path(), layer, other->kernel->name, other->kernel->shape, expected);
       refuse_weights(
           file_.path(),
           "there is no 3×3 convolution of {} to {} channels {} for {}: it is not a VGG16",
@@ -164,11 +164,6 @@ class ConvolutionFinder {
   std::vector<Convolution> found_;
 };
 
-std::size_t common_prefix(std::string_view a, std::string_view b) {
-  const auto [end, unused] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  return static_cast<std::size_t>(end - a.begin());
-}
-
 // Without nodes: the 3×3 kernels in natural order of their names. The bias is the unused vector of
 // the right length that shares the longest prefix with the kernel's name.
 std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
@@ -176,7 +171,7 @@ std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
   std::vector<const OnnxTensor*> kernels;
   std::vector<const OnnxTensor*> vectors;
   for (const OnnxTensor& tensor : file.initialisers()) {
-    if (is_3x3_kernel(tensor)) kernels.push_back(&tensor);
+    if (!kernel_layout(tensor.shape).empty()) kernels.push_back(&tensor);
     if (tensor.shape.size() == 1) vectors.push_back(&tensor);
   }
   if (kernels.size() < layers.size()) {
@@ -190,8 +185,8 @@ std::vector<Convolution> convolutions_by_name(const OnnxFile& file,
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string_view name = kernels[i]->name;
     const auto rank = [&](const OnnxTensor* tensor) {
-      return tensor->shape[0] == layers[i].output_channels ? 1 + common_prefix(name, tensor->name)
-                                                           : 0;
+      const auto end = std::ranges::mismatch(name, tensor->name).in1;
+      return tensor->shape[0] == layers[i].output_channels ? 1 + (end - name.begin()) : 0;
     };
     const auto best = std::ranges::max_element(vectors, {}, rank);
     if (best == vectors.end() || rank(*best) == 0) {
@@ -233,9 +228,7 @@ ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
 
 WeightsFileSummary describe_onnx_file(const std::filesystem::path& path) {
   const OnnxFile file(path);
-  WeightsFileSummary summary;
-  summary.format = "ONNX";
-  summary.metadata = file.metadata();
+  WeightsFileSummary summary{"ONNX", {}, file.metadata()};
   for (const OnnxTensor& tensor : file.initialisers()) {
     summary.tensors.push_back({std::string(tensor.name), tensor.shape});
   }

@@ -1,11 +1,8 @@
 #include "engine/weights/onnx_graph.h"
 
-#include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "engine/weights/refuse.h"
-#include "engine/weights/wire_reader.h"
 
 namespace graft {
 namespace {
@@ -19,7 +16,6 @@ constexpr std::size_t most_connections = 50'000;  // inputs and outputs of all n
 constexpr std::size_t most_metadata = 100;
 constexpr std::size_t longest_text = 1000;
 constexpr std::size_t largest_rank = 16;
-constexpr std::uint64_t float32_type = 1;
 
 void add_dimension(OnnxTensor& tensor, std::uint64_t extent) {
   if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
@@ -44,7 +40,6 @@ OnnxTensor read_tensor(std::span<const std::byte> message) {
     } else if (reader.is(8, Type::bytes)) {
       tensor.name = reader.text();
     } else if (reader.is(9, Type::bytes)) {
-      tensor.has_raw_data = true;
       tensor.raw_data = reader.bytes();
     } else if (reader.is(13, Type::bytes) ||
                (reader.is(14, Type::varint) && reader.varint() != 0)) {
@@ -73,13 +68,21 @@ OnnxNode read_node(std::span<const std::byte> message, std::size_t& connections)
   return node;
 }
 
-// Calls `take` with each run of little-endian floats of float_data, packed or one by one.
-template <typename Take>
-void for_each_float_run(std::span<const std::byte> message, Take take) {
-  WireReader reader(message);
-  while (reader.next()) {
-    if (reader.is(4, Type::bytes) || reader.is(4, Type::fixed32)) take(reader.bytes());
+// The tensor of the attribute `value`, which a Constant node has.
+std::optional<OnnxTensor> constant_of(std::span<const std::byte> node) {
+  WireReader fields(node);
+  while (fields.next()) {
+    if (!fields.is(5, Type::bytes)) continue;
+    std::string_view name;
+    std::span<const std::byte> tensor;
+    WireReader attribute(fields.bytes());
+    while (attribute.next()) {
+      if (attribute.is(1, Type::bytes)) name = attribute.text();
+      if (attribute.is(5, Type::bytes)) tensor = attribute.bytes();
+    }
+    if (name == "value") return read_tensor(tensor);
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -88,9 +91,13 @@ OnnxFile::OnnxFile(const std::filesystem::path& path) : file_(path) {
   try {
     read_model(file_.bytes());
   } catch (const WireError& error) {
-    refuse_weights(path, "it is not a complete ONNX file: {}; fetch or export it again",
-                   error.what());
+    refuse_incomplete(error);
   }
+}
+
+void OnnxFile::refuse_incomplete(const WireError& error) const {
+  refuse_weights(path(), "it is not a complete ONNX file: {}; fetch or export it again",
+                 error.what());
 }
 
 void OnnxFile::read_model(std::span<const std::byte> model) {
@@ -119,49 +126,21 @@ void OnnxFile::read_graph(std::span<const std::byte> graph) {
   while (reader.next()) {
     if (reader.is(1, Type::bytes)) {
       if (nodes_.size() == most_items) throw WireError("its graph has too many nodes");
-      nodes_.push_back(read_node(reader.bytes(), connections));
+      const OnnxNode& node = nodes_.emplace_back(read_node(reader.bytes(), connections));
+      if (node.operation != "Constant" || node.outputs.size() != 1) continue;
+      if (auto tensor = constant_of(reader.bytes())) {
+        tensor->name = node.outputs[0];
+        add_initialiser(std::move(*tensor));
+      }
     } else if (reader.is(5, Type::bytes)) {
-      if (initialisers_.size() == most_items)
-        throw WireError("its graph has too many initialisers");
-      initialisers_.push_back(read_tensor(reader.bytes()));
+      add_initialiser(read_tensor(reader.bytes()));
     }
   }
 }
 
-std::vector<float> OnnxFile::values(const OnnxTensor& tensor) const {
-  if (tensor.external) {
-    refuse_weights(path(),
-                   "the values of \"{}\" are in another file (external data), which is not read: "
-                   "save the model with its weights inside, onnx.save(onnx.load(IN), OUT)",
-                   tensor.name);
-  }
-  if (tensor.data_type != float32_type) {
-    refuse_weights(path(), "\"{}\" has ONNX's data type {}; only float32 (1) is read", tensor.name,
-                   tensor.data_type);
-  }
-  std::size_t float_bytes = 0;  // bounded by the file: the runs do not overlap
-  for_each_float_run(tensor.message, [&](auto run) { float_bytes += run.size(); });
-  if (tensor.has_raw_data && float_bytes != 0) {
-    refuse_weights(path(), "\"{}\" has its values twice, as raw_data and as float_data",
-                   tensor.name);
-  }
-  const std::size_t found = tensor.has_raw_data ? tensor.raw_data.size() : float_bytes;
-  const auto count = value_count(tensor.shape);
-  if (found % sizeof(float) != 0 || count != found / sizeof(float)) {
-    refuse_weights(path(), "\"{}\" of shape {} comes with {} bytes of values", tensor.name,
-                   shape_text(tensor.shape), found);
-  }
-  std::vector<float> values(*count);
-  auto* to = reinterpret_cast<std::byte*>(values.data());
-  const auto append = [&to](std::span<const std::byte> run) {
-    to = std::copy(run.begin(), run.end(), to);
-  };
-  if (tensor.has_raw_data) {
-    append(tensor.raw_data);
-  } else {
-    for_each_float_run(tensor.message, append);
-  }
-  return values;
+void OnnxFile::add_initialiser(OnnxTensor tensor) {
+  if (initialisers_.size() == most_items) throw WireError("its graph has too many initialisers");
+  initialisers_.push_back(std::move(tensor));
 }
 
 }  // namespace graft

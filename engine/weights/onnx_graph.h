@@ -1,11 +1,12 @@
 #pragma once
-// ONNX files: the graph's initialisers (dense tensors) and its nodes with their inputs and outputs.
-// Everything borrows from the mapped file.
+// ONNX files: the graph's initialisers (dense tensors) and its nodes with their inputs and outputs. The
+// value of a Constant node is an initialiser too. Everything borrows from the mapped file.
 // Source of the field numbers: onnx/onnx.proto, ModelProto, GraphProto, NodeProto, TensorProto.
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,17 +14,17 @@
 #include <vector>
 
 #include "engine/base/file.h"
+#include "engine/weights/wire.h"
 
 namespace graft {
 
 struct OnnxTensor {
   std::string_view name;
   std::vector<std::size_t> shape;
-  std::uint64_t data_type = 0;  // TensorProto.DataType; 1 is float32
+  std::uint64_t data_type = 0;  // TensorProto.DataType
   bool external = false;        // the values are in another file
-  bool has_raw_data = false;
-  std::span<const std::byte> raw_data;
-  std::span<const std::byte> message;  // the TensorProto, for float_data
+  std::optional<std::span<const std::byte>> raw_data;
+  std::span<const std::byte> message;  // the TensorProto, for typed values and external_data
 };
 
 struct OnnxNode {
@@ -42,12 +43,15 @@ class OnnxFile {
   const std::vector<OnnxNode>& nodes() const { return nodes_; }
   const std::vector<std::pair<std::string, std::string>>& metadata() const { return metadata_; }
 
-  // The values of a float32 initialiser. Checks type, place and number before it takes memory.
+  // The values of an initialiser of float32, float16 or bfloat16. Those of external data are read from a file in
+  // the model's folder. Checks type, place and number before it takes memory.
   std::vector<float> values(const OnnxTensor& tensor) const;
 
  private:
   void read_model(std::span<const std::byte> model);
   void read_graph(std::span<const std::byte> graph);
+  void add_initialiser(OnnxTensor tensor);
+  [[noreturn]] void refuse_incomplete(const WireError& error) const;
 
   MappedFile file_;
   std::vector<OnnxTensor> initialisers_;

@@ -9,6 +9,7 @@
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/weights/float_values.h"
 #include "engine/weights/refuse.h"
 
 namespace graft {
@@ -21,7 +22,6 @@ constexpr std::size_t largest_rank = 64;
 constexpr std::size_t most_tensors = 10'000;  // and most entries of the metadata
 constexpr std::size_t most_values =
     200'000;  // with keys: 10,000 tensors of four dimensions have 140,000
-constexpr std::size_t largest_copy = std::size_t{1} << 30U;
 
 // Bytes of one value; 0 for a type that the format does not know.
 std::size_t bytes_of(std::string_view dtype) {
@@ -156,12 +156,7 @@ Metadata metadata_from(const std::filesystem::path& path, const Json& json) {
 std::string safetensors_header(std::span<const TensorView> tensors, const Metadata& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
-    json += fmt::format("\"{}\":{{", metadata_key);
-    for (const auto& [key, value] : metadata) {
-      if (json.back() != '{') json += ',';
-      json += json_text(key) + ':' + json_text(value);
-    }
-    json += '}';
+    json += fmt::format("\"{}\":{}", metadata_key, json_text(metadata));
   }
   std::set<std::string_view> names;
   std::uint64_t offset = 0;
@@ -194,10 +189,10 @@ std::string safetensors_header(std::span<const TensorView> tensors, const Metada
   return bytes + json;
 }
 
-SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
-                                           std::span<const std::byte> file) {
-  const std::uint64_t length = header_length(path, file);
-  const auto* text = reinterpret_cast<const char*>(file.data() + safetensors_length_bytes);
+Safetensors::Safetensors(const std::filesystem::path& path, std::span<const std::byte> content)
+    : path_(path) {
+  const std::uint64_t length = header_length(path, content);
+  const auto* text = reinterpret_cast<const char*>(content.data() + safetensors_length_bytes);
   if (length == 0 || text[0] != '{') refuse_weights(path, "the header does not begin with {{");
 
   const JsonLimits limits{.kind = ErrorKind::weights,
@@ -207,72 +202,40 @@ SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
   if (count_separators({text, static_cast<std::size_t>(length)}) > most_values)
     refuse_weights(path, "its header has more than {} values", most_values);
   const Json json = read_json({text, static_cast<std::size_t>(length)}, shown(path), limits).value;
-  SafetensorsHeader header;
-  header.data_start = safetensors_length_bytes + static_cast<std::size_t>(length);
   for (const auto& [name, value] : json.items()) {
     if (name == metadata_key) {
-      header.metadata = metadata_from(path, value);
+      metadata_ = metadata_from(path, value);
     } else {
-      header.entries.push_back(entry_from(path, name, value));
+      entries_.push_back(entry_from(path, name, value));
     }
   }
-  std::stable_sort(header.entries.begin(), header.entries.end(),
+  std::stable_sort(entries_.begin(), entries_.end(),
                    [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
                      return a.data_offsets < b.data_offsets;
                    });
-  for (const SafetensorsEntry& entry : header.entries) check_entry(path, entry);
-  check_tiling(path, header.entries, file.size() - header.data_start);
-  return header;
+  data_ = content.subspan(safetensors_length_bytes + static_cast<std::size_t>(length));
+  for (const SafetensorsEntry& entry : entries_) check_entry(path, entry);
+  check_tiling(path, entries_, data_.size());
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : path_(path), mapped_(MappedFile(path)) {
-  read(mapped_->bytes());
+const SafetensorsEntry* Safetensors::find(std::string_view name) const {
+  const auto found = std::ranges::find(entries_, name, &SafetensorsEntry::name);
+  return found == entries_.end() ? nullptr : &*found;
 }
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& path, std::vector<std::byte> content)
-    : path_(path), content_(std::move(content)) {
-  read(content_);
+std::span<const std::byte> Safetensors::bytes(const SafetensorsEntry& entry) const {
+  const auto [begin, end] = entry.data_offsets;
+  return data_.subspan(begin, end - begin);
 }
 
-void SafetensorsFile::read(std::span<const std::byte> file) {
-  SafetensorsHeader header = parse_safetensors_header(path_, file);
-  for (const SafetensorsEntry& entry : header.entries) {
-    if (entry.dtype != "F32") {
-      refuse_weights(path_, "the tensor \"{}\" is of type {}; only F32 is read: save it as float32",
-                     entry.name, entry.dtype);
-    }
-  }
-  // All sizes are multiples of four from here on, so one check of the start is a check of them all.
-  const std::span<const std::byte> bytes = file.subspan(header.data_start);
-  const auto* values = reinterpret_cast<const float*>(bytes.data());
-  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(float) != 0) {
-    if (bytes.size() > largest_copy)
-      refuse_weights(path_, "its values are not at a multiple of 4 bytes: save it again");
-    aligned_.resize(bytes.size() / sizeof(float));
-    if (!aligned_.empty()) std::memcpy(aligned_.data(), bytes.data(), bytes.size());
-    values = aligned_.data();
-  }
-  tensors_.reserve(header.entries.size());
-  for (SafetensorsEntry& entry : header.entries) {
-    const auto [begin, end] = entry.data_offsets;
-    tensors_.push_back({std::move(entry.name),
-                        std::move(entry.shape),
-                        {values + begin / sizeof(float), (end - begin) / sizeof(float)}});
-  }
-  metadata_ = std::move(header.metadata);
-}
-
-const TensorView* SafetensorsFile::find(const std::string& name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(),
-                                  [&](const TensorView& tensor) { return tensor.name == name; });
-  return found == tensors_.end() ? nullptr : &*found;
-}
-
-const TensorView& SafetensorsFile::tensor(const std::string& name) const {
-  const TensorView* found = find(name);
-  if (found == nullptr) refuse_weights(path_, "there is no tensor \"{}\" in it", name);
-  return *found;
+std::vector<float> Safetensors::values(const SafetensorsEntry& entry) const {
+  if (entry.dtype == "F32") return to_float32(FloatType::float32, bytes(entry));
+  if (entry.dtype == "F16") return to_float32(FloatType::float16, bytes(entry));
+  if (entry.dtype == "BF16") return to_float32(FloatType::bfloat16, bytes(entry));
+  refuse_weights(path_,
+                 "the tensor \"{}\" is of type {}; only F32, F16 and BF16 are read: save it as "
+                 "float32",
+                 entry.name, entry.dtype);
 }
 
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,

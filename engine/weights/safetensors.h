@@ -1,7 +1,6 @@
 #pragma once
-// safetensors files: header length as little-endian u64, JSON header, the tensors' bytes. Only F32
-// is read. Every size is checked against the file before memory is taken: no holes, no overlap, no
-// duplicate names.
+// safetensors files: header length as little-endian u64, JSON header, the tensors' bytes. Every size
+// is checked against the file before memory is taken: no holes, no overlap, no duplicate names.
 // Source: https://github.com/huggingface/safetensors#format
 
 #include <array>
@@ -9,10 +8,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/file.h"
@@ -41,38 +39,27 @@ struct SafetensorsEntry {
   std::array<std::uint64_t, 2> data_offsets = {};  // from the end of the header: begin, end
 };
 
-struct SafetensorsHeader {
-  std::vector<SafetensorsEntry> entries;  // in order of their offsets
-  Metadata metadata;
-  std::size_t data_start = 0;  // bytes before the first tensor
-};
-
-// Checks lengths, offsets (no hole, no overlap, to the file's end) and each shape against its
-// bytes. Any dtype of the format passes. `path` is for messages. Throws Error(weights).
-SafetensorsHeader parse_safetensors_header(const std::filesystem::path& path,
-                                           std::span<const std::byte> file);
-
-// A file, mapped for reading or in memory. Its views are valid as long as the object lives.
-class SafetensorsFile {
+// The content of a file. Borrows it.
+class Safetensors {
  public:
-  // Throws Error(weights) that names the file for anything malformed.
-  explicit SafetensorsFile(const std::filesystem::path& path);
-  // The content of a file; `path` is for messages.
-  SafetensorsFile(const std::filesystem::path& path, std::vector<std::byte> content);
-  const std::vector<TensorView>& tensors() const { return tensors_; }  // in order of their offsets
-  const TensorView& tensor(const std::string& name) const;             // throws Error(weights)
-  const TensorView* find(const std::string& name) const;               // null when absent
+  // Checks lengths, offsets (no hole, no overlap, to the file's end) and each shape against its bytes.
+  // Any dtype of the format passes. `path` is for messages. Throws Error(weights).
+  Safetensors(const std::filesystem::path& path, std::span<const std::byte> content);
+
+  const std::filesystem::path& path() const { return path_; }
+  // In the order of their offsets.
+  const std::vector<SafetensorsEntry>& entries() const { return entries_; }
+  const SafetensorsEntry* find(std::string_view name) const;  // null when absent
   const Metadata& metadata() const { return metadata_; }
+  std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
+  // Converts F16 and BF16. Throws Error(weights) for a dtype other than these and F32.
+  std::vector<float> values(const SafetensorsEntry& entry) const;
 
  private:
-  void read(std::span<const std::byte> file);
-
   std::filesystem::path path_;
-  std::optional<MappedFile> mapped_;
-  std::vector<std::byte> content_;  // of a file in memory
-  std::vector<float> aligned_;  // the values, where the file has them at no multiple of four bytes
-  std::vector<TensorView> tensors_;
+  std::vector<SafetensorsEntry> entries_;
   Metadata metadata_;
+  std::span<const std::byte> data_;  // of all tensors
 };
 
 // The bytes before the tensors: the header's length, and the header padded to a multiple of 8. Throws

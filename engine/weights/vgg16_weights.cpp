@@ -19,14 +19,12 @@ Digest canonical_digest(const Vgg16Weights& weights) {
 }
 
 WeightsFileSummary describe_safetensors_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const SafetensorsHeader header = parse_safetensors_header(path, file.bytes());
-  WeightsFileSummary summary;
-  summary.format = "safetensors";
-  for (const SafetensorsEntry& entry : header.entries) {
+  const MappedFile mapped(path);
+  const Safetensors file(path, mapped.bytes());
+  WeightsFileSummary summary{"safetensors", {}, {file.metadata().begin(), file.metadata().end()}};
+  for (const SafetensorsEntry& entry : file.entries()) {
     summary.tensors.push_back({entry.name, entry.shape});
   }
-  summary.metadata.assign(header.metadata.begin(), header.metadata.end());
   return summary;
 }
 
@@ -54,15 +52,10 @@ void save_vgg16_weights(const std::filesystem::path& path, const Vgg16Weights& w
 }
 
 WeightsFileSummary describe_weights_file(const std::filesystem::path& path) {
-  switch (weights_format_of(path)) {
-    case WeightsFormat::safetensors:
-      return describe_safetensors_file(path);
-    case WeightsFormat::hdf5:
-      return describe_hdf5_file(path);
-    case WeightsFormat::onnx:
-      break;
-  }
-  return describe_onnx_file(path);
+  const WeightsFormat format = weights_format_of(path);
+  if (format == WeightsFormat::hdf5) return describe_hdf5_file(path);
+  if (format == WeightsFormat::onnx) return describe_onnx_file(path);
+  return describe_safetensors_file(path);
 }
 
 }  // namespace graft

@@ -1,9 +1,11 @@
 #pragma once
 // Weights of the 13 convolutions of VGG16, from these files:
-//   .safetensors  written by this program (names block1_conv1/kernel …/bias, HWIO), or with
-//                 torchvision's names (features.0.weight …, OIHW)
+//   .safetensors  written by this program (names block1_conv1/kernel …/bias, HWIO), or with the names of
+//                 torchvision and timm (features.0.weight …, OIHW); with any prefix (module. …)
 //   .h5           Keras 2 (root attribute layer_names) and Keras 3 (.weights.h5, layers/…/vars/0)
-//   .onnx         initialisers of 13 3×3 convolutions in the order of VGG16, OIHW
+//   .onnx         initialisers or Constant nodes of 13 3×3 convolutions in the order of VGG16, OIHW, with
+//                 their values inside or in a file in the same folder
+// float16 and bfloat16 become float32. Only the 26 tensors of the convolutions are judged.
 // A file is not trusted: every size that it names is checked against its bytes before memory is taken.
 // HDF5 files are read by the program graft-hdf5 (hdf5_program.h), which must be next to this one.
 

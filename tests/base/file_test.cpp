@@ -204,6 +204,18 @@ TEST(WriteFileWhole, LeavesALinkAtThePartialFileToItsOwner) {
   EXPECT_EQ(read_text_file(folder / "target", 100), "kept");
 }
 
+TEST(WriteFileWhole, OneWriterAtATime) {
+  const TemporaryFolder folder;
+  const auto path = folder / "value";
+  write_durably(path, [&](File& file) {
+    file.append(as_bytes("first"));
+    EXPECT_THAT(sentence_of([&] { write_file_whole(path, "second"); }),
+                HasSubstr("is being written by another process"));
+  });
+  EXPECT_EQ(read_text_file(path, 100), "first");
+  EXPECT_FALSE(std::filesystem::exists(partial_path(path)));
+}
+
 TEST(WriteFileWhole, NamesTheLimitOnTheSizeOfFiles) {
   const TemporaryFolder folder;
   const Ending ending = in_child([&] {

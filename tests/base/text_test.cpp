@@ -48,9 +48,6 @@ TEST(Numbers, HaveFourSignificantDigits) {
 }
 
 TEST(Durations, HaveAUnitThatFits) {
-  EXPECT_EQ(time_text(12.34e-6), "12.34 us");
-  EXPECT_EQ(time_text(0.5), "500.0 ms");
-  EXPECT_EQ(time_text(2.0), "2.000 s");
   EXPECT_EQ(duration_text(-1.0), "0.0 s");
   EXPECT_EQ(duration_text(0.24), "0.2 s");
   EXPECT_EQ(duration_text(9.96), "10 s");

@@ -162,6 +162,17 @@ TEST(ConfigFile, WrongValuesAreRefusedWithTheirLine) {
   EXPECT_THAT(refusal_of(R"({"train": {"epochs": {"a": 1}}})"), HasSubstr("found an object"));
 }
 
+TEST(ConfigFile, TheSchemaOfAnEditorIsIgnoredAtTheTop) {
+  const std::string text = R"({"$schema": "graft.schema.json", "data": {"train": "/t"}})";
+  EXPECT_EQ(parse(text).data.train, "/t");
+  EXPECT_THAT(effective_config(parse(text)), ::testing::Not(HasSubstr("$schema")));
+  EXPECT_THAT(refusal_of(R"({"$schema": 5, "data": {"train": "/t"}})"),
+              HasSubstr("$schema: expected a text, found 5"));
+  EXPECT_THAT(refusal_of(R"({"data": {"$schema": "x", "train": "/t"}})"),
+              HasSubstr("data.$schema: no such key"));
+  EXPECT_THAT(refusal_of(minimal_config(), {"$schema=x"}), HasSubstr("$schema: no such key"));
+}
+
 TEST(ConfigFile, DuplicateKeysAreRefused) {
   EXPECT_THAT(refusal_of(R"({"seed": 1, "seed": 2})"), HasSubstr("seed: duplicate key"));
 }

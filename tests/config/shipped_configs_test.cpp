@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "engine/base/file.h"
+#include "engine/base/text.h"
 #include "engine/config/keys.h"
 #include "tests/config/config_support.h"
 
@@ -13,11 +15,12 @@ namespace graft::test {
 namespace {
 
 const std::filesystem::path configs = GRAFT_CONFIGS_DIR;
+const std::filesystem::path schema_file = configs / "graft.schema.json";
 
 TEST(ShippedConfigs, EachOneChecksOut) {
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(configs)) {
-    if (entry.path().extension() != ".json") continue;
+    if (entry.path().extension() != ".json" || entry.path() == schema_file) continue;
     ++count;
     EXPECT_NO_THROW(load_config(entry.path(), {}, plain_environment())) << entry.path();
   }
@@ -60,6 +63,28 @@ TEST(ShippedConfigs, TheirPageIsWhatTheTableSays) {
   EXPECT_TRUE(page == explain_as_markdown())
       << "configs/README.md is not what the program says; run:  graft config explain --markdown > "
          "configs/README.md";
+}
+
+TEST(ShippedConfigs, TheirSchemaIsWhatTheTableSays) {
+  const std::string text = read_text_file(schema_file, std::uint64_t{1} << 20);
+  EXPECT_TRUE(text == config_schema())
+      << "configs/graft.schema.json is not what the program says; run:  graft config schema > "
+         "configs/graft.schema.json";
+  const Json schema = Json::parse(text);
+  std::size_t count = 0;
+  for (const ConfigKey& key : default_keys()) {
+    const Json::json_pointer place("/properties/" + replace_all(key.path, ".", "/properties/"));
+    ASSERT_TRUE(schema.contains(place)) << key.path;
+    EXPECT_EQ(schema[place].at("description"), key.text);
+    EXPECT_EQ(schema[place].contains("default"), !key.rule.required) << key.path;
+  }
+  const std::function<void(const Json&)> count_keys = [&](const Json& section) {
+    EXPECT_EQ(section.at("additionalProperties"), false);
+    for (const auto& [name, inner] : section.at("properties").items())
+      inner.contains("properties") ? count_keys(inner) : void(++count);
+  };
+  count_keys(schema);
+  EXPECT_EQ(count, default_keys().size() + 1) << "and $schema";
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_recipe(self):
         self.graft("run", "config.json")
-        first = self.graft("predict", "--format", "json", "out", "photos/validation")
+        first = self.graft("predict", "--json", "out", "photos/validation")
         self.graft("run", "config.json")  # all is reused
         small_recipe.write_photos(self.folder / "photos/train", 500, 3, jpegs=1)
         self.graft("extract", "config.json")
@@ -48,7 +48,7 @@ class ProgramTest(unittest.TestCase):
         while training.poll() is None:  # a reader takes no lock
             self.graft("predict", "out", "photos/validation")
         self.end(training, 0)
-        self.assertNotEqual(self.graft("predict", "--format", "json", "out", "photos/validation"), first)
+        self.assertNotEqual(self.graft("predict", "--json", "out", "photos/validation"), first)
         self.graft("crossvalidate", "config.json", "--folds", "2", "--seeds", "2")
         self.graft("evaluate", "out", "--best", "-o", "evaluation.json")
         self.graft("weights", "import", "weights.safetensors", "-o", "imported.safetensors")

@@ -80,7 +80,7 @@ TEST(FilesJson, WrongContentsAreRefused) {
       {"\"version\": 2", "\"version\": 0"},
       {"\"version\": 2", "\"version\": 3"},
       {"\"version\": 2", "\"version\": \"2\""},
-      {"\"data.views\": \"[", "\"data.views\": 3, \"more\": \"["},
+      {"\"data.views\":\"[", "\"data.views\":3,\"more\":\"["},
       {"[4, 4, 512]", "[4, 512]"},
       {"\"classes\"", "\"views\": [], \"classes\""},
       {"\"classes\"", "\"views\": [\"askew\"], \"classes\""},
@@ -90,7 +90,7 @@ TEST(FilesJson, WrongContentsAreRefused) {
       {digest_of("1").hex(), "12"},
       {digest_of("r2").hex(), std::string(32, 'g')},
       {"\"rows\"", "\"lines\""},
-      {"\"resize\": \"bilinear\"", "\"resize\": 3"}};
+      {"\"resize\":\"bilinear\"", "\"resize\":3"}};
   for (const auto& [from, to] : changes) {
     std::string bad = good;
     const std::size_t at = bad.find(from);

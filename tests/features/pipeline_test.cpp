@@ -13,6 +13,7 @@
 #include "engine/base/error.h"
 #include "engine/image/image.h"
 #include "tests/features/small_backend.h"
+#include "tests/support/recording_observer.h"
 #include "tests/support/support.h"
 
 namespace graft {
@@ -58,9 +59,8 @@ class PipelineTest : public ::testing::Test {
     SmallBackbone backbone(backend_.in_flight > 1);
     backbone.before_submit = before_submit_;
     backbone.before_compute = before_compute_;
-    SilentObserver observer;
     try {
-      run_pipeline(request, {backend_, observer, nullptr, stop_.get_token()}, backbone);
+      run_pipeline(request, {backend_, observer_, nullptr, stop_.get_token()}, backbone);
     } catch (...) {
       batch_sizes_ = backbone.batch_sizes;
       throw;
@@ -96,6 +96,7 @@ class PipelineTest : public ::testing::Test {
 
   TemporaryFolder folder_;
   SmallBackend backend_;
+  test::RecordingObserver observer_;
   std::stop_source stop_;
   std::size_t count_ = 0, batch_size_ = 4, threads_ = 2;
   std::size_t depth_ = 0, decode_memory_mib_ = 2048;
@@ -110,6 +111,19 @@ class PipelineTest : public ::testing::Test {
   std::size_t most_in_flight_ = 0;
   std::thread::id sink_thread_;
 };
+
+TEST_F(PipelineTest, AWarningOfTheDecoderNamesItsFirstFileAndCountsTheOthers) {
+  make_images(9);
+  run();
+  EXPECT_THAT(observer_.warnings, ElementsAre());
+  for (const std::size_t i : {2U, 5U, 7U}) fs::resize_file(image(i), fs::file_size(image(i)) - 12);
+  clear();
+  run();
+  EXPECT_EQ(images_.size(), 9U);
+  EXPECT_THAT(observer_.warnings,
+              ElementsAre(HasSubstr(image(2).filename().string() +
+                                    " and 2 more: the PNG has all its pixels")));
+}
 
 TEST_F(PipelineTest, EveryImageComesOutInOrderWithItsFeatures) {
   make_images(10);

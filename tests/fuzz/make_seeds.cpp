@@ -11,6 +11,7 @@
 #include "engine/head/trainer.h"
 #include "engine/weights/safetensors.h"
 #include "tests/fuzz/samples.h"
+#include "tests/image/format_golden.h"
 #include "tests/support/files.h"
 #include "tests/support/image_files.h"
 #include "tests/support/support.h"
@@ -115,8 +116,6 @@ void add_images(Seeds& seeds) {
     for (const int maximum : {100, 255, 65535})
       seeds.add("pnm", test::pnm_file(kind, width, height, maximum, noise(width * height * 6)));
   }
-  for (const char* text : {"P1 3 2 1 0 1 0 1 0 ", "P2 3 1 255 1 20 255 ", "P3 1 1 9 1 2 9 "})
-    seeds.add("pnm", text);
   for (const test::TiffOptions& options : {test::TiffOptions{},
                                            {.samples = 1, .photometric = 0},
                                            {.samples = 1, .photometric = 1},
@@ -136,11 +135,59 @@ void add_images(Seeds& seeds) {
                                            {.samples = 4, .photometric = 1, .extra_sample = 0},
                                            {.compression = 8, .separate_planes = true, .tile = 16}})
     seeds.add("tiff", test::tiff_file(width, height, noise(width * height * 8), options));
+  for (const int quality : {-1, 0, 90})
+    for (const bool with_alpha : {false, true})
+      seeds.add("webp", test::webp_file(image, quality, with_alpha));
+  // A lossless picture of several groups of codes: noise beside smooth colours.
+  Image halves = test::noise_image(60, 60);
+  std::ranges::copy(test::smooth_image(60, 30).rgb, halves.rgb.begin());
+  seeds.add("webp", test::webp_file(halves));
+  seeds.add("gif", test::gif_file(image));
+  for (const test::GoldenFile& golden : test::golden_files) {
+    const std::string name = golden.name;
+    for (const char* target : {"webp", "gif", "bmp", "pnm", "png"})
+      if (name.find(target) != name.npos) seeds.add(target, test::bytes_of_hex(golden.bytes));
+  }
   for (int orientation = 1; orientation <= 8; ++orientation)
     seeds.add("orientation", test::exif_block(orientation));
 }
 
 // ---- Weights, heads, checkpoints ----
+
+// Half floats, values of Constant nodes, and values in a part of another file, which is the model itself.
+void add_onnx_forms(Seeds& seeds, const test::Layers& layers, const test::Convolutions& weights) {
+  using test::bytes_field;
+  using test::number_field;
+  const test::OnnxGraph plain = test::onnx_vgg16(layers, weights);
+  test::OnnxGraph constants = plain;
+  constants.initialisers.clear();
+  for (std::size_t i = 0; i < plain.initialisers.size(); ++i) {
+    const std::string name =
+        (i % 2 == 0 ? "tensor_" : "vector_") + std::to_string(layers.size() - i / 2);
+    constants.nodes.push_back(
+        bytes_field(5, bytes_field(1, "value") + bytes_field(5, plain.initialisers[i])) +
+        test::onnx_node("Constant", {}, {name}));
+  }
+  seeds.add("onnx", constants.file());
+  std::string head;
+  for (const std::size_t extent : oihw_shape(layers[0])) head += number_field(1, extent);
+  head += bytes_field(8, "tensor_" + std::to_string(layers.size()));
+  const auto entry = [](std::string_view key, std::string_view value) {
+    return bytes_field(13, bytes_field(1, key) + bytes_field(2, value));
+  };
+  const std::size_t count = weights[0].kernel.size();
+  const std::string external = entry("location", "input") + entry("offset", "3") +
+                               entry("length", std::to_string(2 * count));
+  for (const int type : {10, 16}) {
+    for (const std::string& values :
+         {bytes_field(9, std::string(2 * count, '<')), bytes_field(5, std::string(count, '<')),
+          external + number_field(14, 1)}) {
+      test::OnnxGraph graph = plain;
+      graph.initialisers[0] = head + number_field(2, type) + values;
+      seeds.add("onnx", graph.file());
+    }
+  }
+}
 
 void add_weights(Seeds& seeds) {
   const test::Layers layers = sample_layers();
@@ -158,6 +205,15 @@ void add_weights(Seeds& seeds) {
   };
   add_tensors(tensors, {{"source", "a file"}, {"digest", "00"}});
   add_tensors({{"scalar", {}, std::span(weights[0].bias).first(1)}, {"none", {0, 3}, {}}}, {});
+  for (TensorView& tensor : tensors) tensor.name = "module." + tensor.name;
+  tensors.push_back({"step", {1}, std::span(weights[0].bias).first(1)});
+  add_tensors(tensors, {});
+  for (const std::string type : {"F16", "BF16", "I32"}) {
+    const std::string json = R"({"t":{"dtype":")" + type +
+                             (type == "I32" ? R"(","shape":[1],"data_offsets":[0,4]}})"
+                                            : R"(","shape":[2],"data_offsets":[0,4]}})");
+    seeds.add("safetensors", static_cast<char>(json.size()) + std::string(7, '\0') + json + "1234");
+  }
   seeds.add("hdf5_result", R"({"format": "Keras 3 HDF5", "metadata": {"keras_version": "3.1.0"},
  "names": ["layers/conv2d/vars/0", "step"], "shapes": [[3, 3, 3, 64], []]})");
   for (const test::OnnxValues values :
@@ -168,6 +224,7 @@ void add_weights(Seeds& seeds) {
     seeds.add("onnx", graph.file());
   }
   seeds.add("onnx", test::onnx_vgg16(layers, weights, {.bias_by_add = true}).file());
+  add_onnx_forms(seeds, layers, weights);
 }
 
 std::vector<DenseParameters> dense_layers(const std::vector<DenseShape>& shapes) {

@@ -40,19 +40,23 @@ inline const std::vector<DenseShape> sample_shapes = {{6, 2}, {2, 1}};
 
 // The safetensors file of a head or a checkpoint written again, with the digest that fits its content.
 inline std::filesystem::path with_right_digest(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
+  const MappedFile mapped(path);
+  const Safetensors file(path, mapped.bytes());
   Metadata metadata = file.metadata();
   metadata.erase("digest");
   Digester digester;
   for (const auto& [key, value] : metadata)
     digester.add(fmt::format("{}:{}{}:{}", key.size(), key, value.size(), value));
-  for (const TensorView& tensor : file.tensors()) {
-    digester.add(fmt::format("{} {}", tensor.name, fmt::join(tensor.shape, " ")));
-    digester.add(std::as_bytes(tensor.data));
+  std::vector<std::vector<float>> values;
+  std::vector<TensorView> tensors;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    digester.add(fmt::format("{} {}", entry.name, fmt::join(entry.shape, " ")));
+    digester.add(file.bytes(entry));
+    tensors.push_back({entry.name, entry.shape, values.emplace_back(file.values(entry))});
   }
   metadata["digest"] = digester.digest().hex();
   const std::filesystem::path copy = file_with("", "right");
-  write_safetensors(copy, file.tensors(), metadata);
+  write_safetensors(copy, tensors, metadata);
   return copy;
 }
 

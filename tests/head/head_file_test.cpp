@@ -50,12 +50,13 @@ TEST(HeadFile, HasKerasLayerNamesAndSaysWhatItClassifies) {
   TrainedHead head = small_head();
   head.classes = {"cats", "dogs"};
   save_head(folder / "head.safetensors", head);
-  const SafetensorsFile file(folder / "head.safetensors");
+  const MappedFile mapped(folder / "head.safetensors");
+  const Safetensors file(mapped.path(), mapped.bytes());
   std::vector<std::string> names;
-  for (const TensorView& tensor : file.tensors()) names.push_back(tensor.name);
+  for (const SafetensorsEntry& entry : file.entries()) names.push_back(entry.name);
   EXPECT_THAT(names, ::testing::ElementsAre("dense/kernel", "dense/bias", "dense_1/kernel",
                                             "dense_1/bias"));
-  EXPECT_EQ(file.tensor("dense/kernel").shape, (std::vector<std::size_t>{6, 4}));
+  EXPECT_EQ(file.find("dense/kernel")->shape, (std::vector<std::size_t>{6, 4}));
   EXPECT_EQ(file.metadata().at("classes"), R"(["cats","dogs"])");
   EXPECT_EQ(file.metadata().at("hidden"), "[4]");
   EXPECT_EQ(file.metadata().at("feature_shape"), "[1,2,3]");
@@ -184,6 +185,22 @@ TEST_F(HeadFileFault, Tensors) {
   EXPECT_THAT(
       fault([](Parts& parts) { parts.kernel_1[2] = std::numeric_limits<float>::quiet_NaN(); }),
       HasSubstr("dense_1/kernel holds a value that is not finite"));
+}
+
+// No digest covers the type.
+TEST(HeadFile, TensorsOfAnotherTypeAreRefused) {
+  const test::TemporaryFolder folder;
+  save_head(folder / "head", small_head());
+  std::string bytes = test::read_bytes(folder / "head");
+  bytes.replace(bytes.find("F32"), 3, "I32");
+  test::write_bytes(folder / "head", bytes);
+  try {
+    load_head(folder / "head");
+    FAIL() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("the tensor dense/kernel is missing or is not of type F32"));
+  }
 }
 
 TEST_F(HeadFileFault, EveryFlippedBitIsRefusedOrHarmless) {

@@ -81,7 +81,19 @@ std::vector<NamedFile> files_of_many_parts(const Image& image) {
   Bytes exif(picture.begin(), picture.begin() + 2);
   for (int i = 0; i < 70; ++i) exif.insert(exif.end(), segment.begin(), segment.end());
   exif.insert(exif.end(), picture.begin() + 2, picture.end());
-  return {{"PNG of many parts", parts}, {"PNG with a text", text}, {"JPEG with EXIF", exif}};
+
+  const Bytes webp = webp_file(image, 80);
+  constexpr std::size_t to_data = 20;
+  Bytes header = {std::byte{8}, {}, {}, {}};  // with EXIF
+  append_little_endian(header, image.width - 1, 3);
+  append_little_endian(header, image.height - 1, 3);
+  const Bytes webp_with_exif = webp_of({{"VP8X", header},
+                                        {"VP8 ", Bytes(webp.begin() + to_data, webp.end())},
+                                        {"EXIF", Bytes(5'000'000)}});
+  return {{"PNG of many parts", parts},
+          {"PNG with a text", text},
+          {"JPEG with EXIF", exif},
+          {"WebP with EXIF", webp_with_exif}};
 }
 
 std::vector<NamedFile> tiffs(const Image& image) {
@@ -116,6 +128,11 @@ std::vector<NamedFile> files_of_all_formats(const Image& image) {
   for (const auto& more : {pngs(image), files_of_many_parts(image), tiffs(image)})
     files.insert(files.end(), more.begin(), more.end());
   files.push_back({"BMP", bmp_file(image)});
+  for (const int quality : {-1, 80})
+    for (const bool with_alpha : {false, true})
+      files.push_back({"WebP " + std::to_string(quality) + (with_alpha ? " alpha" : ""),
+                       webp_file(image, quality, with_alpha)});
+  files.push_back({"GIF", gif_file(image)});
   files.push_back({"PNM", pnm_file('6', image.width, image.height, 255, image.rgb)});
   const std::vector<std::uint8_t> wide(std::size_t{image.width} * image.height * 2);
   files.push_back({"PNM of 16 bits", pnm_file('5', image.width, image.height, 65535, wide)});
@@ -182,8 +199,11 @@ std::string fault_without_memory(const Bytes& bytes, const Image& expected, std:
 TEST(DecodingCost, LackOfMemoryInAnyDecoderIsNoBadImage) {
   for (const auto& [name, bytes] : files_of_all_formats(noise_image(70, 66))) {
     SCOPED_TRACE(name);
-    // libtiff crashes without memory for the state of a codec. A page is more than that.
-    const std::size_t least = name.starts_with("TIFF") ? 4096 : 0;
+    // libtiff crashes without memory for the state of a codec; a page is more than that. libwebp
+    // crashes without memory for a table of codes; what decode_webp asks for in advance is more.
+    const std::size_t least = name.starts_with("TIFF")      ? 4096
+                              : name.starts_with("WebP -1") ? 32'768
+                                                            : 0;
     start_counting(std::numeric_limits<std::size_t>::max(), least);
     const Image expected = decode_image(bytes, {});
     const std::size_t calls = stop_counting().calls;

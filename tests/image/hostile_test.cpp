@@ -178,6 +178,114 @@ TEST(Hostile, TheLargestImagesOfEachFormatAreNoneOfThem) {
   EXPECT_LT(inspect_image(png).bytes + png.size(), DataConfig().decode_memory_mib * mib);
 }
 
+// Of an animation, with a canvas of side × side.
+Bytes extended_header(std::uint32_t side) {
+  Bytes header = {std::byte{2}, {}, {}, {}};
+  append_little_endian(header, side - 1, 3);
+  append_little_endian(header, side - 1, 3);
+  return header;
+}
+
+TEST(Hostile, AWebpIsNoLargerThanTheLimitAndItsCanvas) {
+  const Bytes still = webp_file(noise_image(8, 8));
+  Bytes frame(16);
+  frame.insert(frame.end(), still.begin() + 12, still.end());
+  frame[6] = frame[9] = std::byte{7};
+  const auto animation = [&](std::uint32_t side, std::size_t frames) {
+    std::vector<std::pair<std::string_view, Bytes>> chunks = {{"VP8X", extended_header(side)},
+                                                              {"ANIM", Bytes(6)}};
+    chunks.resize(frames + 2, {"ANMF", frame});
+    return webp_of(chunks);
+  };
+  EXPECT_THAT(inspect_error(animation(16'383, 1)), HasSubstr("16383 x 16383 pixels, more than"));
+  EXPECT_THAT(inspect_error(animation(7, 1)), HasSubstr("does not fit its canvas"));
+  EXPECT_EQ(decode_image(animation(8, 20'000), {}).rgb, noise_image(8, 8).rgb);
+  // The frames behind the first, 7 MiB, take neither memory nor work.
+  EXPECT_LT(inspect_image(animation(8, 20'000)).bytes, 4 * mib);
+  EXPECT_LT(inspect_image(animation(8, 20'000)).work, 10'000'000U);
+  EXPECT_EQ(inspect_image(animation(1000, 1)).bytes / mib, 5U);  // the canvas, and turned
+}
+
+// 65,536 groups of codes in 300 kB, for which libwebp takes more than a gigabyte. Files of fewer blocks or
+// bytes cannot have as many.
+TEST(Hostile, TheCodesOfALosslessWebpCountAsMemory) {
+  Bytes stream = {std::byte{0x2F}};
+  std::uint64_t held = 0;
+  int bits = 0;
+  const auto put = [&](std::uint32_t value, int count) {
+    held |= std::uint64_t{value} << bits;
+    for (bits += count; bits >= 8; bits -= 8, held >>= 8) append_little_endian(stream, held, 1);
+  };
+  const auto put_eight_bit_code = [&] {  // of all 256 symbols: their length is 8
+    put(0, 1);
+    put(12 - 4, 4);
+    for (int i = 0; i < 12; ++i) put(i == 11 ? 1 : 0, 3);  // only the length 8 is used
+    put(0, 1);
+  };
+  put(1023, 14);
+  put(1023, 14);
+  put(0, 4);  // no alpha, version 0
+  put(0, 1);  // no transform
+  put(0, 1);  // no cache
+  put(1, 1);  // groups of codes, in blocks of 4 x 4
+  put(0, 3);
+  put(0, 1);  // no cache
+  put(0, 1);  // green: lengths of 8 for 256 symbols, then none
+  put(12 - 4, 4);
+  for (int i = 0; i < 12; ++i) put(i == 11 ? 1 : 0, 3);
+  put(1, 1);
+  put(3, 3);
+  put(256 - 2, 8);
+  put_eight_bit_code();                   // red
+  for (int i = 0; i < 3; ++i) put(1, 4);  // blue, alpha and distance: one symbol, 0
+  for (std::uint32_t group = 0; group <= 65'536; ++group) put(group & 0xFFFF, 16);
+  const Bytes file = webp_of({{"VP8L", stream}});
+  EXPECT_LT(file.size(), 300'000U);
+  EXPECT_GT(inspect_image(file).bytes, 750 * mib);
+  EXPECT_NE(decode_error(file), "");
+  // libwebp skips alpha before VP8L, and decodes the last alpha before VP8.
+  const auto behind_alpha = [](std::uint32_t side, std::string_view type, const Bytes& data) {
+    Bytes header = extended_header(side);
+    header[0] = {};  // no animation
+    return webp_of({{"VP8X", header}, {"ALPH", Bytes(2)}, {type, data}});
+  };
+  const auto data_of = [](const Bytes& webp) { return Bytes(webp.begin() + 20, webp.end()); };
+  EXPECT_EQ(decode_image(behind_alpha(8, "VP8L", data_of(webp_file(noise_image(8, 8)))), {}).rgb,
+            noise_image(8, 8).rgb);
+  EXPECT_GT(inspect_image(behind_alpha(1024, "VP8L", stream)).bytes, 750 * mib);
+  Bytes alpha = behind_alpha(1024, "ALPH", Bytes(300'000, std::byte{1}));
+  const Bytes lossy = webp_file(smooth_image(1024, 1024), 80);
+  alpha.insert(alpha.end(), lossy.begin() + 12, lossy.end());
+  Bytes size;
+  append_little_endian(size, alpha.size() - 8, 4);
+  std::ranges::copy(size, alpha.begin() + 4);
+  EXPECT_GT(inspect_image(alpha).bytes, 750 * mib);
+}
+
+TEST(Hostile, AGifIsAsLargeAsItsScreenAndItsFirstFrame) {
+  const Image image = noise_image(9, 7);
+  Bytes file = gif_file(image);
+  const auto put_size = [&](std::size_t at, int width, int height) {
+    for (const auto& [place, value] : {std::pair{at, width}, {at + 2, height}}) {
+      file[place] = static_cast<std::byte>(value & 255);
+      file[place + 1] = static_cast<std::byte>(value >> 8);
+    }
+  };
+  put_size(6, 65'535, 65'535);
+  EXPECT_THAT(inspect_error(file), HasSubstr("65535 x 65535 pixels, more than the limit"));
+  put_size(6, 2000, 2000);
+  EXPECT_GT(inspect_image(file).bytes, 3ULL * 2000 * 2000);
+  EXPECT_EQ(decode_image(file, {}).width, 2000U);
+  constexpr std::size_t frame_size = 13 + 768 + 5;
+  put_size(frame_size, 13'000, 13'000);
+  EXPECT_THAT(inspect_error(file), HasSubstr("cannot hold the 13000 x 13000 pixels"));
+  // Only the first of many frames is decoded, whatever follows.
+  Bytes many = gif_file(image);
+  many.back() = std::byte{','};
+  many.resize(mib, std::byte{','});
+  EXPECT_EQ(decode_image(many, {}).width, 9U);
+}
+
 TEST(Hostile, TheReferenceFilesAreRefused) {
   GRAFT_REFERENCE_OR_SKIP(reference);
   for (const auto& [name, reason] : {std::pair{"lzma_16x8.tif", "compression 34925"},

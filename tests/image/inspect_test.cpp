@@ -6,8 +6,9 @@ namespace graft::test {
 
 TEST(Inspect, AcceptsEachFormat) {
   const Image image = noise_image(21, 13);
-  for (const Bytes& file : {jpeg_file(image), png_file(image), bmp_file(image),
-                            pnm_file('6', 21, 13, 255, image.rgb), tiff_file(21, 13, image.rgb)}) {
+  for (const Bytes& file :
+       {jpeg_file(image), png_file(image), bmp_file(image), webp_file(image), gif_file(image),
+        pnm_file('6', 21, 13, 255, image.rgb), tiff_file(21, 13, image.rgb)}) {
     EXPECT_EQ(inspect_error(file), "");
     const Image decoded = decode_image(file, {});
     EXPECT_EQ(decoded.width, 21U);
@@ -23,12 +24,20 @@ TEST(Inspect, SaysWhatAStrangerLooksLike) {
       {"<svg xmlns=", "SVG"},
       {"just words", "text"},
       {"version https://git-lfs.github.com/spec/v1", "Git LFS pointer"},
-      {"GIF89a\x01", "GIF"},
-      {std::string_view("RIFF\x10\0\0\0WEBPVP8 ", 16), "WebP"},
+      {"GIF89a\x01", "GIF is damaged or truncated"},
+      {std::string_view("RIFF\x10\0\0\0WEBPVP8 ", 16), "WebP is damaged or truncated"},
       {std::string_view("\0\0\0\x18"
                         "ftypheic",
                         12),
-       "HEIC"},
+       "heif-convert IN"},
+      {std::string_view("\0\0\0\x18"
+                        "ftypavif",
+                        12),
+       "avifdec IN"},
+      {std::string_view("\0\0\0\x0CjP  \r\n", 10), "opj_decompress -i IN"},
+      {"\xFF\x4F\xFF\x51", "opj_decompress -i IN"},
+      {std::string_view("\0\0\0\x0CJXL \r\n", 10), "djxl IN"},
+      {"\xFF\x0A\x4F", "djxl IN"},
       {"%PDF-1.4", "PDF"},
       {"PK\x03\x04", "zip"},
       {std::string_view("\0\0\0\0\0\0\0\0\0\0", 10), "zero bytes"},

@@ -51,6 +51,9 @@ Pipe full_pipe() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(number, SIG_DFL);
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
   const bool placed = options.folder.empty() || chdir(options.folder.c_str()) == 0;
+  if (!options.standard_input.empty() &&
+      dup2(open(options.standard_input.c_str(), O_RDONLY | O_NOCTTY), STDIN_FILENO) < 0)
+    _exit(could_not_start);
   if (placed && dup2(out, STDOUT_FILENO) >= 0 && dup2(error, STDERR_FILENO) >= 0)
     execv(arguments[0], arguments.data());
   _exit(could_not_start);
@@ -112,6 +115,10 @@ bool Child::wait_until(const std::function<bool()>& condition) {
   return true;
 }
 
+std::string Child::out_so_far() const {
+  return read_text_file(folder_ / "out", most_output);
+}
+
 std::string Child::error_so_far() const {
   return read_text_file(folder_ / "error", most_output);
 }
@@ -127,8 +134,7 @@ Outcome Child::wait() {
   }
   Outcome outcome;
   outcome.exit_code = WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
-  if (std::filesystem::exists(folder_ / "out"))
-    outcome.out = read_text_file(folder_ / "out", most_output);
+  if (std::filesystem::exists(folder_ / "out")) outcome.out = out_so_far();
   outcome.error = error_so_far();
   return outcome;
 }

@@ -23,6 +23,7 @@ struct ChildOptions {
   std::filesystem::path program = GRAFT_PROGRAM;
   std::filesystem::path folder;                    // where it starts; empty: where the test is
   std::map<std::string, std::string> environment;  // added to the test's
+  std::filesystem::path standard_input;            // empty: the test's
   std::filesystem::path standard_output;           // empty: kept for Outcome::out
   bool reader_sleeps = false;                      // standard output is a full pipe
   bool reader_has_gone = false;                    // standard output is a closed pipe
@@ -41,6 +42,7 @@ class Child {
   void signal(int number) const;
   // Polls every millisecond. False when the program ended first, or after a minute.
   bool wait_until(const std::function<bool()>& condition);
+  std::string out_so_far() const;
   std::string error_so_far() const;
   // Fails the test, and kills the program, after four minutes.
   Outcome wait();

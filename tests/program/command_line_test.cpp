@@ -46,20 +46,30 @@ TEST(Help, TeachesOutputsAndExitCodes) {
     SCOPED_TRACE(::testing::PrintToString(arguments));
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.error, IsEmpty());
-    for (const std::string part : {"Exit codes:", "130", "run", "extract", "train", "evaluate",
-                                   "predict", "plan", "weights", "config", "crossvalidate"})
+    for (const std::string part :
+         {"Exit codes:", "130", "run", "extract", "train", "evaluate", "predict", "export", "plan",
+          "weights", "config", "crossvalidate"})
       EXPECT_THAT(outcome.out, HasSubstr(part));
     EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("bench")));
   }
 }
 
 TEST(Help, OfEachCommandHasAnExample) {
-  const std::vector<std::vector<std::string>> commands = {
-      {"run"},          {"extract"},           {"train"},
-      {"evaluate"},     {"predict"},           {"plan"},
-      {"weights"},      {"weights", "import"}, {"weights", "show"},
-      {"config"},       {"config", "check"},   {"config", "explain"},
-      {"crossvalidate"}};
+  const std::vector<std::vector<std::string>> commands = {{"run"},
+                                                          {"extract"},
+                                                          {"train"},
+                                                          {"evaluate"},
+                                                          {"predict"},
+                                                          {"plan"},
+                                                          {"weights"},
+                                                          {"weights", "import"},
+                                                          {"weights", "show"},
+                                                          {"config"},
+                                                          {"config", "check"},
+                                                          {"config", "explain"},
+                                                          {"config", "schema"},
+                                                          {"crossvalidate"},
+                                                          {"export"}};
   for (std::vector<std::string> command : commands) {
     const std::string name = ::testing::PrintToString(command);
     std::vector<std::string> help = {"help"};
@@ -92,7 +102,11 @@ TEST(Usage, MistakesAreExitCode2) {
   expect_refusal({"run", "c.json", "--set"}, 2, "--set");
   expect_refusal({"predict", "c.json"}, 2, "IMAGES");
   expect_refusal({"crossvalidate", "c.json", "--folds", "1"}, 2, "--folds");
-  expect_refusal({"predict", "c.json", "a.png", "--format", "xml"}, 2, "xml");
+  expect_refusal({"predict", "c.json", "a.png", "--format", "json"}, 2, "--format");
+  expect_refusal({"predict", "c.json", "a.png", "--top", "0"}, 2, "--top");
+  expect_refusal({"predict", "c.json", "a.png", "--top", "1", "--threshold", "0.5"}, 2, "--top");
+  expect_refusal({"predict", "c.json", "-", "a.png"}, 2, "give - and no image");
+  expect_refusal({"predict", "c.json", "-0", "a.png"}, 2, "give - and no image");
   expect_refusal({"predict", "c.json", "a.png", "--threshold", "half"}, 2, "--threshold");
   expect_refusal({"weights"}, 2, "graft weights --help");
   expect_refusal({"weights", "import", "a.h5"}, 2, "--output");

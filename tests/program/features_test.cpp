@@ -26,8 +26,7 @@ const std::vector<std::string> pooled_views = {
 // File name without its folder → label.
 std::map<std::string, std::string> predictions(const std::filesystem::path& run,
                                                const std::filesystem::path& photos) {
-  const Outcome outcome =
-      graft_program({"predict", run.string(), "--format", "json", photos.string()});
+  const Outcome outcome = graft_program({"predict", run.string(), "--json", photos.string()});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
   std::map<std::string, std::string> labels;
   for (const std::string& line : lines_of(outcome.out)) {

@@ -44,11 +44,11 @@ TEST_F(Predict, WritesQuotedCsv) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
   const auto lines = lines_of(outcome.out);
   ASSERT_EQ(lines.size(), 3U) << outcome.out;
-  EXPECT_EQ(lines[0], "path,label,brown,grey");
+  EXPECT_EQ(lines[0], "path,label,brown,grey,error");
   EXPECT_THAT(lines[1], HasSubstr("a, \"\"b\"\".png\","));
   EXPECT_EQ(lines[1].front(), '"');
   EXPECT_THAT(lines[2], ::testing::MatchesRegex((photos_ / "plain.png").string() +
-                                                ",(brown|grey),[01]\\.[0-9]{4},[01]\\.[0-9]{4}"));
+                                                ",(brown|grey),[01]\\.[0-9]{4},[01]\\.[0-9]{4},"));
   EXPECT_THAT(outcome.error,
               ::testing::ContainsRegex("done in [0-9][0-9a-z. ]*; 2 images classified\n$"));
 }
@@ -61,7 +61,7 @@ TEST_F(Predict, RefusesOtherPreprocessingThanTheHeadWasTrainedWith) {
 }
 
 TEST_F(Predict, ProbabilitiesSumToOneAndTheLabelHasTheLargest) {
-  const Outcome outcome = predict({"--format", "json", photos_.string()});
+  const Outcome outcome = predict({"--json", photos_.string()});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
   const auto lines = lines_of(outcome.out);
   ASSERT_EQ(lines.size(), 2U) << outcome.out;
@@ -98,21 +98,37 @@ TEST_F(Predict, AConfigMeansItsOutputFolder) {
   EXPECT_EQ(by_config.out, by_run.out);
 }
 
-TEST_F(Predict, BadImagesAreNamedAndTheOthersHaveTheirRows) {
-  write_file_whole(photos_ / "broken.png", "no picture");
-  const Outcome outcome = predict({photos_.string()});
-  EXPECT_EQ(outcome.exit_code, 3);
-  EXPECT_EQ(lines_of(outcome.out).size(), 3U) << outcome.out;
-  EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr("broken.png")));
-  EXPECT_THAT(outcome.error, HasSubstr("broken.png: "));
-  EXPECT_THAT(lines_of(outcome.error).back(), StartsWith("graft: 1 of 3 images could not be read"));
+TEST_F(Predict, ABadImageIsALineWithItsReasonAtItsPlace) {
+  const std::string broken = (photos_ / "broken.png").string(), none = "none.png",
+                    plain = (photos_ / "plain.png").string();
+  write_file_whole(broken, "no picture");
+  const Outcome csv = predict({plain, broken, none, plain});
+  EXPECT_EQ(csv.exit_code, 3);
+  const auto rows = lines_of(csv.out);
+  ASSERT_EQ(rows.size(), 5U) << csv.out;
+  EXPECT_THAT(rows[1], StartsWith(plain + ","));
+  EXPECT_THAT(rows[2], ::testing::MatchesRegex(broken + ",,,,\"not a JPEG.*\""))
+      << "one column each";
+  EXPECT_EQ(rows[3], "none.png,,,,cannot read none.png: there is no such file");
+  EXPECT_EQ(rows[4], rows[1]);
+  EXPECT_THAT(lines_of(csv.error).back(),
+              StartsWith("graft: 2 of 4 images could not be read; the result has the reason"));
+
+  const Outcome json = predict({"--json", plain, broken, none, plain});
+  EXPECT_EQ(json.exit_code, 3);
+  EXPECT_THAT(json.error, ::testing::Not(HasSubstr("none.png")));
+  const auto objects = lines_of(json.out);
+  ASSERT_EQ(objects.size(), 4U) << json.out;
+  EXPECT_EQ(nlohmann::json::parse(objects[2]),
+            (nlohmann::json{{"path", "none.png"},
+                            {"error", "cannot read none.png: there is no such file"}}));
+  EXPECT_EQ(predict({none}).exit_code, 3);
 }
 
-TEST_F(Predict, AFileThatIsNotThereIsNamed) {
-  const Outcome outcome =
-      predict({(photos_ / "none.png").string(), (photos_ / "plain.png").string()});
-  EXPECT_EQ(outcome.exit_code, 6);
-  EXPECT_THAT(outcome.error, HasSubstr("none.png"));
+TEST_F(Predict, MoreThanTheClassesIsNoTop) {
+  const Outcome outcome = predict({"none.png", "--top", "3"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.error, "graft: --top 3: this classifier has 2 classes\n");
 }
 
 TEST_F(Predict, TheBestEpochMayBeAskedFor) {
@@ -122,7 +138,7 @@ TEST_F(Predict, TheBestEpochMayBeAskedFor) {
 TEST_F(Predict, AThresholdDecidesBetweenTwoClasses) {
   const std::string photo = (photos_ / "plain.png").string();
   const auto row = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> words = {"--format", "json", photo};
+    std::vector<std::string> words = {"--json", photo};
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = predict(words);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.error;

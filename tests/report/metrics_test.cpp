@@ -154,11 +154,6 @@ TEST(BestThreshold, IsOneHalfWhereThatIsAmongTheBestElseTheMeanOfTwoProbabilitie
   EXPECT_FALSE(best_threshold(equal.cuts()).has_value());
 }
 
-TEST(LargestShare, IsThatOfTheLargestClass) {
-  EXPECT_EQ(largest_share(std::vector<std::uint32_t>{3, 0, 3, 1}), 0.5);
-  EXPECT_EQ(largest_share(std::vector<std::uint32_t>{0}), 1.0);
-}
-
 TEST(WilsonInterval, IsInsideOfZeroToOneAndClosedAtTheEnds) {
   for (const std::uint64_t count : {1U, 2U, 10U, 1000000U}) {
     EXPECT_EQ(wilson_interval(0, count).low, 0.0);

@@ -1,11 +1,15 @@
 #include "tests/support/image_files.h"
 
+#include <gif_lib.h>
 #include <tiffio.h>
+#include <webp/encode.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <random>
 
 #include "bench/cases/jpeg_writer.h"
@@ -58,6 +62,14 @@ Image noise_image(std::uint32_t width, std::uint32_t height) {
 Bytes bytes_of(std::string_view text) {
   Bytes bytes;
   for (const char c : text) bytes.push_back(static_cast<std::byte>(c));
+  return bytes;
+}
+
+Bytes bytes_of_hex(std::string_view digits) {
+  Bytes bytes;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+    bytes.push_back(
+        static_cast<std::byte>(std::stoi(std::string(digits.substr(i, 2)), nullptr, 16)));
   return bytes;
 }
 
@@ -236,6 +248,66 @@ Bytes pnm_file(char kind, std::uint32_t width, std::uint32_t height, int maximum
   if (kind != '4') header += std::to_string(maximum) + "\n";
   Bytes file = bytes_of(header);
   for (const std::uint8_t sample : samples) file.push_back(std::byte{sample});
+  return file;
+}
+
+Bytes webp_file(const Image& image, int quality, bool with_alpha) {
+  const std::size_t channels = with_alpha ? 4 : 3;
+  std::vector<std::uint8_t> pixels;
+  for (std::size_t i = 0; i < image.rgb.size(); i += 3) {
+    pixels.insert(pixels.end(), &image.rgb[i], &image.rgb[i] + 3);
+    if (with_alpha) pixels.push_back(image.rgb[i]);
+  }
+  const auto encode = with_alpha ? &WebPEncodeRGBA : &WebPEncodeRGB;
+  const auto encode_lossless = with_alpha ? &WebPEncodeLosslessRGBA : &WebPEncodeLosslessRGB;
+  const int width = static_cast<int>(image.width), height = static_cast<int>(image.height);
+  const int stride = width * static_cast<int>(channels);
+  std::uint8_t* output = nullptr;
+  const std::size_t size =
+      quality < 0
+          ? encode_lossless(pixels.data(), width, height, stride, &output)
+          : encode(pixels.data(), width, height, stride, static_cast<float>(quality), &output);
+  const std::unique_ptr<std::uint8_t, decltype(&WebPFree)> owner(output, &WebPFree);
+  return bytes_of({reinterpret_cast<const char*>(output), size});
+}
+
+Bytes webp_of(const std::vector<std::pair<std::string_view, Bytes>>& chunks) {
+  Bytes body = bytes_of("WEBP");
+  const auto append = [](Bytes& target, const Bytes& more) {
+    target.insert(target.end(), more.begin(), more.end());
+  };
+  for (const auto& [type, data] : chunks) {
+    append(body, bytes_of(type));
+    append_little_endian(body, data.size(), 4);
+    append(body, data);
+    body.resize((body.size() + 1) / 2 * 2);
+  }
+  Bytes webp = bytes_of("RIFF");
+  append_little_endian(webp, body.size(), 4);
+  append(webp, body);
+  return webp;
+}
+
+Bytes gif_file(const Image& image, bool is_interlaced) {
+  Bytes file;
+  const auto write = [](GifFileType* gif, const GifByteType* bytes, int count) {
+    append(*static_cast<Bytes*>(gif->UserData),
+           bytes_of({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(count)}));
+    return count;
+  };
+  std::array<GifColorType, 256> colours{};
+  for (std::size_t i = 0; i < colours.size(); ++i) {
+    const auto gray = static_cast<GifByteType>(i);
+    colours[i] = {gray, gray, gray};
+  }
+  ColorMapObject* map = GifMakeMapObject(256, colours.data());
+  GifFileType* gif = EGifOpen(&file, write, nullptr);
+  const int width = static_cast<int>(image.width), height = static_cast<int>(image.height);
+  EGifPutScreenDesc(gif, width, height, 8, 0, map);
+  EGifPutImageDesc(gif, 0, 0, width, height, is_interlaced, nullptr);
+  for (std::size_t i = 0; i < image.rgb.size(); i += 3) EGifPutPixel(gif, image.rgb[i]);
+  EGifCloseFile(gif, nullptr);
+  GifFreeMapObject(map);
   return file;
 }
 

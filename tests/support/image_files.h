@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/image/image.h"
@@ -71,10 +72,18 @@ Bytes bmp_file(const Image& image);
 Bytes pnm_file(char kind, std::uint32_t width, std::uint32_t height, int maximum,
                const std::vector<std::uint8_t>& samples);
 
+// A WebP of one picture, whose alpha is its red. quality: 0 to 100, or -1: lossless.
+Bytes webp_file(const Image& image, int quality = -1, bool with_alpha = false);
+// RIFF and the chunks, each with its type and length.
+Bytes webp_of(const std::vector<std::pair<std::string_view, Bytes>>& chunks);
+// A GIF of one frame that fills the screen, whose palette is gray; the red bytes are the indices.
+Bytes gif_file(const Image& image, bool is_interlaced = false);
+
 // An EXIF block whose only entry is an orientation.
 Bytes exif_block(int orientation);
 
 Bytes bytes_of(std::string_view text);
+Bytes bytes_of_hex(std::string_view digits);
 void append_little_endian(Bytes& bytes, std::uint64_t value, int count);
 void append_big_endian(Bytes& bytes, std::uint64_t value, int count);
 

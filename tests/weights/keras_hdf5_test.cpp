@@ -77,6 +77,38 @@ TEST_F(KerasHdf5, Keras3ModelWithinAModelIsRead) {
   expect_read();
 }
 
+// Keras 3 numbers each class of layers on its own, so that the order between them is not in the file.
+TEST_F(KerasHdf5, Keras3BatchNormalisationIsRefusedWhereItIsNotOfAHead) {
+  for (const std::size_t normalisations : {std::size_t{2}, layers_.size()}) {
+    {
+      Hdf5Writer writer(path_);
+      for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const std::string number = i == 0 ? "" : "_" + std::to_string(i);
+        const std::size_t channels[] = {layers_[i].output_channels};
+        writer.floats("layers/conv2d" + number + "/vars/0", hwio_shape(layers_[i]),
+                      weights_[i].kernel);
+        writer.floats("layers/conv2d" + number + "/vars/1", channels, weights_[i].bias);
+        if (i < normalisations)
+          writer.floats("layers/batch_normalization" + number + "/vars/0", channels,
+                        weights_[i].bias);
+      }
+    }
+    if (normalisations < layers_.size()) {
+      expect_read();
+    } else {
+      expect_refused({"13 batch normalisations", "plain VGG16"});
+    }
+  }
+}
+
+TEST_F(KerasHdf5, TransposedKernelIsNamedByTheOrderOfItsAxes) {
+  expect_refused_kernel(
+      [&](Hdf5Writer& writer, const std::string& where) {
+        writer.floats(where, oihw_shape(layers_[0]), weights_[0].kernel);
+      },
+      {"a/k", "2×3×3×3", "in the order OIHW", "to HWIO"});
+}
+
 TEST_F(KerasHdf5, TooFewConvolutionsAreCounted) {
   const std::span<const Vgg16Layer> twelve(layers_.data(), 12);
   test::write_keras2(path_, twelve, weights_);

@@ -1,3 +1,6 @@
+#include <sys/stat.h>
+
+#include <bit>
 #include <functional>
 
 #include "engine/weights/convolution_files.h"
@@ -149,20 +152,148 @@ TEST_F(Onnx, ValuesThatCannotBeReadAreRefused) {
     graph.initialisers[0] = tensor;
     return graph.file();
   };
-  expect_refused(with(dims + type + name + test::number_field(14, 1)),
-                 {"tensor_13", "external data", "onnx.save"});
-  expect_refused(with(dims + type + name + test::bytes_field(13, "x")),
-                 {"tensor_13", "external data"});
-  expect_refused(with(dims + test::number_field(2, 10) + name + raw), {"data type 10", "float32"});
+  expect_refused(with(dims + test::number_field(2, 11) + name + raw), {"data type 11", "float32"});
   expect_refused(with(dims + name + raw), {"data type 0", "float32"});
   expect_refused(with(dims + type + name), {"tensor_13", "2×3×3×3", "0 bytes"});
   expect_refused(with(dims + type + name + test::bytes_field(9, "abcde")), {"5 bytes"});
   expect_refused(with(dims + type + name + raw + test::bytes_field(4, "abcd")), {"twice"});
   expect_refused(with(test::number_field(1, ~std::uint64_t{0}) + dims + type + name + raw),
                  {"negative"});
+  expect_refused(with(dims + test::number_field(2, 10) + name + test::bytes_field(5, "\x80")),
+                 {"not a complete ONNX file", "within a number"});
   std::string many;
   for (int i = 0; i < 17; ++i) many += test::number_field(1, 1);
   expect_refused(with(many + type + name + raw), {"too many dimensions"});
+}
+
+// Half of a float32 that has no more digits.
+std::uint16_t bfloat16_of(float value) {
+  return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16U);
+}
+
+TEST_F(Onnx, HalvesAreReadInEachOfTheirForms) {
+  test::Convolutions rounded = weights_;
+  for (ConvolutionWeights& layer : rounded) {
+    for (std::vector<float>* values : {&layer.kernel, &layer.bias}) {
+      for (float& value : *values)
+        value = std::bit_cast<float>(std::uint32_t{bfloat16_of(value)} << 16U);
+    }
+  }
+  const auto oihw = test::oihw_reference(layers_[0], rounded[0].kernel);
+  std::string raw;
+  std::string packed;
+  std::string single;
+  for (const float value : oihw) {
+    const std::uint16_t bits = bfloat16_of(value);
+    raw += {static_cast<char>(bits), static_cast<char>(bits >> 8)};
+    packed += test::varint(bits);
+    single += test::number_field(5, bits);
+  }
+  std::string dims;
+  for (const std::size_t extent : oihw_shape(layers_[0])) dims += test::number_field(1, extent);
+  for (const std::string& values :
+       {test::bytes_field(9, raw), test::bytes_field(5, packed), single}) {
+    test::OnnxGraph graph = test::onnx_vgg16(layers_, rounded);
+    graph.initialisers[0] =
+        dims + test::number_field(2, 16) + test::bytes_field(8, "tensor_13") + values;
+    test::expect_same(read(graph.file()).convolutions, rounded);
+  }
+}
+
+TEST_F(Onnx, ValuesOfConstantNodesAreInitialisers) {
+  test::OnnxGraph graph = test::onnx_vgg16(layers_, weights_);
+  for (std::size_t i = 0; i < graph.initialisers.size(); ++i) {
+    const std::string name = (i % 2 == 0 ? "tensor_" : "vector_") + std::to_string(13 - i / 2);
+    // The tensor's own name does not count.
+    const std::string tensor = graph.initialisers[i] + test::bytes_field(8, "other");
+    const std::string attribute = test::bytes_field(1, "value") + test::bytes_field(5, tensor);
+    graph.nodes.push_back(test::bytes_field(5, attribute) +
+                          test::onnx_node("Constant", {}, {name}));
+  }
+  graph.nodes.push_back(test::onnx_node("Constant", {}, {"no_value"}));
+  graph.initialisers.clear();
+  expect_read(graph.file());
+}
+
+// The values of the first kernel are in the file `location`, between other bytes.
+class OnnxExternalData : public Onnx {
+ protected:
+  const std::string bytes_ =
+      test::float_bytes(test::oihw_reference(layers_[0], weights_[0].kernel));
+
+  static std::string entry(std::string_view key, std::string_view value) {
+    return test::bytes_field(13, test::bytes_field(1, key) + test::bytes_field(2, value));
+  }
+  std::string model(const std::string& entries) const {
+    test::OnnxGraph graph = test::onnx_vgg16(layers_, weights_);
+    std::string tensor;
+    for (const std::size_t extent : oihw_shape(layers_[0])) tensor += test::number_field(1, extent);
+    graph.initialisers[0] = tensor + test::number_field(2, 1) + test::bytes_field(8, "tensor_13") +
+                            entries + test::number_field(14, 1);
+    return graph.file();
+  }
+  std::string model_with(const std::string& location) const {
+    return model(entry("location", location) + entry("offset", "5") +
+                 entry("length", std::to_string(bytes_.size())));
+  }
+};
+
+TEST_F(OnnxExternalData, IsReadFromAFileInTheModelsFolder) {
+  test::write_bytes(folder_ / "w.bin", "12345" + bytes_ + "6");
+  test::write_bytes(folder_ / "sub/w.bin", "12345" + bytes_);
+  std::filesystem::create_symlink("sub/w.bin", folder_ / "link");
+  for (const char* location : {"w.bin", "sub/w.bin", "./w.bin", "link"})
+    expect_read(model_with(location));
+  test::write_bytes(folder_ / "w.bin", bytes_);
+  expect_read(model(entry("location", "w.bin")));  // from the start to the end
+  test::write_bytes(path_, model_with("absent"));
+  EXPECT_EQ(describe_weights_file(path_).tensors.size(), 26U);  // needs no values
+}
+
+TEST_F(OnnxExternalData, NoFileOutsideTheModelsFolderIsRead) {
+  const test::TemporaryFolder elsewhere;
+  test::write_bytes(elsewhere / "w.bin", "12345" + bytes_);
+  std::filesystem::create_symlink(elsewhere / "w.bin", folder_ / "link");
+  std::filesystem::create_symlink(elsewhere.path(), folder_ / "folder");
+  std::filesystem::create_directory(folder_ / "inner");
+  test::write_bytes(folder_ / "w.bin", "12345" + bytes_);
+  const std::string name = elsewhere.path().filename();
+  for (const std::string& location :
+       {(elsewhere / "w.bin").string(), "../" + name + "/w.bin", std::string("inner/../w.bin"),
+        (folder_ / "w.bin").string(), std::string("link"), std::string("folder/w.bin")}) {
+    SCOPED_TRACE(location);
+    expect_refused(model_with(location), {"tensor_13", location, "outside the model's folder"});
+  }
+}
+
+TEST_F(OnnxExternalData, FilesThatDoNotHoldTheValuesAreRefused) {
+  test::write_bytes(folder_ / "w.bin", "12345" + bytes_);
+  std::filesystem::create_directory(folder_ / "inner");
+  ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  for (const char* location : {"absent", "inner", "pipe", "", "a\nb"})
+    expect_refused(model_with(location), {"tensor_13", "cannot be read", "next to the model"});
+  const std::string file = entry("location", "w.bin");
+  const std::string size = std::to_string(bytes_.size());
+  for (const auto& [entries, words] : std::initializer_list<std::pair<std::string, std::string>>{
+           {file + entry("offset", "6") + entry("length", size), "truncated"},
+           {file + entry("offset", "1000"), "truncated"},
+           {file + entry("offset", "18446744073709551615") + entry("length", size), "truncated"},
+           {file + entry("offset", "5") + entry("length", "18446744073709551615"), "truncated"},
+           {file + entry("offset", "5") + entry("length", "8"), "8 bytes of values"},
+           {file, "2×3×3×3 comes with 221 bytes"},
+           {file + entry("offset", "-5"), "not a number"},
+           {file + entry("offset", "18446744073709551616"), "not a number"},
+           {file + entry("length", "216 "), "not a number"},
+           {file + entry("length", ""), "not a number"},
+           {test::bytes_field(13, "x"), "not a complete ONNX file"},
+           {entry("key", "value"), "cannot be read"}}) {
+    SCOPED_TRACE(words);
+    expect_refused(model(entries), {words});
+  }
+  for (std::size_t length = 0; length < 5 + bytes_.size(); ++length) {
+    test::write_bytes(folder_ / "w.bin", ("12345" + bytes_).substr(0, length));
+    expect_refused(model_with("w.bin"), {"tensor_13", "truncated"});
+  }
 }
 
 TEST_F(Onnx, InfinityAndNanAreRefused) {

@@ -10,23 +10,15 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/weights/wire.h"
 #include "tests/weights/small_vgg16.h"
 
 namespace graft::test {
 
-inline std::string varint(std::uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7U) bytes += static_cast<char>(value | 0x80U);
-  return bytes + static_cast<char>(value);
-}
-inline std::string number_field(std::uint32_t field, std::uint64_t value) {
-  return varint(field << 3U) + varint(value);
-}
-inline std::string bytes_field(std::uint32_t field, std::string_view bytes) {
-  std::string all = varint((field << 3U) | 2U);
-  all += varint(bytes.size());
-  return all.append(bytes);
-}
+using graft::bytes_field;
+using graft::number_field;
+using graft::varint;
+
 inline std::string float_bytes(std::span<const float> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }

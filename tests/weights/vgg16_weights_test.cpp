@@ -60,7 +60,6 @@ TEST(NaturalOrder, CountsDigitsAsNumbers) {
       EXPECT_EQ(natural_less(ordered[i], ordered[j]), i < j) << ordered[i] << " " << ordered[j];
     }
   }
-  EXPECT_TRUE(natural_less("a2b", "a02c"));
   EXPECT_NE(natural_less("a2", "a02"), natural_less("a02", "a2"));
   EXPECT_TRUE(natural_less("v99999999999999999999998", "v99999999999999999999999"));
 }
@@ -112,6 +111,160 @@ TEST(TorchvisionSafetensors, IsReadByItsNames) {
   write_safetensors(folder / "vgg16", tensors, {});
   test::expect_refused(folder / "vgg16", {"features.10.weight"},
                        [&] { read_convolutions(folder / "vgg16", layers); });
+}
+
+// Wrappers and models of PyTorch put names before the names.
+TEST(SafetensorsNames, AnyPrefixIsAccepted) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  const auto layers = test::small_vgg16();
+  const auto weights = test::random_convolutions(layers, 5);
+  std::vector<std::vector<float>> kept;
+  const std::vector<float> one(1, 1.0F);
+  for (const auto& plain :
+       {torchvision_tensors(layers, weights, kept), convolution_tensors(layers, weights)}) {
+    for (const std::string prefix :
+         {"", "module.", "model.", "backbone.", "vgg16.", "_orig_mod.", "module.model.", "a/"}) {
+      auto tensors = plain;
+      for (TensorView& tensor : tensors) tensor.name = prefix + tensor.name;
+      tensors.push_back({"other" + plain[0].name, {1}, one});  // no prefix: it ends in no dot
+      write_safetensors(path, tensors, {});
+      test::expect_same(read_convolutions(path, layers).convolutions, weights);
+      tensors.push_back({"ema." + plain[0].name, {1}, one});
+      write_safetensors(path, tensors, {});
+      test::expect_refused(path,
+                           {'"' + prefix + plain[0].name, "\"ema." + plain[0].name, "one network"},
+                           [&] { read_convolutions(path, layers); });
+    }
+  }
+  write_safetensors(path, std::vector<TensorView>{{"0.weight", {1}, one}}, {});
+  test::expect_refused(path, {"block1_conv1/kernel", "features.0.weight"},
+                       [&] { read_convolutions(path, layers); });
+}
+
+TEST(SafetensorsNames, TensorsThatAreNotNeededAreNotJudged) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  const auto layers = test::small_vgg16();
+  const auto weights = test::random_convolutions(layers, 5);
+  auto tensors = convolution_tensors(layers, weights);
+  const std::vector<float> nan(1, std::numeric_limits<float>::quiet_NaN());
+  tensors.insert(tensors.begin(), {"step", {1}, nan});
+  write_safetensors(path, tensors, {});
+  std::string bytes = test::read_bytes(path);
+  bytes.replace(bytes.find("F32"), 3, "I32");
+  test::write_bytes(path, bytes);
+  test::expect_same(read_convolutions(path, layers).convolutions, weights);
+  bytes.replace(bytes.find("F32"), 3, "U32");
+  test::write_bytes(path, bytes);
+  test::expect_refused(path, {"block1_conv1/kernel", "U32", "float32"},
+                       [&] { read_convolutions(path, layers); });
+}
+
+// The layers of another VGG, with as many convolutions in each block.
+test::Layers vgg_layers(const std::array<int, 5>& blocks) {
+  static constexpr std::size_t widths[] = {2, 4, 5, 6, 6};
+  test::Layers layers;
+  std::size_t channels = 3;
+  for (std::size_t block = 0; block < blocks.size(); ++block) {
+    for (int i = 0; i < blocks.at(block); ++i) {
+      layers.push_back({"layer", channels, widths[block], i + 1 == blocks.at(block)});
+      channels = widths[block];
+    }
+  }
+  return layers;
+}
+
+TEST(OtherNetworks, AVgg19WithKerasNamesHasAllThoseOfAVgg16) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  const auto weights = test::random_convolutions(test::small_vgg16(), 5);
+  std::vector<TensorView> tensors = convolution_tensors(test::small_vgg16(), weights);
+  for (const char* name : {"block3_conv4", "block4_conv4", "block5_conv4"}) {
+    tensors.push_back(
+        {std::string(name) + "/kernel", {3, 3, 1, 1}, std::span(weights[0].kernel).first(9)});
+    tensors.push_back({std::string(name) + "/bias", {1}, std::span(weights[0].bias).first(1)});
+  }
+  write_safetensors(path, tensors, {});
+  test::expect_refused(path, {"block3_conv4/kernel", "looks like a VGG19:"},
+                       [&] { read_convolutions(path, test::small_vgg16()); });
+}
+
+TEST(OtherNetworks, AreNamedInEveryFormat) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  for (const auto& [name, blocks] : {std::pair{"VGG11", std::array{1, 1, 2, 2, 2}},
+                                     {"VGG13", {2, 2, 2, 2, 2}},
+                                     {"VGG19", {2, 2, 4, 4, 4}}}) {
+    const test::Layers layers = vgg_layers(blocks);
+    const auto weights = test::random_convolutions(layers, 5);
+    const auto expect_named = [&, name = name] {
+      test::expect_refused(path, {std::string("looks like a ") + name + ":", "plain VGG16"},
+                           [&] { read_convolutions(path, test::small_vgg16()); });
+    };
+    std::vector<std::vector<float>> kept;
+    write_safetensors(path, torchvision_tensors(layers, weights, kept), {});
+    expect_named();
+    test::write_bytes(path, test::onnx_vgg16(layers, weights).file());
+    expect_named();
+    test::write_keras2(path, layers, weights);
+    expect_named();
+    test::write_keras3(path, layers, weights);
+    expect_named();
+  }
+}
+
+// torchvision's vgg16_bn: modules 0, 3, 7, … are convolutions, the ones after them normalise.
+TEST(OtherNetworks, BatchNormalisationIsNamed) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  const auto layers = test::small_vgg16();
+  const auto weights = test::random_convolutions(layers, 5);
+  std::vector<std::vector<float>> kept;
+  std::vector<TensorView> tensors = torchvision_tensors(layers, weights, kept);
+  std::size_t index = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto name = [&](std::size_t module, const char* tensor) {
+      return "features." + std::to_string(module) + "." + tensor;
+    };
+    tensors[2 * i].name = name(index, "weight");
+    tensors[2 * i + 1].name = name(index, "bias");
+    for (const char* tensor : {"weight", "bias", "running_mean", "running_var"})
+      tensors.push_back({name(index + 1, tensor), {layers[i].output_channels}, weights[i].bias});
+    index += layers[i].pool_after ? 4 : 3;
+  }
+  write_safetensors(path, tensors, {});
+  test::expect_refused(path,
+                       {"features.2.weight", "a VGG16 with batch normalisation", "plain VGG16"},
+                       [&] { read_convolutions(path, layers); });
+}
+
+TEST(TransposedKernels, AreNamedByTheOrderOfTheirAxes) {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "w";
+  const auto layers = test::small_vgg16();
+  const auto weights = test::random_convolutions(layers, 5);
+  const auto read = [&] { read_convolutions(path, layers); };
+  const auto expect_named = [&](const char* is, const char* due) {
+    test::expect_refused(
+        path, {std::string("in the order ") + is, std::string("to ") + due, "block1_conv2"}, read);
+  };
+  auto tensors = convolution_tensors(layers, weights);
+  tensors[2].shape = {2, 2, 3, 3};
+  write_safetensors(path, tensors, {});
+  expect_named("OIHW", "HWIO");
+  std::vector<std::vector<float>> kept;
+  tensors = torchvision_tensors(layers, weights, kept);
+  tensors[2].shape = {3, 3, 2, 2};
+  write_safetensors(path, tensors, {});
+  expect_named("HWIO", "OIHW");
+  tensors[2].shape = {2, 3, 3, 2};
+  write_safetensors(path, tensors, {});
+  expect_named("OHWI", "OIHW");
+  test::OnnxGraph graph = test::onnx_vgg16(layers, weights);
+  graph.initialisers[2] = test::onnx_tensor("tensor_12", tensors[2].shape, tensors[2].data);
+  test::write_bytes(path, graph.file());
+  expect_named("OHWI", "OIHW");
 }
 
 TEST(WeightsFormat, IsSeenFromTheFirstBytes) {

@@ -11,6 +11,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
+#include "engine/config/keys.h"
 #include "tools/graft/help.h"
 #include "tools/graft/standard_output.h"
 
@@ -30,6 +31,7 @@ class CommandLine {
     app_.add_flag("--version", version_, "Print the version, the build and the vector unit");
     add_job_commands();
     add_predict();
+    add_export();
     add_plan();
     add_weights();
     add_config();
@@ -61,26 +63,22 @@ class CommandLine {
   void refuse_unknown_command(const std::vector<std::string>& words) const {
     const CLI::App* parent = &app_;
     std::string path;  // the words so far, for the message
-    for (auto word = words.begin(); word != words.end() && parent != nullptr; ++word) {
-      path += (path.empty() ? "" : " ") + printable(*word, 100);
-      parent = command_named(*word, *parent, path);
+    for (const std::string& word : words) {
+      std::vector<std::string> names;
+      const std::vector<const CLI::App*> commands = parent->get_subcommands({});
+      for (const CLI::App* command : commands) names.push_back(command->get_name());
+      if (names.empty() || word.starts_with('-')) return;
+      path += (path.empty() ? "" : " ") + printable(word, 100);
+      const auto found = std::ranges::find(names, word);
+      if (found == names.end()) {
+        const auto meant = nearest(word, names);
+        throw Error(ErrorKind::usage,
+                    fmt::format("{}: no such command; {}", path,
+                                meant ? fmt::format("did you mean \"{}\"?", *meant)
+                                      : fmt::format("there are {}", fmt::join(names, ", "))));
+      }
+      parent = commands[static_cast<std::size_t>(found - names.begin())];
     }
-  }
-
-  // Null where no command has to follow.
-  static const CLI::App* command_named(const std::string& word, const CLI::App& parent,
-                                       const std::string& path) {
-    std::vector<std::string> names;
-    for (const CLI::App* command : parent.get_subcommands({})) {
-      if (command->get_name() == word) return command;
-      names.push_back(command->get_name());
-    }
-    if (names.empty() || word.starts_with('-')) return nullptr;
-    const auto meant = nearest(word, names);
-    throw Error(ErrorKind::usage,
-                fmt::format("{}: no such command; {}", path,
-                            meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                  : fmt::format("there are {}", fmt::join(names, ", "))));
   }
 
   [[noreturn]] void refuse(const CLI::ParseError& error) const {
@@ -197,17 +195,37 @@ class CommandLine {
     CLI::App* predict = add(app_, "predict", "Classify images: CSV or JSON on standard output",
                             help::predict, predict_command);
     add_config_options(predict);
-    predict->add_option("IMAGES", request_.inputs, "Image files, and folders of them")->required();
     predict
-        ->add_option_function<std::string>(
-            "--format", [this](const std::string& name) { request_.json = name == "json"; },
-            "csv (the default), or json: one object a line")
-        ->check(CLI::IsMember({"csv", "json"}));
+        ->add_option("IMAGES", request_.inputs,
+                     "Image files, and folders of them; - reads paths from standard input")
+        ->required();
+    predict->add_flag("-0,--null", request_.null_separated,
+                      "With -: paths are separated by NUL, not by line breaks");
+    predict->add_flag("--json", request_.json, "Print JSON, an object a line, not CSV");
+    CLI::Option* top = predict->add_option("--top", request_.top,
+                                           "Print the K most probable classes, the highest first");
+    top->option_text("K")->check(CLI::Range(1, 1'000'000));
     predict
         ->add_option("--threshold", request_.threshold,
                      "Of two classes, take the second when its probability is above T (0 to 1)")
-        ->option_text("T");
+        ->option_text("T")
+        ->excludes(top);
     add_best(predict);
+  }
+
+  void add_export() {
+    CLI::App* exported = add(app_, "export", "Write the classifier for ONNX Runtime or Keras",
+                             help::export_model, export_command);
+    add_config_options(exported);
+    exported
+        ->add_option("-o,--output-file", request_.output_file,
+                     "The file to write: .onnx (a complete model) or .h5 (the head for Keras)")
+        ->option_text("FILE")
+        ->required();
+    exported->add_flag("--half", request_.half, "Store the kernels as fp16 (.onnx)");
+    exported->add_flag("--head-only", request_.head_only,
+                       "Only the head: it takes rows of features, not images (.onnx)");
+    add_best(exported);
   }
 
   void add_plan() {
@@ -254,6 +272,8 @@ class CommandLine {
                             help::config_explain, explain_config_command);
     explain->add_option("KEY", request_.key, "A key or a section; without it, all of them");
     explain->add_flag("--markdown", request_.markdown, "Print the page configs/README.md");
+    add(*config, "schema", "Print the JSON Schema of a config, for editors", help::config_schema,
+        [](const Request&) { print_result(config_schema()); });
   }
 
   CLI::App app_{

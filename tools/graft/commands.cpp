@@ -15,11 +15,13 @@
 #include "engine/base/file.h"
 #include "engine/base/text.h"
 #include "engine/config/keys.h"
+#include "engine/export/export.h"
 #include "engine/job/job.h"
 #include "engine/weights/vgg16_weights.h"
 #include "tools/graft/build_identity.h"
 #include "tools/graft/forecast_text.h"
 #include "tools/graft/observers.h"
+#include "tools/graft/path_reader.h"
 #include "tools/graft/signals.h"
 #include "tools/graft/standard_output.h"
 #include "tools/graft/tracing.h"
@@ -44,23 +46,17 @@ std::string shell_word(const std::filesystem::path& path) {
   return '\'' + replace_all(text, "'", R"('\'')") + '\'';
 }
 
-// Measures a command, from its construction on.
-class Stopwatch {
- public:
-  std::string text() const {
-    return duration_text(std::chrono::duration<double>(Clock::now() - start_).count());
-  }
+using Clock = std::chrono::steady_clock;
 
- private:
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start_ = Clock::now();
-};
+std::string time_since(Clock::time_point start) {
+  return duration_text(std::chrono::duration<double>(Clock::now() - start).count());
+}
 
 // The last line of a command that wrote results to `results`; empty: it wrote none. `next`: the
 // command to try now.
-std::string closing_line(const Stopwatch& watch, const std::filesystem::path& results,
+std::string closing_line(Clock::time_point start, const std::filesystem::path& results,
                          const Config& config, std::string_view next) {
-  return fmt::format("done in {}{}; next: {}", watch.text(),
+  return fmt::format("done in {}{}; next: {}", time_since(start),
                      results.empty() ? "" : "; results in " + shell_word(results),
                      replace_all(next, "FOLDER", shell_word(config.output)));
 }
@@ -85,7 +81,7 @@ Job run_steps(const Request& request, Steps steps) {
 // A job that owns its output folder. The log is written there only once the folder is locked.
 void run_in_output_folder(const Request& request, std::string_view command, std::string_view next,
                           const Job& job) {
-  const Stopwatch watch;
+  const auto start = Clock::now();
   const Config config = config_of(request);
   Tracing tracing(request, command, config, process_environment());
   Signals signals;
@@ -109,7 +105,7 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
     throw;
   }
   tracing.finish(log);
-  const std::string closing = closing_line(watch, config.output, config, next);
+  const std::string closing = closing_line(start, config.output, config, next);
   log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
   if (!result.empty()) print_result(result);
@@ -126,11 +122,7 @@ void refuse_training_settings(const Request& request, Config config) {
   for (const ConfigKey& key : keys_of(config)) {
     const bool is_of_training = key.path.starts_with("train.") || key.section() == "head" ||
                                 key.path == "seed" || key.path == "features.normalize";
-    const bool is_given = std::ranges::any_of(request.settings, [&](const Setting& setting) {
-      return key.path == setting.path || key.path.starts_with(setting.path + '.');
-    });
-    if (!is_of_training || !is_given) continue;
-    if (value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
+    if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
     throw Error(ErrorKind::usage,
                 fmt::format("--set {}: only training uses this key, and the classifier is trained; "
                             "leave it out, or train anew",
@@ -185,7 +177,7 @@ void crossvalidate_command(const Request& request) {
 }
 
 void evaluate_command(const Request& request) {
-  const Stopwatch watch;
+  const auto start = Clock::now();
   refuse_config_as_target(request.config, "--output-file", request.output_file);
   const FinishedRun run = run_of(request);
   const Signals signals;
@@ -194,35 +186,57 @@ void evaluate_command(const Request& request) {
   if (!request.output_file.empty())
     write_file_whole(request.output_file, evaluation_json(evaluation));
   print_result(evaluation_text(evaluation, request.json));
-  observer.note(closing_line(watch, request.output_file, run.config, predict_next));
+  observer.note(closing_line(start, request.output_file, run.config, predict_next));
 }
 
 void predict_command(const Request& request) {
-  const Stopwatch watch;
+  const auto start = Clock::now();
+  const bool is_stream = std::ranges::count(request.inputs, "-") > 0;
+  if (is_stream ? request.inputs.size() > 1 : request.null_separated)
+    throw Error(ErrorKind::usage,
+                "- and --null: the paths come from standard input; give - and no image");
+  const FinishedRun run = run_of(request);
+  const std::vector<std::string>& classes = run.head.classes;
+  if (request.top > classes.size())
+    throw Error(ErrorKind::usage, fmt::format("--top {}: this classifier has {} classes",
+                                              request.top, classes.size()));
+  const Signals signals(is_stream ? FirstSignal::ends : FirstSignal::asks);
+  TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
+  PathReader paths(request.null_separated);
+  PredictionRequest prediction{{}, {}, request.threshold};
+  if (is_stream)
+    prediction.next = [&](std::size_t most) { return paths.next(most); };
+  else
+    prediction.images.assign(request.inputs.begin(), request.inputs.end());
+  std::size_t classified = 0, bad = 0;
+  const auto ready = [&] {
+    if (!request.json) print_result(csv_header(classes, request.top));
+  };
+  const auto answer = [&](std::span<const Prediction> predictions) {
+    for (const Prediction& one : predictions) {
+      write_result(request.json ? json_line(classes, one, request.top)
+                                : csv_row(classes, one, request.top));
+      ++(one.error.empty() ? classified : bad);
+    }
+    flush_results();
+  };
+  predict_job(run, prediction, ready, answer, observer, signals.stop_token());
+  if (bad > 0)
+    throw Error(ErrorKind::data,
+                fmt::format("{} of {} images could not be read; the result has the reason of each",
+                            bad, bad + classified));
+  observer.note(fmt::format("done in {}; {} classified", time_since(start),
+                            counted(classified, "image", "images")));
+}
+
+void export_command(const Request& request) {
+  refuse_config_as_target(request.config, "--output-file", request.output_file);
   const FinishedRun run = run_of(request);
   const Signals signals;
-  TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
-  const std::vector<std::filesystem::path> inputs(request.inputs.begin(), request.inputs.end());
-  std::vector<std::string> names;
-  const auto on_classes = [&](const std::vector<std::string>& classes) {
-    names = classes;
-    if (!request.json) write_result(csv_header(classes));
-  };
-  const auto on_prediction = [&](const Prediction& prediction) {
-    write_result(request.json ? json_line(names, prediction) : csv_row(prediction));
-  };
-  const PredictionReport report = predict_job(run, inputs, request.threshold, on_classes,
-                                              on_prediction, observer, signals.stop_token());
-  flush_results();
-  for (const auto& [file, reason] : report.bad)
-    fmt::print(stderr, "{}: {}\n", shown(file), printable(reason));
-  if (!report.bad.empty())
-    throw Error(
-        ErrorKind::data,
-        fmt::format("{} of {} images could not be read; the rows of the others are complete",
-                    report.bad.size(), report.bad.size() + report.predicted));
-  observer.note(fmt::format("done in {}; {} classified", watch.text(),
-                            counted(report.predicted, "image", "images")));
+  const std::uint64_t bytes = export_run(
+      run, {request.output_file, request.half, request.head_only, build_identity().version},
+      signals.stop_token());
+  print_result(fmt::format("{}: {} bytes\n", shown(request.output_file), grouped(bytes)));
 }
 
 void plan_command(const Request& request) {

@@ -16,11 +16,14 @@ struct Request {
   std::vector<Setting> settings;  // --set, --device, --threads, --output, in their order
   bool quiet = false;
   bool best = false;
+  bool half = false, head_only = false;  // `export`
   bool json = false;
   bool markdown = false;
   std::optional<double> threshold;  // `predict`
+  std::size_t top = 0;              // `predict`: 0: all classes
+  bool null_separated = false;      // `predict`: paths on standard input
   std::vector<std::string> inputs;  // images and folders, or the one weights file
-  std::string output_file;          // `evaluate`: for the JSON; empty: none
+  std::string output_file;          // `evaluate`: for the JSON; empty: none. `export`: the model
   std::string key;
   std::string trace;                   // `run`, `extract`: the file to write; empty: none
   std::optional<std::string> profile;  // `run`, `extract`: "epoch:2"
@@ -36,6 +39,7 @@ void train_command(const Request& request);
 void crossvalidate_command(const Request& request);
 void evaluate_command(const Request& request);
 void predict_command(const Request& request);
+void export_command(const Request& request);
 void plan_command(const Request& request);
 void import_weights_command(const Request& request);
 void show_weights_command(const Request& request);

@@ -17,9 +17,8 @@ namespace {
 
 constexpr std::string_view disclaimer =
     "These times are bounds from nominal figures, not measurements: no GPU was used, and a real "
-    "one "
-    "is slower.\nEvery feature map counts as written to and read from device memory. With a small "
-    "batch some stay in the\nL2 cache and cost less.\n";
+    "one is slower.\nEvery feature map counts as written to and read from device memory. With a "
+    "small batch some stay in the\nL2 cache and cost less.\n";
 
 std::string_view name_of(Limiter limiter) {
   return limiter == Limiter::memory ? "memory" : "arithmetic";

@@ -89,17 +89,38 @@ Writes nothing but the file that -o names.)";
 
 inline constexpr std::string_view predict = R"(Examples:
   graft predict runs/solar_cells photos/ > predictions.csv
-  graft predict runs/solar_cells --best --format json a.jpg b.png | jq .label
+  graft predict runs/solar_cells --best --json a.jpg b.png | jq .label
   graft predict runs/solar_cells --threshold 0.3 photos/
+  find photos -name '*.png' -print0 | graft predict runs/solar_cells --top 3 -0 -
 
 Images are decoded, resized and preprocessed as in training.
-CSV:  path,label,CLASS,CLASS,…       a line for each image: its class, the probability of each class;
-      a class named path or label has the column p(path) or p(label)
+CSV:  path,label,CLASS,CLASS,…,error   a line for each image: its class, the probability of each class;
+      a class named path, label or error has the column p(path), p(label) or p(error)
 JSON: {"path": …, "label": …, "probabilities": {CLASS: …}}      an object a line (JSON Lines)
+--top K lists the K most probable classes only, the highest first, equal ones in the order of the
+classes. CSV is then path,label,probability,label_2,probability_2,…,error.
 --threshold T is for two classes: the label is the second when its probability is above T (otherwise
 0.5). result/evaluation.json names the T with the best balanced accuracy on the validation images.
-CSV has probabilities of four digits, JSON all digits. An image that cannot be read is named on standard
-error and skipped; the exit code is then 3.)";
+CSV has probabilities of four digits, JSON all digits. An image that cannot be read has a line with the
+reason at its place: the last column in CSV, {"path": …, "error": …} in JSON. The exit code is then 3.
+
+With - the paths come from standard input, one a line (LF or CR LF), or with -0 separated by NUL. Each has
+one answer, in order; a folder or an empty line is an image that cannot be read. What can be no path, of
+4,096 bytes or more or with a NUL byte, ends it with exit code 2. Paths that are there together share a
+batch, and are answered before more are awaited. Answers do not depend on the grouping: each batch is
+computed as one of backbone.batch_size. Set that to 1 where paths come one by one.)";
+
+inline constexpr std::string_view export_model = R"(Examples:
+  graft export runs/solar_cells -o model.onnx
+  graft export runs/solar_cells --best --half -o model.onnx
+  graft export runs/solar_cells -o head.h5
+
+model.onnx has all of it: input `images`, uint8 N × height × width × 3, RGB, of data.image_size and
+resized as data.resize says; preprocessing, VGG16, flips, the head; output `probabilities`, N × classes.
+Its properties name the classes, graft's version and the digests of weights and config. With --head-only
+the input is `features`, rows as in features/*.npy.
+head.h5 has Keras' weights of Sequential([Flatten(), Dense, Dropout, Dense]) for load_weights().
+An existing file is replaced when the new one is complete. docs/models.md shows how to use them.)";
 
 inline constexpr std::string_view plan = R"(Examples:
   graft plan configs/solar_cells.json --gpu "RTX 4090"
@@ -117,9 +138,10 @@ inline constexpr std::string_view weights_import = R"(Examples:
   graft weights import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 -o vgg16.safetensors
   graft weights import model.onnx -o ~/.cache/graft/vgg16_imagenet.safetensors
 
-Reads Keras 2 and 3 HDF5, ONNX and safetensors (graft's and torchvision's names). Checks names, shapes
-and values. Prints the number of parameters and their digest, which depends on the values alone, not on
-the format.)";
+Reads Keras 2 and 3 HDF5, ONNX (external data from its own folder) and safetensors with the names of
+graft, torchvision or timm after any prefix ("module."). float16 and bfloat16 become float32. Checks
+names, shapes and values of the 13 convolutions and ignores other tensors. Prints the number of
+parameters and their digest, which depends on the values alone, not on the format.)";
 
 inline constexpr std::string_view weights_show = R"(Example:
   graft weights show model.onnx
@@ -136,5 +158,11 @@ inline constexpr std::string_view config_explain = R"(Examples:
   graft config explain
   graft config explain data.resize
   graft config explain train.optimizer)";
+
+inline constexpr std::string_view config_schema = R"(Example:
+  graft config schema > graft.schema.json
+
+Prints a JSON Schema (draft 2020-12) of configs. An editor completes and checks a config that has
+"$schema": "graft.schema.json". `graft config check` also judges rules between keys and variables.)";
 
 }  // namespace graft::program::help

@@ -44,8 +44,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
     return;  // and the instruction fails again
   }
   put("\ngraft: a file in use (photos, features, weights or classifier) became shorter, or its "
-      "disk "
-      "failed; run again when it is intact\n");
+      "disk failed; run again when it is intact\n");
   _exit(static_cast<int>(ErrorKind::io));
 }
 

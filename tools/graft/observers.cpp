@@ -41,10 +41,6 @@ void put(std::FILE* stream, std::string_view text) {
   std::fflush(stream);
 }
 
-std::string rate_text(double per_second) {
-  return per_second < 100.0 ? fmt::format("{:.1f}", per_second) : fmt::format("{:.0f}", per_second);
-}
-
 }  // namespace
 
 void Rate::start(Clock::time_point now) {
@@ -142,7 +138,8 @@ std::string TerminalObserver::speed() const {
   const double rate = rate_.per_second();
   if (rate <= 0.0) return "";
   const auto left = static_cast<double>(total_ - std::min(done_, total_));
-  return fmt::format("{} {}/s, {} left", rate_text(rate), unit_, duration_text(left / rate));
+  return fmt::format("{:.{}f} {}/s, {} left", rate, rate < 100.0 ? 1 : 0, unit_,
+                     duration_text(left / rate));
 }
 
 void TerminalObserver::draw_bar() {

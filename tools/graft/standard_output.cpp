@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
@@ -34,7 +37,17 @@ std::string json_number(float value) {
 std::string column_of(const std::string& name) {
   std::string_view inner = name;
   while (inner.starts_with("p(") && inner.ends_with(')')) inner = inner.substr(2, inner.size() - 3);
-  return inner == "path" || inner == "label" ? "p(" + name + ')' : name;
+  return inner == "path" || inner == "label" || inner == "error" ? "p(" + name + ')' : name;
+}
+
+std::vector<std::size_t> listed_classes(const std::vector<float>& probabilities, std::size_t top) {
+  std::vector<std::size_t> listed(probabilities.size());
+  std::iota(listed.begin(), listed.end(), 0);
+  if (top == 0) return listed;
+  std::ranges::stable_sort(listed, std::greater<>(),
+                           [&](std::size_t index) { return probabilities[index]; });
+  listed.resize(top);
+  return listed;
 }
 
 }  // namespace
@@ -73,26 +86,42 @@ std::string csv_field(std::string_view text) {
   return quoted + '"';
 }
 
-std::string csv_header(const std::vector<std::string>& classes) {
-  std::string line = "path,label";
-  for (const std::string& name : classes) line += ',' + csv_field(column_of(name));
-  return line + '\n';
+std::string csv_header(const std::vector<std::string>& classes, std::size_t top) {
+  std::string line = top > 0 ? "path,label,probability" : "path,label";
+  for (std::size_t rank = 2; rank <= top; ++rank)
+    line += fmt::format(",label_{0},probability_{0}", rank);
+  for (const std::string& name : classes)
+    if (top == 0) line += ',' + csv_field(column_of(name));
+  return line + ",error\n";
 }
 
-std::string csv_row(const Prediction& prediction) {
-  std::string line = csv_field(prediction.file) + ',' + csv_field(prediction.label);
-  for (const float probability : prediction.probabilities)
-    line += fmt::format(",{:.4f}", probability);
-  return line + '\n';
+std::string csv_row(const std::vector<std::string>& classes, const Prediction& prediction,
+                    std::size_t top) {
+  std::string line = csv_field(prediction.file);
+  if (!prediction.error.empty()) {
+    const std::size_t empty = top > 0 ? 2 * top : 1 + classes.size();
+    return line + std::string(empty + 1, ',') + csv_field(prediction.error) + '\n';
+  }
+  if (top == 0) line += ',' + csv_field(prediction.label);
+  for (const std::size_t index : listed_classes(prediction.probabilities, top)) {
+    if (top > 0) line += ',' + csv_field(classes.at(index));
+    line += fmt::format(",{:.4f}", prediction.probabilities[index]);
+  }
+  return line + ",\n";
 }
 
-std::string json_line(const std::vector<std::string>& classes, const Prediction& prediction) {
+std::string json_line(const std::vector<std::string>& classes, const Prediction& prediction,
+                      std::size_t top) {
+  const std::string path = json_string(prediction.file);
+  if (!prediction.error.empty())
+    return fmt::format("{{\"path\": {}, \"error\": {}}}\n", path, json_string(prediction.error));
   std::string probabilities;
-  for (std::size_t i = 0; i < prediction.probabilities.size(); ++i)
-    probabilities += fmt::format("{}{}: {}", i == 0 ? "" : ", ", json_string(classes.at(i)),
-                                 json_number(prediction.probabilities[i]));
-  return fmt::format("{{\"path\": {}, \"label\": {}, \"probabilities\": {{{}}}}}\n",
-                     json_string(prediction.file), json_string(prediction.label), probabilities);
+  for (const std::size_t index : listed_classes(prediction.probabilities, top))
+    probabilities +=
+        fmt::format("{}{}: {}", probabilities.empty() ? "" : ", ", json_string(classes.at(index)),
+                    json_number(prediction.probabilities[index]));
+  return fmt::format("{{\"path\": {}, \"label\": {}, \"probabilities\": {{{}}}}}\n", path,
+                     json_string(prediction.label), probabilities);
 }
 
 }  // namespace graft::program

@@ -5,6 +5,7 @@
 #include <limits>
 #include <new>
 
+#include "engine/weights/float_values.h"
 #include "engine/weights/refuse.h"
 
 namespace graft {
@@ -99,6 +100,19 @@ std::string type_text(hid_t type) {
   if (H5Tget_class(type) == H5T_FLOAT) family = "floating point";
   if (H5Tget_class(type) == H5T_INTEGER) family = "integers";
   return fmt::format("{} of {} bits", family, 8 * H5Tget_size(type));
+}
+
+// The float type of a dataset of little-endian numbers, as h5py writes them.
+std::optional<FloatType> float_type(hid_t type) {
+  const Hdf5Handle half(H5Tcopy(H5T_IEEE_F32LE), H5Tclose);
+  H5Tset_fields(half.get(), 15, 10, 5, 0, 10);
+  H5Tset_size(half.get(), 2);
+  H5Tset_ebias(half.get(), 15);
+  if (H5Tequal(type, H5T_IEEE_F32LE) > 0) return FloatType::float32;
+  if (H5Tequal(type, half.get()) > 0) return FloatType::float16;
+  // Keras 3 gives bfloat16 to h5py, which knows no such type.
+  if (H5Tget_class(type) == H5T_OPAQUE && H5Tget_size(type) == 2) return FloatType::bfloat16;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -283,22 +297,25 @@ std::vector<float> Hdf5File::floats(const std::string& dataset,
   }
   const Hdf5Handle opened = open_dataset(dataset);
   const Hdf5Handle type(H5Dget_type(opened.get()), H5Tclose);
-  if (H5Tequal(type.get(), H5T_IEEE_F32LE) <= 0) {
-    refuse_weights(
-        path_,
-        "the dataset \"{}\" holds {}; only little-endian float32 is read: save it as float32",
-        dataset, type_text(type.get()));
+  const auto stored = float_type(type.get());
+  if (!stored) {
+    refuse_weights(path_,
+                   "the dataset \"{}\" holds {}; only little-endian float16, bfloat16 and float32 "
+                   "are read: save it as float32",
+                   dataset, type_text(type.get()));
   }
   const auto count = value_count(found);
   if (!count || *count > std::numeric_limits<std::size_t>::max() / sizeof(float)) {
     refuse_weights(path_, "the dataset \"{}\" is too large", dataset);
   }
-  check_storage(dataset, opened.get(), *count * sizeof(float));
-  std::vector<float> values(*count);
-  if (H5Dread(opened.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+  const std::size_t size = *count * H5Tget_size(type.get());
+  check_storage(dataset, opened.get(), size);
+  std::vector<std::byte> bytes(size);
+  // In the file's own type, so that the library converts nothing.
+  if (H5Dread(opened.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0) {
     refuse_weights(path_, "the dataset \"{}\" cannot be read: {}", dataset, hdf5_reason());
   }
-  return values;
+  return to_float32(*stored, bytes);
 }
 
 }  // namespace graft

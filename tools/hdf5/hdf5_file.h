@@ -63,7 +63,7 @@ class Hdf5File {
                                                   const std::string& attribute) const;
 
   std::vector<std::size_t> shape(const std::string& dataset) const;
-  // Checks type, storage and shape before memory is taken.
+  // The values as float32. Checks type, storage and shape before memory is taken.
   std::vector<float> floats(const std::string& dataset,
                             std::span<const std::size_t> expected) const;
 

@@ -84,6 +84,13 @@ std::vector<ConvolutionPaths> keras3_convolutions(const Hdf5File& file, const st
       found.push_back({kernel, join(layers, name) + "/vars/1"});
     }
   }
+  // They are apart from the convolutions; a head may have one, but not one for each convolution.
+  const auto normalisations = std::ranges::count_if(
+      names, [](const std::string& name) { return name.starts_with("batch_normalization"); });
+  if (!found.empty() && normalisations >= std::ssize(found)) {
+    refuse_weights(file.path(), "it holds {} batch normalisations: only a plain VGG16 is read",
+                   normalisations);
+  }
   for (std::size_t i = 0; i < names.size() && found.empty() && depth < deepest_group; ++i) {
     const std::string inner = join(layers, names[i]) + "/layers";
     if (file.has_group(inner)) found = keras3_convolutions(file, inner, depth + 1);

@@ -1,7 +1,10 @@
-// graft-hdf5: reads an HDF5 file of Keras for `graft`, which starts it (engine/weights/hdf5_program.h).
+// graft-hdf5: reads and makes HDF5 files of Keras for `graft`, which starts it
+// (engine/weights/hdf5_program.h).
 //   graft-hdf5 PARENT FILE list                  the datasets, as JSON
 //   graft-hdf5 PARENT FILE read INPUT OUTPUT…    the 3×3 convolutions with these numbers of channels, as
 //                                                the content of a safetensors file
+//   graft-hdf5 PARENT FILE write                 the head in the safetensors file FILE, as the content of
+//                                                an HDF5 file
 // PARENT is the process that started it. Standard output gets one byte, hdf5_result before the result
 // or an ErrorKind before a sentence.
 
@@ -17,6 +20,7 @@
 #include "engine/weights/refuse.h"
 #include "tools/hdf5/confinement.h"
 #include "tools/hdf5/keras_hdf5.h"
+#include "tools/hdf5/keras_head.h"
 
 namespace graft {
 namespace {
@@ -71,16 +75,35 @@ void send_summary(const Hdf5File& file) {
   send(hdf5_result, json_text(json));
 }
 
+void confine(std::size_t memory, std::uint64_t seconds) {
+  if (confine_process(memory, seconds)) return;
+  std::fputs(
+      "graft-hdf5: warning: this kernel has no filters of system calls (seccomp): the "
+      "HDF5 library works with limits on resources alone\n",
+      stderr);
+}
+
+void send_head(const std::filesystem::path& path) try {
+  const MappedFile content(path);
+  const Safetensors head(path, content.bytes());
+  const std::size_t bytes = content.bytes().size();
+  constexpr std::size_t copies = 4;  // the file; a tensor; the library's image; the answer
+  constexpr std::size_t bytes_a_second = std::size_t{1} << 26U;  // far below a copy's speed
+  confine(copies * bytes + most_memory, most_seconds + bytes / bytes_a_second);
+  const std::vector<std::byte> image = keras_head_image(head, bytes);
+  send(hdf5_result, {});
+  send(image);
+} catch (const std::bad_alloc&) {
+  throw Error(ErrorKind::device,
+              shown(path) + ": memory ran out while an HDF5 file was made of it");
+}
+
 void answer(std::span<char*> arguments) {
   const std::filesystem::path path = arguments[2];
   try {
+    if (std::string_view(arguments[3]) == "write") return send_head(path);
     const MappedFile image(path);
-    if (!confine_process(image.bytes().size() + most_memory, most_seconds)) {
-      std::fputs(
-          "graft-hdf5: warning: this kernel has no filters of system calls (seccomp): the "
-          "HDF5 file is read with limits on resources alone\n",
-          stderr);
-    }
+    confine(image.bytes().size() + most_memory, most_seconds);
     const Hdf5File file(path, image.bytes());
     if (std::string_view(arguments[3]) == "list") {
       send_summary(file);

@@ -1,7 +1,7 @@
 #pragma once
-// Reader of the fields of one protobuf message, in place. ONNX needs five messages and a dozen
-// fields; the protobuf library would copy the 60 MB of weights and add a compiler to the build. A
-// nested message is a span of the mapped file. Every length is checked against the enclosing span.
+// Fields of protobuf messages: a reader in place, and fields as bytes. ONNX needs five messages and a
+// dozen fields; the protobuf library would copy the 60 MB of weights and add a compiler to the build. A
+// nested message is a field of bytes. The reader checks every length against the enclosing span.
 // Source: https://protobuf.dev/programming-guides/encoding/
 
 #include <cstddef>
@@ -31,20 +31,19 @@ class WireReader {
     const std::uint64_t tag = take_varint();
     if (tag >> 32U != 0 || tag >> 3U == 0) throw WireError("a field has an impossible number");
     field_ = static_cast<std::uint32_t>(tag >> 3U);
-    switch (tag & 7U) {
-      case 0:
-        take(Type::varint, take_varint(), {});
+    type_ = static_cast<Type>(tag & 7U);
+    switch (type_) {
+      case Type::varint:
+        varint_ = take_varint();
         break;
-      case 1:
-        take(Type::fixed64, 0, take_bytes(8));
+      case Type::fixed64:
+        bytes_ = take_bytes(8);
         break;
-      case 2: {
-        const std::uint64_t length = take_varint();
-        take(Type::bytes, 0, take_bytes(length));
+      case Type::bytes:
+        bytes_ = take_bytes(take_varint());
         break;
-      }
-      case 5:
-        take(Type::fixed32, 0, take_bytes(4));
+      case Type::fixed32:
+        bytes_ = take_bytes(4);
         break;
       default:
         throw WireError("a field has a wire type that is not in use");
@@ -52,8 +51,6 @@ class WireReader {
     return true;
   }
 
-  std::uint32_t field() const { return field_; }
-  Type type() const { return type_; }
   bool is(std::uint32_t field, Type type) const { return field_ == field && type_ == type; }
 
   std::uint64_t varint() const { return varint_; }             // of a varint
@@ -78,18 +75,13 @@ class WireReader {
   }
 
  private:
-  void take(Type type, std::uint64_t varint, std::span<const std::byte> bytes) {
-    type_ = type;
-    varint_ = varint;
-    bytes_ = bytes;
-  }
   std::span<const std::byte> take_bytes(std::uint64_t length) {
     if (length > rest_.size()) {
       throw WireError("a field of " + std::to_string(length) + " bytes does not fit the " +
                       std::to_string(rest_.size()) + " that are left");
     }
-    const auto taken = rest_.first(static_cast<std::size_t>(length));
-    rest_ = rest_.subspan(static_cast<std::size_t>(length));
+    const auto taken = rest_.first(length);
+    rest_ = rest_.subspan(length);
     return taken;
   }
 
@@ -99,5 +91,24 @@ class WireReader {
   std::uint64_t varint_ = 0;
   std::span<const std::byte> bytes_;
 };
+
+inline std::string varint(std::uint64_t value) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7U) bytes += static_cast<char>(value | 0x80U);
+  return bytes + static_cast<char>(value);
+}
+
+inline std::string number_field(std::uint32_t field, std::uint64_t value) {
+  return varint(field << 3U) + varint(value);
+}
+
+// What precedes the `size` bytes of a field.
+inline std::string bytes_start(std::uint32_t field, std::uint64_t size) {
+  return varint((field << 3U) | 2U) + varint(size);
+}
+
+inline std::string bytes_field(std::uint32_t field, std::string_view bytes) {
+  return bytes_start(field, bytes.size()).append(bytes);
+}
 
 }  // namespace graft

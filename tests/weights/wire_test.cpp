@@ -1,4 +1,4 @@
-#include "engine/weights/wire_reader.h"
+#include "engine/weights/wire.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,6 +36,25 @@ TEST(WireReader, ReadsTheLargestNumber) {
   WireReader reader(bytes_of(message));
   ASSERT_TRUE(reader.next());
   EXPECT_EQ(reader.varint(), ~std::uint64_t{0});
+}
+
+TEST(WireWriter, WritesWhatTheReaderReads) {
+  const std::uint64_t numbers[] = {0, 1, 0x7f, 0x80, 150, 1U << 20U, ~std::uint64_t{0}};
+  std::string message;
+  for (const std::uint64_t number : numbers)
+    message += number_field(1, number) + bytes_field(2000, std::string(number % 1000, 'x'));
+  WireReader reader(bytes_of(message));
+  for (const std::uint64_t number : numbers) {
+    ASSERT_TRUE(reader.next());
+    EXPECT_TRUE(reader.is(1, WireReader::Type::varint));
+    EXPECT_EQ(reader.varint(), number);
+    ASSERT_TRUE(reader.next());
+    EXPECT_TRUE(reader.is(2000, WireReader::Type::bytes));
+    EXPECT_EQ(reader.text(), std::string(number % 1000, 'x'));
+  }
+  EXPECT_FALSE(reader.next());
+  EXPECT_EQ(number_field(1, 150), "\x08\x96\x01"s);  // as in protobuf's documentation
+  EXPECT_EQ(bytes_field(2, "testing"), "\x12\x07testing"s);
 }
 
 TEST(WireReader, RefusesWhatIsNotWellFormed) {
