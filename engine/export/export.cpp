@@ -154,7 +154,8 @@ std::uint64_t export_onnx(const FinishedRun& run, const ExportOptions& options,
   std::string features = "features";
   if (options.head_only) {
     const char* rows = data.views.size() == 1 ? "N" : "rows";
-    graph.declare(onnx_input, features, onnx_float, rows, run.head.features.dimensions());
+    const FeatureShape shape = vgg16_feature_shape(data.image_size, run.config.features.source);
+    graph.declare(onnx_input, features, onnx_float, rows, shape.dimensions());
   } else {
     const auto& [height, width] = data.image_size;
     graph.declare(onnx_input, "images", onnx_uint8, "N", {height, width, 3});
