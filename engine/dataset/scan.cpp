@@ -20,6 +20,7 @@
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
+#include "engine/image/image.h"
 
 namespace graft {
 namespace {
@@ -29,15 +30,6 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 15> extensions = {
     ".png", ".jpg",  ".jpeg", ".bmp", ".ppm", ".tif", ".tiff",  // those of Keras
     ".jpe", ".jfif", ".dib",  ".pgm", ".pbm", ".pnm", ".webp", ".gif"};
-
-// Of other formats that people have.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> converters = {
-    {{".avif", "avifdec IN OUT.png"},
-     {".heic", "heif-convert IN OUT.png"},
-     {".heif", "heif-convert IN OUT.png"},
-     {".j2k", "opj_decompress -i IN -o OUT.png"},
-     {".jp2", "opj_decompress -i IN -o OUT.png"},
-     {".jxl", "djxl IN OUT.png"}}};
 
 std::string extensions_for_people() {
   return fmt::format("{}", fmt::join(extensions, " "));
@@ -191,8 +183,8 @@ void warn_of_unused(const ScannedFolder& folder, Observer& observer) {
     if (lines.size() == 10) continue;
     lines.push_back(fmt::format("{} × {}, such as {}", grouped(count), printable(kind, 60),
                                 shown(folder.unused.at(kind).example)));
-    for (const auto& [extension, command] : converters)
-      if (kind == extension) lines.back() += fmt::format("; convert it: {}", command);
+    if (const std::string advice = conversion_advice(kind); !advice.empty())
+      lines.back() += "; " + advice;
   }
   observer.warn(fmt::format("{} below {} {} not used; images are files named {}:{}",
                             counted(total, "entry", "entries"), shown(folder.root),

@@ -30,7 +30,8 @@ Half half_of(float value) {
   if (std::isfinite(static_cast<float>(half))) return half;
   throw Error(
       ErrorKind::usage,
-      fmt::format("a kernel has the value {}, and fp16 ends at 65504; leave out --half", value));
+      fmt::format("a kernel has the value {}, and fp16 ends at 65504; export it without --half",
+                  value));
 }
 
 }  // namespace

@@ -43,30 +43,37 @@ constexpr std::array signatures = {
     Signature{"MM\0+"sv, 0, tiff_reader},
 };
 
-// Other kinds of files that are found under the name of an image, and what to do.
+// Formats that are not read: the command that converts a file, and its package in Debian.
+struct Converter {
+  std::string_view extension, command, package;
+};
+
+constexpr std::array converters = {
+    Converter{".avif", "avifdec IN OUT.png", "libavif-bin"},
+    Converter{".heic", "heif-convert IN OUT.png", "libheif-examples"},
+    Converter{".heif", "heif-convert IN OUT.png", "libheif-examples"},
+    Converter{".j2k", "opj_decompress -i IN -o OUT.png", "libopenjp2-tools"},
+    Converter{".jp2", "opj_decompress -i IN -o OUT.png", "libopenjp2-tools"},
+    Converter{".jxl", "djxl IN OUT.png", "libjxl-tools"},
+};
+
+// Other kinds of files that are found under the name of an image.
 struct OtherKind {
   std::string_view bytes;
   std::size_t offset;
   std::string_view name;
+  std::string_view extension = {};  // of a format with a converter
 };
 
-constexpr std::string_view heif_name =
-    "a HEIC or HEIF image; convert it: heif-convert IN OUT.png (Debian: libheif-examples)";
-constexpr std::string_view jpeg_2000_name =
-    "a JPEG 2000 image; convert it: opj_decompress -i IN -o OUT.png (Debian: libopenjp2-tools)";
-constexpr std::string_view jpeg_xl_name =
-    "a JPEG XL image; convert it: djxl IN OUT.png (Debian: libjxl-tools)";
-
 constexpr std::array other_kinds = {
-    OtherKind{"ftypavi"sv, 4,
-              "an AVIF image; convert it: avifdec IN OUT.png (Debian: libavif-bin)"},
-    OtherKind{"ftyphe"sv, 4, heif_name},
-    OtherKind{"ftypmif1"sv, 4, heif_name},
-    OtherKind{"ftypmsf1"sv, 4, heif_name},
-    OtherKind{"\0\0\0\x0CjP  "sv, 0, jpeg_2000_name},
-    OtherKind{"\xFF\x4F\xFF\x51"sv, 0, jpeg_2000_name},
-    OtherKind{"\0\0\0\x0CJXL "sv, 0, jpeg_xl_name},
-    OtherKind{"\xFF\x0A"sv, 0, jpeg_xl_name},
+    OtherKind{"ftypavi"sv, 4, "an AVIF image", ".avif"},
+    OtherKind{"ftyphe"sv, 4, "a HEIC or HEIF image", ".heic"},
+    OtherKind{"ftypmif1"sv, 4, "a HEIC or HEIF image", ".heic"},
+    OtherKind{"ftypmsf1"sv, 4, "a HEIC or HEIF image", ".heic"},
+    OtherKind{"\0\0\0\x0CjP  "sv, 0, "a JPEG 2000 image", ".jp2"},
+    OtherKind{"\xFF\x4F\xFF\x51"sv, 0, "a JPEG 2000 image", ".jp2"},
+    OtherKind{"\0\0\0\x0CJXL "sv, 0, "a JPEG XL image", ".jxl"},
+    OtherKind{"\xFF\x0A"sv, 0, "a JPEG XL image", ".jxl"},
     OtherKind{"%PDF"sv, 0, "a PDF document"},
     OtherKind{"PK\x03\x04"sv, 0, "a zip archive"},
     OtherKind{"\x1F\x8B"sv, 0, "a gzip file"},
@@ -87,7 +94,9 @@ bool is_text(std::string_view start) {
 std::string what_it_looks_like(Bytes file) {
   const std::string_view start = text_of(file).substr(0, 512);
   for (const OtherKind& kind : other_kinds) {
-    if (has(start, kind.bytes, kind.offset)) return "it starts like " + std::string(kind.name);
+    if (!has(start, kind.bytes, kind.offset)) continue;
+    const std::string advice = conversion_advice(kind.extension);
+    return fmt::format("it starts like {}{}{}", kind.name, advice.empty() ? "" : "; ", advice);
   }
   std::string_view words = start;
   while (!words.empty() && is_space(words.front())) words.remove_prefix(1);
@@ -144,6 +153,13 @@ Image make_image(std::uint64_t width, std::uint64_t height) {
 }
 
 }  // namespace image
+
+std::string conversion_advice(std::string_view extension) {
+  for (const image::Converter& converter : image::converters)
+    if (converter.extension == extension)
+      return fmt::format("convert it: {} (Debian: {})", converter.command, converter.package);
+  return "";
+}
 
 void check_first_bytes(std::span<const std::byte> start, std::uint64_t file_bytes) {
   if (file_bytes == 0) image::refuse("the file is empty");

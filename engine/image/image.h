@@ -2,16 +2,17 @@
 // Image files to RGB pixels, equal to those of Pillow's convert('RGB'), and Pillow's resize.
 // JPEG by libjpeg-turbo (islow DCT, fancy upsampling), WebP by libwebp, GIF by libgif, TIFF by libtiff,
 // PNG by stb_image after checks of structure, dimensions and checksums, BMP and PNM by own code. An
-// animation is its first frame. Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow. A TIFF is always turned
-// upright by its orientation tag, as Pillow 13 does on load. An incomplete or invalid file throws
-// BadImage with the reason, without the path. When memory runs out, in a library too, std::bad_alloc
-// is thrown: it says nothing about the file.
+// animation is its first frame. Alpha is dropped, palettes are expanded, CMYK is converted as in Pillow.
+// A TIFF is always turned upright by its orientation tag, as Pillow 13 does on load. An incomplete or
+// invalid file throws BadImage with the reason, without the path. When memory runs out, in a library
+// too, std::bad_alloc is thrown: it says nothing about the file.
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/error.h"
@@ -61,6 +62,10 @@ inline constexpr std::uint64_t maximum_work = 5'000'000'000;
 // Raised whenever a file that was a bad image may be a good one for the decoders: bad images that
 // an earlier version recorded are then decoded again.
 inline constexpr std::uint64_t decoder_version = 3;
+
+// "convert it: COMMAND" for the extension, in lower case with its dot, of a format that people have and
+// that is not read; empty for others.
+std::string conversion_advice(std::string_view extension);
 
 // Refuses what is no image by its first bytes (512, or all of a smaller file), before more is read.
 void check_first_bytes(std::span<const std::byte> start, std::uint64_t file_bytes);

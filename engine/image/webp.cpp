@@ -65,10 +65,10 @@ Bytes picture_in(Bytes chunks) {
 struct WebpLayout {
   Bytes chunks;
   std::uint8_t flags = 0;
-  std::uint64_t width = 0, height = 0;              // of the canvas
-  std::uint64_t left = 0, top = 0;                  // of the frame
-  std::uint64_t frame_width = 0, frame_height = 0;  // of the frame
-  Bytes picture;                                    // of the frame
+  std::uint64_t width = 0, height = 0;  // of the canvas; the rest is of the frame
+  std::uint64_t left = 0, top = 0;
+  std::uint64_t frame_width = 0, frame_height = 0;
+  Bytes picture;
   bool is_lossless = false, has_alpha = false;
 
   std::uint64_t pixels() const { return frame_width * frame_height; }
