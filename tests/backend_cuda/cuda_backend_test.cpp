@@ -98,6 +98,24 @@ TEST_F(CudaDevice, WhatElseIsWrongIsNamedByItsCall) {
   expect_refusal([] { start(0); }, "^the start of cuDNN failed: cudnnCreate.*");
 }
 
+TEST_F(CudaDevice, ASystemThatIsNotReadySaysWhatToDo) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"cudaSetDevice:1:46",
+       "Unavailable \\(46\\).*; another program has the GPU .* take another GPU$"},
+      {"cudaGetDeviceCount:1:802", "NotReady \\(802\\).*start nvidia-fabricmanager\\)$"},
+      {"cudaGetDeviceCount:1:803", "Mismatch \\(803\\).*; libcuda.* reboot .* of its machine$"},
+      {"cudaGetDeviceCount:1:804",
+       "OnDevice \\(804\\).*; libcuda.* cuda-compat.* update the driver"},
+      {"cudaFuncGetAttributes:1:221",
+       "NotFound \\(221\\).*; .*ptxjitcompiler.* install it, or build"},
+      {"cudaFuncGetAttributes:1:223",
+       "Disabled \\(223\\).*; .*CUDA_DISABLE_PTX_JIT.* unset it, or"}};
+  for (const auto& [fault, message] : cases) {
+    setenv("VGPU_FAIL", fault, 1);
+    expect_refusal([] { start(0); }, std::string("^the start of cuda:0 failed: .*") + message);
+  }
+}
+
 TEST_F(CudaDevice, SaysWhatItIs) {
   const cuda::CudaBackend backend(0, 3);
   EXPECT_THAT(backend.description(), AllOf(StartsWith("Virtual "), HasSubstr(" (cuda:0), sm_"),

@@ -34,7 +34,7 @@ class CudaBackboneFaults : public test::FaultTest<test::CudaBackboneTest> {
     test::expect_no_leaks(fault);
   }
 
-  const BackboneOptions options_ = small_images(1);
+  BackboneOptions options_ = small_images(1);
 };
 
 TEST_F(CudaBackboneFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind) {
@@ -72,17 +72,37 @@ TEST_F(CudaBackboneFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
 }
 
 TEST_F(CudaBackboneFaults, ABatchTakesNoMemoryAndWaitsForNoOtherBatch) {
-  const auto backbone = backend_->make_backbone(some_weights(), options_);
-  std::vector<Batch> batches;
-  for (std::uint32_t i = 0; i < 4; ++i) batches.emplace_back(*backend_, options_, 1, i);
+  for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+    BackboneOptions options = options_;
+    options.precision = precision;
+    const auto backbone = backend_->make_backbone(some_weights(), options);
+    std::vector<Batch> batches;
+    for (std::uint32_t i = 0; i < 3; ++i) batches.emplace_back(*backend_, options, 1, i);
+    set_faults("");
+    for (const Batch& batch : batches) test::submit(*backbone, batch);
+    const std::map<std::string, long> counted = test::counted_calls();
+    EXPECT_EQ(counted.at("cudaGraphLaunch"), 3);
+    EXPECT_EQ(counted.at("cudaMemcpyAsync"), precision == Precision::fp16 ? 9 : 6);
+    for (const char* function :
+         {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMalloc", "cudaHostAlloc",
+          "cudaEventSynchronize", "cudaLaunchKernel", "cudnnBackendExecute"}) {
+      EXPECT_EQ(counted.count(function), 0U) << function;
+    }
+  }
+}
+
+// The calls that only halves need: the flag's memory, its reset and its copy.
+TEST_F(CudaBackboneFaults, TheFlagsCallsThatFailAreDeviceErrorsToo) {
+  backend_.reset();
+  options_.precision = Precision::fp16;
+  options_.features = {{Layer::block1}, Pooling::average};
   set_faults("");
-  for (const Batch& batch : batches) test::submit(*backbone, batch);
+  const std::vector<float> expected = run();
   const std::map<std::string, long> counted = test::counted_calls();
-  EXPECT_EQ(counted.at("cudaGraphLaunch"), 4);
-  EXPECT_EQ(counted.at("cudaMemcpyAsync"), 8);
-  for (const char* function : {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMalloc",
-                               "cudaEventSynchronize", "cudaLaunchKernel", "cudnnBackendExecute"}) {
-    EXPECT_EQ(counted.count(function), 0U) << function;
+  for (const char* function : {"cudaHostAlloc", "cudaMemsetAsync", "cudaMemcpyAsync"}) {
+    for (long call = 1; call <= counted.at(function); ++call) {
+      expect_failure(function, call, expected);
+    }
   }
 }
 

@@ -68,7 +68,8 @@ BackboneMemory memory_of(const BackboneSpec& spec) {
   memory.activation_bytes = rounded_up(batch * values * storage_bytes(spec.options.precision));
   memory.weight_bytes = spec.weights.bytes;
   memory.image_bytes = backbone_slots * rounded_up(batch * spec.image_bytes);
-  memory.feature_bytes = backbone_slots * rounded_up(batch * spec.feature_count * sizeof(float));
+  memory.feature_bytes =
+      backbone_slots * rounded_up(batch * spec.feature_count * sizeof(float) + spec.flag_bytes());
   return memory;
 }
 

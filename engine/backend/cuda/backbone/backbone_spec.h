@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,6 +63,10 @@ struct BackboneSpec {
   // Names the engines, in 32 hex digits: plans for equal problems on equal devices compute the same
   // bytes when it is equal.
   std::string engines_digest() const;
+  // Of the flag behind the features of a slot, for halves that are not finite: cuda_backbone.h.
+  std::size_t flag_bytes() const {
+    return options.precision == Precision::fp16 ? sizeof(std::uint32_t) : 0;
+  }
   std::size_t pixels() const {  // of a batch
     return options.batch_size * options.image_size.height * options.image_size.width;
   }
