@@ -10,6 +10,7 @@
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
+#include "engine/base/memory.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
@@ -96,10 +97,11 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
              const JobHooks& hooks, const std::function<void(const Datasets&)>& check) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
+  KeptFiles kept(available_memory() / 4);
   const Datasets datasets = [&] {
     const TraceSpan reading(context.tracer, "read the folders");
     return read_datasets(config.data, context.backend.host_threads(), context.observer,
-                         context.stop);
+                         context.stop, &kept);
   }();
   refuse_output_among(datasets, config);
   check(datasets);
@@ -112,7 +114,8 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
       session.pipeline_options(),
       session.weights().digest,
       context.backend.numerics(options),
-      feature_settings(config)};
+      feature_settings(config),
+      &kept};
   folder.write_config_of_features(false);
   const auto counts = extract_features(request, context, [&]() -> Backbone& {
     Backbone& backbone = session.backbone();

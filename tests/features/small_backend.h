@@ -3,6 +3,7 @@
 // a weighted mean of the pixels of its cell.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -73,7 +74,7 @@ class SmallSet {
   // `classes` × `images` PNG files: c0/0.png, c0/1.png, …, c1/0.png …
   SmallSet(const std::filesystem::path& folder, std::size_t classes, std::size_t images);
 
-  // Reads the images' folder again.
+  // Reads the images' folder again, and keeps its files for the extraction.
   void read();
   ExtractionRequest request() const;
   // Reads the folder, extracts with a new backbone, and keeps what was counted; of the first set.
@@ -97,12 +98,16 @@ class SmallSet {
   JsonStrings settings;
   std::size_t batch_size = 3;
   std::size_t decode_threads = 2;
+  std::chrono::milliseconds sync_interval{0};         // rows are synced after each batch
+  std::uint64_t kept_bytes = std::uint64_t{1} << 30;  // of files that are read once
   SmallBackend backend;
   RecordingObserver observer;
   std::stop_source stop;
   std::function<void(std::size_t batch)> before_submit, before_compute;
+  std::function<void()> after_read;  // between reading and extracting
   // Of the last extract():
   Datasets datasets;
+  std::unique_ptr<KeptFiles> kept;
   std::size_t images_computed = 0;
   bool backbone_asked_for = false;
   std::string notes;
