@@ -170,10 +170,11 @@ class Backend {
   // Names the arithmetic of a backbone with these options: equal strings promise equal bytes of
   // features. Throws as make_backbone does for options that the device cannot serve.
   virtual std::string numerics(const BackboneOptions& options) = 0;
-  // For "batch_size": "auto": the largest useful batch that fits the device's free memory now.
-  // options.batch_size is the most that it may be, 0: no limit. Throws Error(device) when not one
-  // image fits.
-  virtual std::size_t largest_batch(const BackboneOptions& options) = 0;
+  // What "auto" is on this device. Both follow from its model, and the batch size from the precision
+  // and the image size of `options` too: never from the number of images or the free memory, so
+  // that the features of an image do not depend on them.
+  virtual Precision automatic_precision() const = 0;
+  virtual std::size_t automatic_batch(const BackboneOptions& options) const = 0;
   virtual HostBuffer allocate_host(std::size_t bytes) = 0;
   // How many batches should be in flight at once: 1 where submit() computes before it returns.
   virtual std::size_t batches_in_flight() const = 0;

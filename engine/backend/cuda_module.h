@@ -3,6 +3,7 @@
 // the program also starts on a machine without CUDA, and a missing cuDNN is a plain message. No type
 // of CUDA appears here.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,22 +53,39 @@ struct BackboneMemory {
   }
 };
 
-// "batch_size": "auto" is a power of two up to this: larger ones keep no GPU busier.
-inline constexpr std::size_t most_useful_batch = 1024;
-
-// Bytes of a GPU's memory that "auto" leaves free for what BackboneMemory does not count: the code
-// of kernels, the handles' memory, the head.
+// Bytes of a GPU's memory that a forecast and an advised batch size leave free for what
+// BackboneMemory does not count: the code of kernels, the handles' memory, the head.
 inline std::size_t reserved_memory(std::size_t memory) {
   return memory / 16;
 }
 
-// Whether "auto" may take this batch: cuDNN's engines are made for at most 2^31 values in the
-// activations, of which the first block's are the largest.
+// Whether cuDNN's engines are made for this batch: for fewer than 2^31 values in the activations, of
+// which the first block's are the largest.
 inline bool has_usual_activations(const BackboneOptions& options) {
   constexpr double channels = 64.0;
   return static_cast<double>(options.batch_size) * options.image_size.height *
              options.image_size.width * channels <
          2147483648.0;
+}
+
+// "precision": "auto" on a GPU of this compute capability, 80 for sm_80.
+inline Precision automatic_precision(int compute_capability) {
+  return compute_capability >= 80 ? Precision::tf32 : Precision::fp32;
+}
+
+// "batch_size": "auto" on a GPU with so much memory, free or not: a power of two. The two buffers of
+// activations take at most a quarter of the memory: weights, workspace and other programs need some
+// too. At 256 the smallest layers fill the largest GPUs, and more gives nothing.
+inline std::size_t automatic_batch(std::size_t memory, BackboneOptions options) {
+  // GPUs of one model may report a few percent more or less. A power of two is the same for all.
+  const auto model = static_cast<double>(std::bit_floor(memory + memory / 5));
+  const double image = 2.0 * 64.0 * options.image_size.height * options.image_size.width *
+                       static_cast<double>(storage_bytes(options.precision));
+  for (options.batch_size = 256; options.batch_size > 1; options.batch_size /= 2) {
+    const double activations = static_cast<double>(options.batch_size) * image;
+    if (activations <= model / 4.0 && has_usual_activations(options)) break;
+  }
+  return options.batch_size;
 }
 
 struct BackboneForecast {

@@ -141,7 +141,7 @@ TEST_F(CudaDevice, ABatchThatDoesNotFitSaysWhichWould) {
       [] { make_backbone(512); },
       "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the GPU's "
       "memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
-      "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
+      "backbone\\.batch_size [0-9]+\\.$");
   setenv("VGPU_MEMORY", "32MiB", 1);  // less than the weights take
   expect_refusal(
       [] { make_backbone(1); },
@@ -155,7 +155,7 @@ TEST_F(CudaDevice, ABatchThatCannotBeTimedSaysWhichWouldFit) {
   expect_refusal([] { make_backbone(512, true); },
                  "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the "
                  "GPU's memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
-                 "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
+                 "backbone\\.batch_size [0-9]+\\.$");
 }
 
 TEST_F(CudaDevice, MemoryThatAnotherProgramTookInBetweenIsTheSameSentence) {
@@ -166,26 +166,44 @@ TEST_F(CudaDevice, MemoryThatAnotherProgramTookInBetweenIsTheSameSentence) {
       "fits: choose a smaller data\\.image_size, or free the GPU's memory\\.$");
 }
 
-void run_largest() {
+// Takes the batch size that the refusal of a larger one names.
+void run_advised_batch() {
   say([] {
     cuda::CudaBackend backend(0, 1);
+    const std::string refusal =
+        test::error_of([&] { backend.make_backbone(some_weights(), small_images(512)); });
     BackboneOptions options = small_images(0);
-    options.batch_size = backend.largest_batch(options);
+    std::sscanf(refusal.c_str() + refusal.rfind(' '), "%zu", &options.batch_size);
     const auto backbone = backend.make_backbone(some_weights(), options);
     const test::Batch batch(backend, options, options.batch_size, 1);
     test::compute(*backbone, batch);
     std::fprintf(stderr, "batch %zu", options.batch_size);
   });
 }
-void largest_of_nothing() {
-  say([] { cuda::CudaBackend(0, 1).largest_batch(small_images(0)); });
+
+TEST_F(CudaDevice, TheAdvisedBatchFitsAndRuns) {
+  setenv("VGPU_MEMORY", "72MiB", 1);
+  EXPECT_EXIT(run_advised_batch(), ::testing::ExitedWithCode(0), "^batch (4|8|16)$");
 }
 
-TEST_F(CudaDevice, TheLargestBatchFitsAndRuns) {
-  setenv("VGPU_MEMORY", "72MiB", 1);
-  EXPECT_EXIT(run_largest(), ::testing::ExitedWithCode(0), "^batch (4|8|16)$");
-  setenv("VGPU_MEMORY", "56MiB", 1);
-  expect_refusal([] { largest_of_nothing(); }, "not one image fits");
+TEST_F(CudaDevice, AutoDoesNotDependOnTheFreeMemory) {
+  const cuda::CudaBackend backend(0, 1);
+  EXPECT_EQ(backend.automatic_precision(), Precision::tf32);
+  const auto batches = [&] {
+    std::vector<std::size_t> sizes;
+    for (const std::uint32_t size : {150U, 224U, 1024U}) {
+      for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+        BackboneOptions options;
+        options.image_size = {size, size};
+        options.precision = precision;
+        sizes.push_back(backend.automatic_batch(options));
+      }
+    }
+    return sizes;
+  };
+  EXPECT_THAT(batches(), ::testing::ElementsAre(256, 256, 128, 256, 8, 16));
+  const cuda::DeviceBuffer of_another(std::size_t{20} << 30U);  // of 24 GiB
+  EXPECT_THAT(batches(), ::testing::ElementsAre(256, 256, 128, 256, 8, 16));
 }
 
 TEST_F(CudaDevice, PinnedMemoryThatIsNotToBeHadIsADeviceError) {

@@ -52,7 +52,8 @@ class SmallBackend final : public Backend {
  public:
   std::string description() const override { return "a small backend"; }
   std::string numerics(const BackboneOptions&) override { return numerics_name; }
-  std::size_t largest_batch(const BackboneOptions&) override { return 4; }
+  Precision automatic_precision() const override { return Precision::fp32; }
+  std::size_t automatic_batch(const BackboneOptions&) const override { return 4; }
   HostBuffer allocate_host(std::size_t bytes) override;
   std::size_t batches_in_flight() const override { return in_flight; }
   std::size_t host_threads() const override { return 1; }

@@ -77,6 +77,10 @@ std::string gpu_text(const GpuForecast& forecast) {
       graft::name_of(precision), gpu.source);
 }
 
+Precision automatic_precision(const GpuForecast& forecast) {
+  return graft::automatic_precision(forecast.gpu.properties.compute_capability);
+}
+
 std::string memory_text(const GpuForecast& forecast) {
   const BackboneMemory& memory = forecast.backbone.memory;
   TextTable table({{"device memory", Align::left}, {"MiB"}});
@@ -93,11 +97,12 @@ std::string memory_text(const GpuForecast& forecast) {
   text +=
       fmt::format("{} of {} can be used (the driver keeps a sixteenth): {}\n", gib(forecast.usable),
                   gib(forecast.memory), forecast.fits ? "it fits" : "it does NOT fit");
-  text += forecast.largest_batch == 0
-              ? "not one image fits\n"
-              : fmt::format("the largest batch that fits, of the powers of two up to {}: {}\n",
-                            most_useful_batch, forecast.largest_batch);
-  return text;
+  const BackboneOptions& options = forecast.options;
+  return text + fmt::format(
+                    "backbone.precision \"auto\" is {} on this GPU; backbone.batch_size "
+                    "\"auto\" is {} in {}\n",
+                    graft::name_of(automatic_precision(forecast)),
+                    automatic_batch(forecast.memory, options), graft::name_of(options.precision));
 }
 
 Json layer_json(const LayerForecast& layer, const LayerBound& bound) {
@@ -173,7 +178,8 @@ std::string forecast_json(const GpuForecast& forecast) {
                     {"feature_bytes", memory.feature_bytes},
                     {"total_bytes", memory.total()}};
   json["fits"] = forecast.fits;
-  json["largest_batch"] = forecast.largest_batch;
+  json["automatic"] = {{"precision", graft::name_of(automatic_precision(forecast))},
+                       {"batch_size", automatic_batch(forecast.memory, options)}};
   return json.dump(2) + '\n';
 }
 

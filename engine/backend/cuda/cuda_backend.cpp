@@ -54,7 +54,7 @@ BackboneSpec CudaBackend::planned(BackboneSpec spec) {
 void CudaBackend::refuse_timing(BackboneSpec spec) {
   spec.options.autotune = false;
   spec = planned(std::move(spec));
-  refuse_memory(device_, spec.options, spec.memory.total(), smaller_batch(spec.options));
+  refuse_memory(device_, spec.options, spec.memory.total(), fitting_batch(spec.options));
 }
 
 bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
@@ -67,12 +67,10 @@ bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
 // With autotune: by heuristics first, so that a batch that does not fit is not timed.
 std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
   const Device::Memory memory =
-      device_.run("The largest batch", [&] { return device_.memory_now(); });
+      device_.run("A batch that fits", [&] { return device_.memory_now(); });
   const std::size_t free = memory.free - std::min(memory.free, reserved_memory(memory.total));
   const bool autotune = options.autotune;
-  const std::size_t most = options.batch_size == 0 ? most_useful_batch : options.batch_size;
-  for (std::size_t batch = std::bit_floor(std::min(most, most_useful_batch)); batch != 0;
-       batch /= 2) {
+  for (std::size_t batch = std::bit_floor(options.batch_size - 1); batch != 0; batch /= 2) {
     options.batch_size = batch;
     options.autotune = false;
     if (!fits(options, free)) continue;
@@ -80,23 +78,6 @@ std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
     if (!autotune || fits(options, free)) return batch;
   }
   return 0;
-}
-
-std::size_t CudaBackend::smaller_batch(BackboneOptions options) {
-  if (--options.batch_size == 0) return 0;
-  return fitting_batch(options);
-}
-
-std::size_t CudaBackend::largest_batch(const BackboneOptions& options) {
-  const std::size_t batch = fitting_batch(options);
-  if (batch != 0) return batch;
-  BackboneOptions one = options;
-  one.batch_size = 1;
-  const std::size_t wanted = planned(BackboneSpec(one)).memory.total();
-  device_.run("The largest batch", [&] {
-    refuse_memory(device_, one, wanted + reserved_memory(device_.memory_now().total), 0);
-  });
-  return 0;  // not reached
 }
 
 HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
@@ -109,7 +90,7 @@ HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CudaBackend::make_backbone(const Vgg16Weights& weights,
                                                      const BackboneOptions& options) {
   return make_cuda_backbone(
-      device_, weights, planned(BackboneSpec(options)), [&] { return smaller_batch(options); },
+      device_, weights, planned(BackboneSpec(options)), [&] { return fitting_batch(options); },
       tracer_);
 }
 

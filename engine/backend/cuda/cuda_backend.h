@@ -21,8 +21,12 @@ class CudaBackend final : public Backend {
   // Precision, GPU, cuDNN's version, batch size and a digest of the engines that were chosen.
   // Chooses the plans for make_backbone too, which may take seconds, and longer with autotune.
   std::string numerics(const BackboneOptions& options) override;
-  // A power of two, at most 1024 and at most options.batch_size. Leaves reserved_memory() free.
-  std::size_t largest_batch(const BackboneOptions& options) override;
+  Precision automatic_precision() const override {
+    return graft::automatic_precision(device_.compute_capability());
+  }
+  std::size_t automatic_batch(const BackboneOptions& options) const override {
+    return graft::automatic_batch(device_.memory(), options);
+  }
   // Pinned. Throws Error(device) when the system refuses.
   HostBuffer allocate_host(std::size_t bytes) override;
   // One is copied in, one computed, one copied out.
@@ -51,8 +55,9 @@ class CudaBackend final : public Backend {
   BackboneSpec planned(BackboneSpec spec);
   [[noreturn]] void refuse_timing(BackboneSpec spec);
   bool fits(const BackboneOptions& options, std::size_t free);
-  std::size_t fitting_batch(BackboneOptions options);  // 0: none
-  std::size_t smaller_batch(BackboneOptions options);  // than one that did not fit; 0: none
+  // A power of two that fits the free memory now, smaller than options.batch_size; 0: none. Leaves
+  // reserved_memory() free.
+  std::size_t fitting_batch(BackboneOptions options);
 
   Device device_;
   CudnnDevice cudnn_;

@@ -284,6 +284,18 @@ TEST_F(CudaBackbone, RefusesWeightsAndOptionsThatDoNotFit) {
   EXPECT_THAT(test::error_of([&] { backend_->numerics(options); }), HasSubstr("too small"));
 }
 
+// So that what the key names is what computes.
+TEST_F(CudaBackbone, AllPlansAreChosenByNumerics) {
+  const test::TemporaryFolder folder;
+  BackboneOptions options = small_images(5);
+  options.cache = folder / "plans";
+  backend_->numerics(options);
+  ASSERT_FALSE(std::filesystem::is_empty(options.cache));
+  std::filesystem::remove_all(options.cache);
+  backend_->make_backbone(some_weights(), options);
+  EXPECT_FALSE(std::filesystem::exists(options.cache)) << "a plan was chosen later";
+}
+
 TEST_F(CudaBackbone, NumericsNameAllThatDecidesTheBytes) {
   BackboneOptions options = small_images(2);
   const std::string numerics = backend_->numerics(options);

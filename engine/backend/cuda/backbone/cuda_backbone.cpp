@@ -282,7 +282,7 @@ void refuse_memory(const Device& device, const BackboneOptions& options, std::si
   const std::string advice =
       fitting_batch == 0
           ? "not one image fits: choose a smaller data.image_size, or free the GPU's memory"
-          : fmt::format("choose backbone.batch_size {} or \"auto\"", fitting_batch);
+          : fmt::format("choose backbone.batch_size {}", fitting_batch);
   const Device::Memory memory = device.memory_now();
   throw Error(
       ErrorKind::device,
