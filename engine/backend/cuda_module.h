@@ -59,13 +59,14 @@ inline std::size_t reserved_memory(std::size_t memory) {
   return memory / 16;
 }
 
-// Whether cuDNN's engines are made for this batch: for fewer than 2^31 values in the activations, of
-// which the first block's are the largest.
+// The largest batch of such images whose activations have fewer than 2^31 values, of which the first
+// block's have most: cuDNN's engines are made for no more. 0: not one image has so few.
+inline std::size_t largest_usual_batch(ImageSize image) {
+  constexpr std::size_t most_values = 2147483647, channels = 64;
+  return most_values / channels / image.height / image.width;
+}
 inline bool has_usual_activations(const BackboneOptions& options) {
-  constexpr double channels = 64.0;
-  return static_cast<double>(options.batch_size) * options.image_size.height *
-             options.image_size.width * channels <
-         2147483648.0;
+  return options.batch_size <= largest_usual_batch(options.image_size);
 }
 
 // "precision": "auto" on a GPU of this compute capability, 80 for sm_80.

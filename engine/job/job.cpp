@@ -198,7 +198,7 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
   if (steps != Steps::train) read = reading_into(photos, config, hooks);
   Session session(config, hooks, observer, std::move(stop), read);
   if (photos) {
-    refuse_output_among(*datasets, config);
+    refuse_output_among(photos->sets, config);
     if (steps == Steps::all)
       check_class_weights(config.train.class_weights, photos->sets.train.classes);
     extract(config, folder, session, hooks, *photos);
@@ -214,9 +214,9 @@ CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::
   const OutputFolder folder(config, hooks, observer);
   std::optional<Photos> photos;
   Session session(config, hooks, observer, std::move(stop), reading_into(photos, config, hooks));
-  refuse_output_among(*datasets, config);
+  refuse_output_among(photos->sets, config);
   check_class_weights(config.train.class_weights, photos->sets.train.classes);
-  check_folds(*datasets, folds);
+  check_folds(photos->sets, folds);
   extract(config, folder, session, hooks, *photos);
   session.free_backbone();
   // Mapped: their rows are copied, fold by fold.

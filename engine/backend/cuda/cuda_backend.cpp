@@ -42,26 +42,33 @@ BackboneSpec CudaBackend::planned(BackboneSpec spec) {
   PlanCache& cache = caches_.try_emplace(folder, folder).first->second;
   return device_.run("The choice of convolutions", [&] {
     const auto chosen = if_memory_allows([&] {
-      spec.choose_plans(cudnn_, cache);
+      spec.choose_plans(cudnn_, &cache);
       return true;
     });
-    if (!chosen) refuse_timing(spec);
+    if (!chosen) refuse_trial(spec);
     return std::move(spec);
   });
 }
 
-// Autotune had no memory for the activations of a layer: names the sizes that the backbone needs.
-void CudaBackend::refuse_timing(BackboneSpec spec) {
-  spec.options.autotune = false;
-  spec = planned(std::move(spec));
-  refuse_memory(device_, spec.options, spec.memory.total(), fitting_batch(spec.options));
+std::size_t CudaBackend::wanted_memory(BackboneSpec spec) {
+  return device_.run("The choice of convolutions", [&] {
+    spec.choose_plans(cudnn_, nullptr);
+    return spec.memory.total();
+  });
+}
+
+// There was no memory to run the plans of a layer: names the size that the backbone needs.
+void CudaBackend::refuse_trial(const BackboneSpec& spec) {
+  BackboneOptions options = spec.options;
+  options.autotune = false;
+  refuse_memory(device_, options, wanted_memory(spec), fitting_batch(options));
 }
 
 bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
   if (!has_usual_activations(options)) return false;
   BackboneSpec spec(options);
   if (spec.memory.total() > free) return false;  // plans take time
-  return planned(std::move(spec)).memory.total() <= free;
+  return (options.autotune ? planned(spec).memory.total() : wanted_memory(spec)) <= free;
 }
 
 // With autotune: by heuristics first, so that a batch that does not fit is not timed.

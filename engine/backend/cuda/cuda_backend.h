@@ -37,7 +37,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
   void set_tracer(Tracer* tracer) override { tracer_ = listening(tracer, TraceDetail::kernels); }
   DeviceProfiler* profiler() override { return &profiler_; }
-  std::vector<std::string> take_warnings() override;  // on the cache of plans
+  std::vector<std::string> take_warnings() override;  // on plans and their cache
 
  private:
   // cudaProfilerStart and cudaProfilerStop.
@@ -53,7 +53,8 @@ class CudaBackend final : public Backend {
   };
 
   BackboneSpec planned(BackboneSpec spec);
-  [[noreturn]] void refuse_timing(BackboneSpec spec);
+  std::size_t wanted_memory(BackboneSpec spec);  // with the plans that the heuristics prefer
+  [[noreturn]] void refuse_trial(const BackboneSpec& spec);
   bool fits(const BackboneOptions& options, std::size_t free);
   // A power of two that fits the free memory now, smaller than options.batch_size; 0: none. Leaves
   // reserved_memory() free.

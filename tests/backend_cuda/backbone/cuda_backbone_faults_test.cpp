@@ -54,6 +54,29 @@ TEST_F(CudaBackboneFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind
   }
 }
 
+// Each engine that the backbone would take first cannot be built, or fails when it is executed.
+TEST_F(CudaBackboneFaults, AnotherEngineServesWhereOneFails) {
+  cuda::BackboneSpec spec(options_);
+  spec.choose_plans(cuda::CudnnDevice::current(), nullptr);
+  std::string faults = "cudaMalloc:0:2";  // none
+  bool executed = false;
+  for (const auto& plan : spec.plans) {
+    executed = !executed;
+    faults += fmt::format(",engine.{}:{}:{}", executed ? "execute" : "finalize",
+                          std::stol(plan->engine().substr(7)), executed ? 5000 : 4000);
+  }
+  const Batch batch(*backend_, options_, 1, 2);
+  set_faults(faults);
+  const auto backbone = backend_->make_backbone(some_weights(), options_);
+  test::compute(*backbone, batch);
+  set_faults("");
+  EXPECT_TRUE(
+      test::nearly_equal(batch.rows(), test::cpu_features(some_weights(), options_, batch), 1e-4));
+  const std::vector<std::string> warnings = backend_->take_warnings();
+  EXPECT_THAT(warnings, ::testing::Contains(HasSubstr(
+                            " is skipped for the convolution of 1x32x32, 4 to 64 channels, fp32")));
+}
+
 TEST_F(CudaBackboneFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
   const auto backbone = backend_->make_backbone(some_weights(), options_);
   const Batch first(*backend_, options_, 1, 1), second(*backend_, options_, 1, 2);

@@ -278,7 +278,7 @@ TEST_F(CudaBackbone, RefusesWeightsAndOptionsThatDoNotFit) {
               HasSubstr("batch_size is 0"));
   options = small_images(std::size_t{1} << 40U);
   EXPECT_THAT(test::error_of([&] { backend_->make_backbone(some_weights(), options); }),
-              HasSubstr("more than any device holds"));
+              HasSubstr("choose a backbone.batch_size of at most 32767"));
   options = small_images(1);
   options.image_size = {31, 32};
   EXPECT_THAT(test::error_of([&] { backend_->numerics(options); }), HasSubstr("too small"));

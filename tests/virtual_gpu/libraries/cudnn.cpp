@@ -94,6 +94,19 @@ std::string plan_json(cudnnBackendDescriptor_t plan) {
   return text;
 }
 
+// The fault of this name for a plan's engine. 0: none, or the descriptor is not a plan.
+int engine_fault(const char* name, cudnnBackendDescriptor_t plan) {
+  const std::map<long, int> faults = Faults::instance().of_engines(name);
+  if (faults.empty()) return 0;
+  try {
+    const auto text = nlohmann::json::parse(plan_json(plan));
+    for (const long number : {text.at("engine").at("engineId").get<long>(), -1L})
+      if (const auto fault = faults.find(number); fault != faults.end()) return fault->second;
+  } catch (const std::runtime_error&) {
+  }
+  return 0;
+}
+
 std::int64_t workspace_bytes(cudnnBackendDescriptor_t plan) {
   std::int64_t bytes = 0;
   std::int64_t count = 0;
@@ -224,13 +237,19 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descript
       REAL(cudnnBackendSetAttribute)
     (descriptor, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &properties);
   }
-  return REAL(cudnnBackendFinalize)(descriptor);
+  const cudnnStatus_t status = REAL(cudnnBackendFinalize)(descriptor);
+  const int fault =
+      status == CUDNN_STATUS_SUCCESS ? engine_fault("engine.finalize", descriptor) : 0;
+  return fault == 0 ? status : static_cast<cudnnStatus_t>(fault);
 }
 
 VGPU_EXPORT cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
                                               cudnnBackendDescriptor_t variant) {
   VGPU_CUDNN_CALL("cudnnBackendExecute");
   if (!is_handle(handle)) return CUDNN_STATUS_BAD_PARAM;
+  if (const int fault = engine_fault("engine.execute", plan); fault != 0)
+    return static_cast<cudnnStatus_t>(fault);
+  const bool saturates = engine_fault("engine.saturate", plan) != 0;
   Descriptor pack;
   {
     const std::scoped_lock lock(state().mutex);
@@ -241,9 +260,10 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
   for (std::size_t n = 0; n < pack.uids.size(); ++n) pointers[pack.uids[n]] = pack.pointers[n];
   try {
     const CudnnGraph graph(plan_json(plan), pointers);
-    const auto work = [graph, workspace = pack.workspace, bytes = workspace_bytes(plan)] {
+    const auto work = [graph, workspace = pack.workspace, bytes = workspace_bytes(plan),
+                       saturates] {
       check_workspace(workspace, bytes);
-      graph.compute();
+      graph.compute(saturates);
     };
     return enqueue_in(handle_from(handle).stream, work) ? CUDNN_STATUS_SUCCESS
                                                         : CUDNN_STATUS_EXECUTION_FAILED;

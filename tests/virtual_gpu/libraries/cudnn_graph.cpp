@@ -163,7 +163,7 @@ CudnnGraph::CudnnGraph(const std::string& plan_json,
   }
 }
 
-void CudnnGraph::compute() const {
+void CudnnGraph::compute(bool saturates) const {
   std::map<std::string, Values> values;
   const auto value_of = [&](const std::string& name) -> const Values& {
     if (values.count(name) == 0) values[name] = load(tensors_.at(name));
@@ -182,7 +182,10 @@ void CudnnGraph::compute() const {
     } else {
       values[y] = pointwise(node, tensors_.at(x), value_of(x), nullptr, nullptr);
     }
-    if (!tensors_.at(y).is_virtual) store(tensors_.at(y), values[y]);
+    if (tensors_.at(y).is_virtual) continue;
+    if (saturates)
+      for (float& value : values[y]) value = std::clamp(value, -65504.0F, 65504.0F);
+    store(tensors_.at(y), values[y]);
   }
 }
 

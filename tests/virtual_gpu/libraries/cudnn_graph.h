@@ -34,7 +34,8 @@ class CudnnGraph {
  public:
   // `pointers`: by the tensors' unique ids. Throws std::exception for what cannot be computed here.
   CudnnGraph(const std::string& plan_json, const std::map<std::int64_t, void*>& pointers);
-  void compute() const;  // throws Failure
+  // saturates: stores at most 65504 in a half. Throws Failure.
+  void compute(bool saturates) const;
 
  private:
   std::map<std::string, Tensor> tensors_;

@@ -207,5 +207,31 @@ TEST(Libraries, CudnnConvolvesWithBiasAndReluInHalf) {
 TEST(Libraries, CudnnConvolvesInBfloat16) {
   check_convolution<__nv_bfloat16>(CUDNN_DATA_BFLOAT16, false, 8e-3);
 }
+TEST(Libraries, ChosenEnginesOfCudnnFail) {
+  if (VGPU(vgpu_set_faults) == nullptr) GTEST_SKIP() << "only the virtual GPU fails on demand";
+  const cudnn_test::Shape s{1, 8, 1, 1, 8, 3, 3, 1, 1};
+  const DeviceArray<__half> x(std::vector<__half>(8, __float2half(60000))),
+      w(std::vector<__half>(576, __float2half(2))), y(8);
+  cudnnHandle_t handle;
+  CUDNN_CHECKED(cudnnCreate(&handle));
+  const auto failure = [&](const char* fault) -> std::string {
+    VGPU(vgpu_set_faults)(fault);
+    try {
+      cudnn_test::convolve(handle, s, CUDNN_DATA_HALF, false, x.get(), w.get(), nullptr, y.get());
+      CHECKED(cudaDeviceSynchronize());
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return std::to_string(__half2float(y.host().at(0)));
+  };
+  EXPECT_EQ(failure("engine.finalize:1000:4000,engine.execute:1000:5000"), "inf");
+  EXPECT_NE(failure("engine.finalize:-1:4000").find("CUDNN_STATUS_INTERNAL_ERROR"),
+            std::string::npos);
+  EXPECT_NE(failure("engine.execute:-1:5003").find("CUDNN_STATUS_EXECUTION_FAILED_CUBLAS"),
+            std::string::npos);
+  EXPECT_EQ(failure("engine.saturate:-1:1"), "65504.000000");
+  VGPU(vgpu_set_faults)("");
+  CUDNN_CHECKED(cudnnDestroy(handle));
+}
 
 }  // namespace

@@ -49,13 +49,15 @@ struct WeightLayout {
 
 struct BackboneSpec {
   // Without plans. Throws Error(usage) for options that no device serves: an image below 32×32, a
-  // batch of 0, an algorithm of the CPU's, or sizes whose product does not fit 64 bits.
+  // batch of 0, an algorithm of the CPU's, or more activations than cuDNN computes at once
+  // (has_usual_activations).
   explicit BackboneSpec(const BackboneOptions& options);
-  // Chooses the plans by choose_plan, and with them the size of the workspace. Layers of one
-  // problem share a plan.
-  void choose_plans(const CudnnDevice& device, PlanCache& cache);
+  // Chooses the plans by choose_plan, and with them the size of the workspace. Without a cache by
+  // forecast_plan: no plan is executed.
+  void choose_plans(const CudnnDevice& device, PlanCache* cache);
 
-  // bias_relu is set where no pool follows: the pool's kernel adds the bias itself.
+  // bias_relu is set where no pool follows: the pool's kernel adds the bias itself. In fp16 only
+  // where the next computed layer is not fused.
   ConvolutionProblem problem(std::size_t layer) const;
   BatchShape output(std::size_t layer) const;  // after its pool
   // Of global_pool; none where a layer's output is not pooled.

@@ -6,6 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "engine/backend/cuda/cudnn/operations.h"
@@ -41,11 +43,18 @@ std::string word_for(cudnnBackendNumericalNote_t note) {
 }
 
 using Notes = std::vector<cudnnBackendNumericalNote_t>;
+constexpr std::size_t most_notes = 64;
 
 Notes numerical_notes(const Descriptor& engine) {
-  constexpr std::size_t most_notes = 64;
   return engine.values<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
                                                     CUDNN_TYPE_NUMERICAL_NOTE, most_notes);
+}
+
+// Such an engine takes 0.3 to 3 s to build, and needs a compiler and the driver for it.
+bool is_compiled_at_run_time(const Descriptor& engine) {
+  const auto notes = engine.values<cudnnBackendBehaviorNote_t>(
+      CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE, most_notes);
+  return std::ranges::find(notes, CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) != notes.end();
 }
 
 // Whether an engine with these notes keeps what ConvolutionProblem promises. A note that this
@@ -91,9 +100,38 @@ std::string engine_text(const json& plan) {
 }
 
 // Stream-K cuts the sums where a multiprocessor's share of the batch's tiles ends. The rounding of
-// an image's values then depends on its place in the batch.
-bool sums_by_place(const json& plan) {
-  return plan.at("engine").at("knobChoices").value("CUDNN_KNOB_TYPE_STREAM_K", 0) != 0;
+// an image's values then depends on its place in the batch. Hopper's engines do so for the last
+// tiles with knob WORKSPACE 0 and a workspace for partial sums: a tile of floats, 128 KiB or more.
+// Where no tile is cut they have the workspace of knob WORKSPACE 1, 131 bytes.
+bool sums_by_place(const json& plan, std::size_t workspace_bytes) {
+  constexpr std::size_t below_a_tile = 4096;
+  const json& knobs = plan.at("engine").at("knobChoices");
+  return knobs.value("CUDNN_KNOB_TYPE_STREAM_K", 0) != 0 ||
+         (knobs.value("CUDNN_KNOB_TYPE_WORKSPACE", 1) != 1 && workspace_bytes > below_a_tile);
+}
+
+// Why an engine is skipped; null where it is not.
+const char* objection_to(const Descriptor& engine, Precision precision, ChosenBy chosen_by) {
+  if (!keeps_promises(precision, numerical_notes(engine))) {
+    return "its engine does not keep the precision";
+  }
+  if (chosen_by != ChosenBy::time && is_compiled_at_run_time(engine)) {
+    return "its engine is compiled at run time";
+  }
+  return nullptr;
+}
+
+const char* objection_to(const ConvolutionPlan& plan, const CudnnDevice& device) {
+  if (sums_by_place(parsed(plan.serialised()), plan.workspace_bytes())) {
+    return "its sums depend on an image's place in the batch";
+  }
+  // The largest workspaces hold copies of x and y, which are as large as the backbone's activations:
+  // with more than half of the memory it would not fit. The share is of all memory, not of the free
+  // memory: an image's features may not depend on what else runs.
+  if (plan.workspace_bytes() > device.memory() / 2) {
+    return "its workspace is too large for the GPU";
+  }
+  return nullptr;
 }
 
 std::string text_in(const Descriptor& plan) {
@@ -112,20 +150,29 @@ Descriptor begun_plan(const CudnnDevice& device) {
   return plan;
 }
 
-// Whether cuDNN has no such plan, or cannot build it here.
-bool is_no_plan(int code) {
-  return is_not_supported(code) || code == CUDNN_STATUS_INTERNAL_ERROR_COMPILATION_FAILED;
-}
-
 // Runs `work`; nothing when cuDNN does not support it. Errors go on.
 template <typename Work>
 auto if_supported(const Work& work) -> std::optional<decltype(work())> {
   try {
     return work();
   } catch (const LibraryFailure& failure) {
-    if (!is_no_plan(failure.code())) throw;
+    if (!is_not_supported(failure.code())) throw;
     return std::nullopt;
   }
+}
+
+// The descriptors that an attribute of another holds.
+std::vector<Descriptor> parts_of(const Descriptor& whole, cudnnBackendAttributeName_t name,
+                                 cudnnBackendDescriptorType_t type) {
+  const std::int64_t count = whole.read(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+  std::vector<Descriptor> parts;
+  std::vector<cudnnBackendDescriptor_t> to_fill;
+  for (std::int64_t n = 0; n < count; ++n) to_fill.push_back(parts.emplace_back(type).get());
+  if (count == 0) return parts;
+  const std::int64_t filled =
+      whole.read(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, to_fill.data());
+  parts.erase(parts.begin() + std::min(filled, count), parts.end());
+  return parts;
 }
 
 // The engines, each with its settings, that cuDNN proposes.
@@ -136,37 +183,78 @@ std::vector<Descriptor> proposals(const CudnnDevice& device, const Descriptor& g
       .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, {mode});
   device.give_properties(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP);
   heuristics.finalize();
-  constexpr auto results = CUDNN_ATTR_ENGINEHEUR_RESULTS;
-  const std::int64_t count = heuristics.read(results, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+  return parts_of(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+}
+
+Descriptor engine_in(const Descriptor& config) {
+  return std::move(
+      parts_of(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR).at(0));
+}
+
+std::int64_t number_of(const Descriptor& engine) {
+  return engine.values<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1).at(0);
+}
+
+Descriptor engine_for(const CudnnDevice& device, const Descriptor& graph, std::int64_t number) {
+  Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)
+      .set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, {number});
+  device.give_properties(engine, CUDNN_ATTR_ENGINE_DEVICEPROP);
+  engine.finalize();
+  return engine;
+}
+
+// The same engine with the same knobs for another graph, where cuDNN has it.
+std::optional<Descriptor> carried_over(const CudnnDevice& device, const Descriptor& config,
+                                       const Descriptor& graph) {
+  return if_supported([&] {
+    const Descriptor engine = engine_for(device, graph, number_of(engine_in(config)));
+    const auto knobs =
+        parts_of(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+    std::vector<cudnnBackendDescriptor_t> choices;
+    for (const Descriptor& knob : knobs) choices.push_back(knob.get());
+    Descriptor carried(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+    carried.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine)
+        .set(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+             static_cast<std::int64_t>(choices.size()), choices.data())
+        .finalize();
+    return carried;
+  });
+}
+
+// Proposals for this graph from what cuDNN's heuristics propose for a batch of another size.
+std::vector<Descriptor> proposals_from(const CudnnDevice& device, ConvolutionProblem problem,
+                                       std::size_t batch, const Descriptor& graph) {
+  problem.batch = batch;
+  const Operations operations(device, problem);
   std::vector<Descriptor> configs;
-  std::vector<cudnnBackendDescriptor_t> to_fill;
-  for (std::int64_t n = 0; n < count; ++n) {
-    configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-    to_fill.push_back(configs.back().get());
+  for (const Descriptor& config : proposals(device, operations.graph(), CUDNN_HEUR_MODE_A)) {
+    if (auto carried = carried_over(device, config, graph)) configs.push_back(std::move(*carried));
   }
-  if (count == 0) return configs;
-  const std::int64_t filled =
-      heuristics.read(results, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, to_fill.data());
-  configs.erase(configs.begin() + std::min(filled, count), configs.end());
   return configs;
 }
 
-// The plan for one proposal, unless it breaks a promise or cannot be built.
+// The plan for one proposal, unless it is skipped or cannot be built.
 std::optional<ConvolutionPlan> plan_for(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem,
-                                        const Descriptor& config) {
-  const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-  cudnnBackendDescriptor_t to_fill = engine.get();
-  config.read(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &to_fill);
-  const Notes notes = numerical_notes(engine);
-  if (!keeps_promises(problem.precision, notes)) return std::nullopt;
-  auto plan = if_supported([&] {
+                                        const ConvolutionProblem& problem, ChosenBy chosen_by,
+                                        const Descriptor& config, Warnings& warnings) {
+  const Descriptor engine = engine_in(config);
+  if (objection_to(engine, problem.precision, chosen_by) != nullptr) return std::nullopt;
+  try {
     Descriptor built = begun_plan(device);
     built.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
-    return ConvolutionPlan(device, problem, std::move(built), notes);
-  });
-  if (plan && sums_by_place(parsed(plan->serialised()))) return std::nullopt;
-  return plan;
+    ConvolutionPlan plan(device, problem, std::move(built), numerical_notes(engine));
+    if (objection_to(plan, device) != nullptr) return std::nullopt;
+    return plan;
+  } catch (const LibraryFailure& failure) {
+    // Throws where it is the device that failed.
+    if (device.can_run()) GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
+    if (!is_not_supported(failure.code())) {
+      warn_of_skipped(warnings, problem, fmt::format("engine {}", number_of(engine)),
+                      failure.what());
+    }
+    return std::nullopt;
+  }
 }
 
 void check_precision(const CudnnDevice& device, Precision precision) {
@@ -226,26 +314,39 @@ std::string text_of(const ConvolutionProblem& problem) {
 
 // ---- Finding plans ----
 
-std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem, std::size_t most) {
+void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, ChosenBy chosen_by,
+                 Warnings& warnings, const TakePlan& take) {
   check_precision(device, problem.precision);
-  std::vector<ConvolutionPlan> plans;
   const auto operations = if_supported([&] { return Operations(device, problem); });
-  if (!operations) return plans;
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    const auto configs = if_supported([&] { return proposals(device, operations->graph(), mode); });
-    if (!configs) continue;
-    for (const Descriptor& config : *configs) {
-      if (plans.size() == most) return plans;
-      auto plan = plan_for(device, problem, config);
-      if (!plan) continue;
-      const bool known = std::any_of(plans.begin(), plans.end(), [&](const ConvolutionPlan& other) {
-        return other.engine() == plan->engine();
-      });
-      if (!known) plans.push_back(std::move(*plan));
-    }
+  if (!operations) return;
+  std::set<std::string> known;
+  const auto offer = [&](const std::optional<std::vector<Descriptor>>& configs) {
+    return configs && std::ranges::any_of(*configs, [&](const Descriptor& config) {
+             auto plan = plan_for(device, problem, chosen_by, config, warnings);
+             return plan && known.insert(plan->engine()).second && take(*plan);
+           });
+  };
+  const Descriptor& graph = operations->graph();
+  if (offer(if_supported([&] { return proposals(device, graph, CUDNN_HEUR_MODE_A); }))) return;
+  for (std::size_t batch = problem.batch / 2; batch != 0 && known.empty(); batch /= 2) {
+    if (offer(if_supported([&] { return proposals_from(device, problem, batch, graph); }))) return;
   }
-  return plans;
+  if (offer(if_supported([&] { return proposals(device, graph, CUDNN_HEUR_MODE_FALLBACK); }))) {
+    warnings.push_back(
+        fmt::format("cuDNN has only a fallback engine for the convolution of {}: it "
+                    "will be slow, and another backbone.batch_size may be faster",
+                    text_of(problem)));
+  }
+}
+
+void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view engine,
+                     std::string_view reason) {
+  std::string sentence =
+      fmt::format("cuDNN's {} is skipped for the convolution of {}, and the next plan is taken: {}",
+                  engine.substr(0, engine.find(',')), text_of(problem), reason);
+  if (std::ranges::find(warnings, sentence) == warnings.end()) {
+    warnings.push_back(std::move(sentence));
+  }
 }
 
 // ---- A plan ----
@@ -265,34 +366,30 @@ ConvolutionPlan::ConvolutionPlan(const CudnnDevice& device, const ConvolutionPro
 }
 
 ConvolutionPlan ConvolutionPlan::deserialised(const CudnnDevice& device,
-                                              const ConvolutionProblem& problem,
+                                              const ConvolutionProblem& problem, ChosenBy chosen_by,
                                               const std::string& text) {
+  const auto refuse_if = [](const char* objection) {
+    if (objection != nullptr) throw Error(ErrorKind::data, objection);
+  };
   check_precision(device, problem.precision);
   try {
     const json description = parsed(text);
     const Operations operations(device, problem);
     // The engine's notes are read again, and whether it still serves the problem.
-    Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-    engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, operations.graph())
-        .set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64,
-             {description.at("engine").at("engineId").get<std::int64_t>()});
-    device.give_properties(engine, CUDNN_ATTR_ENGINE_DEVICEPROP);
-    engine.finalize();
-    const Notes notes = numerical_notes(engine);
-    if (!keeps_promises(problem.precision, notes)) {
-      throw Error(ErrorKind::data, "its engine does not keep the precision");
-    }
-    if (sums_by_place(description)) {
-      throw Error(ErrorKind::data, "its sums depend on an image's place in the batch");
-    }
+    const Descriptor engine = engine_for(
+        device, operations.graph(), description.at("engine").at("engineId").get<std::int64_t>());
+    refuse_if(objection_to(engine, problem.precision, chosen_by));
     if (tensors_in(description) != tensors_of(problem)) {
       throw Error(ErrorKind::data, "it is a plan for another convolution");
     }
-    Descriptor plan = begun_plan(device);
-    plan.set(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+    Descriptor built = begun_plan(device);
+    built
+        .set(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
              static_cast<std::int64_t>(text.size()) + 1, text.c_str())
         .finalize();
-    return ConvolutionPlan(device, problem, std::move(plan), notes);
+    ConvolutionPlan plan(device, problem, std::move(built), numerical_notes(engine));
+    refuse_if(objection_to(plan, device));
+    return plan;
   } catch (const json::exception& error) {
     throw Error(ErrorKind::data, fmt::format("the plan's text lacks something ({})", error.what()));
   }
