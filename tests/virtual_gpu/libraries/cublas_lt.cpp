@@ -272,6 +272,6 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t
   g.bias_type = g.d.type;
   if (const auto type = desc.get<std::int32_t>(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, -1); type >= 0)
     number_from(static_cast<cudaDataType_t>(type), g.bias_type);
-  return enqueue_in(stream, [g] { run(g); }) ? CUBLAS_STATUS_SUCCESS
-                                             : CUBLAS_STATUS_EXECUTION_FAILED;
+  return enqueue_in(stream, kWho, [g] { run(g); }) ? CUBLAS_STATUS_SUCCESS
+                                                   : CUBLAS_STATUS_EXECUTION_FAILED;
 }

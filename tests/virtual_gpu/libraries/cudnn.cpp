@@ -245,8 +245,9 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
       check_workspace(workspace, bytes);
       graph.compute();
     };
-    return enqueue_in(handle_from(handle).stream, work) ? CUDNN_STATUS_SUCCESS
-                                                        : CUDNN_STATUS_EXECUTION_FAILED;
+    return enqueue_in(handle_from(handle).stream, "cudnnBackendExecute", work)
+               ? CUDNN_STATUS_SUCCESS
+               : CUDNN_STATUS_EXECUTION_FAILED;
   } catch (const std::exception& error) {
     Report::instance().error(
         "cudnn", "", 0,

@@ -103,6 +103,7 @@ struct Launch {
   std::uint32_t dynamic_shared = 0;
   std::vector<std::byte> parameters;
   std::uint32_t number = 0;  // for the sector marks
+  std::string held_up;       // what a call of the host waits for until this ends; empty: nothing
 };
 
 struct Block {
@@ -115,6 +116,7 @@ struct Block {
   std::vector<Warp> warps;
   std::vector<std::byte> registers;  // of all warps
   std::uint32_t epoch = 1;
+  std::uint64_t polled = 0, polls = 0;  // the host's address that is read, and how often in a row
   Counters counters;
 };
 
