@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,6 +71,7 @@ struct Kernel {
   std::vector<std::vector<std::uint32_t>> branch_tables;  // of brx.idx
   std::vector<std::vector<std::uint32_t>> operand_lists;  // of mma: more registers than fit above
   std::uint32_t max_threads = 1024;
+  std::function<std::string(std::uint32_t ptx_line)> source_of;  // "file:line"; "": not known
   bool in_block_order = false;  // has global atomics: blocks run one after the other
 };
 
