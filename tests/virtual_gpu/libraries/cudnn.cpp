@@ -245,7 +245,7 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
       check_workspace(workspace, bytes);
       graph.compute();
     };
-    return enqueue_in(handle_from(handle).stream, "cudnnBackendExecute", work)
+    return enqueue_in(handle_from(handle).stream, "cudnnBackendExecute", plan_json(plan), work)
                ? CUDNN_STATUS_SUCCESS
                : CUDNN_STATUS_EXECUTION_FAILED;
   } catch (const std::exception& error) {

@@ -75,11 +75,12 @@ Stream& stream_from(cudaStream_t handle) {
   return *stream;
 }
 
-bool enqueue_in(cudaStream_t handle, const char* name, Work work) {
+bool enqueue_in(cudaStream_t handle, const std::string& name, const std::string& problem,
+                Work work) {
   return guarded(nullptr, [&] {
            Stream& stream = stream_from(handle);
            Scheduler::instance().enqueue(stream, std::move(work));
-           Scheduler::instance().launched(stream, name);
+           Scheduler::instance().launched(stream, name, name + problem);
          }) == cudaSuccess;
 }
 

@@ -76,7 +76,7 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     std::memcpy(launch.parameters.data() + kernel.parameter_offsets[n], arguments[n],
                 kernel.parameter_sizes[n]);
   Scheduler::instance().enqueue(stream, [launch] { run(launch); });
-  Scheduler::instance().launched(stream, kernel.name);
+  Scheduler::instance().launched(stream, kernel.name, kernel.name);
   return cudaSuccess;
 }
 
@@ -154,6 +154,7 @@ VGPU_EXPORT cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* c, const v
 VGPU_EXPORT cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* a, const void* function) {
   return guarded("cudaFuncGetAttributes", [&] {
     const Kernel& kernel = Modules::instance().kernel(function);
+    Scheduler::instance().load(kernel.name);  // so that a capture can follow
     *a = {};
     a->sharedSizeBytes = kernel.shared_bytes;
     a->localSizeBytes = kernel.local_bytes;

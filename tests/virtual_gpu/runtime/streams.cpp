@@ -114,7 +114,13 @@ void Scheduler::push(Stream& stream, Operation operation) {
   stream.queue.push_back(std::move(operation));
 }
 
-void Scheduler::launched(Stream& stream, const std::string& name) {
+void Scheduler::launched(Stream& stream, const std::string& name, const std::string& code) {
+  if (loaded_.insert(code).second && stream.capture != nullptr &&
+      stream.capture->forbids_unsafe_calls)
+    Report::instance().error("cold_capture", name, 0,
+                             readable(name) +
+                                 " is used for the first time in a capture: a device "
+                                 "loads its code then, which the capture can forbid");
   const std::string& profiled = environment().serialise;
   if (profiled.empty()) return;
   if (profiled != "*" && readable(name).find(profiled) == std::string::npos) return;

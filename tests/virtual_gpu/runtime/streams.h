@@ -89,9 +89,12 @@ class Scheduler {
   void enqueue(Stream& stream, Work work);
   void record(Stream& stream, const std::shared_ptr<Event>& event);
   cudaError_t wait_for(Stream& stream, const std::shared_ptr<Event>& event);
-  // After a kernel was enqueued: waits for it if a profiler would (VGPU_SERIALISE).
-  void launched(Stream& stream, const std::string& name);
+  // After a kernel was enqueued. Reports code whose first use is in a capture, and waits if a
+  // profiler would (VGPU_SERIALISE). `code`: what a device loads for it; has more than the name
+  // where a library chooses among many kernels.
+  void launched(Stream& stream, const std::string& name, const std::string& code);
   void launched(Stream& stream, const Graph& graph);
+  void load(const std::string& code) { loaded_.insert(code); }
   // Why the call that runs work now does not return before that has ended, though it only enqueues;
   // empty in calls that wait by their nature.
   const std::string& held_up_by() const { return held_up_by_; }
@@ -141,6 +144,7 @@ class Scheduler {
   std::uint64_t ticks_ = 0;
   Stream* ahead_ = nullptr;  // chosen last; may be gone
   std::string held_up_by_;
+  std::set<std::string> loaded_;  // code that a device would have in memory
   cudaError_t sticky_ = cudaSuccess, async_error_ = cudaSuccess;
 };
 

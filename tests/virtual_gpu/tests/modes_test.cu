@@ -1,5 +1,6 @@
-// Settings that make the virtual GPU behave as a device does under load or under a profiler. Settings
-// are read when the library is loaded, so that each test runs the program anew.
+// What a device does beside running kernels: its queue fills, a profiler makes it wait, it loads code
+// when that is first used. Settings are read when the library is loaded, so that tests of them run
+// the program anew. Compiled with -lineinfo.
 
 #include "support.cuh"
 
@@ -47,6 +48,8 @@ void launch_behind_a_blocking_kernel(int launches, unsigned most_polls, bool as_
     cudaGraphExec_t graph = nullptr;
     if (as_graph) {
       cudaGraph_t captured;
+      cudaFuncAttributes unused;  // loads the kernel
+      CHECKED(cudaFuncGetAttributes(&unused, counts));
       CHECKED(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
       counts<<<1, 1, 0, stream>>>(out.get());
       CHECKED(cudaStreamEndCapture(stream, &captured));
@@ -77,16 +80,15 @@ const auto kTimedOut = ::testing::ExitedWithCode(1);
 const auto kDeadlock = ::testing::ExitedWithCode(cudaErrorLaunchTimeout % 256);
 
 TEST_F(Modes, AFullQueueBehindABlockingKernelIsADeadlock) {
-  EXPECT_EXIT(launch_behind_a_blocking_kernel(2000, kForever), kRanBehindIt, "");
-  setenv("VGPU_QUEUE", "1000", 1);
   EXPECT_EXIT(launch_behind_a_blocking_kernel(999, kForever), kRanBehindIt, "");
   EXPECT_EXIT(
       launch_behind_a_blocking_kernel(1000, kForever), kDeadlock,
       "deadlock: kernel .*blocks.*: polls host memory, but the host waits in a call for room "
       "in a queue of 1000 entries");
+  setenv("VGPU_QUEUE", "0", 1);
+  EXPECT_EXIT(launch_behind_a_blocking_kernel(1000, kForever), kRanBehindIt, "");
 }
 TEST_F(Modes, AFullQueueWaitsForAKernelThatTimesOut) {
-  setenv("VGPU_QUEUE", "1000", 1);
   EXPECT_EXIT(launch_behind_a_blocking_kernel(3000, kBriefly), kTimedOut, "");
 }
 TEST_F(Modes, EventsAndCopiesFillTheQueueToo) {
@@ -126,6 +128,61 @@ TEST_F(Modes, AProfilerWaitsForTheKernelsThatItNames) {
   setenv("VGPU_SERIALISE", "*", 1);
   EXPECT_EXIT(launch_behind_a_blocking_kernel(1, kForever), kDeadlock,
               "the profiled kernel .*blocks");
+}
+
+// ---- Code that is loaded in a capture ----
+
+template <int number>
+__global__ void cold(int* out) {
+  *out = number;
+}
+
+// The errors of a capture of `kernel`.
+std::string captured(void (*kernel)(int*), cudaStreamCaptureMode mode) {
+  cudaStream_t stream;
+  CHECKED(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  CHECKED(cudaStreamBeginCapture(stream, mode));
+  kernel<<<1, 1, 0, stream>>>(nullptr);
+  kernel<<<1, 1, 0, stream>>>(nullptr);
+  cudaGraph_t graph;
+  CHECKED(cudaStreamEndCapture(stream, &graph));
+  CHECKED(cudaGraphDestroy(graph));
+  CHECKED(cudaStreamDestroy(stream));
+  return take_errors();
+}
+TEST_F(Modes, TheFirstUseOfAKernelInACaptureIsFound) {
+  const auto mode = cudaStreamCaptureModeThreadLocal;
+  const std::string errors = captured(cold<1>, mode);
+  EXPECT_NE(errors.find("cold_capture: "), std::string::npos) << errors;
+  EXPECT_NE(errors.find("cold<1>(int*) is used for the first time"), std::string::npos) << errors;
+  EXPECT_EQ(errors.find('\n'), errors.size() - 1) << "once";
+
+  const DeviceArray<int> out(1);
+  cold<2><<<1, 1>>>(out.get());
+  EXPECT_EQ(captured(cold<2>, mode), "");
+  cudaFuncAttributes attributes;
+  CHECKED(cudaFuncGetAttributes(&attributes, cold<3>));
+  EXPECT_EQ(captured(cold<3>, mode), "");
+  EXPECT_EQ(captured(cold<4>, cudaStreamCaptureModeRelaxed), "");
+}
+
+// ---- -lineinfo ----
+
+__device__ __forceinline__ void write_past_the_end(int* out) {
+  out[1] = 1;
+}
+constexpr int kLineOfTheFault = __LINE__ - 2;
+__global__ void calls_the_fault(int* out) {
+  if (out != nullptr) write_past_the_end(out);
+}
+TEST_F(Modes, ErrorsNameTheLineOfTheSource) {
+  const DeviceArray<int> out(1);
+  calls_the_fault<<<1, 1>>>(out.get());
+  EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
+  const std::string place =
+      "modes_test.cu:" + std::to_string(kLineOfTheFault) + "): writes 4 bytes";
+  const std::string errors = take_errors();
+  EXPECT_NE(errors.find(place), std::string::npos) << errors;
 }
 
 }  // namespace
