@@ -202,8 +202,9 @@ VGPU_EXPORT cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGr
 VGPU_EXPORT cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t handle) {
   return guarded("cudaGraphLaunch", [&] {
     Stream& stream = stream_from(handle);
-    scheduler().enqueue(
-        stream, [graph = graph_from(executables(), executable)] { scheduler().run_graph(*graph); });
+    const std::shared_ptr<Graph> graph = graph_from(executables(), executable);
+    scheduler().enqueue(stream, [graph] { scheduler().run_graph(*graph); });
+    scheduler().launched(stream, *graph);
   });
 }
 VGPU_EXPORT cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
