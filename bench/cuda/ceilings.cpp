@@ -20,11 +20,12 @@ struct PeakSizes {
   double seconds;          // for each ceiling; 0: one run
 };
 
-// The shortest time of one execution; 0 on a device without a timer.
-double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& work,
+// The shortest time of one execution; 0 without a timer.
+double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& enqueue,
                 const std::stop_token& stop) {
-  work(context.sampler.stream().get());  // loads the code
+  enqueue(context.sampler.stream().get());  // loads the code
   context.sampler.stream().wait();
+  const ProbedWork work = context.sampler.probe(enqueue);
   double best = 0.0, spent = 0.0;
   do {
     if (stop.stop_requested()) throw Error(ErrorKind::interrupted, "interrupted");

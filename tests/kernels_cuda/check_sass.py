@@ -28,6 +28,7 @@ PROMISED = {
     "cast_features_kernel": "S",
     "column_sums_kernel": "",
     "compiled_code_kernel": "",
+    "empty_kernel": "",
     "copy_peak_kernel": "LS",
     "blocking_kernel": "",
     "gather_rows_kernel": "LS",
