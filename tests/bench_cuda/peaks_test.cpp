@@ -25,6 +25,12 @@ class Peaks : public test::CudaTest {
     GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
     return precision == Precision::fp16 || major >= 8;
   }
+  static bool has_wgmma() {
+    int major = 0, minor = 0;
+    GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+    GRAFT_CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0));
+    return GRAFT_BENCH_HAS_WGMMA && !test::on_virtual_gpu() && major == 9 && minor == 0;
+  }
 };
 
 TEST_F(Peaks, TheCopyCopiesEveryPackAndNoMore) {
@@ -75,6 +81,24 @@ TEST_F(Peaks, TheTensorCoresAddUpTheirProducts) {
   EXPECT_EQ(tensor_core_value(shape), 32 * 16 * 37.0F);
   EXPECT_EQ(tensor_core_flop(shape), 2.0 * 16 * 8 * 16 * 8 * 37 * 3 * 8);
   EXPECT_THROW(tensor_core_peak(Precision::fp32, nullptr, shape, nullptr), std::invalid_argument);
+}
+
+TEST_F(Peaks, WgmmaAddsUpItsProducts) {
+  if constexpr (GRAFT_BENCH_HAS_WGMMA) {
+    // A thread's 128 sums each grow by the 16 products of 4 multiplications in a step.
+    EXPECT_EQ(wgmma_value(shape), 128 * 16 * 4 * 37.0F);
+    EXPECT_EQ(wgmma_flop(shape), 2.0 * 64 * 256 * 16 * 4 * 37 * 3 * 2);
+    EXPECT_THROW(wgmma_peak(Precision::fp32, nullptr, shape, nullptr), std::invalid_argument);
+    if (!has_wgmma()) GTEST_SKIP() << "wgmma needs a real GPU of compute capability 9.0";
+    for (const Precision precision : {Precision::fp16, Precision::bf16, Precision::tf32}) {
+      const DeviceArray<float> out(shape.values());
+      wgmma_peak(precision, out.get(), shape, nullptr);
+      EXPECT_EQ(out.host(), std::vector<float>(shape.values(), wgmma_value(shape)))
+          << name_of(precision);
+    }
+  } else {
+    GTEST_SKIP() << "GRAFT_CUDA_ARCHITECTURES has no 90";
+  }
 }
 
 TEST_F(Peaks, TheBlockingKernelEndsWhenItsFlagIsSet) {
