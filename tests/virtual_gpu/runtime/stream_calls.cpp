@@ -193,6 +193,14 @@ VGPU_EXPORT cudaError_t cudaStreamIsCapturing(cudaStream_t handle,
                                    : cudaStreamCaptureStatusActive;
   });
 }
+VGPU_EXPORT cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes,
+                                          std::size_t* count) {
+  return guarded("cudaGraphGetNodes", [&] {
+    if (nodes != nullptr) return cudaErrorNotSupported;
+    *count = graph_from(graphs(), graph)->nodes.size();
+    return cudaSuccess;
+  });
+}
 VGPU_EXPORT cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                              unsigned long long) {
   return guarded("cudaGraphInstantiate", [&] {
