@@ -136,20 +136,27 @@ class Head {
   virtual ~Head() = default;
   virtual void set_state(const HeadState& state) = 0;  // throws Error(usage) when shapes differ
   virtual HeadState state() = 0;
-  // The rows that train_step picks from, and how each is normalised when it is picked. Rows and
+  // The rows that an epoch picks from, and how each is normalised when it is picked. Rows and
   // labels are borrowed until the next call. Here and below, row r is of photo r / views, and labels
   // and probabilities are of photos.
   virtual void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                                  const Normalization& normalization) = 0;
-  // One forward, backward and RMSprop update over these rows. `step` counts batches from the start
-  // of training (0, 1, …) and keys the dropout masks and the learning rate,
-  // learning_rate · (1 - step / HeadOptions::steps) in double. Rows and labels are valid indices.
-  virtual void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) = 0;
+  // The rows of the next steps, at most as many as there are: batch_size for each, the last takes
+  // the rest. Borrowed until that step. `first_step` counts batches from the start of training (0,
+  // 1, …). May wait for the device.
+  virtual void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) = 0;
+  // One forward, backward and RMSprop update over the next batch of the epoch. The number of the
+  // step keys the dropout masks and the learning rate,
+  // learning_rate · (1 - step / HeadOptions::steps) in double.
+  virtual void train_step() = 0;
   // The totals of train_step since the last call. Waits for the device.
   virtual Totals take_totals() = 0;
   // From here on rows are used as they are, and a photo's logits are the mean of its views', added
   // in double. No class weights.
-  virtual Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  // The rows that evaluate() measures. Borrowed, and unchanged, until the next call. Where device
+  // memory is short, training rows that are set before have the first claim.
+  virtual void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  virtual Totals evaluate() = 0;
   // probabilities: photos × classes, each row sums to 1.
   virtual void predict(FeatureView features, std::span<float> probabilities) = 0;
 };

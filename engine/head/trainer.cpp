@@ -78,7 +78,7 @@ class TrainingRun {
         validation_(validation),
         config_(config),
         folders_(folders),
-        training_(context, train, all_photos(train), config),
+        training_(context, train, all_photos(train), validation, config),
         key_(run_key(train, validation, training_.options(), config)) {}
 
   History run() {
@@ -205,7 +205,7 @@ class TrainingRun {
     if (!training) stop_as_interrupted();
     if (!std::isfinite(training->loss())) stop_as_diverged();
     const TraceSpan span(context_.tracer, "validate", epochs_done() + 1);
-    const Totals validation = training_.evaluate(validation_.features, validation_.labels);
+    const Totals validation = training_.evaluate();
     if (!std::isfinite(validation.loss())) stop_as_diverged();
     return {training->loss(), training->accuracy(), validation.loss(), validation.accuracy()};
   }

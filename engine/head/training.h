@@ -20,10 +20,12 @@ namespace graft {
 
 class Training {
  public:
-  // Trains on these photos of `set`, which passes check_sets. Throws Error(usage) for a class weight
-  // of no class, Error(data) for features that are not the config's. All but `photos` is borrowed.
+  // Trains on these photos of `set`, which passes check_sets with `validation`. Throws Error(usage)
+  // for a class weight of no class, Error(data) for features that are not the config's. All but
+  // `photos` is borrowed.
   Training(const RunContext& context, const LabelledFeatures& set,
-           const std::vector<std::uint32_t>& photos, const Config& config);
+           const std::vector<std::uint32_t>& photos, const LabelledFeatures& validation,
+           const Config& config);
 
   const HeadOptions& options() const { return options_; }
   std::size_t batches() const { return config_.train.epochs * batches_per_epoch_; }
@@ -39,10 +41,9 @@ class Training {
   // parameters(), while an epoch trains, but not during evaluate.
   const TrainingState& state() const { return state_; }
 
-  // Takes the state after the last epoch, and evaluates the head that parameters() are. Also writes
-  // the probabilities where they are wanted: photos × classes.
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels,
-                  std::span<float> probabilities = {});
+  // Takes the state after the last epoch, and evaluates the head that parameters() are over the
+  // validation photos. Also writes the probabilities where they are wanted: photos × classes.
+  Totals evaluate(std::span<float> probabilities = {});
   // For features that are not normalised.
   std::vector<DenseParameters> parameters() const;
 
@@ -51,6 +52,7 @@ class Training {
 
   const RunContext& context_;
   const LabelledFeatures& set_;
+  const LabelledFeatures& validation_;
   const Config& config_;
   std::vector<FeatureGroup> groups_;
   std::vector<std::uint32_t> rows_;  // of the photos

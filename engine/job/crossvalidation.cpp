@@ -129,9 +129,14 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
     std::iota(others.begin(), others.end(), 0U);
     for (std::size_t i = first; i < others.size(); ++i)
       others[i] += static_cast<std::uint32_t>(count);
+    LabelledFeatures held_out = all;
+    held_out.features = {all.features.row(first * all.views), count * all.views,
+                         all.features.columns};
+    held_out.labels = all.labels.subspan(first, count);
+    held_out.files = all.files.subspan(first, count);
     Config seeded = config;
     seeded.seed += run / folds;
-    Training training(context, all, others, seeded);
+    Training training(context, all, others, held_out, seeded);
     training.begin();
     for (std::size_t epoch = 0; epoch < config.train.epochs; ++epoch) {
       const std::optional<Totals> totals = training.train_epoch(epoch, [](std::size_t) {});
@@ -149,13 +154,10 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
       }
       context.observer.advance(run * config.train.epochs + epoch + 1);
     }
-    const FeatureView features = {all.features.row(first * all.views), count * all.views,
-                                  all.features.columns};
-    const auto labels = all.labels.subspan(first, count);
     std::vector<float> probabilities(count * all.classes.size());
-    const Totals judged = training.evaluate(features, labels, probabilities);
+    const Totals judged = training.evaluate(probabilities);
     const Evaluation found =
-        summarise(judged, probabilities, labels, all.files.subspan(first, count), all.classes);
+        summarise(judged, probabilities, held_out.labels, held_out.files, all.classes);
     result.folds.push_back({fold + 1,
                             seeded.seed,
                             count,

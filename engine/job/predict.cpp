@@ -229,8 +229,9 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
   Answers answers;
   answers.probabilities.resize(set.labels.size() * trained.classes.size());
   head->predict(set.features, answers.probabilities);
-  answers.evaluation = summarise(head->evaluate(set.features, set.labels), answers.probabilities,
-                                 set.labels, set.files, trained.classes);
+  head->set_validation_data(set.features, set.labels);
+  answers.evaluation =
+      summarise(head->evaluate(), answers.probabilities, set.labels, set.files, trained.classes);
   if (session.context().stop.stop_requested()) {
     throw Error(ErrorKind::interrupted, "interrupted; the evaluation is not complete");
   }

@@ -23,6 +23,7 @@ SKIPPED = 77
 # Kernels whose global loads (L), stores (S) are promised to be 128 bits wide.
 PROMISED = {
     "add_row_losses_kernel": "",
+    "advance_kernel": "",
     "bias_relu_kernel": "LS",
     "bias_relu_max_pool_kernel": "LS",
     "cast_features_kernel": "S",
@@ -84,7 +85,7 @@ def occupancy(arch, registers, shared, threads):
 
 
 def readable(mangled):
-    """A mangled kernel's name and template arguments: rmsprop_kernel<true>."""
+    """A mangled kernel's name and template arguments: bias_relu_kernel<half>."""
     match = re.search(r"([a-z][a-z_]*_kernel)(.*)", mangled)
     if match is None:
         return mangled
