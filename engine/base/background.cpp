@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -25,6 +26,22 @@ std::jthread start_thread(std::function<void()> work) {
 // ten levels are about a factor of ten. The system cuts it to its largest, 19.
 void step_back() noexcept {
   [[maybe_unused]] const int now = ::nice(10);
+}
+
+BackgroundWorker::BackgroundWorker() {
+  thread_ = start_thread([this] {
+    while (std::optional<std::packaged_task<void()>> task = tasks_.pop()) (*task)();
+  });
+}
+
+void BackgroundWorker::start(std::function<void()> work) {
+  std::packaged_task<void()> task(std::move(work));
+  done_ = task.get_future();
+  tasks_.push(std::move(task));
+}
+
+void BackgroundWorker::wait() {
+  if (done_.valid()) done_.get();
 }
 
 }  // namespace graft

@@ -87,7 +87,8 @@ void Training::load() {
   head_->set_training_data(set_.features, set_.labels, state_.normalization);
 }
 
-std::optional<Totals> Training::train_epoch(std::size_t epoch) {
+std::optional<Totals> Training::train_epoch(std::size_t epoch,
+                                            const std::function<void(std::size_t)>& advance) {
   load();
   std::vector<std::uint32_t> order = epoch_order(rows_.size(), options_.seed, epoch);
   for (std::uint32_t& row : order) row = rows_[row];
@@ -99,13 +100,10 @@ std::optional<Totals> Training::train_epoch(std::size_t epoch) {
     const std::size_t step = epoch * batches_per_epoch_ + batch;
     const TraceSpan span(context_.tracer, "step", step);
     head_->train_step(rows.subspan(first, size), step);
-    context_.observer.advance(step + 1);
+    advance(step + 1);
   }
   const TraceSpan span(context_.tracer, "wait for the losses", epoch + 1);
-  const Totals totals = head_->take_totals();
-  state_.head = {};  // so that two states are never held at once
-  state_.head = head_->state();
-  return totals;
+  return head_->take_totals();
 }
 
 std::vector<DenseParameters> Training::parameters() const {
@@ -116,6 +114,8 @@ std::vector<DenseParameters> Training::parameters() const {
 // of the file measures.
 Totals Training::evaluate(FeatureView features, std::span<const std::uint32_t> labels,
                           std::span<float> probabilities) {
+  state_.head = {};  // so that two states are never held at once
+  state_.head = head_->state();
   const bool is_folded = !state_.normalization.scale.empty();
   if (is_folded) head_->set_state({parameters(), {}});
   const Totals totals = head_->evaluate(features, labels);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,13 +31,16 @@ class Training {
   // One of both before the first epoch: the state before any, or a checkpoint's.
   void begin();
   void resume(TrainingState state) { state_ = std::move(state); }
-  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. The observer
-  // receives each batch.
-  std::optional<Totals> train_epoch(std::size_t epoch);
-  const TrainingState& state() const { return state_; }  // after the last epoch
+  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. `advance`
+  // receives the number of batches that are done, from the first epoch on, after each of them.
+  std::optional<Totals> train_epoch(std::size_t epoch,
+                                    const std::function<void(std::size_t)>& advance);
+  // The state when training was last evaluated, or before it. Another thread may read it, and
+  // parameters(), while an epoch trains, but not during evaluate.
+  const TrainingState& state() const { return state_; }
 
-  // Of the head that parameters() are, after the last epoch. Also writes the probabilities where
-  // they are wanted: photos × classes.
+  // Takes the state after the last epoch, and evaluates the head that parameters() are. Also writes
+  // the probabilities where they are wanted: photos × classes.
   Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels,
                   std::span<float> probabilities = {});
   // For features that are not normalised.

@@ -120,8 +120,6 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
   all.labels = photos.labels;
   all.files = photos.files;
   CrossValidation result;
-  SilentObserver silent;
-  const RunContext quiet = {context.backend, silent, context.tracer, context.stop};
   const Stage stage(context.observer, "cross-validation", seeds * folds * config.train.epochs,
                     "epochs");
   for (std::size_t run = 0; run < seeds * folds; ++run) {
@@ -133,10 +131,10 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
       others[i] += static_cast<std::uint32_t>(count);
     Config seeded = config;
     seeded.seed += run / folds;
-    Training training(quiet, all, others, seeded);
+    Training training(context, all, others, seeded);
     training.begin();
     for (std::size_t epoch = 0; epoch < config.train.epochs; ++epoch) {
-      const std::optional<Totals> totals = training.train_epoch(epoch);
+      const std::optional<Totals> totals = training.train_epoch(epoch, [](std::size_t) {});
       if (!totals) {
         throw Error(ErrorKind::interrupted,
                     "Cross-validation was interrupted; the features are "

@@ -1,4 +1,4 @@
-// Threads that step back.
+// Threads that step back, and work on a thread.
 
 #include "engine/base/background.h"
 
@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
 #include <thread>
 
 #include "engine/base/error.h"
@@ -43,6 +46,43 @@ TEST(StartThread, ARefusalIsAnErrorOfTheDevice) {
     return 0;
   });
   EXPECT_EQ(ending.exit_code, 5);
+}
+
+TEST(BackgroundWorker, DoesOnePieceOfWorkAfterTheOtherOnAThreadOfItsOwn) {
+  BackgroundWorker worker;
+  worker.wait();
+  std::thread::id first, second;
+  worker.start([&] { first = std::this_thread::get_id(); });
+  worker.wait();
+  worker.start([&] { second = std::this_thread::get_id(); });
+  worker.wait();
+  worker.wait();
+  EXPECT_EQ(first, second);
+  EXPECT_NE(first, std::thread::id());
+  EXPECT_NE(first, std::this_thread::get_id());
+}
+
+TEST(BackgroundWorker, PassesOnWhatItsWorkThrowsOnceAndWorksOn) {
+  BackgroundWorker worker;
+  worker.start([] { throw std::runtime_error("thrown"); });
+  EXPECT_THROW(worker.wait(), std::runtime_error);
+  bool worked = false;
+  worker.start([&] { worked = true; });
+  worker.wait();
+  EXPECT_TRUE(worked);
+}
+
+TEST(BackgroundWorker, IsNotGoneBeforeItsWorkIsDone) {
+  std::atomic<bool> worked = false;
+  {
+    BackgroundWorker worker;
+    worker.start([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      worked = true;
+      throw std::runtime_error("nobody waits for this");
+    });
+  }
+  EXPECT_TRUE(worked);
 }
 
 }  // namespace

@@ -281,11 +281,12 @@ TEST(Trainer, ALossThatIsNotFiniteEndsTrainingAfterTheLastGoodEpoch) {
     const TemporaryFolder folder;
     Script script{{totals(1, 50), totals(1, 50), totals(training, 50)},
                   {totals(1, 50), totals(1, 60), totals(validation, 50)}};
-    SilentObserver silent;
+    RecordingObserver observer;
     EXPECT_THAT(
-        error_of(ErrorKind::usage, [&] { play(script, folder.path(), silent); }),
+        error_of(ErrorKind::usage, [&] { play(script, folder.path(), observer); }),
         AllOf(HasSubstr("diverged in epoch 3"), HasSubstr("2 of its epochs are saved"),
               HasSubstr("learning_rate below 0.01"), HasSubstr("or features.normalize \"rms\"")));
+    EXPECT_THAT(observer.rows, SizeIs(3)) << "the header and the epochs that are saved";
     EXPECT_THAT(files_in(folder.path()),
                 ElementsAre(Key("checkpoint.safetensors"), Key("head_best.safetensors"),
                             Key("history.csv"), Key("history.json")));

@@ -89,6 +89,7 @@ struct SmallRun {
   RecordingObserver observer;
   std::stop_source stop;
   std::function<void(std::string_view)> before = [](std::string_view) {};
+  Tracer* tracer = nullptr;
   std::vector<HeadOptions> heads = {};  // the options that make_head was given
 
   // `finished`: the folder of a finished set.
