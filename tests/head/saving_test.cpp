@@ -117,7 +117,7 @@ TEST(Saving, AWriteThatFailsEndsTheRunAfterTheNextEpochsBatches) {
       if (call == "evaluate" && ++evaluated == failing) make_folder(obstacle(folder.path()));
     };
     EXPECT_THAT(error_of(ErrorKind::io, [&] { run.into(folder.path()); }),
-                HasSubstr("cannot open " + obstacle(folder.path()).string() + " for writing"));
+                HasSubstr("cannot open for writing " + obstacle(folder.path()).string()));
     EXPECT_EQ(run.observer.advances.size(), trained * small_batches);
     EXPECT_THAT(run.observer.rows, SizeIs(failing)) << "the header, and the epochs before";
     EXPECT_THAT(saved_history(folder.path()), SizeIs(failing - 1));
