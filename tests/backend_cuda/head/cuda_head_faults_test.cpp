@@ -41,7 +41,7 @@ class CudaHeadOrder : public test::CudaHeadTest {
       for (const std::uint32_t seed : {3, 4}) {
         const auto order = test::shuffled_rows(samples->labels.size(), seed);
         head->begin_epoch(order, step);
-        for (std::size_t first = 0; first < order.size(); first += 4, ++step) head->train_step();
+        for (std::size_t row = 0; row < order.size(); row += 4, ++step) head->train_step();
       }
     }
     result.probabilities.resize(first.labels.size() * 3);
