@@ -65,6 +65,14 @@ class PhotoSink {
   std::string bad_;          // why one of the views of the present photo has no row
 };
 
+// check_key of session.h, and notes where only the arithmetic differs.
+void check_key(const FinishedRun& run, const FeatureKey& now, Observer& observer) {
+  check_key(run, now);
+  const std::string rounding = describe_change(run.head.key, now);
+  if (rounding.empty()) return;
+  observer.note("the features are rounded differently from those in training: " + rounding);
+}
+
 // Throws Error(usage) unless the head was trained on the features that the backbone gives.
 void check_features(Session& session, const FinishedRun& run) {
   const Config& config = session.config();
@@ -193,14 +201,9 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
 
 }  // namespace
 
-void check_key(const FinishedRun& run, const FeatureKey& now, Observer& observer) {
+void check_key(const FinishedRun& run, const FeatureKey& now) {
   const std::string change = describe_input_change(run.head.key, now);
-  if (change.empty()) {
-    if (const std::string rounding = describe_change(run.head.key, now); !rounding.empty()) {
-      observer.note("the features are rounded differently from those in training: " + rounding);
-    }
-    return;
-  }
+  if (change.empty()) return;
   throw Error(ErrorKind::usage,
               fmt::format("{} was trained on other features than these: {}; use the settings that "
                           "it was trained with, or run `graft run` again",

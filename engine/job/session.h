@@ -93,7 +93,7 @@ class Session {
 
 // Throws Error(usage) unless the head was trained on features with this key. Arithmetic may differ,
 // and is noted.
-void check_key(const FinishedRun& run, const FeatureKey& now, Observer& observer);
+void check_key(const FinishedRun& run, const FeatureKey& now);
 
 // A head's answers for a set with the head's classes.
 struct Answers {

@@ -270,7 +270,7 @@ TEST(Libraries, ChosenEnginesOfCudnnFail) {
   EXPECT_EQ(failure("engine.finalize:1000:4000,engine.execute:1000:5000"), "inf");
   EXPECT_NE(failure("engine.finalize:-1:4000").find("CUDNN_STATUS_INTERNAL_ERROR"),
             std::string::npos);
-  EXPECT_NE(failure("engine.execute:-1:5003").find("CUDNN_STATUS_EXECUTION_FAILED_CUBLAS"),
+  EXPECT_NE(failure("engine.execute:-1:5003").find("CUDNN_STATUS_EXECUTION_FAILED_CUDART"),
             std::string::npos);
   EXPECT_EQ(failure("engine.saturate:-1:1"), "65504.000000");
   VGPU(vgpu_set_faults)("");

@@ -161,17 +161,15 @@ auto if_supported(const Work& work) -> std::optional<decltype(work())> {
   }
 }
 
-// The descriptors that an attribute of another holds.
+// The descriptors that an attribute of another holds, up to `most`.
 std::vector<Descriptor> parts_of(const Descriptor& whole, cudnnBackendAttributeName_t name,
-                                 cudnnBackendDescriptorType_t type) {
-  const std::int64_t count = whole.read(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+                                 cudnnBackendDescriptorType_t type, std::int64_t most) {
   std::vector<Descriptor> parts;
   std::vector<cudnnBackendDescriptor_t> to_fill;
-  for (std::int64_t n = 0; n < count; ++n) to_fill.push_back(parts.emplace_back(type).get());
-  if (count == 0) return parts;
-  const std::int64_t filled =
-      whole.read(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, to_fill.data());
-  parts.erase(parts.begin() + std::min(filled, count), parts.end());
+  for (std::int64_t n = 0; n < most; ++n) to_fill.push_back(parts.emplace_back(type).get());
+  if (most == 0) return parts;
+  const std::int64_t filled = whole.read(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, to_fill.data());
+  parts.erase(parts.begin() + std::min(filled, most), parts.end());
   return parts;
 }
 
@@ -183,12 +181,14 @@ std::vector<Descriptor> proposals(const CudnnDevice& device, const Descriptor& g
       .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, {mode});
   device.give_properties(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP);
   heuristics.finalize();
-  return parts_of(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  constexpr auto results = CUDNN_ATTR_ENGINEHEUR_RESULTS;
+  return parts_of(heuristics, results, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                  heuristics.read(results, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr));
 }
 
 Descriptor engine_in(const Descriptor& config) {
   return std::move(
-      parts_of(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR).at(0));
+      parts_of(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1).at(0));
 }
 
 std::int64_t number_of(const Descriptor& engine) {
@@ -209,8 +209,8 @@ std::optional<Descriptor> carried_over(const CudnnDevice& device, const Descript
                                        const Descriptor& graph) {
   return if_supported([&] {
     const Descriptor engine = engine_for(device, graph, number_of(engine_in(config)));
-    const auto knobs =
-        parts_of(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+    const auto knobs = parts_of(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                                CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS);
     std::vector<cudnnBackendDescriptor_t> choices;
     for (const Descriptor& knob : knobs) choices.push_back(knob.get());
     Descriptor carried(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
