@@ -91,8 +91,8 @@ class Session {
   std::unique_ptr<Backbone> backbone_;
 };
 
-// Throws Error(usage) unless the head was trained on features with this key. Arithmetic may differ,
-// and is noted.
+// Throws Error(usage) unless the head was trained on features with this key. Their
+// arithmetic may differ.
 void check_key(const FinishedRun& run, const FeatureKey& now);
 
 // A head's answers for a set with the head's classes.
