@@ -27,8 +27,8 @@ const BackboneOptions& checked(const BackboneOptions& options) {
                 fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
                             name_of(options.algorithm)));
   }
-  if (!has_usual_activations(options)) {
-    const std::size_t most = largest_usual_batch(options.image_size);
+  const std::size_t most = largest_usual_batch(options.image_size);
+  if (options.batch_size > most) {
     throw Error(
         ErrorKind::usage,
         fmt::format("Images of {}×{} in batches of {} have more activations than the 2147483647 "

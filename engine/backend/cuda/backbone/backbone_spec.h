@@ -50,7 +50,7 @@ struct WeightLayout {
 struct BackboneSpec {
   // Without plans. Throws Error(usage) for options that no device serves: an image below 32×32, a
   // batch of 0, an algorithm of the CPU's, or more activations than cuDNN computes at once
-  // (has_usual_activations).
+  // (largest_usual_batch).
   explicit BackboneSpec(const BackboneOptions& options);
   // Chooses the plans by choose_plan, and with them the size of the workspace. Without a cache by
   // forecast_plan: no plan is executed.

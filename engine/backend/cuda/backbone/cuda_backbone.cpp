@@ -40,7 +40,7 @@ Arenas take_memory(const Device& device, const BackboneSpec& spec,
     auto arenas = if_memory_allows([&] { return Arenas(spec.memory); });
     if (arenas) return std::move(*arenas);
   }
-  refuse_memory(device, spec.options, spec.memory.total(), fitting_batch());
+  refuse_memory(device, spec, fitting_batch());
 }
 
 class CudaBackbone final : public Backbone {
@@ -274,8 +274,7 @@ CudaBackbone::Outcome CudaBackbone::spare_outcome() {
 
 }  // namespace
 
-void refuse_memory(const Device& device, const BackboneOptions& options, std::size_t wanted,
-                   std::size_t fitting_batch) {
+void refuse_memory(const Device& device, const BackboneSpec& spec, std::size_t fitting_batch) {
   const auto gib = [](std::size_t bytes) {
     return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (std::size_t{1} << 30U));
   };
@@ -284,12 +283,13 @@ void refuse_memory(const Device& device, const BackboneOptions& options, std::si
           ? "not one image fits: choose a smaller data.image_size, or free the GPU's memory"
           : fmt::format("choose backbone.batch_size {}", fitting_batch);
   const Device::Memory memory = device.memory_now();
-  throw Error(
-      ErrorKind::device,
-      fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
-                  "memory, and of the {} of cuda:{} {} are free; {}.",
-                  options.image_size.height, options.image_size.width, options.batch_size,
-                  gib(wanted), gib(memory.total), device.ordinal(), gib(memory.free), advice));
+  const BackboneOptions& options = spec.options;
+  throw Error(ErrorKind::device,
+              fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
+                          "memory, and of the {} of cuda:{} {} are free; {}.",
+                          options.image_size.height, options.image_size.width, options.batch_size,
+                          gib(spec.memory.total()), gib(memory.total), device.ordinal(),
+                          gib(memory.free), advice));
 }
 
 std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,

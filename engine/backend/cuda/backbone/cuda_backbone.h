@@ -51,9 +51,9 @@ std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights&
                                              const std::function<std::size_t()>& fitting_batch,
                                              Tracer* tracer = nullptr);
 
-// Throws Error(device): `wanted` bytes are not free. fitting_batch: the batch size that would fit,
-// 0 for none. Throws Failure when the free memory cannot be read.
-[[noreturn]] void refuse_memory(const Device& device, const BackboneOptions& options,
-                                std::size_t wanted, std::size_t fitting_batch);
+// Throws Error(device): the memory of `spec` is not free. fitting_batch: the batch size that would
+// fit, 0 for none. Throws Failure when the free memory cannot be read.
+[[noreturn]] void refuse_memory(const Device& device, const BackboneSpec& spec,
+                                std::size_t fitting_batch);
 
 }  // namespace graft::cuda
