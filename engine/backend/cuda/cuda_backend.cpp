@@ -13,12 +13,6 @@
 #include "kernels/cpu/thread_pool.h"
 
 namespace graft::cuda {
-namespace {
-
-// Raised when graft's own kernels may round a feature differently.
-constexpr int kernels_version = 1;
-
-}  // namespace
 
 CudaBackend::CudaBackend(int ordinal, std::size_t threads)
     : device_(ordinal),
@@ -30,6 +24,8 @@ std::string CudaBackend::description() const {
 }
 
 std::string CudaBackend::numerics(const BackboneOptions& options) {
+  // Raised when graft's own kernels may round a feature differently.
+  constexpr int kernels_version = 1;
   return fmt::format("cuda {} {}, {} (sm_{}), cuDNN {}, batch {}, engines {}",
                      name_of(options.precision), kernels_version, device_.name(),
                      device_.compute_capability(), cudnn_version(), options.batch_size,
