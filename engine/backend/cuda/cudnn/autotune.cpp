@@ -64,7 +64,11 @@ class TrialRun {
   float time(const ConvolutionPlan& plan, float limit) {
     std::array<float, timed_runs> times{};
     for (std::size_t run = 0; run < timed_runs; ++run) {
-      times[run] = once(plan);
+      begin_.record(stream_);
+      enqueue(plan);
+      end_.record(stream_);
+      end_.wait();
+      times[run] = end_.milliseconds_since(begin_);
       if (run == 0 && times[0] > limit) return times[0];
     }
     std::nth_element(times.begin(), times.begin() + timed_runs / 2, times.end());
@@ -99,14 +103,6 @@ class TrialRun {
     return std::ranges::all_of(values, [](__half value) {
       return __half2float(value) == std::numeric_limits<float>::infinity();
     });
-  }
-
-  float once(const ConvolutionPlan& plan) {
-    begin_.record(stream_);
-    enqueue(plan);
-    end_.record(stream_);
-    end_.wait();
-    return end_.milliseconds_since(begin_);
   }
 
   ConvolutionProblem layer_;
