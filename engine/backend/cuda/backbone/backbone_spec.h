@@ -82,9 +82,9 @@ struct BackboneSpec {
   std::vector<std::shared_ptr<const ConvolutionPlan>> plans;  // one for each of shapes
 };
 
-// What `graft plan` shows of a GPU that may be absent. By heuristics, even with options.autotune. Needs no driver. Bytes are those that the kernels'
-// headers promise: of the convolution what it reads and writes, each array once; of its epilogue
-// what bias_relu or bias_relu_max_pool moves.
+// What `graft plan` shows of a GPU that may be absent: plans by heuristics, even with
+// options.autotune. Needs no driver. Bytes are those that the kernels' headers promise: of the
+// convolution each array once; of its epilogue what bias_relu or bias_relu_max_pool moves.
 BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptions& options);
 
 }  // namespace graft::cuda

@@ -11,7 +11,7 @@
 // images of an earlier batch, or zeros (in fp16 copies of the batch's first image), and their
 // features are not copied out. An image's features do not depend on its place or company: a
 // convolution's sums never cross images, and engines that cut sums by the place in the batch are
-// skipped (candidates() in cudnn/convolution.h).
+// skipped (offer_plans() in cudnn/convolution.h).
 //
 // fp16 holds numbers up to 65504. With ImageNet's weights the largest activation of 24 photos is
 // 178 (rescale), 372 (torch) and 16,767 (caffe), all in block3_conv3; of white noise and

@@ -12,11 +12,11 @@
 // library and the GPU only: an algorithm is chosen once for a shape, the parts of a split sum are
 // reduced in a separate step, and the workspace is always the same memory.
 //
-// Epilogues of cuBLASLt: BIAS serves forward of the last layer, where it saves a pass of 8 bytes for
-// a logit, and a launch. A hidden layer has none: dropout reads and writes every output anyway, and
-// adds bias and ReLU (relu_dropout.h). Only with dropout 0 would RELU_AUX and DRELU save passes,
-// 80 KB of a step that moves 60 MB (16 rows, 8192 inputs, 256 units). BGRAD would save 16 KB there,
-// but the order of its sums is the library's; column_sums.h has the CPU's.
+// Epilogues of cuBLASLt: BIAS serves forward of the last layer, where it saves a launch and 8 bytes
+// for a logit. A hidden layer has none: dropout reads and writes every output anyway, and adds bias
+// and ReLU (relu_dropout.h). Only with dropout 0 would RELU_AUX and DRELU save passes, 80 KB of a
+// step that moves 60 MB (16 rows, 8192 inputs, 256 units). BGRAD would save 16 KB there, but the
+// order of its sums is the library's; column_sums.h has the CPU's.
 
 #include <cublasLt.h>
 
