@@ -151,10 +151,9 @@ class Head {
   virtual void train_step() = 0;
   // The totals of train_step since the last call. Waits for the device.
   virtual Totals take_totals() = 0;
-  // From here on rows are used as they are, and a photo's logits are the mean of its views', added
-  // in double. No class weights.
   // The rows that evaluate() measures. Borrowed, and unchanged, until the next call. Where device
-  // memory is short, training rows that are set before have the first claim.
+  // memory is short, training rows that are set before have the first claim. From here on rows are
+  // used as they are, without class weights; a photo's logits are its views' mean, added in double.
   virtual void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) = 0;
   virtual Totals evaluate() = 0;
   // probabilities: photos × classes, each row sums to 1.

@@ -3,6 +3,7 @@
 // the program also starts on a machine without CUDA, and a missing cuDNN is a plain message. No type
 // of CUDA appears here.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -65,9 +66,6 @@ inline std::size_t largest_usual_batch(ImageSize image) {
   constexpr std::size_t most_values = 2147483647, channels = 64;
   return most_values / channels / image.height / image.width;
 }
-inline bool has_usual_activations(const BackboneOptions& options) {
-  return options.batch_size <= largest_usual_batch(options.image_size);
-}
 
 // "precision": "auto" on a GPU of this compute capability, 80 for sm_80.
 inline Precision automatic_precision(int compute_capability) {
@@ -77,16 +75,14 @@ inline Precision automatic_precision(int compute_capability) {
 // "batch_size": "auto" on a GPU with so much memory, free or not: a power of two. The two buffers of
 // activations take at most a quarter of the memory: weights, workspace and other programs need some
 // too. At 256 the smallest layers fill the largest GPUs, and more gives nothing.
-inline std::size_t automatic_batch(std::size_t memory, BackboneOptions options) {
+inline std::size_t automatic_batch(std::size_t memory, const BackboneOptions& options) {
   // GPUs of one model may report a few percent more or less. A power of two is the same for all.
-  const auto model = static_cast<double>(std::bit_floor(memory + memory / 5));
-  const double image = 2.0 * 64.0 * options.image_size.height * options.image_size.width *
-                       static_cast<double>(storage_bytes(options.precision));
-  for (options.batch_size = 256; options.batch_size > 1; options.batch_size /= 2) {
-    const double activations = static_cast<double>(options.batch_size) * image;
-    if (activations <= model / 4.0 && has_usual_activations(options)) break;
-  }
-  return options.batch_size;
+  const std::size_t model = std::bit_floor(memory + memory / 5);
+  const std::size_t values = model / 4 / 2 / storage_bytes(options.precision);  // of a buffer
+  const ImageSize image = options.image_size;
+  const std::size_t most =
+      std::min(values / 64 / image.height / image.width, largest_usual_batch(image));
+  return std::bit_floor(std::clamp<std::size_t>(most, 1, 256));
 }
 
 struct BackboneForecast {

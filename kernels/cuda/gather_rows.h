@@ -1,7 +1,7 @@
 #pragma once
-// The batch of a training step: rows of features and their labels, in shuffled order, normalised where
-// there is a normalisation. v = features[rows[*first + i]][k]; out[i][k] = v, or (v - mean[k]) · scale[k], rounded
-// twice; out_labels[i] = labels[rows[*first + i] / views].
+// The batch of a training step: rows of features and their labels, in shuffled order.
+// v = features[rows[*first + i]][k]; out[i][k] = v, or with a normalisation
+// (v - mean[k]) · scale[k], rounded twice; out_labels[i] = labels[rows[*first + i] / views].
 //
 // Bytes moved: 4 read and 4 written for a value; 8 read and 4 written for a row; 8 read for a column
 // that is normalised; 8 read once.

@@ -52,13 +52,10 @@ class CudaBackend final : public Backend {
     const Device& device_;
   };
 
-  BackboneSpec planned(BackboneSpec spec);
-  std::size_t wanted_memory(BackboneSpec spec);  // with the plans that the heuristics prefer
-  [[noreturn]] void refuse_trial(const BackboneSpec& spec);
-  bool fits(const BackboneOptions& options, std::size_t free);
+  BackboneSpec planned(const BackboneOptions& options);
   // A power of two that fits the free memory now, smaller than options.batch_size; 0: none. Leaves
-  // reserved_memory() free.
-  std::size_t fitting_batch(BackboneOptions options);
+  // reserved_memory() free. By the plans that the heuristics prefer, even with autotune.
+  std::size_t fitting_batch(BackboneOptions options) const;
 
   Device device_;
   CudnnDevice cudnn_;

@@ -27,8 +27,8 @@ const BackboneOptions& checked(const BackboneOptions& options) {
                 fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
                             name_of(options.algorithm)));
   }
-  if (!has_usual_activations(options)) {
-    const std::size_t most = largest_usual_batch(options.image_size);
+  const std::size_t most = largest_usual_batch(options.image_size);
+  if (options.batch_size > most) {
     throw Error(
         ErrorKind::usage,
         fmt::format("Images of {}×{} in batches of {} have more activations than the 2147483647 "
@@ -113,9 +113,7 @@ void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache* cache) {
 
 ConvolutionProblem BackboneSpec::problem(std::size_t layer) const {
   const LayerShape& shape = shapes[layer];
-  // Where a sum overflows fp16, a fused layer stores Inf. Then all sums over it of the next layer
-  // are Inf or NaN. A fused ReLU may turn such a sum into 0, but bias_relu and bias_relu_max_pool see
-  // it. So in fp16 the layer after a fused one is not fused: it is the one with the pool.
+  // Why the layer after a fused one is not fused in fp16, but has the pool: cuda_backbone.h.
   const bool is_next_seen = layer + 1 < shapes.size() && shapes[layer + 1].pool_after;
   const bool may_fuse = !shape.pool_after && (options.precision != Precision::fp16 || is_next_seen);
   return {options.batch_size, shape.height,      shape.width, shape.inputs,

@@ -50,7 +50,7 @@ struct WeightLayout {
 struct BackboneSpec {
   // Without plans. Throws Error(usage) for options that no device serves: an image below 32×32, a
   // batch of 0, an algorithm of the CPU's, or more activations than cuDNN computes at once
-  // (has_usual_activations).
+  // (largest_usual_batch).
   explicit BackboneSpec(const BackboneOptions& options);
   // Chooses the plans by choose_plan, and with them the size of the workspace. Without a cache by
   // forecast_plan: no plan is executed.
@@ -82,9 +82,9 @@ struct BackboneSpec {
   std::vector<std::shared_ptr<const ConvolutionPlan>> plans;  // one for each of shapes
 };
 
-// What `graft plan` shows of a GPU that may be absent. By heuristics, even with options.autotune. Needs no driver. Bytes are those that the kernels'
-// headers promise: of the convolution what it reads and writes, each array once; of its epilogue
-// what bias_relu or bias_relu_max_pool moves.
+// What `graft plan` shows of a GPU that may be absent: plans by heuristics, even with
+// options.autotune. Needs no driver. Bytes are those that the kernels' headers promise: of the
+// convolution each array once; of its epilogue what bias_relu or bias_relu_max_pool moves.
 BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptions& options);
 
 }  // namespace graft::cuda

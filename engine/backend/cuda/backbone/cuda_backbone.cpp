@@ -40,7 +40,7 @@ Arenas take_memory(const Device& device, const BackboneSpec& spec,
     auto arenas = if_memory_allows([&] { return Arenas(spec.memory); });
     if (arenas) return std::move(*arenas);
   }
-  refuse_memory(device, spec.options, spec.memory.total(), fitting_batch());
+  refuse_memory(device, spec, fitting_batch());
 }
 
 class CudaBackbone final : public Backbone {
@@ -53,14 +53,10 @@ class CudaBackbone final : public Backbone {
   void wait(Ticket ticket) override;
 
  private:
-  // What the host has of a batch when it is done.
-  struct Outcome {
-    Event done;
-    PinnedBuffer flag;
-  };
   struct Batch {
-    Ticket ticket;
-    Outcome outcome;
+    Ticket ticket = 0;
+    Event done;
+    PinnedBuffer flag;  // to be read when it is done
   };
   enum TraceRow : std::size_t { compute_row, copy_in_row, copy_out_row };
 
@@ -90,7 +86,7 @@ class CudaBackbone final : public Backbone {
   const T* weights_at(std::size_t offset) const {
     return reinterpret_cast<const T*>(arenas_.weights.data() + offset);
   }
-  Outcome spare_outcome();
+  Batch spare_batch();
 
   Device& device_;
   const BackboneSpec spec_;
@@ -99,7 +95,7 @@ class CudaBackbone final : public Backbone {
   std::vector<Graph> graphs_;          // one for each slot; none with a tracer
   KernelTrace trace_;
   std::deque<Batch> in_flight_;  // in order
-  std::vector<Outcome> spare_outcomes_;
+  std::vector<Batch> spare_batches_;
   Ticket last_ = 0;
 };
 
@@ -111,7 +107,7 @@ CudaBackbone::CudaBackbone(Device& device, const Vgg16Weights& weights, Backbone
   copy_to_device(arenas_.weights.data(), packed.data(), packed.size(), stream);
   GRAFT_CUDA_CHECK(cudaMemsetAsync(arenas_.images.data(), 0, arenas_.images.size(), stream.get()));
   for (std::size_t n = 0; n <= backbone_slots; ++n) {  // for as many batches in flight
-    spare_outcomes_.push_back({Event(), PinnedBuffer(spec_.flag_bytes())});
+    spare_batches_.push_back({0, Event(), PinnedBuffer(spec_.flag_bytes())});
   }
   // Once without a graph: code that is loaded at its first use cannot be loaded in a capture.
   enqueue_network(0);
@@ -224,19 +220,20 @@ Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std:
   };
   return device_.run("A batch of the backbone", [&] {
     trace_.begin_batch(last_);
-    Outcome outcome = spare_outcome();
+    Batch batch = spare_batch();
+    batch.ticket = last_ + 1;
     const auto copy_out = [&](const Stream& stream) {
       launch(trace_, {"copy", {}, {.written = out + spec_.flag_bytes()}, copy_out_row}, [&] {
         copy_to_host(features.data(), feature_slot(slot), out, stream);
-        copy_to_host(outcome.flag.data(), flag_slot(slot), spec_.flag_bytes(), stream);
+        copy_to_host(batch.flag.data(), flag_slot(slot), spec_.flag_bytes(), stream);
       });
     };
     try {
-      order_.enqueue(slot, copy_in, compute, copy_out, outcome.done);
-      in_flight_.push_back({last_ + 1, std::move(outcome)});
+      order_.enqueue(slot, copy_in, compute, copy_out, batch.done);
+      in_flight_.push_back(std::move(batch));
     } catch (...) {
       order_.drain();  // a copy in flight uses the caller's memory
-      spare_outcomes_.push_back(std::move(outcome));
+      spare_batches_.push_back(std::move(batch));
       throw;
     }
     return ++last_;
@@ -251,12 +248,12 @@ void CudaBackbone::wait(Ticket ticket) {
   device_.run("A batch of the backbone", [&] {
     const auto batch = std::ranges::find(in_flight_, ticket, &Batch::ticket);
     if (batch == in_flight_.end()) return;  // waited for before
-    batch->outcome.done.wait();
+    batch->done.wait();
     trace_.finish(ticket - 1);
     while (!in_flight_.empty() && in_flight_.front().ticket <= ticket) {
-      spare_outcomes_.push_back(std::move(in_flight_.front().outcome));
+      spare_batches_.push_back(std::move(in_flight_.front()));
       in_flight_.pop_front();
-      const auto* flag = spare_outcomes_.back().flag.as<std::uint32_t>();
+      const auto* flag = spare_batches_.back().flag.as<std::uint32_t>();
       if (flag == nullptr || *flag == 0) continue;
       throw Error(ErrorKind::device,
                   "Activations of the backbone are too large for fp16 with these weights and this "
@@ -265,17 +262,16 @@ void CudaBackbone::wait(Ticket ticket) {
   });
 }
 
-CudaBackbone::Outcome CudaBackbone::spare_outcome() {
-  if (spare_outcomes_.empty()) return {Event(), PinnedBuffer(spec_.flag_bytes())};
-  Outcome outcome = std::move(spare_outcomes_.back());
-  spare_outcomes_.pop_back();
-  return outcome;
+CudaBackbone::Batch CudaBackbone::spare_batch() {
+  if (spare_batches_.empty()) return {0, Event(), PinnedBuffer(spec_.flag_bytes())};
+  Batch batch = std::move(spare_batches_.back());
+  spare_batches_.pop_back();
+  return batch;
 }
 
 }  // namespace
 
-void refuse_memory(const Device& device, const BackboneOptions& options, std::size_t wanted,
-                   std::size_t fitting_batch) {
+void refuse_memory(const Device& device, const BackboneSpec& spec, std::size_t fitting_batch) {
   const auto gib = [](std::size_t bytes) {
     return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (std::size_t{1} << 30U));
   };
@@ -284,12 +280,13 @@ void refuse_memory(const Device& device, const BackboneOptions& options, std::si
           ? "not one image fits: choose a smaller data.image_size, or free the GPU's memory"
           : fmt::format("choose backbone.batch_size {}", fitting_batch);
   const Device::Memory memory = device.memory_now();
-  throw Error(
-      ErrorKind::device,
-      fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
-                  "memory, and of the {} of cuda:{} {} are free; {}.",
-                  options.image_size.height, options.image_size.width, options.batch_size,
-                  gib(wanted), gib(memory.total), device.ordinal(), gib(memory.free), advice));
+  const BackboneOptions& options = spec.options;
+  throw Error(ErrorKind::device,
+              fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
+                          "memory, and of the {} of cuda:{} {} are free; {}.",
+                          options.image_size.height, options.image_size.width, options.batch_size,
+                          gib(spec.memory.total()), gib(memory.total), device.ordinal(),
+                          gib(memory.free), advice));
 }
 
 std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,

@@ -11,7 +11,7 @@
 // images of an earlier batch, or zeros (in fp16 copies of the batch's first image), and their
 // features are not copied out. An image's features do not depend on its place or company: a
 // convolution's sums never cross images, and engines that cut sums by the place in the batch are
-// skipped (candidates() in cudnn/convolution.h).
+// skipped (offer_plans() in cudnn/convolution.h).
 //
 // fp16 holds numbers up to 65504. With ImageNet's weights the largest activation of 24 photos is
 // 178 (rescale), 372 (torch) and 16,767 (caffe), all in block3_conv3; of white noise and
@@ -51,9 +51,9 @@ std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights&
                                              const std::function<std::size_t()>& fitting_batch,
                                              Tracer* tracer = nullptr);
 
-// Throws Error(device): `wanted` bytes are not free. fitting_batch: the batch size that would fit,
-// 0 for none. Throws Failure when the free memory cannot be read.
-[[noreturn]] void refuse_memory(const Device& device, const BackboneOptions& options,
-                                std::size_t wanted, std::size_t fitting_batch);
+// Throws Error(device): the memory of `spec` is not free. fitting_batch: the batch size that would
+// fit, 0 for none. Throws Failure when the free memory cannot be read.
+[[noreturn]] void refuse_memory(const Device& device, const BackboneSpec& spec,
+                                std::size_t fitting_batch);
 
 }  // namespace graft::cuda

@@ -64,7 +64,11 @@ class TrialRun {
   float time(const ConvolutionPlan& plan, float limit) {
     std::array<float, timed_runs> times{};
     for (std::size_t run = 0; run < timed_runs; ++run) {
-      times[run] = once(plan);
+      begin_.record(stream_);
+      enqueue(plan);
+      end_.record(stream_);
+      end_.wait();
+      times[run] = end_.milliseconds_since(begin_);
       if (run == 0 && times[0] > limit) return times[0];
     }
     std::nth_element(times.begin(), times.begin() + timed_runs / 2, times.end());
@@ -101,14 +105,6 @@ class TrialRun {
     });
   }
 
-  float once(const ConvolutionPlan& plan) {
-    begin_.record(stream_);
-    enqueue(plan);
-    end_.record(stream_);
-    end_.wait();
-    return end_.milliseconds_since(begin_);
-  }
-
   ConvolutionProblem layer_;
   std::size_t value_;  // bytes
   Stream stream_;
@@ -116,34 +112,28 @@ class TrialRun {
   DeviceBuffer x_, filters_, bias_, y_, workspace_;
 };
 
-// The plan that `keep` kept: it receives each plan and the one that was kept before, and returns
-// whether that is final. First come fused plans, where the layer may have them.
-template <typename Keep>
-ConvolutionPlan kept_plan(const CudnnDevice& device, const ConvolutionProblem& layer,
-                          ChosenBy chosen_by, Warnings& warnings, const Keep& keep) {
-  std::optional<ConvolutionPlan> kept;
-  bool is_final = false;
-  for (const bool fused : {true, false}) {
-    if (is_final || (fused && !layer.bias_relu)) continue;
-    ConvolutionProblem problem = layer;
-    problem.bias_relu = fused;
-    offer_plans(device, problem, chosen_by, warnings,
-                [&](ConvolutionPlan& plan) { return is_final = keep(plan, kept); });
+// The last plan that `accept` accepted; by heuristics it is the first too. Fused plans come first,
+// where the layer may have them.
+template <typename Accept>
+ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProblem& layer,
+                              ChosenBy chosen_by, Warnings& warnings, const Accept& accept) {
+  std::optional<ConvolutionPlan> accepted;
+  const auto take = [&](ConvolutionPlan& plan) {
+    if (!accept(plan)) return false;
+    accepted = std::move(plan);
+    return chosen_by == ChosenBy::heuristics;
+  };
+  if (layer.bias_relu) offer_plans(device, layer, chosen_by, warnings, take);
+  if (!accepted || chosen_by == ChosenBy::time) {
+    ConvolutionProblem unfused = layer;
+    unfused.bias_relu = false;
+    offer_plans(device, unfused, chosen_by, warnings, take);
   }
-  if (kept) return std::move(*kept);
+  if (accepted) return std::move(*accepted);
   throw Error(ErrorKind::device,
               fmt::format("cuDNN {} has no deterministic plan that runs for a convolution of {} on "
                           "sm_{}; choose another backbone.precision or a smaller batch_size",
                           cudnn_version(), text_of(layer), device.compute_capability()));
-}
-
-ConvolutionPlan by_heuristics(const CudnnDevice& device, const ConvolutionProblem& problem,
-                              Warnings& warnings) {
-  TrialRun trial(problem);
-  return kept_plan(device, problem, ChosenBy::heuristics, warnings, [&](auto& plan, auto& kept) {
-    if (trial.succeeds(plan, warnings)) kept = std::move(plan);
-    return kept.has_value();
-  });
 }
 
 // Of equal times the first: the heuristics prefer it.
@@ -151,14 +141,13 @@ ConvolutionPlan by_time(const CudnnDevice& device, const ConvolutionProblem& pro
                         Warnings& warnings) {
   TrialRun trial(problem);
   float best = std::numeric_limits<float>::infinity();
-  return kept_plan(device, problem, ChosenBy::time, warnings, [&](auto& plan, auto& kept) {
+  return accepted_plan(device, problem, ChosenBy::time, warnings, [&](const ConvolutionPlan& plan) {
     const auto succeeds = if_memory_allows([&] { return trial.succeeds(plan, warnings); });
     if (!succeeds.value_or(false)) return false;
     const float time = trial.time(plan, best * hopeless);
     if (time >= best) return false;
     best = time;
-    kept = std::move(plan);
-    return false;
+    return true;
   });
 }
 
@@ -169,18 +158,20 @@ std::shared_ptr<const ConvolutionPlan> choose_plan(const CudnnDevice& device,
                                                    PlanCache& cache) {
   const bool timed = autotune && device.can_run();
   return cache.get(device, problem, timed ? ChosenBy::time : ChosenBy::heuristics, [&] {
-    if (!device.can_run()) return forecast_plan(device, problem, cache.warnings());
-    return timed ? by_time(device, problem, cache.warnings())
-                 : by_heuristics(device, problem, cache.warnings());
+    Warnings& warnings = cache.warnings();
+    if (!device.can_run()) return forecast_plan(device, problem, warnings);
+    if (timed) return by_time(device, problem, warnings);
+    TrialRun trial(problem);
+    return accepted_plan(
+        device, problem, ChosenBy::heuristics, warnings,
+        [&](const ConvolutionPlan& plan) { return trial.succeeds(plan, warnings); });
   });
 }
 
 ConvolutionPlan forecast_plan(const CudnnDevice& device, const ConvolutionProblem& problem,
                               Warnings& warnings) {
-  return kept_plan(device, problem, ChosenBy::heuristics, warnings, [](auto& plan, auto& kept) {
-    kept = std::move(plan);
-    return true;
-  });
+  return accepted_plan(device, problem, ChosenBy::heuristics, warnings,
+                       [](const ConvolutionPlan&) { return true; });
 }
 
 }  // namespace graft::cuda

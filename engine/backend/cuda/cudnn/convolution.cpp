@@ -379,9 +379,8 @@ ConvolutionPlan ConvolutionPlan::deserialised(const CudnnDevice& device,
     const Descriptor engine = engine_for(
         device, operations.graph(), description.at("engine").at("engineId").get<std::int64_t>());
     refuse_if(objection_to(engine, problem.precision, chosen_by));
-    if (tensors_in(description) != tensors_of(problem)) {
-      throw Error(ErrorKind::data, "it is a plan for another convolution");
-    }
+    const bool fits = tensors_in(description) == tensors_of(problem);
+    refuse_if(fits ? nullptr : "it is a plan for another convolution");
     Descriptor built = begun_plan(device);
     built
         .set(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,

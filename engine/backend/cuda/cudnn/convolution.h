@@ -94,13 +94,13 @@ using TakePlan = std::function<bool(ConvolutionPlan&)>;
 
 // Offers the plans that cuDNN has for this problem, best first, each once, until one is taken: those
 // of the heuristics that know the device ("mode A"); where it has none, those for the nearest
-// smaller batch, with the same engines and knobs; then the fallback engines, which are slow: taking one is a warning. (In
-// fp32 the heuristics cut their list, and tensor cores fill it.) Skipped are engines that are not
-// deterministic, those whose sums depend on an image's place in the batch, those that the precision
-// does not allow, workspaces above half of the GPU's memory and, by heuristics, engines that are
-// compiled at run time. A plan that cuDNN fails to build is skipped with a warning, unless it is the
-// device that failed. Throws Error(device) for a precision that the device does not have (bf16 and
-// tf32 below sm_80).
+// smaller batch, with the same engines and knobs; then the fallback engines, which are slow: taking
+// one is a warning. (In fp32 the heuristics cut their list, and tensor cores fill it.) Skipped are
+// engines that are not deterministic, those that the precision does not allow, sums that depend on
+// an image's place in the batch, workspaces above half of the GPU's memory and, by heuristics,
+// engines that are compiled at run time. A plan that cuDNN fails to build is skipped with a
+// warning, unless it is the device that failed. Throws Error(device) for a precision that the
+// device does not have (bf16 and tf32 below sm_80).
 void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, ChosenBy chosen_by,
                  Warnings& warnings, const TakePlan& take);
 

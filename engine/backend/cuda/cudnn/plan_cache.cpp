@@ -73,27 +73,20 @@ std::shared_ptr<const ConvolutionPlan> PlanCache::get(
   auto& plan = plans_[key];
   if (plan) return plan;
   const auto path = folder_ / (digest_of(key).hex() + ".plan");
-  plan = read(path, key, device, problem, chosen_by);
-  if (plan) return plan;
+  std::error_code ignored;
+  if (!folder_.empty() && std::filesystem::exists(path, ignored)) {
+    try {
+      plan =
+          std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem, chosen_by));
+      return plan;
+    } catch (const std::runtime_error& error) {  // Error, LibraryFailure
+      warnings_.push_back(
+          fmt::format("{} is not used and will be replaced: {}", shown(path), error.what()));
+    }
+  }
   plan = std::make_shared<const ConvolutionPlan>(make());
   write(path, text_for(key, *plan));
   return plan;
-}
-
-std::shared_ptr<const ConvolutionPlan> PlanCache::read(const std::filesystem::path& path,
-                                                       const std::string& key,
-                                                       const CudnnDevice& device,
-                                                       const ConvolutionProblem& problem,
-                                                       ChosenBy chosen_by) {
-  std::error_code ignored;
-  if (folder_.empty() || !std::filesystem::exists(path, ignored)) return nullptr;
-  try {
-    return std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem, chosen_by));
-  } catch (const std::runtime_error& error) {  // Error, LibraryFailure
-    warnings_.push_back(
-        fmt::format("{} is not used and will be replaced: {}", shown(path), error.what()));
-  }
-  return nullptr;
 }
 
 void PlanCache::write(const std::filesystem::path& path, const std::string& text) {

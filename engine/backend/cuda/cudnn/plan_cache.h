@@ -39,10 +39,6 @@ class PlanCache {
   Warnings take_warnings() { return std::exchange(warnings_, {}); }
 
  private:
-  std::shared_ptr<const ConvolutionPlan> read(const std::filesystem::path& path,
-                                              const std::string& key, const CudnnDevice& device,
-                                              const ConvolutionProblem& problem,
-                                              ChosenBy chosen_by);
   void write(const std::filesystem::path& path, const std::string& text);
 
   std::filesystem::path folder_;

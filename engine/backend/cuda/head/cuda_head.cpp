@@ -68,7 +68,6 @@ class CudaHead final : public Head {
             LossTotals* totals);
   void backward(const float* features, std::size_t rows);
   void write_probabilities(const float* logits, std::size_t rows);
-  const float* mean_of_views(const float* logits, std::size_t photos);
   void update();
   template <typename Chunk>
   void for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
@@ -220,7 +219,6 @@ void CudaHead::train_step() {
   });
 }
 
-// All that changes from step to step is read from device memory.
 void CudaHead::enqueue_step(std::size_t rows) {
   TrainingStep* const now = arrays_.step;
   const DeviceRows batch = training_rows_.take(&now->first, rows, stream_, trace_);
@@ -401,21 +399,14 @@ void CudaHead::write_probabilities(const float* logits, std::size_t rows) {
   }
 }
 
-const float* CudaHead::mean_of_views(const float* logits, std::size_t photos) {
-  const std::size_t views = options_.views;
-  const std::size_t outputs = options_.outputs();
-  launch(trace_, {"mean_logits", {}, mean_logits_bytes(photos, views, outputs)},
-         [&] { mean_logits(logits, photos, views, outputs, arrays_.mean_logits, stream_.get()); });
-  return arrays_.mean_logits;
-}
-
 // chunk(first, photos, the mean logits of each, labels on the device)
 template <typename Chunk>
 void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
                               const ResidentRows& resident, const Chunk& chunk) {
-  const std::size_t views = options_.views;
+  const std::size_t views = options_.views, outputs = options_.outputs();
   for (std::size_t first = 0; first < features.rows; first += ring_.rows()) {
     const std::size_t rows = std::min(ring_.rows(), features.rows - first);
+    const std::size_t photos = rows / views;
     trace_.begin_batch(batches_++);
     trace_.finish_all_but(2 * FeatureRing::depth);
     DeviceRows on_device = {};
@@ -426,13 +417,18 @@ void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_
       const FeatureRing::Rows slot = ring_.next();
       std::copy_n(features.row(first), rows * features.columns, slot.features);
       if (!labels.empty()) {
-        std::ranges::copy(labels.subspan(first / views, rows / views), slot.labels);
+        std::ranges::copy(labels.subspan(first / views, photos), slot.labels);
       }
       on_device = ring_.send(rows, stream_);
     }
     const float* logits = forward(on_device.features, rows, false);
-    if (views > 1) logits = mean_of_views(logits, rows / views);
-    chunk(first / views, rows / views, logits, on_device.labels);
+    if (views > 1) {
+      launch(trace_, {"mean_logits", {}, mean_logits_bytes(photos, views, outputs)}, [&] {
+        mean_logits(logits, photos, views, outputs, arrays_.mean_logits, stream_.get());
+      });
+      logits = arrays_.mean_logits;
+    }
+    chunk(first / views, photos, logits, on_device.labels);
     if (resident.empty()) ring_.release(stream_);
   }
 }

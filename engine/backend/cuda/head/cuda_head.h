@@ -9,12 +9,11 @@
 //   set_training_data, set_validation_data
 //                      copy the rows to the device when they fit (training_rows.h, resident_rows.h)
 //   begin_epoch        waits for the device, and copies 4 bytes a row where rows are resident
-//   train_step         is one launch of a CUDA graph, which reads all that changes from step to step
-//                      in device memory (training_step.h). It returns before it is done, and waits
-//                      only for room in the driver's queue, and for a slot of the ring where rows
-//                      stream. The first step of each size runs without the graph and captures it:
-//                      one for batch_size and one for a short last batch. Memory is taken only then.
-//                      Losses are added up on the device until take_totals.
+//   train_step         is one launch of a CUDA graph (training_step.h). It returns before that is
+//                      done, and waits only for room in the driver's queue, and for a slot of the
+//                      ring where rows stream. The first step of each size, batch_size or a short
+//                      last batch, runs without the graph and captures it. Memory is taken only
+//                      then. Losses are added up on the device until take_totals.
 //   evaluate, predict  copy rows that are not resident to the device in chunks. 4·columns bytes a
 //                      row, copied by the host and over the bus. evaluate overlaps the copy with the
 //                      chunk before; predict waits for each chunk's probabilities, which go to

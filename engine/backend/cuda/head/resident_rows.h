@@ -1,7 +1,6 @@
 #pragma once
-// Rows of features and the labels of their photos, on the device where they fit.
-//
-// On the device: 4·columns bytes for a row and 4 for a label.
+// Rows of features and the labels of their photos, on the device where they fit: 4·columns bytes
+// for a row and 4 for a label.
 
 #include <cstddef>
 #include <cstdint>

@@ -23,8 +23,7 @@ namespace graft::cuda {
 
 class TrainingRows {
  public:
-  // most_resident_bytes: rows that take more stream even where they would fit. `ring` is borrowed;
-  // a slot of it holds a batch.
+  // `ring` is borrowed; a slot of it holds a batch. most_resident_bytes: cuda_head.h.
   TrainingRows(std::size_t batch_size, std::size_t views, FeatureRing& ring,
                std::size_t most_resident_bytes);
 

@@ -2,8 +2,8 @@
 // Reports each kernel and each copy to a Tracer: as a span of the host around the call that
 // enqueues it and, at TraceDetail::device_times, as a span of the device between two events around
 // it. The events are read where the host has waited for the work anyway, or waits for them. One
-// event that the host waits for places the device's clock on the host's. From then on times are the device's own, each
-// measured from the batch before, so that a float holds them.
+// event, waited for, places the device's clock on the host's. From then on times are the device's,
+// each measured from the batch before, so that a float holds them.
 //
 //   launch(trace, {"bias_relu", layer, bytes}, [&] { bias_relu(…, stream); });
 //
