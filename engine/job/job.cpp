@@ -99,6 +99,7 @@ struct Photos {
 
 Reading reading_into(std::optional<Photos>& photos, const Config& config, const JobHooks& hooks) {
   return [&](Observer& observer, std::stop_token stop) {
+    if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
     const TraceSpan span(hooks.tracer, "read the folders");
     const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
     photos.emplace();
