@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <cstddef>
-#include <exception>
+#include <future>
 #include <limits>
 #include <string>
-#include <thread>
 
 #include "engine/base/background.h"
 #include "engine/base/bounded_queue.h"
@@ -16,30 +15,36 @@
 namespace graft {
 namespace {
 
-// Queues the calls of an observer, without a limit. Reading has no rows of a table.
+using CallQueue = BoundedQueue<std::function<void(Observer&)>>;
+
+// Queues the calls of an observer, and closes the queue. Reading has no rows of a table.
 class QueuingObserver final : public SilentObserver {
  public:
-  using Call = std::function<void(Observer&)>;
+  explicit QueuingObserver(CallQueue& calls) : calls_(calls) {}
+  ~QueuingObserver() override { calls_.close(); }
+  QueuingObserver(const QueuingObserver&) = delete;
+  QueuingObserver& operator=(const QueuingObserver&) = delete;
 
   void begin(std::string_view stage, std::size_t total, std::string_view unit) override {
-    calls.push([stage = std::string(stage), total, unit = std::string(unit)](Observer& to) {
+    calls_.push([stage = std::string(stage), total, unit = std::string(unit)](Observer& to) {
       to.begin(stage, total, unit);
     });
   }
   void advance(std::size_t done_in_all) override {
-    calls.push([done_in_all](Observer& to) { to.advance(done_in_all); });
+    calls_.push([done_in_all](Observer& to) { to.advance(done_in_all); });
   }
   void end() override {
-    calls.push([](Observer& to) { to.end(); });
+    calls_.push([](Observer& to) { to.end(); });
   }
   void note(std::string_view sentence) override {
-    calls.push([text = std::string(sentence)](Observer& to) { to.note(text); });
+    calls_.push([text = std::string(sentence)](Observer& to) { to.note(text); });
   }
   void warn(std::string_view sentence) override {
-    calls.push([text = std::string(sentence)](Observer& to) { to.warn(text); });
+    calls_.push([text = std::string(sentence)](Observer& to) { to.warn(text); });
   }
 
-  BoundedQueue<Call> calls{std::numeric_limits<std::size_t>::max()};
+ private:
+  CallQueue& calls_;
 };
 
 // The first line of a job.
@@ -59,25 +64,19 @@ void make_while_reading(const std::function<void()>& make, const Reading& read, 
                         const std::stop_token& stop) {
   std::stop_source reading;
   const std::stop_callback passed_on(stop, [&] { reading.request_stop(); });
-  QueuingObserver told;
-  std::exception_ptr failure;
-  std::jthread reader = start_thread([&] {
-    try {
-      if (read) read(told, reading.get_token());
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    told.calls.close();
+  CallQueue told(std::numeric_limits<std::size_t>::max());
+  std::future<void> reader = start_work([&] {
+    QueuingObserver queuing(told);
+    if (read) read(queuing, reading.get_token());
   });
   try {
     make();
-    while (const auto call = told.calls.pop()) (*call)(observer);
+    while (const auto call = told.pop()) (*call)(observer);
   } catch (...) {
     reading.request_stop();
     throw;
   }
-  reader.join();
-  if (failure) std::rethrow_exception(failure);
+  reader.get();
 }
 
 std::unique_ptr<Backend> start_backend(const Config& config, const JobHooks& hooks,
