@@ -85,7 +85,6 @@ GpuForecast forecast_for_gpu(const CudaModule& module, const Gpu& gpu, std::size
   GpuForecast result;
   result.gpu = gpu;
   result.gpu.properties.memory = memory;
-  result.memory = memory;
   result.usable = memory - reserved_memory(memory);
   if (options.batch_size == 0) options.batch_size = automatic_batch(memory, options);
   result.backbone = module.forecast_backbone(result.gpu.properties, options);

@@ -50,9 +50,8 @@ struct BackboneBound {
 BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline);
 
 struct GpuForecast {
-  Gpu gpu;
-  std::size_t memory = 0;   // bytes, the GPU's or those of --memory
-  std::size_t usable = 0;   // of it, for the backbone
+  Gpu gpu;                  // its memory: the GPU's or that of --memory
+  std::size_t usable = 0;   // bytes of it, for the backbone
   BackboneOptions options;  // with the batch of the forecast
   bool fits = false;
   BackboneForecast backbone;

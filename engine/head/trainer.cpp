@@ -15,12 +15,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <future>
 #include <numeric>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include "engine/base/background.h"
@@ -213,7 +212,7 @@ class TrainingRun {
   // Until wait_until_saved, nothing changes the history and the state that the saver reads.
   void save_epoch() {
     begin_files();
-    saver_.start([this] {
+    saving_ = start_work([this] {
       if (context_.tracer != nullptr) context_.tracer->name_thread("saver");
       const TraceSpan span(context_.tracer, "save", epochs_done());
       if (best_epoch(history_) + 1 == epochs_done()) save_as(best_file);
@@ -226,7 +225,7 @@ class TrainingRun {
   // Throws what kept the last epoch from being saved.
   void wait_until_saved() {
     const TraceSpan span(context_.tracer, "wait until saved", epochs_done());
-    saver_.wait();
+    if (saving_.valid()) saving_.get();
     show_if_saved();
   }
 
@@ -305,7 +304,7 @@ class TrainingRun {
   std::vector<std::string> reasons_;     // why others are not continued
   bool has_begun_ = false;               // to write files
   std::atomic<bool> has_saved_ = false;  // the last epoch, which is not shown yet
-  BackgroundWorker saver_;               // last: ends before what it reads is gone
+  std::future<void> saving_;             // last: ends before what it reads is gone
 };
 
 void check_numbers(const TrainConfig& train) {

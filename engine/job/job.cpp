@@ -99,10 +99,12 @@ struct Photos {
 
 Reading reading_into(std::optional<Photos>& photos, const Config& config, const JobHooks& hooks) {
   return [&](Observer& observer, std::stop_token stop) {
+    if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
     const TraceSpan span(hooks.tracer, "read the folders");
     const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
     photos.emplace();
     photos->sets = read_datasets(config.data, threads, observer, std::move(stop), &photos->kept);
+    refuse_output_among(photos->sets, config);
   };
 }
 
@@ -194,11 +196,9 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
                                   Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
   std::optional<Photos> photos;
-  Reading read;
-  if (steps != Steps::train) read = reading_into(photos, config, hooks);
-  Session session(config, hooks, observer, std::move(stop), read);
+  Session session(config, hooks, observer, std::move(stop),
+                  steps == Steps::train ? Reading() : reading_into(photos, config, hooks));
   if (photos) {
-    refuse_output_among(photos->sets, config);
     if (steps == Steps::all)
       check_class_weights(config.train.class_weights, photos->sets.train.classes);
     extract(config, folder, session, hooks, *photos);
@@ -214,7 +214,6 @@ CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::
   const OutputFolder folder(config, hooks, observer);
   std::optional<Photos> photos;
   Session session(config, hooks, observer, std::move(stop), reading_into(photos, config, hooks));
-  refuse_output_among(photos->sets, config);
   check_class_weights(config.train.class_weights, photos->sets.train.classes);
   check_folds(photos->sets, folds);
   extract(config, folder, session, hooks, *photos);

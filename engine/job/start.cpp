@@ -2,66 +2,49 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cstddef>
-#include <exception>
+#include <future>
+#include <limits>
 #include <string>
-#include <thread>
-#include <utility>
-#include <vector>
 
 #include "engine/base/background.h"
+#include "engine/base/bounded_queue.h"
 #include "engine/base/text.h"
 #include "engine/base/trace.h"
 
 namespace graft {
 namespace {
 
-// Keeps the calls of an observer until `is_made`, then passes them on in order, after `announce`. Drops
-// them where that returns false. Reading has no rows of a table.
-class HeldObserver final : public SilentObserver {
+using CallQueue = BoundedQueue<std::function<void(Observer&)>>;
+
+// Queues the calls of an observer, and closes the queue. Reading has no rows of a table.
+class QueuingObserver final : public SilentObserver {
  public:
-  HeldObserver(Observer& next, const std::atomic<bool>& is_made, std::function<bool()> announce)
-      : next_(next), is_made_(is_made), announce_(std::move(announce)) {}
+  explicit QueuingObserver(CallQueue& calls) : calls_(calls) {}
+  ~QueuingObserver() override { calls_.close(); }
+  QueuingObserver(const QueuingObserver&) = delete;
+  QueuingObserver& operator=(const QueuingObserver&) = delete;
 
   void begin(std::string_view stage, std::size_t total, std::string_view unit) override {
-    pass([stage = std::string(stage), total, unit = std::string(unit)](Observer& next) {
-      next.begin(stage, total, unit);
+    calls_.push([stage = std::string(stage), total, unit = std::string(unit)](Observer& to) {
+      to.begin(stage, total, unit);
     });
   }
   void advance(std::size_t done_in_all) override {
-    pass([done_in_all](Observer& next) { next.advance(done_in_all); });
+    calls_.push([done_in_all](Observer& to) { to.advance(done_in_all); });
   }
   void end() override {
-    pass([](Observer& next) { next.end(); });
+    calls_.push([](Observer& to) { to.end(); });
   }
   void note(std::string_view sentence) override {
-    pass([text = std::string(sentence)](Observer& next) { next.note(text); });
+    calls_.push([text = std::string(sentence)](Observer& to) { to.note(text); });
   }
   void warn(std::string_view sentence) override {
-    pass([text = std::string(sentence)](Observer& next) { next.warn(text); });
-  }
-  void release() {
-    if (state_ != State::holds || !is_made_) return;
-    state_ = announce_() ? State::passes_on : State::drops;
-    if (state_ == State::drops) return;
-    for (const Call& call : held_) call(next_);
+    calls_.push([text = std::string(sentence)](Observer& to) { to.warn(text); });
   }
 
  private:
-  using Call = std::function<void(Observer&)>;
-  enum class State { holds, passes_on, drops };
-  void pass(Call call) {
-    release();
-    if (state_ == State::holds) held_.push_back(std::move(call));
-    if (state_ == State::passes_on) call(next_);
-  }
-
-  Observer& next_;
-  const std::atomic<bool>& is_made_;
-  const std::function<bool()> announce_;
-  std::vector<Call> held_;
-  State state_ = State::holds;
+  CallQueue& calls_;
 };
 
 // The first line of a job.
@@ -77,54 +60,40 @@ std::string summary(const Backend& backend, const Config& config) {
 
 }  // namespace
 
-void make_while_reading(const std::function<void()>& make, const std::function<void()>& announce,
-                        const Reading& read, Observer& observer, const std::stop_token& stop) {
+void make_while_reading(const std::function<void()>& make, const Reading& read, Observer& observer,
+                        const std::stop_token& stop) {
   std::stop_source reading;
   const std::stop_callback passed_on(stop, [&] { reading.request_stop(); });
-  std::exception_ptr start_failure, read_failure;
-  const auto succeeds = [&](const std::function<void()>& step) {
-    try {
-      step();
-      return true;
-    } catch (...) {
-      start_failure = std::current_exception();
-      reading.request_stop();
-      return false;
-    }
-  };
-  std::atomic<bool> is_made = false;
-  HeldObserver held(observer, is_made, [&] { return succeeds(announce); });
-  {
-    const std::jthread maker = start_thread([&] { is_made = succeeds(make); });
-    try {
-      if (read) read(held, reading.get_token());
-    } catch (...) {
-      read_failure = std::current_exception();
-    }
+  CallQueue told(std::numeric_limits<std::size_t>::max());
+  std::future<void> reader = start_work([&] {
+    QueuingObserver queuing(told);
+    if (read) read(queuing, reading.get_token());
+  });
+  try {
+    make();
+    while (const auto call = told.pop()) (*call)(observer);
+  } catch (...) {
+    reading.request_stop();
+    throw;
   }
-  held.release();
-  if (start_failure) std::rethrow_exception(start_failure);
-  if (read_failure) std::rethrow_exception(read_failure);
+  reader.get();
 }
 
 std::unique_ptr<Backend> start_backend(const Config& config, const JobHooks& hooks,
                                        Observer& observer, const std::stop_token& stop,
                                        const Reading& read) {
   std::unique_ptr<Backend> backend;
-  std::vector<std::string> notes;
   const auto make = [&] {
-    if (hooks.tracer != nullptr) hooks.tracer->name_thread("start");
-    const TraceSpan span(hooks.tracer, "start the device");
-    backend = make_backend(config.device, config.threads,
-                           [&](const std::string& note) { notes.push_back(note); });
-    backend->set_tracer(hooks.tracer);
-  };
-  const auto announce = [&] {
-    for (const std::string& note : notes) observer.note(note);
+    {
+      const TraceSpan span(hooks.tracer, "start the device");
+      backend = make_backend(config.device, config.threads,
+                             [&](const std::string& note) { observer.note(note); });
+      backend->set_tracer(hooks.tracer);
+    }
     observer.note(summary(*backend, config));
     if (hooks.backend_made) hooks.backend_made(*backend);
   };
-  make_while_reading(make, announce, read, observer, stop);
+  make_while_reading(make, read, observer, stop);
   return backend;
 }
 

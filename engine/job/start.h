@@ -15,12 +15,12 @@ namespace graft {
 // Reads with this observer and this stop token. Empty: nothing is read.
 using Reading = std::function<void(Observer&, std::stop_token)>;
 
-// Runs `make` on a thread of its own, and on this one `read` and, once `make` is done, `announce`.
-// Messages and errors come as if `make`, `announce` and `read` ran one after another: what `read` tells
-// its observer is held back until `announce` has run. An error of the first two stops `read`, and is
-// thrown rather than one of `read`. All have ended when this returns.
-void make_while_reading(const std::function<void()>& make, const std::function<void()>& announce,
-                        const Reading& read, Observer& observer, const std::stop_token& stop);
+// Runs `make` on this thread, and `read` on one of its own. Messages and errors come as if one ran
+// after the other: what `read` tells its observer is passed on, on this thread, once `make` is done. An
+// error of `make` stops `read`, and is thrown rather than one of `read`. Both have ended when this
+// returns.
+void make_while_reading(const std::function<void()>& make, const Reading& read, Observer& observer,
+                        const std::stop_token& stop);
 
 // Makes the config's backend, notes the device, what the backbone is on it, and the weights, and calls
 // the hook; while `read` runs.
