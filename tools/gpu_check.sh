@@ -92,7 +92,7 @@ if "$virtual"; then gpu+=("LD_PRELOAD=$build/tests/virtual_gpu/libvgpu.so" VGPU_
 
 mkdir -p "$(dirname "$report")"
 code=0
-device=$("${gpu[@]}" "$build/graft-bench" head --device cuda --batch 1 --size 32 --list 2>&1) || code=$?
+device=$(timeout 60 "${gpu[@]}" "$build/graft-bench" head --device cuda --batch 1 --size 32 --list 2>&1) || code=$?
 if [ "$code" -eq 5 ]; then
   printf '%s: no GPU: %s\n' "$(basename "$0")" "$device" >&2
   exit 5

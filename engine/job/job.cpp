@@ -117,7 +117,7 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
       {{set_names[0], &photos.sets.train}, {set_names[1], &photos.sets.validation}},
       session.pipeline_options(),
       session.weights().digest,
-      context.backend.numerics(session.backbone_options()),
+      session.numerics(),
       feature_settings(config),
       &photos.kept};
   folder.write_config_of_features(false);

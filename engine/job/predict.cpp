@@ -77,8 +77,7 @@ void check_key(const FinishedRun& run, const FeatureKey& now, Observer& observer
 void check_features(Session& session, const FinishedRun& run) {
   const Config& config = session.config();
   check_key(run,
-            feature_key(config.data, session.weights().digest,
-                        session.backend().numerics(session.backbone_options()),
+            feature_key(config.data, session.weights().digest, session.numerics(),
                         session.pipeline_options().shape(), config.features.source),
             session.context().observer);
 }

@@ -63,13 +63,18 @@ class Session {
     return weights_ ? *weights_ : weights_.emplace(read_weights(config_, context_.stop));
   }
 
-  const BackboneOptions& backbone_options() const { return options_; }
+  // Backend::numerics of the backbone. Chooses its plans.
+  std::string numerics() {
+    std::string numerics = backend_->numerics(options_);
+    note_warnings();
+    return numerics;
+  }
 
   // Made once.
   Backbone& backbone() {
     if (!backbone_) {
       backbone_ = backend_->make_backbone(weights(), options_);
-      for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
+      note_warnings();
     }
     return *backbone_;
   }
@@ -83,6 +88,10 @@ class Session {
   }
 
  private:
+  void note_warnings() {
+    for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
+  }
+
   const Config& config_;
   const std::unique_ptr<Backend> backend_;
   const RunContext context_;

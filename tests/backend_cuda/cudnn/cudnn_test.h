@@ -39,10 +39,12 @@ inline std::vector<cuda::ConvolutionPlan> candidates(
     std::size_t most = SIZE_MAX, cuda::ChosenBy chosen_by = cuda::ChosenBy::heuristics) {
   std::vector<cuda::ConvolutionPlan> plans;
   cuda::Warnings warnings;
-  cuda::offer_plans(device, problem, chosen_by, warnings, [&](cuda::ConvolutionPlan& plan) {
-    plans.push_back(std::move(plan));
+  const auto take = [&](cuda::ConvolutionPlan& plan) {
+    if (plans.size() < most) plans.push_back(std::move(plan));
     return plans.size() == most;
-  });
+  };
+  for (const auto source : {cuda::PlanSource::heuristics, cuda::PlanSource::fallback})
+    cuda::offer_plans(device, problem, source, chosen_by, warnings, take);
   return plans;
 }
 

@@ -4,6 +4,7 @@
 
 #include <ostream>
 #include <set>
+#include <tuple>
 
 #include "engine/backend/cuda/backbone/backbone_spec.h"
 #include "engine/backend/cuda/cudnn/autotune.h"
@@ -23,19 +24,21 @@ using cuda::ConvolutionPlan;
 using cuda::ConvolutionProblem;
 using cuda::CudnnDevice;
 
-// cuDNN knows a GPU by its architecture, multiprocessors, clocks and caches. Of those that differ in
-// memory alone, the smallest: its workspaces have the lowest limit.
+// cuDNN is told these properties. Of GPUs that differ in memory alone, the smallest: its workspaces
+// have the lowest limit.
+auto known_to_cudnn(const Gpu& gpu) {
+  const GpuProperties& of = gpu.properties;
+  return std::tuple(of.compute_capability, of.multiprocessors, of.clock_khz, of.memory_clock_khz,
+                    of.l2_cache);
+}
+
 std::vector<Gpu> distinct_gpus() {
   std::vector<Gpu> distinct;
   for (const Gpu& gpu : gpu_registry()) {
-    const GpuProperties& of = gpu.properties;
-    const auto same = std::ranges::find_if(distinct, [&](const Gpu& other) {
-      return other.properties.compute_capability == of.compute_capability &&
-             other.properties.multiprocessors == of.multiprocessors;
-    });
+    const auto same = std::ranges::find(distinct, known_to_cudnn(gpu), known_to_cudnn);
     if (same == distinct.end()) {
       distinct.push_back(gpu);
-    } else if (of.memory < same->properties.memory) {
+    } else if (gpu.properties.memory < same->properties.memory) {
       *same = gpu;
     }
   }
@@ -43,11 +46,12 @@ std::vector<Gpu> distinct_gpus() {
 }
 
 std::vector<std::size_t> batches_of(ImageSize image) {
+  constexpr std::size_t most = 1024;  // of backbone.batch_size
   std::vector<std::size_t> batches = {3, 24, 100};
-  for (std::size_t batch = 1; batch <= most_useful_batch; batch *= 2) batches.push_back(batch);
+  for (std::size_t batch = 1; batch <= most; batch *= 2) batches.push_back(batch);
   const std::size_t largest = largest_usual_batch(image);
   std::erase_if(batches, [&](std::size_t batch) { return batch > largest; });
-  if (largest < most_useful_batch) batches.push_back(largest);
+  if (largest < most) batches.push_back(largest);
   return batches;
 }
 

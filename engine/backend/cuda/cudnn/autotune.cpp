@@ -28,15 +28,16 @@ DeviceBuffer filled(std::size_t bytes, int byte, const Stream& stream) {
 }
 
 // Bytes of finite numbers, whatever type they are read as: 0x3C3C is 1.06 as a half and 0.011 as a
-// bfloat16, 0x7B7B is 61280 as a half. The product of two such halves is beyond the type, and so is
-// each sum of them.
+// bfloat16, 0x7B7B is 61280 as a half. A sum of products of a large and a moderate half is
+// beyond the type.
 constexpr int moderate = 0x3C, large_half = 0x7B;
 
 // Runs plans of one layer on memory of its own, which is less than the backbone takes.
 class TrialRun {
  public:
-  explicit TrialRun(const ConvolutionProblem& layer)
-      : layer_(layer),
+  TrialRun(const CudnnDevice& device, const ConvolutionProblem& layer)
+      : device_(device),
+        layer_(layer),
         value_(storage_bytes(layer.precision)),
         x_(filled(layer.pixels() * layer.input_channels * value_,
                   layer.precision == Precision::fp16 ? large_half : moderate, stream_)),
@@ -54,8 +55,7 @@ class TrialRun {
       if (keeps_overflow()) return true;
       warn_of_skipped(warnings, plan.problem(), plan.engine(), "it hides an overflow of fp16");
     } catch (const LibraryFailure& failure) {
-      stream_.wait();
-      warn_of_skipped(warnings, plan.problem(), plan.engine(), failure.what());
+      skip_after(failure, device_, plan.problem(), plan.engine(), warnings);
     }
     return false;
   }
@@ -105,6 +105,7 @@ class TrialRun {
     });
   }
 
+  const CudnnDevice& device_;
   ConvolutionProblem layer_;
   std::size_t value_;  // bytes
   Stream stream_;
@@ -112,8 +113,8 @@ class TrialRun {
   DeviceBuffer x_, filters_, bias_, y_, workspace_;
 };
 
-// The last plan that `accept` accepted; by heuristics it is the first too. Fused plans come first,
-// where the layer may have them.
+// The last plan that `accept` accepted; by heuristics it is the first too. A fallback engine comes
+// after all others, and a fused plan, where the layer may have it, before those that are not fused.
 template <typename Accept>
 ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProblem& layer,
                               ChosenBy chosen_by, Warnings& warnings, const Accept& accept) {
@@ -123,11 +124,20 @@ ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProble
     accepted = std::move(plan);
     return chosen_by == ChosenBy::heuristics;
   };
-  if (layer.bias_relu) offer_plans(device, layer, chosen_by, warnings, take);
-  if (!accepted || chosen_by == ChosenBy::time) {
-    ConvolutionProblem unfused = layer;
-    unfused.bias_relu = false;
-    offer_plans(device, unfused, chosen_by, warnings, take);
+  for (const PlanSource source : {PlanSource::heuristics, PlanSource::fallback}) {
+    if (source == PlanSource::fallback && !accepted) {
+      warnings.push_back(
+          fmt::format("cuDNN has only fallback engines for the convolution of {}: they are slow, "
+                      "and another backbone.batch_size may be faster",
+                      text_of(layer)));
+    }
+    for (const bool fused : {true, false}) {
+      if (accepted && chosen_by == ChosenBy::heuristics) return std::move(*accepted);
+      ConvolutionProblem problem = layer;
+      problem.bias_relu = fused;
+      if (fused && !layer.bias_relu) continue;
+      offer_plans(device, problem, source, chosen_by, warnings, take);
+    }
   }
   if (accepted) return std::move(*accepted);
   throw Error(ErrorKind::device,
@@ -139,7 +149,7 @@ ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProble
 // Of equal times the first: the heuristics prefer it.
 ConvolutionPlan by_time(const CudnnDevice& device, const ConvolutionProblem& problem,
                         Warnings& warnings) {
-  TrialRun trial(problem);
+  TrialRun trial(device, problem);
   float best = std::numeric_limits<float>::infinity();
   return accepted_plan(device, problem, ChosenBy::time, warnings, [&](const ConvolutionPlan& plan) {
     const auto succeeds = if_memory_allows([&] { return trial.succeeds(plan, warnings); });
@@ -161,7 +171,7 @@ std::shared_ptr<const ConvolutionPlan> choose_plan(const CudnnDevice& device,
     Warnings& warnings = cache.warnings();
     if (!device.can_run()) return forecast_plan(device, problem, warnings);
     if (timed) return by_time(device, problem, warnings);
-    TrialRun trial(problem);
+    TrialRun trial(device, problem);
     return accepted_plan(
         device, problem, ChosenBy::heuristics, warnings,
         [&](const ConvolutionPlan& plan) { return trial.succeeds(plan, warnings); });

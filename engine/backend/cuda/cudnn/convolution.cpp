@@ -150,13 +150,15 @@ Descriptor begun_plan(const CudnnDevice& device) {
   return plan;
 }
 
-// Runs `work`; nothing when cuDNN does not support it. Errors go on.
+// Runs `work`; nothing when cuDNN fails in it. `what` is skipped then.
 template <typename Work>
-auto if_supported(const Work& work) -> std::optional<decltype(work())> {
+auto if_possible(const CudnnDevice& device, const ConvolutionProblem& problem,
+                 std::string_view what, Warnings& warnings, const Work& work)
+    -> std::optional<decltype(work())> {
   try {
     return work();
   } catch (const LibraryFailure& failure) {
-    if (!is_not_supported(failure.code())) throw;
+    skip_after(failure, device, problem, what, warnings);
     return std::nullopt;
   }
 }
@@ -204,57 +206,52 @@ Descriptor engine_for(const CudnnDevice& device, const Descriptor& graph, std::i
   return engine;
 }
 
-// The same engine with the same knobs for another graph, where cuDNN has it.
-std::optional<Descriptor> carried_over(const CudnnDevice& device, const Descriptor& config,
-                                       const Descriptor& graph) {
-  return if_supported([&] {
-    const Descriptor engine = engine_for(device, graph, number_of(engine_in(config)));
-    const auto knobs = parts_of(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
-                                CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS);
-    std::vector<cudnnBackendDescriptor_t> choices;
-    for (const Descriptor& knob : knobs) choices.push_back(knob.get());
-    Descriptor carried(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-    carried.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine)
-        .set(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-             static_cast<std::int64_t>(choices.size()), choices.data())
-        .finalize();
-    return carried;
-  });
+// The same engine with the same knobs for another graph.
+Descriptor carried_over(const CudnnDevice& device, const Descriptor& config,
+                        const Descriptor& graph) {
+  const Descriptor engine = engine_for(device, graph, number_of(engine_in(config)));
+  const auto knobs = parts_of(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                              CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS);
+  std::vector<cudnnBackendDescriptor_t> choices;
+  for (const Descriptor& knob : knobs) choices.push_back(knob.get());
+  Descriptor carried(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  carried.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine)
+      .set(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+           static_cast<std::int64_t>(choices.size()), choices.data())
+      .finalize();
+  return carried;
+}
+
+std::string name_of_engine(const Descriptor& config) {
+  return fmt::format("engine {}", number_of(engine_in(config)));
 }
 
 // Proposals for this graph from what cuDNN's heuristics propose for a batch of another size.
 std::vector<Descriptor> proposals_from(const CudnnDevice& device, ConvolutionProblem problem,
-                                       std::size_t batch, const Descriptor& graph) {
+                                       std::size_t batch, const Descriptor& graph,
+                                       Warnings& warnings) {
   problem.batch = batch;
   const Operations operations(device, problem);
   std::vector<Descriptor> configs;
   for (const Descriptor& config : proposals(device, operations.graph(), CUDNN_HEUR_MODE_A)) {
-    if (auto carried = carried_over(device, config, graph)) configs.push_back(std::move(*carried));
+    auto carried = if_possible(device, problem, name_of_engine(config), warnings,
+                               [&] { return carried_over(device, config, graph); });
+    if (carried) configs.push_back(std::move(*carried));
   }
   return configs;
 }
 
-// The plan for one proposal, unless it is skipped or cannot be built.
+// The plan for one proposal; nothing where it is not to be taken.
 std::optional<ConvolutionPlan> plan_for(const CudnnDevice& device,
                                         const ConvolutionProblem& problem, ChosenBy chosen_by,
-                                        const Descriptor& config, Warnings& warnings) {
+                                        const Descriptor& config) {
   const Descriptor engine = engine_in(config);
   if (objection_to(engine, problem.precision, chosen_by) != nullptr) return std::nullopt;
-  try {
-    Descriptor built = begun_plan(device);
-    built.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
-    ConvolutionPlan plan(device, problem, std::move(built), numerical_notes(engine));
-    if (objection_to(plan, device) != nullptr) return std::nullopt;
-    return plan;
-  } catch (const LibraryFailure& failure) {
-    // Throws where it is the device that failed.
-    if (device.can_run()) GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
-    if (!is_not_supported(failure.code())) {
-      warn_of_skipped(warnings, problem, fmt::format("engine {}", number_of(engine)),
-                      failure.what());
-    }
-    return std::nullopt;
-  }
+  Descriptor built = begun_plan(device);
+  built.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
+  ConvolutionPlan plan(device, problem, std::move(built), numerical_notes(engine));
+  if (objection_to(plan, device) != nullptr) return std::nullopt;
+  return plan;
 }
 
 void check_precision(const CudnnDevice& device, Precision precision) {
@@ -314,36 +311,50 @@ std::string text_of(const ConvolutionProblem& problem) {
 
 // ---- Finding plans ----
 
-void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, ChosenBy chosen_by,
-                 Warnings& warnings, const TakePlan& take) {
+void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, PlanSource source,
+                 ChosenBy chosen_by, Warnings& warnings, const TakePlan& take) {
   check_precision(device, problem.precision);
-  const auto operations = if_supported([&] { return Operations(device, problem); });
+  const auto possible = [&](std::string_view what, const auto& work) {
+    return if_possible(device, problem, what, warnings, work);
+  };
+  const auto operations = possible("graph", [&] { return Operations(device, problem); });
   if (!operations) return;
+  const Descriptor& graph = operations->graph();
   std::set<std::string> known;
-  const auto offer = [&](const std::optional<std::vector<Descriptor>>& configs) {
+  const auto offer = [&](const auto& propose) {
+    const auto configs = possible("heuristic", propose);
     return configs && std::ranges::any_of(*configs, [&](const Descriptor& config) {
-             auto plan = plan_for(device, problem, chosen_by, config, warnings);
+             auto plan = possible(name_of_engine(config), [&] {
+                           return plan_for(device, problem, chosen_by, config);
+                         }).value_or(std::nullopt);
              return plan && known.insert(plan->engine()).second && take(*plan);
            });
   };
-  const Descriptor& graph = operations->graph();
-  if (offer(if_supported([&] { return proposals(device, graph, CUDNN_HEUR_MODE_A); }))) return;
-  for (std::size_t batch = problem.batch / 2; batch != 0 && known.empty(); batch /= 2) {
-    if (offer(if_supported([&] { return proposals_from(device, problem, batch, graph); }))) return;
+  if (source == PlanSource::fallback) {
+    offer([&] { return proposals(device, graph, CUDNN_HEUR_MODE_FALLBACK); });
+    return;
   }
-  if (offer(if_supported([&] { return proposals(device, graph, CUDNN_HEUR_MODE_FALLBACK); }))) {
-    warnings.push_back(
-        fmt::format("cuDNN has only a fallback engine for the convolution of {}: it "
-                    "will be slow, and another backbone.batch_size may be faster",
-                    text_of(problem)));
+  if (offer([&] { return proposals(device, graph, CUDNN_HEUR_MODE_A); })) return;
+  const bool has_enough = chosen_by == ChosenBy::time && !known.empty();
+  for (std::size_t batch = problem.batch / 2; batch != 0 && !has_enough; batch /= 2) {
+    if (offer([&] { return proposals_from(device, problem, batch, graph, warnings); })) return;
   }
 }
 
-void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view engine,
+void skip_after(const LibraryFailure& failure, const CudnnDevice& device,
+                const ConvolutionProblem& problem, std::string_view what, Warnings& warnings) {
+  if (is_not_supported(failure.code())) return;
+  if (failure.code() == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED) {
+    GRAFT_CUDA_CHECK(cudaErrorMemoryAllocation);
+  }
+  if (device.can_run()) GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
+  warn_of_skipped(warnings, problem, what, failure.what());
+}
+
+void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view what,
                      std::string_view reason) {
-  std::string sentence =
-      fmt::format("cuDNN's {} is skipped for the convolution of {}, and the next plan is taken: {}",
-                  engine.substr(0, engine.find(',')), text_of(problem), reason);
+  std::string sentence = fmt::format("cuDNN's {} is skipped for the convolution of {}: {}",
+                                     what.substr(0, what.find(',')), text_of(problem), reason);
   if (std::ranges::find(warnings, sentence) == warnings.end()) {
     warnings.push_back(std::move(sentence));
   }

@@ -21,6 +21,7 @@
 
 #include "engine/backend/cuda/cudnn/descriptor.h"
 #include "engine/backend/cuda/cudnn/device.h"
+#include "engine/backend/cuda/runtime/errors.h"
 #include "engine/vgg16/vgg16.h"
 
 namespace graft::cuda {
@@ -92,21 +93,29 @@ using Warnings = std::vector<std::string>;
 // Moves from a plan that it takes, and returns whether it has taken it.
 using TakePlan = std::function<bool(ConvolutionPlan&)>;
 
-// Offers the plans that cuDNN has for this problem, best first, each once, until one is taken: those
-// of the heuristics that know the device ("mode A"); where it has none, those for the nearest
-// smaller batch, with the same engines and knobs; then the fallback engines, which are slow: taking
-// one is a warning. (In fp32 the heuristics cut their list, and tensor cores fill it.) Skipped are
-// engines that are not deterministic, those that the precision does not allow, sums that depend on
-// an image's place in the batch, workspaces above half of the GPU's memory and, by heuristics,
-// engines that are compiled at run time. A plan that cuDNN fails to build is skipped with a
-// warning, unless it is the device that failed. Throws Error(device) for a precision that the
-// device does not have (bf16 and tf32 below sm_80).
-void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, ChosenBy chosen_by,
-                 Warnings& warnings, const TakePlan& take);
+enum class PlanSource { heuristics, fallback };
 
-// Adds that a plan was skipped, and the next is tried: once for each engine and reason. `engine`:
-// ConvolutionPlan::engine(), of which the number is named.
-void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view engine,
+// Offers the plans that cuDNN has for this problem, best first, each once, until one is taken. From
+// the heuristics: those that know the device ("mode A"), then those for the next smaller batches,
+// with the same engines and knobs. (In fp32 the heuristics cut their list, and tensor cores fill
+// it.) By time the smaller batches are asked only where there is no plan yet. From the fallback:
+// engines that are slow. Skipped are engines that are not deterministic, those that the precision
+// does not allow, sums that depend on an image's place in the batch, workspaces above half of the
+// GPU's memory and, by heuristics, engines that are compiled at run time. What cuDNN fails to build
+// is skipped as skip_after() says. Throws Error(device) for a precision that the device does not
+// have (bf16 and tf32 below sm_80).
+void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, PlanSource source,
+                 ChosenBy chosen_by, Warnings& warnings, const TakePlan& take);
+
+// In a catch: returns where `what` of cuDNN's, such as "engine 12", is to be skipped: with a warning,
+// or with none where cuDNN does not support it. Throws Failure where it is the device that failed or
+// has no memory left: the choice must not depend on its free memory.
+void skip_after(const LibraryFailure& failure, const CudnnDevice& device,
+                const ConvolutionProblem& problem, std::string_view what, Warnings& warnings);
+
+// Adds that `what` was skipped: once for each reason. Of ConvolutionPlan::engine() the number is
+// named.
+void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view what,
                      std::string_view reason);
 
 }  // namespace graft::cuda

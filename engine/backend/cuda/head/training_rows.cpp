@@ -24,11 +24,9 @@ void TrainingRows::set(FeatureView features, std::span<const std::uint32_t> labe
   features_ = {};  // until the new ones are complete
   normalization_ = normalization;
   order_ = {};
-  order_ = DeviceBuffer(features.rows * sizeof(std::uint32_t));
   resident_.set(features, labels, features.rows, device, compute);
-  if (!resident()) {
-    order_ = {};
-  } else {
+  if (resident()) {
+    order_ = DeviceBuffer(features.rows * sizeof(std::uint32_t));
     const std::size_t factors = normalization_.scale.size();
     copy_to_device(factors_.data(), normalization_.mean.data(), factors * sizeof(float), compute);
     copy_to_device(factors_.as<float>() + factors, normalization_.scale.data(),
