@@ -84,9 +84,10 @@ KernelWork rmsprop(std::size_t features, std::size_t units) {
               tensors.push_back({arrays.numbers<float>(count), arrays.numbers<float>(count),
                                  arrays.numbers<float>(count), count});
             }
-            const auto* factors =
-                arrays.copied<Rmsprop>(std::vector<Rmsprop>{{1e-6F, 0.9F, 0.1F, 1e-7F, true}});
-            return [=](cudaStream_t stream) { cuda::rmsprop(tensors, factors, stream); };
+            const auto* rate = arrays.copied<float>(std::vector<float>{1e-6F});
+            return [=](cudaStream_t stream) {
+              cuda::rmsprop(tensors, {0.0F, 0.9F, 0.1F, 1e-7F, true}, rate, stream);
+            };
           }};
 }
 

@@ -22,10 +22,13 @@ struct Table {
   bool aligned[most_tensors];
   unsigned count;
 };
-static_assert(sizeof(Table) + sizeof(Rmsprop*) <= 4096, "the parameters of a kernel");
+static_assert(sizeof(Table) + sizeof(Rmsprop) + sizeof(float*) <= 4096,
+              "the parameters of a kernel");
 
+template <bool EpsilonInside>
 __global__ void __launch_bounds__(block_threads)
-    rmsprop_kernel(const __grid_constant__ Table table, const Rmsprop* by) {
+    rmsprop_kernel(const __grid_constant__ Table table, const Rmsprop factors,
+                   const float* learning_rate) {
   unsigned mine = 0;
   while (mine + 1 < table.count && table.first_block[mine + 1] <= blockIdx.x) ++mine;
   const ParameterTensor& tensor = table.tensor[mine];
@@ -34,10 +37,6 @@ __global__ void __launch_bounds__(block_threads)
       (std::size_t{blockIdx.x - table.first_block[mine]} * block_threads + threadIdx.x) * width;
   if (first >= tensor.count) return;
   const std::size_t present = tensor.count - first;
-  const Rmsprop factors = *by;
-  // One form serves both: to add 0 to a mean of squares, or to its root, changes nothing.
-  const float inside = factors.epsilon_inside_sqrt ? factors.epsilon : 0.0F;
-  const float outside = factors.epsilon_inside_sqrt ? 0.0F : factors.epsilon;
   Pack128<float> parameters = load_first(tensor.parameters + first, present, aligned);
   Pack128<float> mean_squares = load_first(tensor.mean_squares + first, present, aligned);
   // Streaming: the next step makes new gradients.
@@ -47,8 +46,9 @@ __global__ void __launch_bounds__(block_threads)
     const float gradient = gradients.value[lane];
     const float square = __fmul_rn(factors.one_minus_rho, __fmul_rn(gradient, gradient));
     const float mean = __fmaf_rn(factors.rho, mean_squares.value[lane], square);
-    const float divisor = __fadd_rn(__fsqrt_rn(__fadd_rn(mean, inside)), outside);
-    const float step = __fdiv_rn(__fmul_rn(factors.learning_rate, gradient), divisor);
+    const float divisor = EpsilonInside ? __fsqrt_rn(__fadd_rn(mean, factors.epsilon))
+                                        : __fadd_rn(__fsqrt_rn(mean), factors.epsilon);
+    const float step = __fdiv_rn(__fmul_rn(*learning_rate, gradient), divisor);
     parameters.value[lane] = __fsub_rn(parameters.value[lane], step);
     mean_squares.value[lane] = mean;
   }
@@ -58,8 +58,8 @@ __global__ void __launch_bounds__(block_threads)
 
 }  // namespace
 
-void rmsprop(std::span<const ParameterTensor> tensors, const Rmsprop* factors,
-             cudaStream_t stream) {
+void rmsprop(std::span<const ParameterTensor> tensors, const Rmsprop& rmsprop,
+             const float* learning_rate, cudaStream_t stream) {
   if (tensors.size() > most_tensors) {
     throw std::invalid_argument("rmsprop: a head of " + std::to_string(tensors.size()) +
                                 " tensors: at most " + std::to_string(most_tensors) +
@@ -77,7 +77,12 @@ void rmsprop(std::span<const ParameterTensor> tensors, const Rmsprop* factors,
     blocks += blocks_for(tensor.count, block_threads * width);
   }
   if (blocks == 0) return;
-  rmsprop_kernel<<<blocks_for(blocks, 1), block_threads, 0, stream>>>(table, factors);
+  const unsigned grid = blocks_for(blocks, 1);
+  if (rmsprop.epsilon_inside_sqrt) {
+    rmsprop_kernel<true><<<grid, block_threads, 0, stream>>>(table, rmsprop, learning_rate);
+  } else {
+    rmsprop_kernel<false><<<grid, block_threads, 0, stream>>>(table, rmsprop, learning_rate);
+  }
   GRAFT_CUDA_CHECK_LAUNCH("rmsprop");
 }
 

@@ -10,7 +10,7 @@ __global__ void __launch_bounds__(1)
   const std::uint64_t step = now->step + 1;
   now->step = step;
   now->first += rows;
-  now->rmsprop.learning_rate = rate.at(step);
+  now->learning_rate = rate.at(step);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace graft::cuda {
 struct TrainingStep {
   std::uint64_t step;   // of all training: keys the dropout masks and the learning rate
   std::uint64_t first;  // place of the batch's first row in the epoch's order
-  Rmsprop rmsprop;      // of this step
+  float learning_rate;
 };
 
 // *now, on the device, becomes the step after a batch of `rows` rows.

@@ -205,9 +205,9 @@ TEST_F(HeadBytes, OfRmsprop) {
     tensors.push_back({array(count), array(count), array(count), count});
     all += count;
   }
+  const DeviceArray<float> rate(std::vector<float>{1e-3F});
   for (const bool inside : {true, false}) {
-    const DeviceArray<Rmsprop> factors(std::vector<Rmsprop>{{1e-3F, 0.9F, 0.1F, 1e-7F, inside}});
-    cuda::rmsprop(tensors, factors.get(), nullptr);
+    cuda::rmsprop(tensors, {0.0F, 0.9F, 0.1F, 1e-7F, inside}, rate.get(), nullptr);
     expect_moved("14rmsprop_kernel", cuda::rmsprop_bytes(all));
   }
 }

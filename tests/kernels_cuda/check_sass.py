@@ -85,7 +85,7 @@ def occupancy(arch, registers, shared, threads):
 
 
 def readable(mangled):
-    """A mangled kernel's name and template arguments: bias_relu_kernel<half>."""
+    """A mangled kernel's name and template arguments: rmsprop_kernel<true>."""
     match = re.search(r"([a-z][a-z_]*_kernel)(.*)", mangled)
     if match is None:
         return mangled

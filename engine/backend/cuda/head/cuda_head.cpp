@@ -190,7 +190,7 @@ void CudaHead::begin_epoch(std::span<const std::uint32_t> order, std::uint64_t f
   device_.run("Beginning an epoch", [&] {
     rows_left_ = {};  // until its order is there
     training_rows_.begin_epoch(order, stream_);
-    const TrainingStep first = {first_step, 0, rmsprop_at(options_, first_step)};
+    const TrainingStep first = {first_step, 0, learning_rate(options_).at(first_step)};
     copy_to_device(arrays_.step, &first, sizeof first, stream_);
     stream_.wait();
     rows_left_ = order;
@@ -319,8 +319,9 @@ void CudaHead::update() {
     const auto tensors = std::span(tensors_).subspan(first, count);
     std::size_t parameters = 0;
     for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
-    launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)},
-           [&] { rmsprop(tensors, &arrays_.step->rmsprop, stream_.get()); });
+    launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)}, [&] {
+      rmsprop(tensors, rmsprop_at(options_, 0), &arrays_.step->learning_rate, stream_.get());
+    });
   }
 }
 
