@@ -132,12 +132,9 @@ void RowLog::flush() {
   rows_file_.sync_data();
   Json done = Json::array();
   for (const RowEntry& entry : entries) {
-    if (entry.bad_reason) {
-      done.push_back(
-          Json::array({entry.digest.hex(), nullptr, *entry.bad_reason, decoder_version}));
-    } else {
-      done.push_back(Json::array({entry.digest.hex(), entry.check.hex()}));
-    }
+    done.push_back(entry.bad_reason ? Json::array({entry.digest.hex(), nullptr, *entry.bad_reason,
+                                                   decoder_version})
+                                    : Json::array({entry.digest.hex(), entry.check.hex()}));
   }
   append_line(json_text(Json{{"done", std::move(done)}}));
   last_flush_ = std::chrono::steady_clock::now();

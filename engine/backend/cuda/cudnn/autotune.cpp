@@ -127,8 +127,8 @@ ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProble
   for (const PlanSource source : {PlanSource::heuristics, PlanSource::fallback}) {
     if (source == PlanSource::fallback && !accepted) {
       warnings.push_back(
-          fmt::format("cuDNN has only fallback engines for the convolution of {}: they are slow, "
-                      "and another backbone.batch_size may be faster",
+          fmt::format("cuDNN has only slow fallback engines for the convolution of {}; try another "
+                      "backbone.batch_size",
                       text_of(layer)));
     }
     for (const bool fused : {true, false}) {

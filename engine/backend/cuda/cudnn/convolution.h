@@ -113,8 +113,7 @@ void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, P
 void skip_after(const LibraryFailure& failure, const CudnnDevice& device,
                 const ConvolutionProblem& problem, std::string_view what, Warnings& warnings);
 
-// Adds that `what` was skipped: once for each reason. Of ConvolutionPlan::engine() the number is
-// named.
+// Adds that `what` was skipped, once for each reason. An engine is named by its number alone.
 void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view what,
                      std::string_view reason);
 
