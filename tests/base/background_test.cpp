@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <stdexcept>
 #include <thread>
 
@@ -48,35 +49,22 @@ TEST(StartThread, ARefusalIsAnErrorOfTheDevice) {
   EXPECT_EQ(ending.exit_code, 5);
 }
 
-TEST(BackgroundWorker, DoesOnePieceOfWorkAfterTheOtherOnAThreadOfItsOwn) {
-  BackgroundWorker worker;
-  worker.wait();
-  std::thread::id first, second;
-  worker.start([&] { first = std::this_thread::get_id(); });
-  worker.wait();
-  worker.start([&] { second = std::this_thread::get_id(); });
-  worker.wait();
-  worker.wait();
-  EXPECT_EQ(first, second);
-  EXPECT_NE(first, std::thread::id());
-  EXPECT_NE(first, std::this_thread::get_id());
+TEST(StartWork, RunsOnAnotherThread) {
+  std::thread::id thread;
+  start_work([&] { thread = std::this_thread::get_id(); }).get();
+  EXPECT_NE(thread, std::thread::id());
+  EXPECT_NE(thread, std::this_thread::get_id());
 }
 
-TEST(BackgroundWorker, PassesOnWhatItsWorkThrowsOnceAndWorksOn) {
-  BackgroundWorker worker;
-  worker.start([] { throw std::runtime_error("thrown"); });
-  EXPECT_THROW(worker.wait(), std::runtime_error);
-  bool worked = false;
-  worker.start([&] { worked = true; });
-  worker.wait();
-  EXPECT_TRUE(worked);
+TEST(StartWork, PassesOnWhatItsWorkThrows) {
+  std::future<void> work = start_work([] { throw std::runtime_error("thrown"); });
+  EXPECT_THROW(work.get(), std::runtime_error);
 }
 
-TEST(BackgroundWorker, IsNotGoneBeforeItsWorkIsDone) {
+TEST(StartWork, IsNotGoneBeforeItsWorkIsDone) {
   std::atomic<bool> worked = false;
   {
-    BackgroundWorker worker;
-    worker.start([&] {
+    const std::future<void> work = start_work([&] {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       worked = true;
       throw std::runtime_error("nobody waits for this");
