@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "engine/backend/cuda/runtime/resources.h"
 #include "engine/base/error.h"
 #include "tests/backend_cuda/backbone/cuda_backbone_test.h"
 
