@@ -238,6 +238,23 @@ TEST_F(TrialRuns, SkipAnEngineThatFailsWithAWarning) {
   }
 }
 
+// The slow fallback engines come last, fused or not.
+TEST_F(TrialRuns, OfFusedPlansThatAllFailAreFollowedByThoseThatAreNotFused) {
+  std::string faults;
+  cuda::Warnings warnings;
+  offer_plans(*device_, layer, cuda::PlanSource::heuristics, cuda::ChosenBy::heuristics, warnings,
+              [&](const cuda::ConvolutionPlan& plan) {
+                const std::string engine = plan.engine().substr(std::string("engine ").size());
+                faults += fmt::format("{}engine.execute:{}:5000", faults.empty() ? "" : ",",
+                                      engine.substr(0, engine.find(',')));
+                return false;
+              });
+  test::set_faults(faults);
+  EXPECT_FALSE(choose_plan(*device_, layer, false, cache_)->problem().bias_relu);
+  for (const std::string& warning : cache_.take_warnings())
+    EXPECT_THAT(warning, HasSubstr(" is skipped for the convolution of ")) << faults;
+}
+
 TEST_F(TrialRuns, OfEnginesThatAllFailAreOneSentence) {
   test::set_faults("engine.execute:-1:5000");
   for (const bool autotune : {false, true}) {

@@ -53,7 +53,7 @@ TEST_F(CudaTrainingRows, StreamWhenTheDeviceRefusesThem) {
   cuda::FeatureRing ring(16, 20);
   const cuda::Stream compute;
   cuda::TrainingRows rows(8, 1, ring, SIZE_MAX);
-  GRAFT_VIRTUAL_GPU(vgpu_set_faults)("cudaMalloc:2:2");  // after the order's
+  GRAFT_VIRTUAL_GPU(vgpu_set_faults)("cudaMalloc:1:2");
   rows.set(samples.view(), samples.labels, {}, *device_, compute);
   GRAFT_VIRTUAL_GPU(vgpu_set_faults)("");
   EXPECT_FALSE(rows.resident());
