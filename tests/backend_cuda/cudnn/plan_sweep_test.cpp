@@ -70,7 +70,13 @@ void expect_good(const CudnnDevice& device, const ConvolutionProblem& problem) {
   EXPECT_EQ(knob(plan, "STREAM_K", 0), 0) << context;
   EXPECT_TRUE(knob(plan, "WORKSPACE", 1) == 1 || plan.workspace_bytes() <= 131) << context;
   EXPECT_LE(plan.workspace_bytes(), device.memory() / 2) << context;
-  EXPECT_FALSE(problem.precision == Precision::fp32 && test::has_note(plan, "tensor core"))
+  if (problem.precision != Precision::fp32) return;
+  EXPECT_FALSE(test::has_note(plan, "tensor core")) << context;
+  // The slow engines that are left where the heuristics cut their list. On other architectures, and
+  // for the first layer, the heuristics themselves prefer them.
+  const std::set<int> with_better = {75, 80, 90};
+  if (problem.input_channels == 4 || !with_better.contains(device.compute_capability())) return;
+  EXPECT_FALSE(plan.engine().starts_with("engine 1,") || plan.engine().starts_with("engine 11,"))
       << context;
 }
 
