@@ -128,8 +128,9 @@ TEST(CudaRun, EveryPrecisionGivesFeaturesNearTheCpus) {
   ASSERT_EQ(recipe.run("cpu").exit_code, 0);
   const NpyFile expected(recipe.output("cpu") / "features/train.npy");
   const float largest = std::ranges::max(expected.floats());
-  // Relative to the largest feature: rounding of storage through 13 layers.
-  const std::map<std::string, double> bounds = {{"tf32", 1e-4}, {"fp16", 1e-2}, {"bf16", 8e-2}};
+  // Relative to the largest feature: rounding to 10 bits of fraction (tf32, fp16) or 7 through 13
+  // layers.
+  const std::map<std::string, double> bounds = {{"tf32", 1e-2}, {"fp16", 1e-2}, {"bf16", 8e-2}};
   for (const auto& [precision, bound] : bounds) {
     const CudaOutcome run = run_on_virtual_gpu(
         recipe.arguments("extract", precision,
