@@ -141,7 +141,10 @@ class HeadWork final : public Work {
     options_.batch_size = work.at("batch");
     options_.optimizer.learning_rate = work.at("learning_rate");
     read(work.at("data").get<std::string>(), work.at("rows"));
-    order_.resize(labels_.size() / options_.batch_size * options_.batch_size);
+    if (labels_.size() % options_.batch_size != 0) {
+      throw std::invalid_argument("the rows are not complete batches");
+    }
+    order_.resize(labels_.size());
     std::iota(order_.begin(), order_.end(), 0U);
     head_ = make(options_);
   }
@@ -190,7 +193,7 @@ class HeadWork final : public Work {
     return head;
   }
 
-  // The rows in their order, in complete batches, again and again.
+  // The rows in their order, again and again.
   void train(Head& head, std::uint64_t step) const {
     if (step % (order_.size() / options_.batch_size) == 0) head.begin_epoch(order_, step);
     head.train_step();
