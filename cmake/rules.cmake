@@ -33,8 +33,9 @@ function(graft_cuda_kernels name)
     CUDA_RUNTIME_LIBRARY Shared POSITION_INDEPENDENT_CODE ON)
   # -std by hand: CMake 3.25 does not know that CUDA 13 has C++20. -fmad=false: a product and a sum are
   # fused only where the code says so, as on the CPU. Kernels are optimised in a debug build too.
-  set(cuda_options -std=c++20 -fmad=false -O3 --Werror=all-warnings
-    -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror)
+  # -lineinfo, for profilers: the line of each instruction. A spilled register is an error.
+  set(cuda_options -std=c++20 -fmad=false -O3 -lineinfo --Werror=all-warnings
+    -Xptxas=-warn-spills,-warn-lmem-usage -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror)
   target_compile_options(graft_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${cuda_options}>")
 endfunction()
 

@@ -5,13 +5,7 @@
 
 #include <cstdint>
 
-// Always inlined: a kernel that includes this header is compiled for one vector unit, and must
-// leave no copy of these functions that the linker could give to code for another.
-#if defined(__CUDACC__)
-#define GRAFT_HOST_DEVICE __host__ __device__ __forceinline__
-#else
-#define GRAFT_HOST_DEVICE __attribute__((always_inline)) inline
-#endif
+#include "kernels/host_device.h"
 
 namespace graft {
 

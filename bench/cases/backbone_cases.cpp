@@ -122,7 +122,7 @@ std::vector<BackboneOptions> options_at(const Config& config, const Axes& axes) 
   for (const Precision precision : axes.precisions) {
     for (const ImageSize size : axes.sizes) {
       for (const std::size_t batch : axes.batches) {
-        BackboneOptions& options = all.emplace_back(backbone_options(config));
+        BackboneOptions& options = all.emplace_back(backbone_options(config, precision));
         options.precision = precision;
         options.image_size = size;
         options.batch_size = batch;

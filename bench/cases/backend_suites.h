@@ -3,7 +3,8 @@
 //
 //   backbone   a batch, from images in HostBuffers to features in HostBuffers, with as many batches
 //              in flight as in a run; on a CPU also with fewer threads
-//   head       a training step of the config's classifier; evaluation and prediction of 800 rows
+//   head       training steps of the config's classifier, one after the other; evaluation and
+//              prediction of 800 rows
 //   pipeline   photos on disk to features on disk, as `graft extract` does it, with the share of
 //              each trace span; decoding and resizing alone, on one thread
 //

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 #include "bench/cases/backend_suites.h"
@@ -13,6 +14,9 @@ namespace {
 
 constexpr std::size_t rows = 800;  // their features and the weights exceed most caches
 constexpr std::size_t classes = 2;
+// In a sample, one after the other as in training: the host enqueues a step while the device
+// computes the one before, and waits once. The figure is the time of a step.
+constexpr std::size_t least_steps = 10;
 
 enum class HeadWork { train_step, evaluate, predict };
 
@@ -44,18 +48,27 @@ Products products_of(const HeadOptions& options) {
 class HeadSubject final : public Subject {
  public:
   HeadSubject(const SuiteContext& context, const HeadOptions& options, HeadWork work)
-      : context_(context), options_(options), work_(work), batch_(options.batch_size) {
+      : context_(context),
+        options_(options),
+        work_(work),
+        // At least a batch: an epoch takes each row once at most.
+        rows_(work == HeadWork::train_step ? std::max(rows, options.batch_size) : rows) {
     check_memory(
-        fmt::format("the head with {} inputs and {} rows", options.inputs, rows),
-        4.0 * (6.0 * products_of(options).all + static_cast<double>(rows * options.inputs)),
+        fmt::format("the head with {} inputs and {} rows", options.inputs, rows_),
+        4.0 * (6.0 * products_of(options).all + static_cast<double>(rows_ * options.inputs)),
         "choose a smaller size");
-    features_ = normal_values(rows * options.inputs, 3, 1.0F);
-    for (std::size_t i = 0; i < rows; ++i)
+    features_ = normal_values(rows_ * options.inputs, 3, 1.0F);
+    for (std::size_t i = 0; i < rows_; ++i)
       labels_.push_back(static_cast<std::uint32_t>(i % options.classes));
-    probabilities_.resize(rows * options.classes);
+    // An epoch of complete batches. 37 and 800 are coprime: all rows are used.
+    order_.resize(rows_ / options.batch_size * options.batch_size);
+    for (std::size_t i = 0; i < order_.size(); ++i)
+      order_[i] = static_cast<std::uint32_t>(i * 37 % rows_);
+    probabilities_.resize(rows_ * options.classes);
     head_ = context.backend.make_head(options);
     head_->set_state(initial_head_state(options));
     if (work == HeadWork::train_step) head_->set_training_data(view(), labels_, {});
+    if (work == HeadWork::evaluate) head_->set_validation_data(view(), labels_);
   }
 
   double sample(CacheState cache, std::size_t times) override {
@@ -67,25 +80,27 @@ class HeadSubject final : public Subject {
   }
 
  private:
-  FeatureView view() const { return {features_.data(), rows, options_.inputs}; }
+  FeatureView view() const { return {features_.data(), rows_, options_.inputs}; }
 
   void execute() {
     if (work_ == HeadWork::evaluate) {
-      head_->evaluate(view(), labels_);
+      head_->evaluate();
     } else if (work_ == HeadWork::predict) {
       head_->predict(view(), probabilities_);
     } else {
-      for (std::size_t i = 0; i < batch_.size(); ++i)  // 37 and 800 are coprime: all rows are used
-        batch_[i] = static_cast<std::uint32_t>((step_ * batch_.size() + i) * 37 % rows);
-      head_->train_step(batch_, step_++);
+      const std::size_t steps = order_.size() / options_.batch_size;
+      if (step_ % steps == 0) head_->begin_epoch(order_, step_);
+      head_->train_step();
+      ++step_;
     }
   }
 
   const SuiteContext& context_;
   const HeadOptions options_;
   const HeadWork work_;
+  const std::size_t rows_;
   std::vector<float> features_, probabilities_;
-  std::vector<std::uint32_t> labels_, batch_;
+  std::vector<std::uint32_t> labels_, order_;
   std::uint64_t step_ = 0;
   std::unique_ptr<Head> head_;
 };
@@ -114,6 +129,7 @@ Case head_case(const SuiteContext& context, const HeadOptions& options, HeadWork
   what.cost = cost_of(options, work);
   what.items = trains ? 1.0 : static_cast<double>(rows);
   what.item = trains ? "steps" : "rows";
+  if (trains) what.sequence = least_steps;
   what.prepare = [&context, options, work] {
     return std::make_unique<HeadSubject>(context, options, work);
   };

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -20,11 +21,12 @@ struct PeakSizes {
   double seconds;          // for each ceiling; 0: one run
 };
 
-// The shortest time of one execution; 0 on a device without a timer.
-double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& work,
+// The shortest time of one execution; 0 without a timer.
+double shortest(const DeviceContext& context, const PeakSizes& sizes, const Work& enqueue,
                 const std::stop_token& stop) {
-  work(context.sampler.stream().get());  // loads the code
+  enqueue(context.sampler.stream().get());  // loads the code
   context.sampler.stream().wait();
+  const ProbedWork work = context.sampler.probe(enqueue);
   double best = 0.0, spent = 0.0;
   do {
     if (stop.stop_requested()) throw Error(ErrorKind::interrupted, "interrupted");
@@ -77,23 +79,41 @@ double copy_rate(const DeviceContext& context, const PeakSizes& sizes,
   return rate(2.0 * static_cast<double>(bytes), seconds);
 }
 
+// A kernel of peaks.h that measures arithmetic: what a launch does, and what is in out[index].
+struct ArithmeticPeak {
+  std::function<void(float* out, cudaStream_t)> launch;
+  double flop;
+  std::function<float(std::size_t index)> value;
+};
+
+// The fastest instruction that the device has. The virtual GPU has no wgmma, and no timer.
+ArithmeticPeak peak_of(const DeviceContext& context, Precision precision, const PeakShape& shape) {
+  if (precision == Precision::fp32) {
+    return {[=](float* out, cudaStream_t stream) { multiply_add_peak(out, shape, stream); },
+            multiply_add_flop(shape),
+            [=](std::size_t index) { return multiply_add_value(shape, index); }};
+  }
+  if constexpr (GRAFT_BENCH_HAS_WGMMA) {
+    if (context.device.compute_capability() == 90 && context.sampler.has_timer()) {
+      return {[=](float* out, cudaStream_t stream) { wgmma_peak(precision, out, shape, stream); },
+              wgmma_flop(shape), [=](std::size_t) { return wgmma_value(shape); }};
+    }
+  }
+  return {[=](float* out, cudaStream_t stream) { tensor_core_peak(precision, out, shape, stream); },
+          tensor_core_flop(shape), [=](std::size_t) { return tensor_core_value(shape); }};
+}
+
 double flop_rate(const DeviceContext& context, const PeakSizes& sizes, Precision precision,
                  const std::stop_token& stop) {
-  const PeakShape& shape = sizes.shape;
+  const ArithmeticPeak peak = peak_of(context, precision, sizes.shape);
   Arrays arrays(&context.sampler.stream());
-  auto* out = arrays.zeros<float>(shape.values());
-  const bool scalar = precision == Precision::fp32;
-  const Work work = [=](cudaStream_t stream) {
-    if (scalar) return multiply_add_peak(out, shape, stream);
-    tensor_core_peak(precision, out, shape, stream);
-  };
-  const double seconds = shortest(context, sizes, work, stop);
-  const auto values = fetched(context, out, shape.values());
-  for (std::size_t n = 0; n < values.size(); ++n) {
-    const float expected = scalar ? multiply_add_value(shape, n) : tensor_core_value(shape);
-    if (values[n] != expected) refuse(name_of(precision));
-  }
-  return rate(scalar ? multiply_add_flop(shape) : tensor_core_flop(shape), seconds);
+  auto* out = arrays.zeros<float>(sizes.shape.values());
+  const double seconds = shortest(
+      context, sizes, [&](cudaStream_t stream) { peak.launch(out, stream); }, stop);
+  const auto values = fetched(context, out, sizes.shape.values());
+  for (std::size_t n = 0; n < values.size(); ++n)
+    if (values[n] != peak.value(n)) refuse(name_of(precision));
+  return rate(peak.flop, seconds);
 }
 
 bool has(const cuda::Device& device, Precision precision) {

@@ -19,6 +19,10 @@ namespace graft::bench {
 // list. Throws Error(usage) for axes that no GPU supports.
 std::vector<Case> kernel_cases(const DeviceContext& context, const Axes& axes);
 
+// The time that a launch takes the host, by the host's clock: an empty kernel, and a CUDA graph of
+// empty kernels. They are part of kernel_cases().
+std::vector<Case> launch_cases(const DeviceContext& context);
+
 // The 13 convolutions at each image size, batch and precision, by every engine that cuDNN has. Bias
 // and ReLU are part of the engine ("fused"), or of the kernel after it ("bias_relu", and at the end
 // of a block "bias_relu_max_pool"). One execution is the convolution and that kernel. The cost is

@@ -11,7 +11,7 @@ namespace {
 
 class DeviceWork final : public Subject {
  public:
-  DeviceWork(const DeviceContext& context, std::string name, Arrays arrays, Work work)
+  DeviceWork(const DeviceContext& context, std::string name, Arrays arrays, ProbedWork work)
       : context_(context),
         name_(std::move(name)),
         arrays_(std::move(arrays)),
@@ -21,12 +21,13 @@ class DeviceWork final : public Subject {
     return context_.device.run(name_,
                                [&] { return context_.sampler.seconds(work_, cache, times); });
   }
+  bool has_timer() const override { return work_.has_timer; }
 
  private:
   DeviceContext context_;
   std::string name_;
   Arrays arrays_;
-  Work work_;
+  ProbedWork work_;
 };
 
 void check_memory(const cuda::Device& device, const std::string& name, std::size_t wanted) {
@@ -65,7 +66,8 @@ std::unique_ptr<Subject> prepare_work(const DeviceContext& context, const std::s
     Work work = make(arrays);
     work(stream.get());
     stream.wait();
-    return std::make_unique<DeviceWork>(context, name, std::move(arrays), std::move(work));
+    return std::make_unique<DeviceWork>(context, name, std::move(arrays),
+                                        context.sampler.probe(std::move(work)));
   });
 }
 

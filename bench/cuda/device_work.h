@@ -60,8 +60,8 @@ class Arrays {
 // Allocates arrays and returns the work on them. Called twice: to count bytes, then to allocate.
 using MakeWork = std::function<Work(Arrays&)>;
 
-// Checks the free memory, allocates, and runs the work once, which loads its code. Throws
-// Error(device) with `name`.
+// Checks the free memory, allocates, runs the work once, which loads its code, and probes it.
+// Throws Error(device) with `name`.
 std::unique_ptr<Subject> prepare_work(const DeviceContext& context, const std::string& name,
                                       const MakeWork& make);
 

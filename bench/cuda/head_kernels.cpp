@@ -28,10 +28,11 @@ KernelWork gather_rows(std::size_t rows, std::size_t columns) {
             const cuda::GatherSource source = {arrays.numbers<float>(rows * columns),
                                                arrays.zeros<std::uint32_t>(rows), columns};
             const auto* picked = arrays.copied<std::uint32_t>(order);
+            const auto* first = arrays.zeros<std::uint64_t>(1);
             auto* out = arrays.zeros<float>(rows * columns);
             auto* labels = arrays.zeros<std::uint32_t>(rows);
             return [=](cudaStream_t stream) {
-              cuda::gather_rows(out, labels, source, picked, rows, stream);
+              cuda::gather_rows(out, labels, source, picked, first, rows, stream);
             };
           }};
 }
@@ -43,8 +44,9 @@ KernelWork relu_dropout(std::size_t rows, std::size_t units) {
             auto* values = arrays.numbers<float>(rows * units);
             const auto* bias = arrays.zeros<float>(units);
             const Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 1.0F};
+            const auto* step = arrays.zeros<std::uint64_t>(1);
             return [=](cudaStream_t stream) {
-              cuda::relu_dropout(values, bias, rows, units, dropout, stream);
+              cuda::relu_dropout(values, bias, rows, units, dropout, step, stream);
             };
           }};
 }
@@ -82,8 +84,9 @@ KernelWork rmsprop(std::size_t features, std::size_t units) {
               tensors.push_back({arrays.numbers<float>(count), arrays.numbers<float>(count),
                                  arrays.numbers<float>(count), count});
             }
+            const auto* rate = arrays.copied<float>(std::vector<float>{1e-6F});
             return [=](cudaStream_t stream) {
-              cuda::rmsprop(tensors, {1e-6F, 0.9F, 0.1F, 1e-7F, true}, stream);
+              cuda::rmsprop(tensors, {0.0F, 0.9F, 0.1F, 1e-7F, true}, rate, stream);
             };
           }};
 }

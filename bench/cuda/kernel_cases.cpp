@@ -155,6 +155,7 @@ std::vector<Case> kernel_cases(const DeviceContext& context, const Axes& axes) {
       add(Precision::fp32, head_kernels(batch, vgg16_feature_shape(size).count()));
     }
   }
+  for (Case& launch : launch_cases(context)) list.push_back(std::move(launch));
   return without_repeats(list);
 }
 

@@ -1,5 +1,6 @@
 #include "bench/cuda/cuda_cases.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,9 +38,15 @@ const std::vector<Candidate>& candidates_of(Candidates& known, const cuda::Cudnn
                                             const ConvolutionProblem& problem) {
   const auto [at, is_new] = known.try_emplace(problem);
   if (is_new) {
-    for (const cuda::ConvolutionPlan& plan : cuda::candidates(cudnn, problem)) {
-      at->second.push_back({without_commas(plan.engine()), plan.serialised()});
-    }
+    cuda::Warnings skipped;
+    const auto add = [&](const cuda::ConvolutionPlan& plan) {
+      const std::string engine = without_commas(plan.engine());
+      if (std::ranges::find(at->second, engine, &Candidate::engine) == at->second.end())
+        at->second.push_back({engine, plan.serialised()});
+      return false;
+    };
+    for (const auto source : {cuda::PlanSource::heuristics, cuda::PlanSource::fallback})
+      cuda::offer_plans(cudnn, problem, source, cuda::ChosenBy::time, skipped, add);
   }
   return at->second;
 }
@@ -101,7 +108,7 @@ Case listed(const DeviceContext& context, const cuda::CudnnDevice& cudnn, Case w
   what.prepare = [&context, &cudnn, name = what.name, epilogue, text = candidate.text] {
     const auto plan = context.device.run(name, [&] {
       return std::make_shared<const cuda::ConvolutionPlan>(
-          cuda::ConvolutionPlan::deserialised(cudnn, epilogue.problem, text));
+          cuda::ConvolutionPlan::deserialised(cudnn, epilogue.problem, cuda::ChosenBy::time, text));
     });
     return prepare_work(context, name, [plan, epilogue](Arrays& arrays) {
       return layer_work(plan, epilogue, arrays);

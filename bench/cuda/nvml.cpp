@@ -25,10 +25,9 @@ struct ProcessInfo {  // of nvmlDeviceGetComputeRunningProcesses_v3
 };
 
 // Bits of the clocks' event reasons.
-constexpr std::uint64_t idle = 0x1, clocks_setting = 0x2;
-constexpr std::array<std::pair<std::uint64_t, const char*>, 6> throttling = {
-    {{0x4, "power cap"},
-     {0x8, "hardware slowdown"},
+constexpr std::uint64_t idle = 0x1, clocks_setting = 0x2, power_cap = 0x4;
+constexpr std::array<std::pair<std::uint64_t, const char*>, 5> throttling = {
+    {{0x8, "hardware slowdown"},
      {0x10, "sync boost"},
      {0x20, "thermal, by the driver"},
      {0x40, "thermal, by the hardware"},
@@ -113,7 +112,10 @@ Conditions Nvml::conditions() const {
   auto reasons = ask<Reasons>("nvmlDeviceGetCurrentClocksEventReasons");
   // The name in older drivers.
   if (!reasons) reasons = ask<Reasons>("nvmlDeviceGetCurrentClocksThrottleReasons");
-  if (reasons) now.throttle_reasons = throttle_words(*reasons);
+  if (reasons) {
+    now.throttle_reasons = throttle_words(*reasons);
+    now.power_capped = (*reasons & power_cap) != 0;
+  }
   now.clocks_locked = clocks_locked(reasons);
   now.other_processes = other_processes();
   return now;

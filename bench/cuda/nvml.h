@@ -40,8 +40,8 @@ class Nvml {
   void* device_ = nullptr;  // NVML's handle; null: not available
 };
 
-// The bits of nvmlDeviceGetCurrentClocksEventReasons as words, but for idle and requested clocks,
-// which are not throttling.
+// The bits of nvmlDeviceGetCurrentClocksEventReasons as words. Not throttling: idle and requested
+// clocks, and the power cap, which is the normal state of a large GPU whose tensor cores are busy.
 std::vector<std::string> throttle_words(std::uint64_t reasons);
 
 }  // namespace graft::bench

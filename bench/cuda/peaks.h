@@ -33,12 +33,20 @@ float multiply_add_value(const PeakShape& shape, std::size_t index);  // of out[
 // m16n8k8 for tf32, and for fp16 on sm_75, which has no other. out: as above, the sums of a
 // thread's accumulators.
 //
-// From sm_90 on, wgmma and tcgen05 are faster than mma.sync, which runs on all architectures.
-// cuDNN's engines can exceed this ceiling there.
+// wgmma on sm_90, below, and tcgen05 from sm_100 on are faster than mma.sync, which runs on all
+// architectures. cuDNN's engines can exceed this ceiling from sm_100 on.
 //
 // precision: tf32, fp16 or bf16, else std::invalid_argument; bf16 and tf32 need sm_80.
 void tensor_core_peak(Precision precision, float* out, const PeakShape& shape, cudaStream_t stream);
 double tensor_core_flop(const PeakShape& shape);
 float tensor_core_value(const PeakShape& shape);  // exact up to 32768 steps
+
+// The same by wgmma: products of 64×16 and 256×16 matrices of ones in shared memory, one after the
+// other in each of a block's two warpgroups. m64n256k16 for fp16 and bf16, two of m64n256k8 for
+// tf32. For compute capability 9.0 alone: code for sm_90a runs on no other, older or newer. Only in
+// builds whose GRAFT_CUDA_ARCHITECTURES has 90.
+void wgmma_peak(Precision precision, float* out, const PeakShape& shape, cudaStream_t stream);
+double wgmma_flop(const PeakShape& shape);
+float wgmma_value(const PeakShape& shape);  // exact up to 8192 steps
 
 }  // namespace graft::bench

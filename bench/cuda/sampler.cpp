@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "engine/base/error.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr int attempts = 3;
 constexpr std::uint32_t polls_without_timer = 4;
+constexpr std::size_t entries_if_not_captured = 16;
 
 // Calls `action` at the end of the scope, also after an exception: a blocked stream would not end.
 template <typename Action>
@@ -24,21 +26,40 @@ class AtExit {
   Action action_;
 };
 
+// How many entries of a stream one execution is. An engine of cuDNN may refuse to be captured.
+std::size_t entries_of(const Work& work, const cuda::Stream& stream) {
+  try {
+    return cuda::Graph(stream, [&] { work(stream.get()); }).nodes();
+  } catch (const cuda::CallFailure&) {
+    cuda::ignore(cudaGetLastError());
+    return entries_if_not_captured;
+  }
+}
+
 }  // namespace
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options) {
-  if (options_.has_timer) options_.has_timer = !launches_wait();
-  if (!options_.has_timer) options_.polls = polls_without_timer;
+  if (options_.has_timer) options_.has_timer = !launches_wait([](cudaStream_t) {});
 }
 
-double Sampler::seconds(const Work& work, CacheState cache, std::size_t times) {
+ProbedWork Sampler::probe(Work work) {
+  ProbedWork probed = {std::move(work), false, options_.batch_executions};
+  if (!options_.has_timer || launches_wait(probed.enqueue)) return probed;
+  probed.has_timer = true;
+  const std::size_t entries = std::max<std::size_t>(1, entries_of(probed.enqueue, stream_));
+  probed.most_executions =
+      std::clamp<std::size_t>(options_.batch_entries / entries, 1, options_.batch_executions);
+  return probed;
+}
+
+double Sampler::seconds(const ProbedWork& work, CacheState cache, std::size_t times) {
   double sum = 0.0;
-  std::size_t most = options_.batch_executions;
+  std::size_t most = work.most_executions;
   int timeouts = 0;
   for (std::size_t done = 0; done < times;) {
     const std::size_t executions = std::min(most, times - done);
     const Batch batch = time_batch(work, cache, executions);
-    if (batch.valid || !options_.has_timer) {
+    if (batch.valid || !work.has_timer) {
       sum += batch.seconds;
       done += executions;
       continue;
@@ -50,18 +71,19 @@ double Sampler::seconds(const Work& work, CacheState cache, std::size_t times) {
     }
     most = std::max<std::size_t>(1, executions / 4);
   }
-  return options_.has_timer ? sum : 0.0;
+  return work.has_timer ? sum : 0.0;
 }
 
-Sampler::Batch Sampler::time_batch(const Work& work, CacheState cache, std::size_t executions) {
+Sampler::Batch Sampler::time_batch(const ProbedWork& work, CacheState cache,
+                                   std::size_t executions) {
   if (cache == CacheState::cold) enqueue_flush();
   auto* flags = flags_.as<BlockingFlags>();
   *flags = {};
   {
     const AtExit at_exit([this] { unblock(); });
-    block_stream(flags, options_.polls, stream_.get());
+    block_stream(flags, work.has_timer ? options_.polls : polls_without_timer, stream_.get());
     begin_.record(stream_);
-    for (std::size_t n = 0; n < executions; ++n) work(stream_.get());
+    for (std::size_t n = 0; n < executions; ++n) work.enqueue(stream_.get());
     end_.record(stream_);
   }
   end_.wait();
@@ -70,13 +92,16 @@ Sampler::Batch Sampler::time_batch(const Work& work, CacheState cache, std::size
   return {static_cast<double>(milliseconds) * 1e-3, flags->timed_out == 0};
 }
 
-// Where launches wait, this one returns after the blocking kernel has timed out.
-bool Sampler::launches_wait() {
+// Where launches wait, that of the blocking kernel or those of `work` return after it has timed out.
+bool Sampler::launches_wait(const Work& work) {
   auto* flags = flags_.as<BlockingFlags>();
   for (int attempt = 0; attempt < attempts; ++attempt) {
     *flags = {};
-    block_stream(flags, options_.probe_polls, stream_.get());
-    unblock();
+    {
+      const AtExit at_exit([this] { unblock(); });
+      block_stream(flags, options_.probe_polls, stream_.get());
+      work(stream_.get());
+    }
     stream_.wait();
     if (flags->timed_out == 0) return false;
   }

@@ -35,7 +35,8 @@ struct Conditions {
   std::optional<double> temperature_celsius, power_watts;
   std::optional<bool> clocks_locked;
   std::optional<std::size_t> other_processes;  // that use the device
-  std::vector<std::string> throttle_reasons;   // "power cap", "thermal"; empty: no throttling
+  std::optional<bool> power_capped;  // the power limit holds the clocks, which is no throttling
+  std::vector<std::string> throttle_reasons;  // "hardware slowdown", "thermal"; empty: none
 };
 
 // The highest rates of the device, measured in the same run by kernels that do nothing else.

@@ -46,7 +46,7 @@ constexpr std::array<std::string_view, 2> names_of(Clock) {
 }
 
 enum class CacheState {
-  cold,  // the caches are flushed before each execution
+  cold,  // the caches are flushed before each sample, of one execution or of a sequence
   hot,   // the caches are as the previous execution left them
 };
 constexpr std::array<std::string_view, 2> names_of(CacheState) {
@@ -60,9 +60,11 @@ class Subject {
  public:
   virtual ~Subject() = default;
   // Executes `times` times in a row and returns the seconds by the case's clock. Cold: flushes the
-  // caches first, which is not timed, and `times` is 1. The work is complete on return. On a
-  // device without a timer the value is meaningless.
+  // caches first, which is not timed, and `times` is 1 unless Case::sequence is more. The work is
+  // complete on return. Without a timer the value is meaningless.
   virtual double sample(CacheState cache, std::size_t times) = 0;
+  // False where a profiler makes this work's launches wait for their kernels.
+  virtual bool has_timer() const { return true; }
   // Shares of the last sample's time by stage: {"decode", 0.31}. Stages that overlap add up to more
   // than 1. Empty where a case has no stages.
   virtual StageShares stages() const { return {}; }
@@ -78,6 +80,9 @@ struct Case {
   Clock clock = Clock::host;
   double items = 0.0;  // processed by one execution; 0: not counted
   std::string item;    // "images", "steps", "rows"
+  // The least executions of a sample, also with cold caches: of work that in use follows itself,
+  // without a wait in between. 1: it does not.
+  std::size_t sequence = 1;
   // Takes the memory. Throws Error(device) when there is not enough. The device outlives the Subject.
   std::function<std::unique_ptr<Subject>()> prepare = {};
 };

@@ -22,8 +22,9 @@
 namespace graft::bench {
 namespace {
 
-// The coarsest clock (CUDA events) has a resolution of 0.5 us: 0.05 % of such a sample.
-constexpr double least_sample_seconds = 1e-3;
+// The coarsest clock (CUDA events) has a resolution of 0.5 us: 0.05 % of such a sample. A sequence
+// ends with a wait of the host, of tens of microseconds.
+constexpr double least_sample_seconds = 1e-3, least_sequence_seconds = 1e-2;
 constexpr std::size_t most_executions = 1'000'000;
 constexpr double window_seconds = 0.05;    // reading the conditions takes up to a millisecond
 constexpr double recovery_seconds = 0.05;  // idle time after a window with throttling
@@ -38,6 +39,7 @@ struct Observed {
   std::set<std::string> throttle_reasons;
   std::size_t other_processes = 0;
   bool free_clocks = false;
+  bool power_capped = false;
   bool kept_throttled = false;
 };
 
@@ -76,9 +78,10 @@ class CaseMeasurement {
 Measurement CaseMeasurement::run() {
   try {
     subject_ = result_.what.prepare();
-    if (!device_.has_timer()) {
+    if (!device_.has_timer() || !subject_->has_timer()) {
       subject_->sample(method_.cache, 1);
       result_.ended = Ended::no_timer;
+      if (device_.has_timer()) result_.warnings.emplace_back(waiting_launches_warning);
       return result_;
     }
     warm_up();
@@ -95,17 +98,20 @@ Measurement CaseMeasurement::run() {
   return std::move(result_);
 }
 
-// Ends after Method::warm_up_seconds and, with hot caches, when a sample is long enough for the
-// clock.
+// Ends after Method::warm_up_seconds and, with hot caches or in a sequence, when a sample is long
+// enough.
 void CaseMeasurement::warm_up() {
   const double began = time_.now();
+  result_.executions = result_.what.sequence;
+  const bool is_sequence = result_.what.sequence > 1;
+  const double least_seconds = is_sequence ? least_sequence_seconds : least_sample_seconds;
   bool enough = false;
   while (!stopped() && !(enough && time_.now() - began >= method_.warm_up_seconds)) {
     const double took = subject_->sample(method_.cache, result_.executions);
-    enough = method_.cache == CacheState::cold || took >= least_sample_seconds ||
+    enough = (method_.cache == CacheState::cold && !is_sequence) || took >= least_seconds ||
              result_.executions == most_executions;
     if (enough) continue;
-    const double factor = took > 0.0 ? 1.2 * least_sample_seconds / took : 10.0;
+    const double factor = took > 0.0 ? 1.2 * least_seconds / took : 10.0;
     result_.executions =
         std::min(most_executions,
                  static_cast<std::size_t>(std::ceil(static_cast<double>(result_.executions) *
@@ -169,6 +175,7 @@ bool CaseMeasurement::is_throttling() {
   observed_.other_processes =
       std::max(observed_.other_processes, conditions.other_processes.value_or(0));
   observed_.free_clocks = observed_.free_clocks || conditions.clocks_locked == false;
+  observed_.power_capped = observed_.power_capped || conditions.power_capped == true;
   return !conditions.throttle_reasons.empty();
 }
 
@@ -209,6 +216,7 @@ void CaseMeasurement::add_warnings() {
         "measured during throttling ({}), which lasted half of the time limit", reasons));
   }
   if (observed_.free_clocks) result_.warnings.emplace_back(free_clocks_warning);
+  if (observed_.power_capped) result_.warnings.emplace_back(power_cap_warning);
   if (observed_.other_processes > 0)
     result_.warnings.push_back(busy_warning(observed_.other_processes));
 }

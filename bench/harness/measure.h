@@ -3,10 +3,12 @@
 //
 //   ceilings ─► for each case: prepare ─► warm up ─► sample … ─► after_each(result so far)
 //
-// A sample is one execution with cold caches, or as many hot ones as the clock needs. Samples are
+// A sample is one execution with cold caches, as many hot ones as the clock needs, or a sequence of
+// executions that follow each other in use (Case::sequence). Samples are
 // taken in windows of 50 ms, and the conditions are read before and after each. The samples of a
 // window with throttling are discarded and counted, and the device rests for a moment. After half
-// of the time limit, samples are kept despite throttling, with a warning.
+// of the time limit, samples are kept despite throttling, with a warning. Samples at the power cap
+// are kept, with a warning.
 
 #include <functional>
 #include <span>
@@ -30,6 +32,9 @@ class TimeSource {
 
 // Warnings of a case and of the whole result.
 inline constexpr std::string_view free_clocks_warning = "clocks are not locked";
+inline constexpr std::string_view power_cap_warning = "the power cap held the clocks";
+inline constexpr std::string_view waiting_launches_warning =
+    "its launches wait for their kernels, for a profiler";
 // "the device is busy: 2 other processes"
 std::string busy_warning(std::size_t other_processes);
 

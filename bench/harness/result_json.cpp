@@ -73,6 +73,7 @@ Json conditions_json(const Conditions& conditions) {
           {"power_watts", optional(conditions.power_watts)},
           {"clocks_locked", optional(conditions.clocks_locked)},
           {"other_processes", optional(conditions.other_processes)},
+          {"power_capped", optional(conditions.power_capped)},
           {"throttle_reasons", conditions.throttle_reasons}};
 }
 

@@ -42,6 +42,7 @@ std::string conditions_text(const Conditions& conditions) {
   add(conditions.memory_clock_mhz, "MHz (memory)");
   add(conditions.temperature_celsius, "C");
   add(conditions.power_watts, "W");
+  if (conditions.power_capped == true) parts.emplace_back("power cap");
   for (const std::string& reason : conditions.throttle_reasons) parts.push_back(reason);
   return fmt::format("{}", fmt::join(parts, ", "));
 }
@@ -118,8 +119,7 @@ std::pair<std::string_view, double> unit_of(double seconds) {
 std::vector<std::string> cells_of(const Measurement& measurement, const Result& result) {
   const Case& what = measurement.what;
   if (measurement.ended == Ended::no_timer)
-    return {
-        what.name, "", "", "", "", "", result.warnings.empty() ? "no timer" : result.warnings[0]};
+    return {what.name, "", "", "", "", "", result.has_timer ? "no timer" : result.warnings.at(0)};
   if (measurement.samples.empty()) return {what.name};
   const Summary summary = summarise(measurement.samples);
   const auto [unit, unit_seconds] = unit_of(summary.median);

@@ -19,6 +19,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -140,13 +141,15 @@ class HeadWork final : public Work {
     options_.batch_size = work.at("batch");
     options_.optimizer.learning_rate = work.at("learning_rate");
     read(work.at("data").get<std::string>(), work.at("rows"));
+    if (labels_.size() % options_.batch_size != 0) {
+      throw std::invalid_argument("the rows are not complete batches");
+    }
+    order_.resize(labels_.size());
+    std::iota(order_.begin(), order_.end(), 0U);
     head_ = make(options_);
   }
 
-  void run() override {
-    head_->train_step(rows_of(step_), step_);
-    ++step_;
-  }
+  void run() override { train(*head_, step_++); }
 
   void finish() override { head_->take_totals(); }
 
@@ -158,7 +161,7 @@ class HeadWork final : public Work {
     const std::unique_ptr<Head> head = make(options);
     std::vector<float> losses;
     for (std::uint64_t step = 0; step < request.at("steps").get<std::uint64_t>(); ++step) {
-      head->train_step(rows_of(step), step);
+      train(*head, step);
       losses.push_back(static_cast<float>(head->take_totals().loss()));
     }
     const std::size_t shape[] = {losses.size()};
@@ -190,20 +193,17 @@ class HeadWork final : public Work {
     return head;
   }
 
-  // The rows in their order, again and again. Borrowed until the next call.
-  std::span<const std::uint32_t> rows_of(std::uint64_t step) {
-    batch_rows_.resize(options_.batch_size);
-    for (std::size_t i = 0; i < batch_rows_.size(); ++i) {
-      batch_rows_[i] = static_cast<std::uint32_t>((step * batch_rows_.size() + i) % labels_.size());
-    }
-    return batch_rows_;
+  // The rows in their order, again and again.
+  void train(Head& head, std::uint64_t step) const {
+    if (step % (order_.size() / options_.batch_size) == 0) head.begin_epoch(order_, step);
+    head.train_step();
   }
 
   std::unique_ptr<Backend> backend_;
   HeadOptions options_;
   HeadState state_;
   std::vector<float> features_;
-  std::vector<std::uint32_t> labels_, batch_rows_;
+  std::vector<std::uint32_t> labels_, order_;
   std::unique_ptr<Head> head_;
   std::uint64_t step_ = 0;
 };

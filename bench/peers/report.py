@@ -180,7 +180,7 @@ def peak_text(peak: float) -> str:
 def as_result(setup: Setup, build: dict[str, object], works: list[Work], complete: bool) -> results.Result:
     """In the format of graft-bench, docs/benchmark_results.md, with keys of its own."""
     machine = setup.machine
-    unknown = dict.fromkeys(results.CONDITIONS) | {"throttle_reasons": []}
+    unknown = dict.fromkeys(results.CONDITIONS) | {"power_capped": None, "throttle_reasons": []}
     name, units = machine.get("gpu", machine["processor"]), "" if setup.on_gpu else machine["isas"][0]
     device = {"device": setup.device, "name": name, "driver": machine.get("driver", ""), "instruction_set": units}
     return {

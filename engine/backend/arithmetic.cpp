@@ -1,7 +1,5 @@
 #include "engine/backend/arithmetic.h"
 
-#include <algorithm>
-
 namespace graft {
 
 PixelTables pixel_tables(Preprocess preprocess) {
@@ -16,14 +14,13 @@ PixelTables pixel_tables(Preprocess preprocess) {
   return rescale_tables();
 }
 
+LearningRate learning_rate(const HeadOptions& options) {
+  return {options.optimizer.learning_rate, options.steps};
+}
+
 Rmsprop rmsprop_at(const HeadOptions& options, std::uint64_t step) {
   const OptimizerConfig& optimizer = options.optimizer;
-  double rate = optimizer.learning_rate;
-  if (options.steps > 0) {
-    const auto steps = static_cast<double>(options.steps);
-    rate *= 1.0 - static_cast<double>(std::min(step, options.steps)) / steps;
-  }
-  return {static_cast<float>(rate), static_cast<float>(optimizer.rho),
+  return {learning_rate(options).at(step), static_cast<float>(optimizer.rho),
           static_cast<float>(1.0 - optimizer.rho), static_cast<float>(optimizer.epsilon),
           optimizer.epsilon_inside_sqrt};
 }

@@ -14,8 +14,9 @@ namespace graft {
 
 PixelTables pixel_tables(Preprocess preprocess);
 
-// Of a training step. The learning rate is Keras' PolynomialDecay of power 1 that ends at 0, in
-// double, rounded once.
+LearningRate learning_rate(const HeadOptions& options);
+
+// Of a training step.
 Rmsprop rmsprop_at(const HeadOptions& options, std::uint64_t step);
 
 // The factor of a value that dropout keeps.

@@ -136,20 +136,26 @@ class Head {
   virtual ~Head() = default;
   virtual void set_state(const HeadState& state) = 0;  // throws Error(usage) when shapes differ
   virtual HeadState state() = 0;
-  // The rows that train_step picks from, and how each is normalised when it is picked. Rows and
+  // The rows that an epoch picks from, and how each is normalised when it is picked. Rows and
   // labels are borrowed until the next call. Here and below, row r is of photo r / views, and labels
   // and probabilities are of photos.
   virtual void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                                  const Normalization& normalization) = 0;
-  // One forward, backward and RMSprop update over these rows. `step` counts batches from the start
-  // of training (0, 1, …) and keys the dropout masks and the learning rate,
-  // learning_rate · (1 - step / HeadOptions::steps) in double. Rows and labels are valid indices.
-  virtual void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) = 0;
+  // The rows of the next steps, at most as many as there are: batch_size for each, the last takes
+  // the rest. Borrowed until that step. `first_step` counts batches from the start of training (0,
+  // 1, …). May wait for the device.
+  virtual void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) = 0;
+  // One forward, backward and RMSprop update over the next batch of the epoch. The number of the
+  // step keys the dropout masks and the learning rate,
+  // learning_rate · (1 - step / HeadOptions::steps) in double.
+  virtual void train_step() = 0;
   // The totals of train_step since the last call. Waits for the device.
   virtual Totals take_totals() = 0;
-  // From here on rows are used as they are, and a photo's logits are the mean of its views', added
-  // in double. No class weights.
-  virtual Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  // The rows that evaluate() measures. Borrowed, and unchanged, until the next call. Where device
+  // memory is short, training rows that are set before have the first claim. From here on rows are
+  // used as they are, without class weights; a photo's logits are its views' mean, added in double.
+  virtual void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) = 0;
+  virtual Totals evaluate() = 0;
   // probabilities: photos × classes, each row sums to 1.
   virtual void predict(FeatureView features, std::span<float> probabilities) = 0;
 };
@@ -170,10 +176,11 @@ class Backend {
   // Names the arithmetic of a backbone with these options: equal strings promise equal bytes of
   // features. Throws as make_backbone does for options that the device cannot serve.
   virtual std::string numerics(const BackboneOptions& options) = 0;
-  // For "batch_size": "auto": the largest useful batch that fits the device's free memory now.
-  // options.batch_size is the most that it may be, 0: no limit. Throws Error(device) when not one
-  // image fits.
-  virtual std::size_t largest_batch(const BackboneOptions& options) = 0;
+  // What "auto" is on this device. Both follow from its model, and the batch size from the precision
+  // and the image size of `options` too: never from the number of images or the free memory, so
+  // that the features of an image do not depend on them.
+  virtual Precision automatic_precision() const = 0;
+  virtual std::size_t automatic_batch(const BackboneOptions& options) const = 0;
   virtual HostBuffer allocate_host(std::size_t bytes) = 0;
   // How many batches should be in flight at once: 1 where submit() computes before it returns.
   virtual std::size_t batches_in_flight() const = 0;

@@ -152,16 +152,27 @@ void check_normalization(const Normalization& normalization, const HeadOptions& 
           normalization.mean.size(), count, options.inputs);
 }
 
-void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
-                 std::size_t batch_size) {
+void check_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step,
+                 std::size_t row_count, std::size_t batch_size) {
+  constexpr std::uint64_t end = std::uint64_t{1} << 48U;
   require(row_count > 0, "There are no training rows; call set_training_data with at least one.");
-  require(!rows.empty() && rows.size() <= batch_size, "A batch has {} rows; it takes 1 to {}.",
-          rows.size(), batch_size);
-  require(step < (std::uint64_t{1} << 48U),
-          "The training step is {}; the random streams end at 2^48.", step);
-  for (const std::uint32_t row : rows) {
-    require(row < row_count, "A batch asks for row {} of {} training rows.", row, row_count);
+  require(!order.empty() && order.size() <= row_count,
+          "An epoch has {} rows; with {} training rows it takes 1 to {}.", order.size(), row_count,
+          row_count);
+  require(first_step < end && (order.size() - 1) / batch_size < end - first_step,
+          "An epoch of {} rows begins at training step {}; the random streams end at 2^48.",
+          order.size(), first_step);
+  for (const std::uint32_t row : order) {
+    require(row < row_count, "An epoch asks for row {} of {} training rows.", row, row_count);
   }
+}
+
+void check_rows_left(std::size_t rows) {
+  require(rows > 0, "No row of an epoch is left to train on; call begin_epoch.");
+}
+
+void check_has_validation(FeatureView features) {
+  require(features.columns > 0, "There are no validation rows; call set_validation_data.");
 }
 
 void check_probabilities(std::size_t size, std::size_t photos, std::size_t classes) {

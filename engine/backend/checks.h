@@ -32,9 +32,11 @@ void check_features(FeatureView features, std::span<const std::uint32_t> labels,
                     const HeadOptions& options);
 // Empty, or a mean and a scale for each input.
 void check_normalization(const Normalization& normalization, const HeadOptions& options);
-// `rows` are 1 … batch_size indices below row_count; step is below 2^48.
-void check_batch(std::span<const std::uint32_t> rows, std::uint64_t step, std::size_t row_count,
-                 std::size_t batch_size);
+// `order` has 1 … row_count indices below row_count; its steps are below 2^48.
+void check_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step,
+                 std::size_t row_count, std::size_t batch_size);
+void check_rows_left(std::size_t rows);  // of the epoch
+void check_has_validation(FeatureView features);
 void check_probabilities(std::size_t size, std::size_t photos, std::size_t classes);
 
 }  // namespace graft

@@ -3,6 +3,8 @@
 // the program also starts on a machine without CUDA, and a missing cuDNN is a plain message. No type
 // of CUDA appears here.
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,22 +54,35 @@ struct BackboneMemory {
   }
 };
 
-// "batch_size": "auto" is a power of two up to this: larger ones keep no GPU busier.
-inline constexpr std::size_t most_useful_batch = 1024;
-
-// Bytes of a GPU's memory that "auto" leaves free for what BackboneMemory does not count: the code
-// of kernels, the handles' memory, the head.
+// Bytes of a GPU's memory that a forecast and an advised batch size leave free for what
+// BackboneMemory does not count: the code of kernels, the handles' memory, the head.
 inline std::size_t reserved_memory(std::size_t memory) {
   return memory / 16;
 }
 
-// Whether "auto" may take this batch: cuDNN's engines are made for at most 2^31 values in the
-// activations, of which the first block's are the largest.
-inline bool has_usual_activations(const BackboneOptions& options) {
-  constexpr double channels = 64.0;
-  return static_cast<double>(options.batch_size) * options.image_size.height *
-             options.image_size.width * channels <
-         2147483648.0;
+// The largest batch of such images whose activations have fewer than 2^31 values, of which the first
+// block's have most: cuDNN's engines are made for no more. 0: not one image has so few.
+inline std::size_t largest_usual_batch(ImageSize image) {
+  constexpr std::size_t most_values = 2147483647, channels = 64;
+  return most_values / channels / image.height / image.width;
+}
+
+// "precision": "auto" on a GPU of this compute capability, 80 for sm_80.
+inline Precision automatic_precision(int compute_capability) {
+  return compute_capability >= 80 ? Precision::tf32 : Precision::fp32;
+}
+
+// "batch_size": "auto" on a GPU with so much memory, free or not: a power of two. The two buffers of
+// activations take at most a quarter of the memory: weights, workspace and other programs need some
+// too. At 256 the smallest layers fill the largest GPUs, and more gives nothing.
+inline std::size_t automatic_batch(std::size_t memory, const BackboneOptions& options) {
+  // GPUs of one model may report a few percent more or less. A power of two is the same for all.
+  const std::size_t model = std::bit_floor(memory + memory / 5);
+  const std::size_t values = model / 4 / 2 / storage_bytes(options.precision);  // of a buffer
+  const ImageSize image = options.image_size;
+  const std::size_t most =
+      std::min(values / 64 / image.height / image.width, largest_usual_batch(image));
+  return std::bit_floor(std::clamp<std::size_t>(most, 1, 256));
 }
 
 struct BackboneForecast {

@@ -9,16 +9,28 @@
 #include "engine/base/error.h"
 
 namespace graft {
+namespace {
 
-std::jthread start_thread(std::function<void()> work) {
+template <typename Start>
+auto started(const Start& start) {
   try {
-    return std::jthread(std::move(work));
+    return start();
   } catch (const std::system_error& error) {
     throw Error(ErrorKind::device,
                 fmt::format("cannot start a thread: {}; lower \"threads\", or raise the limits on "
                             "processes (ulimit -u) and memory (ulimit -v)",
                             error.code().message()));
   }
+}
+
+}  // namespace
+
+std::jthread start_thread(std::function<void()> work) {
+  return started([&] { return std::jthread(std::move(work)); });
+}
+
+std::future<void> start_work(std::function<void()> work) {
+  return started([&] { return std::async(std::launch::async, std::move(work)); });
 }
 
 // On Linux each thread has its own nice value. A level is a factor of 1.25 in the share of a core, so

@@ -102,6 +102,15 @@ std::uint64_t machine_memory() {
   return std::min(pages * page_bytes, control_group_limit());
 }
 
+std::uint64_t available_memory(const std::filesystem::path& root) {
+  std::ifstream words(root / "proc/meminfo");
+  std::string word;
+  while (words >> word && word != "MemAvailable:") continue;
+  std::uint64_t kib = 0;
+  words >> kib;
+  return std::min(kib * 1024, machine_memory());
+}
+
 void check_memory(const std::string& what, double bytes, const std::string& advice) {
   constexpr double gib = 1024.0 * 1024.0 * 1024.0;
   const auto available = static_cast<double>(machine_memory());

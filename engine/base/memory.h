@@ -11,6 +11,10 @@ namespace graft {
 // (containers, batch systems).
 std::uint64_t machine_memory();
 
+// In bytes: what can be taken without swapping (MemAvailable of /proc/meminfo), and at most
+// machine_memory(). 0 where the system does not tell. `root` is the folder that has /proc.
+std::uint64_t available_memory(const std::filesystem::path& root = "/");
+
 // The lowest memory limit of this process's control group and its parents, version 2 (memory.max) or
 // 1 (memory.limit_in_bytes). The largest number when there is none. `root` is the folder that has
 // /proc and the mounted groups.

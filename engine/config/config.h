@@ -44,6 +44,11 @@ enum class Precision { fp32, tf32, fp16, bf16 };
 constexpr std::array<std::string_view, 4> names_of(Precision) {
   return {"fp32", "tf32", "fp16", "bf16"};
 }
+// Of a config. "auto" is what suits the device.
+enum class PrecisionChoice { automatic, fp32, tf32, fp16, bf16 };
+constexpr std::array<std::string_view, 5> names_of(PrecisionChoice) {
+  return {"auto", "fp32", "tf32", "fp16", "bf16"};
+}
 // How the backbone's convolutions are computed.
 enum class ConvolutionAlgorithm { automatic, winograd, direct };
 constexpr std::array<std::string_view, 3> names_of(ConvolutionAlgorithm) {
@@ -111,8 +116,8 @@ struct DataConfig {
 struct BackboneConfig {
   std::string name = "vgg16";
   std::filesystem::path weights;
-  std::size_t batch_size = 32;  // 0 (JSON: "auto"): the largest that the device's memory holds
-  Precision precision = Precision::fp32;
+  std::size_t batch_size = 0;                              // 0 (JSON: "auto"): the device decides
+  PrecisionChoice precision = PrecisionChoice::automatic;  // JSON: "auto"
   ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic;  // JSON: "auto"
   bool autotune = false;  // time the candidates for each convolution on the device, once
 };

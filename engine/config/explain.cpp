@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <string_view>
-#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"

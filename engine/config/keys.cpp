@@ -98,13 +98,14 @@ Keys backbone_keys(BackboneConfig& backbone) {
           {.lowest = 1, .highest = 1024, .zero_word = "auto"},
           "Images in one pass through the backbone. More takes more memory. The features of an "
           "image do not depend on the others in its batch. On a CPU, batch 1 uses another "
-          "algorithm, faster for one image, whose last digits differ. \"auto\": the largest "
-          "power of two that fits the device's free memory (32 on a CPU), and no more than there "
-          "are images."),
+          "algorithm, faster for one image, whose last digits differ. \"auto\" is 32 on a "
+          "CPU. On a GPU it is a power of two up to 256, which follows from the GPU's memory, "
+          "`backbone.precision` and `data.image_size`, and from nothing else."),
       key("backbone.precision", &backbone.precision, {},
-          "The arithmetic of the backbone. \"fp32\" uses no TF32. The others need a GPU; they "
-          "are faster where it has tensor cores, and less exact. The features are float32 in "
-          "every case."),
+          "The arithmetic of the backbone. \"auto\" is \"tf32\" on a GPU that has it (sm_80 and "
+          "later), as in PyTorch and Keras, else \"fp32\"; the first line of a run names it. "
+          "\"fp32\" uses no TF32. The others need a GPU; they are faster where it has tensor "
+          "cores, and less exact. The features are float32 in every case."),
       key("backbone.algorithm", &backbone.algorithm, {},
           "How a CPU computes the convolutions. \"winograd\": at most a third of the "
           "multiplications. \"direct\": all of them, slower, for comparison. \"auto\" is "

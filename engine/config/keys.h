@@ -36,8 +36,8 @@ struct KeyRule {
 using KeyMember =
     std::variant<bool*, std::uint64_t*, double*, std::string*, std::filesystem::path*, ImageSize*,
                  std::vector<std::size_t>*, std::vector<View>*, std::vector<Layer>*, ClassWeights*,
-                 Resize*, Preprocess*, OnBadImage*, Gray16*, Precision*, ConvolutionAlgorithm*,
-                 Pooling*, Normalize*, Schedule*>;
+                 Resize*, Preprocess*, OnBadImage*, Gray16*, PrecisionChoice*,
+                 ConvolutionAlgorithm*, Pooling*, Normalize*, Schedule*>;
 
 struct ConfigKey {
   std::string path;  // "data.image_size"

@@ -18,8 +18,10 @@ namespace {
 
 // Good files become samples and bad ones are listed, both in the order of the scan.
 Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& stage,
-                     std::size_t threads, Observer& observer, std::stop_token stop) {
-  std::vector<VerifiedFile> verified = verify_files(folder, data, stage, threads, observer, stop);
+                     std::size_t threads, Observer& observer, std::stop_token stop,
+                     KeptFiles* kept) {
+  std::vector<VerifiedFile> verified =
+      verify_files(folder, data, stage, threads, observer, stop, kept);
   Dataset dataset;
   dataset.root = std::move(folder.root);
   std::size_t next = 0;
@@ -144,7 +146,7 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
-                       std::stop_token stop) {
+                       std::stop_token stop, KeptFiles* kept) {
   ScannedSets sets = scan_sets(data, observer);
   std::vector<std::string> names;
   for (const ScannedClass& one : sets.train.classes) names.push_back(one.name);
@@ -152,10 +154,10 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   Datasets datasets;
   const bool is_split = !sets.validation;
   datasets.train = make_dataset(std::move(sets.train), data, is_split ? "check" : "check/train",
-                                threads, observer, stop);
+                                threads, observer, stop, kept);
   if (!is_split)
     datasets.validation = make_dataset(std::move(*sets.validation), data, "check/validation",
-                                       threads, observer, stop);
+                                       threads, observer, stop, kept);
   handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
@@ -175,7 +177,7 @@ Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& o
   ScannedSets sets = scan(data.validation, false, observer);
   check_classes(sets.train);
   Dataset dataset = make_dataset(std::move(sets.train), data, "check/validation", threads, observer,
-                                 std::move(stop));
+                                 std::move(stop), nullptr);
   handle_bad_files({&dataset}, data.on_bad_image, observer);
   return dataset;
 }

@@ -18,6 +18,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/observer.h"
 #include "engine/config/config.h"
+#include "engine/dataset/kept_files.h"
 
 namespace graft {
 
@@ -50,8 +51,9 @@ struct Datasets {
 // class, no images, a wrong CSV file, classes that differ between the two sets, and, with
 // on_bad_image = stop, the files that cannot be images (up to twenty are named). Throws Error(usage)
 // when the config and the column split both name validation images. Calls warn_of_shared_images.
+// `kept`, if given, receives the samples' files.
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
-                       std::stop_token stop);
+                       std::stop_token stop, KeptFiles* kept = nullptr);
 
 // The validation set of read_datasets alone: data.train is read only where it is split.
 Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "engine/base/background.h"
 #include "engine/base/error.h"
@@ -37,15 +38,17 @@ std::vector<ListedFile> files_of(const ScannedFolder& folder) {
 
 // Only what the content shows is the file's fault.
 VerifiedFile verify_file(const ListedFile& file, const DataConfig& data, MemoryBudget& budget,
-                         const std::stop_token& stop) {
+                         KeptFiles* kept, const std::stop_token& stop) {
   if (!is_utf8(file.path.native())) {
     throw Error(ErrorKind::data,
                 fmt::format("the name {} is not UTF-8, which files.json cannot hold; rename it{}",
                             shown(file.path), file.place));
   }
   try {
-    const ImageFile image = read_image_file(file.path, data, ImageUse::check, budget, stop);
-    return {digest_of(image.bytes), {}};
+    ImageFile image = read_image_file(file.path, data, ImageUse::check, budget, stop);
+    const Digest content = digest_of(image.bytes);
+    if (kept != nullptr) kept->add(content, {std::move(image.bytes), image.decoding_memory});
+    return {content, {}};
   } catch (const BadImage& bad) {
     return {{}, bad.what() + file.place};
   } catch (const Error& error) {
@@ -57,7 +60,7 @@ VerifiedFile verify_file(const ListedFile& file, const DataConfig& data, MemoryB
 
 std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataConfig& data,
                                        const std::string& stage, std::size_t threads,
-                                       Observer& observer, std::stop_token stop) {
+                                       Observer& observer, std::stop_token stop, KeptFiles* kept) {
   const std::vector<ListedFile> files = files_of(folder);
   std::vector<VerifiedFile> results(files.size());
   MemoryBudget budget = decoding_budget(data);
@@ -82,7 +85,7 @@ std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataCo
         if (begin >= files.size()) return;
         const std::size_t end = std::min(begin + 16, files.size());
         for (file = begin; file < end; ++file)
-          results[file] = verify_file(files[file], data, budget, stop);
+          results[file] = verify_file(files[file], data, budget, kept, stop);
         done += end - begin;
         if (reports) observer.advance(done);
       }

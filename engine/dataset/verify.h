@@ -10,6 +10,7 @@
 #include "engine/base/digest.h"
 #include "engine/base/observer.h"
 #include "engine/config/config.h"
+#include "engine/dataset/kept_files.h"
 #include "engine/dataset/scan.h"
 
 namespace graft {
@@ -20,11 +21,13 @@ struct VerifiedFile {
 };
 
 // One result per file of the folder, class by class, in the order of the scan. `threads` threads
-// read; the caller is one of them and reports progress. What says nothing about the content ends the
-// check, whatever data.on_bad_image says: Error(io) for a file that cannot be read, Error(data) for
-// a name that is not UTF-8, Error(device) where memory runs out. Throws Error(interrupted) on stop.
+// read; the caller is one of them and reports progress. `kept`, if given, receives the good files.
+// What says nothing about the content ends the check, whatever data.on_bad_image says: Error(io) for
+// a file that cannot be read, Error(data) for a name that is not UTF-8, Error(device) where memory
+// runs out. Throws Error(interrupted) on stop.
 std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataConfig& data,
                                        const std::string& stage, std::size_t threads,
-                                       Observer& observer, std::stop_token stop);
+                                       Observer& observer, std::stop_token stop,
+                                       KeptFiles* kept = nullptr);
 
 }  // namespace graft

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -14,8 +15,8 @@
 namespace graft {
 namespace {
 
-// Known rows are copied and synced this many at a time.
-constexpr std::size_t rows_a_flush = 1024;
+// Known rows are copied this many at a time; a stop ends it in between.
+constexpr std::size_t rows_a_copy = 1024;
 
 void list_row(FileList& list, const WantedRow& row, const Digest& check) {
   list.rows.push_back({row.photo->file, row.photo->label, row.photo->content, check});
@@ -27,7 +28,7 @@ void list_bad(FileList& list, const WantedRow& row, const std::string& reason) {
   list.skipped.push_back({row.photo->file, reason, row.photo->content});
 }
 
-// One set: open_sources(), then write(), then commit(). All is borrowed.
+// One set: open_sources(), decide(), write(), then commit(). All is borrowed.
 class SetExtraction {
  public:
   SetExtraction(const ExtractionRequest& request, const NamedDataset& set,
@@ -63,12 +64,24 @@ class SetExtraction {
     }
   }
 
+  // Chooses how each row is made. Adds to `needed` the contents of the photos that will be decoded.
+  void decide(const RowStore& store, std::unordered_set<Digest, DigestHash>& needed) {
+    if (stored_ && has_wanted_rows(*stored_)) return;
+    actions_ = choose_actions(wanted_, continued_entries_, store, on_bad_image_);
+    for (std::size_t i = continued_entries_; i < actions_.size(); ++i) {
+      if (actions_[i].kind == RowAction::Kind::copy) ++counts_.reused;
+      if (actions_[i].kind != RowAction::Kind::compute) continue;
+      to_compute_.push_back(i);
+      needed.insert(wanted_[i].photo->content);
+    }
+  }
+
   // Leaves the set complete on disk, next to the earlier one.
-  void write(const RowStore& store, const std::function<Backbone&()>& backbone) {
-    if (stored_ && has_wanted_rows(*stored_)) {
+  void write(const std::function<Backbone&()>& backbone) {
+    if (actions_.empty()) {
       keep_rows();
     } else {
-      write_rows(choose_actions(wanted_, continued_entries_, store, on_bad_image_), backbone);
+      write_rows(backbone);
     }
     check_classes_have_rows();
   }
@@ -198,53 +211,52 @@ class SetExtraction {
     counts_ = {0, list_.rows.size(), 0, list_.skipped.size()};
   }
 
-  void write_rows(const std::vector<RowAction>& actions,
-                  const std::function<Backbone&()>& backbone) {
-    std::vector<std::size_t> to_compute;
-    for (std::size_t i = continued_entries_; i < actions.size(); ++i) {
-      if (actions[i].kind == RowAction::Kind::compute) to_compute.push_back(i);
-      if (actions[i].kind == RowAction::Kind::copy) ++counts_.reused;
-    }
+  void write_rows(const std::function<Backbone&()>& backbone) {
     // What may refuse the run for lack of memory comes before the disk space is taken.
-    const PipelineRequest pipeline = pipeline_request(to_compute, actions);
-    if (!to_compute.empty()) check_pipeline_memory(pipeline, context_.backend);
-    Backbone* network = to_compute.empty() ? nullptr : &backbone();
+    const PipelineRequest pipeline = pipeline_request();
+    if (!to_compute_.empty()) check_pipeline_memory(pipeline, context_.backend);
+    Backbone* network = to_compute_.empty() ? nullptr : &backbone();
     open_log();
     counts_.resumed = log_->rows();
-    note_decision(to_compute.size());
+    note_decision();
     {
       const Stage stage(context_.observer, stage_, wanted_.size(),
                         list_.views.size() == 1 ? "images" : "views");
       context_.observer.advance(next_);
-      if (network != nullptr) run_pipeline(pipeline, context_, *network);
-      copy_the_rest(actions);
+      try {
+        if (network != nullptr) run_pipeline(pipeline, context_, *network);
+        copy_the_rest();
+      } catch (...) {
+        try {
+          log_->flush();
+        } catch (...) {  // the first failure is the cause
+        }
+        throw;
+      }
+      log_->flush();
     }
     warn_of_bad_images();
     counts_.computed = list_.rows.size() - counts_.reused - counts_.resumed;
     counts_.skipped = list_.skipped.size();
   }
 
-  PipelineRequest pipeline_request(const std::vector<std::size_t>& to_compute,
-                                   const std::vector<RowAction>& actions) {
+  PipelineRequest pipeline_request() {
     PipelineRequest pipeline;
     pipeline.options = request_.pipeline;
-    pipeline.images = to_compute.size();
-    pipeline.path = [this, &to_compute](std::size_t i) {
-      return dataset_.root / wanted_[to_compute[i]].photo->file;
+    pipeline.images = to_compute_.size();
+    pipeline.path = [this](std::size_t i) {
+      return dataset_.root / wanted_[to_compute_[i]].photo->file;
     };
     if (list_.views.size() > 1 || list_.views.front() != View::original) {
-      pipeline.view = [this, &to_compute](std::size_t i) { return wanted_[to_compute[i]].view; };
+      pipeline.view = [this](std::size_t i) { return wanted_[to_compute_[i]].view; };
     }
-    pipeline.content = [this, &to_compute](std::size_t i) {
-      return wanted_[to_compute[i]].photo->content;
-    };
+    pipeline.content = [this](std::size_t i) { return wanted_[to_compute_[i]].photo->content; };
+    pipeline.kept = request_.kept;
     pipeline.stop_at_bad_image = on_bad_image_ == OnBadImage::stop;
-    pipeline.sink = [this, &to_compute, &actions](const FeatureBatch& batch) {
-      add(batch, to_compute, actions);
-    };
+    pipeline.sink = [this](const FeatureBatch& batch) { add(batch); };
     pipeline.sink_thread = SinkThread::own;
-    pipeline.progress = [this, &to_compute](std::size_t images) {
-      if (images > 0) context_.observer.advance(to_compute[images - 1] + 1);
+    pipeline.progress = [this](std::size_t images) {
+      if (images > 0) context_.observer.advance(to_compute_[images - 1] + 1);
     };
     return pipeline;
   }
@@ -277,7 +289,7 @@ class SetExtraction {
     }
   }
 
-  void note_decision(std::size_t to_compute) {
+  void note_decision() {
     const std::string all = list_.views.size() == 1 ? counted(wanted_.size(), "image", "images")
                                                     : counted(wanted_.size(), "view", "views");
     const std::string reused = counted(counts_.reused, "row", "rows");
@@ -285,8 +297,9 @@ class SetExtraction {
       note(fmt::format("continues an interrupted extraction at row {} of {}",
                        grouped(counts_.resumed), grouped(wanted_.size())));
     }
-    if (counts_.reused > 0 && to_compute > 0) {
-      note(fmt::format("{} of {} are new or changed; {} reused", grouped(to_compute), all, reused));
+    if (counts_.reused > 0 && !to_compute_.empty()) {
+      note(fmt::format("{} of {} are new or changed; {} reused", grouped(to_compute_.size()), all,
+                       reused));
     } else if (counts_.reused > 0) {
       note(fmt::format("images were moved or removed; {} reused", reused));
     } else if (counts_.resumed == 0) {
@@ -294,17 +307,13 @@ class SetExtraction {
     }
   }
 
-  // Writes the results of a batch and the known rows before and between them. They are on disk and
-  // in the journal when it returns. `to_compute` maps the pipeline's images to wanted rows.
-  void add(const FeatureBatch& batch, const std::vector<std::size_t>& to_compute,
-           const std::vector<RowAction>& actions) {
+  // Writes the results of a batch and the known rows before and between them.
+  void add(const FeatureBatch& batch) {
     std::size_t row = 0;
     for (std::size_t i = 0; i < batch.bad_reasons.size(); ++i) {
-      while (next_ < to_compute[batch.first + i]) {
-        if (!copy_known(actions, std::min(rows_a_flush, to_compute[batch.first + i] - next_))) {
-          throw Error(ErrorKind::usage, "rows of features came out of order");
-        }
-      }
+      copy_known(to_compute_[batch.first + i] - next_);
+      if (next_ != to_compute_[batch.first + i])
+        throw Error(ErrorKind::usage, "rows of features came out of order");
       if (batch.bad_reasons[i].empty()) {
         const std::span values(batch.features.row(row++), batch.features.columns);
         add_row(std::as_bytes(values), digest_of(std::as_bytes(values)));
@@ -312,28 +321,27 @@ class SetExtraction {
         add_bad(batch.bad_reasons[i]);
       }
     }
-    log_->flush();
+    log_->flush_after(request_.sync_interval);
   }
 
   // Copies the known rows that come next, at most `limit` of them; false when there are none.
-  bool copy_known(const std::vector<RowAction>& actions, std::size_t limit) {
+  bool copy_known(std::size_t limit) {
     const std::size_t begin = next_;
-    while (next_ < actions.size() && next_ - begin < limit) {
-      const RowAction& action = actions[next_];
+    while (next_ < actions_.size() && next_ - begin < limit) {
+      const RowAction& action = actions_[next_];
       if (action.kind == RowAction::Kind::compute) break;
       if (action.kind == RowAction::Kind::copy) {
         add_row(action.row.bytes, action.row.check);
       } else {
         add_bad(action.reason);
       }
+      log_->flush_after(request_.sync_interval);
     }
-    if (next_ - begin == rows_a_flush) log_->flush();
     return next_ > begin;
   }
 
-  void copy_the_rest(const std::vector<RowAction>& actions) {
-    while (copy_known(actions, rows_a_flush)) {
-      log_->flush();
+  void copy_the_rest() {
+    while (copy_known(rows_a_copy)) {
       context_.observer.advance(next_);
       if (context_.stop.stop_requested()) {
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
@@ -398,6 +406,8 @@ class SetExtraction {
   std::vector<LogPaths> unusable_;
   const Interrupted* continued_ = nullptr;
   std::size_t continued_entries_ = 0;
+  std::vector<RowAction> actions_;       // of the wanted rows; empty where all are stored
+  std::vector<std::size_t> to_compute_;  // the wanted row of each image of the pipeline
   // What is being written.
   LogPaths log_paths_;
   std::optional<RowLog> log_;
@@ -421,7 +431,10 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
   make_folder(request.folder);
   RowStore store;
   for (SetExtraction& set : sets) set.open_sources(store);
-  for (SetExtraction& set : sets) set.write(store, backbone);
+  std::unordered_set<Digest, DigestHash> needed;
+  for (SetExtraction& set : sets) set.decide(store, needed);
+  if (request.kept != nullptr) request.kept->keep_only(needed);
+  for (SetExtraction& set : sets) set.write(backbone);
   // Only now is every row in its new file: a commit removes the earlier ones.
   std::vector<ExtractionCounts> counts;
   for (SetExtraction& set : sets) counts.push_back(set.commit());

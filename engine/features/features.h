@@ -10,9 +10,11 @@
 // NAME.1.npy.partial with NAME.1.journal, and so on (row_log.h).
 // An interrupted extraction is continued in place when its rows are the first ones of the new set.
 // Otherwise it stays until the new rows are complete, under the next number. All sets are written
-// before the first is committed. So a kill at any moment loses no row, and a photo that moves
-// between train and validation is not computed again.
+// before the first is committed. So a photo that moves between train and validation is not computed
+// again, and a kill at any moment loses no row that was synced. Rows are synced at the end of a batch,
+// once sync_interval has passed, and when the extraction ends, fails or is stopped.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -26,6 +28,7 @@
 #include "engine/backend/run_context.h"
 #include "engine/base/digest.h"
 #include "engine/dataset/dataset.h"
+#include "engine/dataset/kept_files.h"
 #include "engine/features/key.h"
 #include "engine/features/npy.h"
 #include "engine/features/pipeline.h"
@@ -84,9 +87,11 @@ struct ExtractionRequest {
   std::filesystem::path folder;  // OUTPUT/features
   std::vector<NamedDataset> sets;
   PipelineOptions pipeline;
-  Digest weights;        // Vgg16Weights::digest
-  std::string numerics;  // Backend::numerics of the backbone
-  JsonStrings settings;  // to be recorded: feature_settings()
+  Digest weights;             // Vgg16Weights::digest
+  std::string numerics;       // Backend::numerics of the backbone
+  JsonStrings settings;       // to be recorded: feature_settings()
+  KeptFiles* kept = nullptr;  // may hold files of the sets; those that are not decoded are freed
+  std::chrono::milliseconds sync_interval{250};
 };
 
 // Ends the commits of extractions that were killed in it, and removes the stray files of killed

@@ -49,6 +49,10 @@ DecodeOptions decode_options(const DataConfig& data) {
 
 ImageFile read_image(const PipelineRequest& request, std::size_t image, MemoryBudget& budget,
                      const std::stop_token& stop) {
+  if (request.kept != nullptr) {
+    if (std::optional<KeptFile> kept = request.kept->take(request.content(image)))
+      return {budget.reserve(kept->decoding_memory, stop), std::move(kept->bytes)};
+  }
   const std::filesystem::path path = request.path(image);
   ImageFile file = read_image_file(path, request.options.data, ImageUse::decode, budget, stop);
   if (request.content && digest_of(file.bytes) != request.content(image)) {

@@ -1,6 +1,7 @@
 #pragma once
 // Image files to features, in three stages that run at the same time with bounded queues between.
-//   decoders (own threads of low priority): read, check the digest, decode, resize into a batch slot
+//   decoders (own threads of low priority): take kept bytes, or read and check the digest; decode,
+//                                           resize into a batch slot
 //   backbone (the calling thread):          batches in order, several in flight on a device
 //   sink (the calling thread or its own):   receives finished batches in order
 // Decoders take a batch slot and the sink returns it. So memory does not grow with the number of
@@ -16,6 +17,7 @@
 #include "engine/backend/run_context.h"
 #include "engine/base/digest.h"
 #include "engine/config/config.h"
+#include "engine/dataset/kept_files.h"
 #include "engine/vgg16/vgg16.h"
 
 namespace graft {
@@ -49,6 +51,8 @@ struct PipelineRequest {
   std::function<View(std::size_t image)> view;
   // The digest that the file must still have; a file that changed ends the run.
   std::function<Digest(std::size_t image)> content;
+  // Its files are not read again; the first batch with a file takes it. Needs `content`.
+  KeptFiles* kept = nullptr;
   bool stop_at_bad_image = false;  // else the sink receives it
   bool unreadable_is_bad = false;  // whether a file that cannot be read is a bad image
   std::function<void(const FeatureBatch&)> sink;

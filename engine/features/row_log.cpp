@@ -128,18 +128,16 @@ void RowLog::add_bad(const Digest& content, const std::string& reason) {
 
 void RowLog::flush() {
   if (unflushed_.empty()) return;
+  const std::vector<RowEntry> entries = std::exchange(unflushed_, {});
   rows_file_.sync_data();
   Json done = Json::array();
-  for (const RowEntry& entry : unflushed_) {
-    if (entry.bad_reason) {
-      done.push_back(
-          Json::array({entry.digest.hex(), nullptr, *entry.bad_reason, decoder_version}));
-    } else {
-      done.push_back(Json::array({entry.digest.hex(), entry.check.hex()}));
-    }
+  for (const RowEntry& entry : entries) {
+    done.push_back(entry.bad_reason ? Json::array({entry.digest.hex(), nullptr, *entry.bad_reason,
+                                                   decoder_version})
+                                    : Json::array({entry.digest.hex(), entry.check.hex()}));
   }
   append_line(json_text(Json{{"done", std::move(done)}}));
-  unflushed_.clear();
+  last_flush_ = std::chrono::steady_clock::now();
 }
 
 void RowLog::finish(const std::string& header) {

@@ -7,6 +7,7 @@
 //     DIGEST {"commit": true}                                           only renaming is left to do
 // A "done" line is written after the rows that it names are on disk.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -65,8 +66,12 @@ class RowLog {
 
   void add_row(const Digest& digest, std::span<const std::byte> row, const Digest& check);
   void add_bad(const Digest& content, const std::string& reason);
-  // Syncs the rows, then names them in the journal.
+  // Syncs the rows, then names them in the journal. Rows whose flush failed are never named.
   void flush();
+  // The same, unless the last time is less than `interval` ago.
+  void flush_after(std::chrono::steady_clock::duration interval) {
+    if (std::chrono::steady_clock::now() - last_flush_ >= interval) flush();
+  }
   std::size_t rows() const { return rows_; }
 
   // Gives the file its final header and length.
@@ -84,6 +89,7 @@ class RowLog {
   RowLayout layout_;
   std::size_t rows_ = 0;
   std::vector<RowEntry> unflushed_;
+  std::chrono::steady_clock::time_point last_flush_ = std::chrono::steady_clock::now();
 };
 
 // A journal without rows that is committed already.

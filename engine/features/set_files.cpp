@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
-#include <system_error>
 #include <unordered_map>
 
 #include "engine/base/error.h"

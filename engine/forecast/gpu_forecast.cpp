@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <map>
 #include <string>
 #include <utility>
 
@@ -28,46 +27,6 @@ double share_of_multiplications(const std::vector<std::string>& notes) {
   }
   return share;
 }
-
-class Forecaster {
- public:
-  Forecaster(const CudaModule& module, const Gpu& gpu, BackboneOptions options, std::size_t usable)
-      : module_(module), gpu_(gpu), options_(std::move(options)), usable_(usable) {}
-
-  const BackboneForecast& forecast(std::size_t batch) {
-    const auto known = forecasts_.find(batch);
-    if (known != forecasts_.end()) return known->second;
-    options_.batch_size = batch;
-    return forecasts_.emplace(batch, module_.forecast_backbone(gpu_.properties, options_))
-        .first->second;
-  }
-
-  std::size_t largest_batch() {
-    for (std::size_t batch = most_useful_batch; batch > 0; batch /= 2) {
-      options_.batch_size = batch;
-      if (has_usual_activations(options_) && fits(batch)) return batch;
-    }
-    return 0;
-  }
-
- private:
-  // Choosing plans takes time: the memory without workspace, which grows with the batch, goes first.
-  bool fits(std::size_t batch) {
-    constexpr double rounding = 8 * 256.0;  // each part is rounded up
-    const BackboneMemory one = forecast(1).memory;
-    const double of_image =
-        static_cast<double>(one.total() - one.weight_bytes - one.workspace_bytes) - rounding;
-    const double least =
-        static_cast<double>(one.weight_bytes) + static_cast<double>(batch) * of_image;
-    return least <= static_cast<double>(usable_) && forecast(batch).memory.total() <= usable_;
-  }
-
-  const CudaModule& module_;
-  const Gpu& gpu_;
-  BackboneOptions options_;
-  const std::size_t usable_;
-  std::map<std::size_t, BackboneForecast> forecasts_;  // by batch
-};
 
 }  // namespace
 
@@ -126,21 +85,9 @@ GpuForecast forecast_for_gpu(const CudaModule& module, const Gpu& gpu, std::size
   GpuForecast result;
   result.gpu = gpu;
   result.gpu.properties.memory = memory;
-  result.memory = memory;
   result.usable = memory - reserved_memory(memory);
-  Forecaster forecaster(module, result.gpu, options, result.usable);
-  result.largest_batch = forecaster.largest_batch();
-  if (options.batch_size == 0) {
-    if (result.largest_batch == 0) {
-      throw Error(
-          ErrorKind::device,
-          fmt::format("not one image of {}×{} fits {} MiB; choose a smaller "
-                      "data.image_size or a GPU with more memory",
-                      options.image_size.height, options.image_size.width, result.usable >> 20U));
-    }
-    options.batch_size = result.largest_batch;
-  }
-  result.backbone = forecaster.forecast(options.batch_size);
+  if (options.batch_size == 0) options.batch_size = automatic_batch(memory, options);
+  result.backbone = module.forecast_backbone(result.gpu.properties, options);
   result.fits = result.backbone.memory.total() <= result.usable;
   result.bound = backbone_bound(result.backbone, {peak, gpu.bandwidth});
   result.options = std::move(options);

@@ -50,20 +50,17 @@ struct BackboneBound {
 BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline);
 
 struct GpuForecast {
-  Gpu gpu;
-  std::size_t memory = 0;   // bytes, the GPU's or those of --memory
-  std::size_t usable = 0;   // of it, for the backbone
+  Gpu gpu;                  // its memory: the GPU's or that of --memory
+  std::size_t usable = 0;   // bytes of it, for the backbone
   BackboneOptions options;  // with the batch of the forecast
   bool fits = false;
-  std::size_t largest_batch = 0;  // a power of two up to the most useful; 0: none fits
   BackboneForecast backbone;
   BackboneBound bound;
   double images_per_second() const;  // at most
 };
 
-// options.batch_size 0: the largest that fits. Throws Error(device) when the GPU has no arithmetic
-// of that precision, when not one image fits and the batch is to be the largest, or as
-// CudaModule::forecast_backbone.
+// options.batch_size 0: automatic_batch(). Throws Error(device) when the GPU has no arithmetic of
+// that precision, or as CudaModule::forecast_backbone.
 GpuForecast forecast_for_gpu(const CudaModule& module, const Gpu& gpu, std::size_t memory,
                              BackboneOptions options);
 

@@ -1,11 +1,13 @@
-// The training loop. The order of its writes makes a kill at any moment harmless. After each epoch:
+// The training loop. The order of its writes makes a kill at any moment harmless. After each epoch,
+// by a thread that saves it while the next one trains:
 //   1. head_best.safetensors   when this epoch is the best so far
 //   2. checkpoint.safetensors  from here on the epoch counts as done
 //   3. history.csv, .json      copies of what the checkpoint knows
 // After the last epoch: head.safetensors. The checkpoint stays. A finished run that is started again
 // has nothing to train, and continues when there are more epochs. After a kill before step 2 the
 // epoch is trained again and writes the same bytes; after a later one, step 3 is written again. The
-// history comes from the checkpoint, so the best epoch is known and head_best never gets worse.
+// history comes from the checkpoint, so the best epoch is known and head_best never gets worse. The
+// state of the next epoch is taken from the head when the one before is saved: there is one at most.
 // Before the first file of another run is saved, the folder is emptied: a checkpoint is always next
 // to its own head_best.
 
@@ -13,13 +15,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <future>
 #include <numeric>
 #include <optional>
-#include <span>
 #include <utility>
 
+#include "engine/base/background.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/json.h"
@@ -74,7 +77,7 @@ class TrainingRun {
         validation_(validation),
         config_(config),
         folders_(folders),
-        training_(context, train, all_photos(train), config),
+        training_(context, train, all_photos(train), validation, config),
         key_(run_key(train, validation, training_.options(), config)) {}
 
   History run() {
@@ -110,8 +113,8 @@ class TrainingRun {
       const TraceSpan span(context_.tracer, "epoch", epochs_done() + 1);
       history_.push_back(train_epoch());
       save_epoch();
-      show(history_.back());
     }
+    wait_until_saved();
     finish();
     return history_;
   }
@@ -192,21 +195,46 @@ class TrainingRun {
   }
 
   Epoch train_epoch() {
-    const std::optional<Totals> training = training_.train_epoch(epochs_done());
+    const auto advance = [this](std::size_t batches) {
+      context_.observer.advance(batches);
+      show_if_saved();
+    };
+    const std::optional<Totals> training = training_.train_epoch(epochs_done(), advance);
+    wait_until_saved();
     if (!training) stop_as_interrupted();
     if (!std::isfinite(training->loss())) stop_as_diverged();
     const TraceSpan span(context_.tracer, "validate", epochs_done() + 1);
-    const Totals validation = training_.evaluate(validation_.features, validation_.labels);
+    const Totals validation = training_.evaluate();
     if (!std::isfinite(validation.loss())) stop_as_diverged();
     return {training->loss(), training->accuracy(), validation.loss(), validation.accuracy()};
   }
 
+  // Until wait_until_saved, nothing changes the history and the state that the saver reads.
   void save_epoch() {
-    const TraceSpan span(context_.tracer, "save", epochs_done());
     begin_files();
-    if (best_epoch(history_) + 1 == epochs_done()) save_as(best_file);
-    save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
-    write_histories();
+    saving_ = start_work([this] {
+      if (context_.tracer != nullptr) context_.tracer->name_thread("saver");
+      const TraceSpan span(context_.tracer, "save", epochs_done());
+      if (best_epoch(history_) + 1 == epochs_done()) save_as(best_file);
+      save_checkpoint(path_of(checkpoint_file), key_, training_.state(), history_);
+      write_histories();
+      has_saved_ = true;
+    });
+  }
+
+  // Throws what kept the last epoch from being saved.
+  void wait_until_saved() {
+    const TraceSpan span(context_.tracer, "wait until saved", epochs_done());
+    if (saving_.valid()) saving_.get();
+    show_if_saved();
+  }
+
+  void show_if_saved() {
+    if (!has_saved_.exchange(false)) return;
+    const Epoch& epoch = history_.back();
+    context_.observer.row(fmt::format("{:>5}  {:>8.4f}  {:>8.4f}  {:>8.4f}  {:>12.4f}",
+                                      epochs_done(), epoch.loss, epoch.accuracy, epoch.val_loss,
+                                      epoch.val_accuracy));
   }
 
   void write_histories() const {
@@ -220,12 +248,6 @@ class TrainingRun {
                               train_.shape,
                               epochs_done(),
                               train_.key});
-  }
-
-  void show(const Epoch& epoch) const {
-    context_.observer.row(fmt::format("{:>5}  {:>8.4f}  {:>8.4f}  {:>8.4f}  {:>12.4f}",
-                                      epochs_done(), epoch.loss, epoch.accuracy, epoch.val_loss,
-                                      epoch.val_accuracy));
   }
 
   void finish() {
@@ -276,11 +298,13 @@ class TrainingRun {
   const TrainingFolders& folders_;
   Training training_;
   const RunKey key_;
-  History history_;                   // of the epochs that are done
-  std::filesystem::path source_;      // of the checkpoint that is continued; empty: none is
-  TrainedHead best_;                  // next to that checkpoint
-  std::vector<std::string> reasons_;  // why others are not continued
-  bool has_begun_ = false;            // to write files
+  History history_;                      // of the epochs that are done
+  std::filesystem::path source_;         // of the checkpoint that is continued; empty: none is
+  TrainedHead best_;                     // next to that checkpoint
+  std::vector<std::string> reasons_;     // why others are not continued
+  bool has_begun_ = false;               // to write files
+  std::atomic<bool> has_saved_ = false;  // the last epoch, which is not shown yet
+  std::future<void> saving_;             // last: ends before what it reads is gone
 };
 
 void check_numbers(const TrainConfig& train) {

@@ -73,10 +73,11 @@ struct TrainingFolders {
 // where the new one is finished and the older one is not, they stay, and nothing is written. A
 // checkpoint of another run (other features, seed, head or optimizer) is not continued, with a note
 // that says why; one that differs only by fewer epochs is, where the schedule is constant. On stop,
-// finishes the batch and throws Error(interrupted); the last complete epoch is saved. Throws
-// Error(data) when the sets are empty, do not fit each other, or hold a value that is not finite;
-// Error(usage) when the loss stops being finite. The tracer receives each epoch, from 1, and each
-// step.
+// finishes the batch and throws Error(interrupted); the last complete epoch is saved. An epoch is
+// saved while the next one trains, and its row is shown when it is saved; a file that cannot be
+// written ends training after the next epoch's batches. Throws Error(data) when the sets are empty,
+// do not fit each other, or hold a value that is not finite; Error(usage) when the loss stops being
+// finite. The tracer receives each epoch, from 1, and each step.
 History train_head(const RunContext& context, const LabelledFeatures& train,
                    const LabelledFeatures& validation, const Config& config,
                    const TrainingFolders& folders);

@@ -60,9 +60,11 @@ std::vector<std::uint32_t> rows_of(const std::vector<std::uint32_t>& photos, std
 }  // namespace
 
 Training::Training(const RunContext& context, const LabelledFeatures& set,
-                   const std::vector<std::uint32_t>& photos, const Config& config)
+                   const std::vector<std::uint32_t>& photos, const LabelledFeatures& validation,
+                   const Config& config)
     : context_(context),
       set_(set),
+      validation_(validation),
       config_(config),
       groups_(groups_of(set, config)),
       rows_(rows_of(photos, set.views)),
@@ -80,32 +82,29 @@ void Training::begin() {
   state_.head = initial_head_state(options_);
 }
 
-// Once, before the first epoch: a finished run needs neither.
+// Once, before the first epoch: a finished run needs none of them.
 void Training::load() {
   if (std::exchange(loaded_, true)) return;
   head_->set_state(state_.head);
   head_->set_training_data(set_.features, set_.labels, state_.normalization);
+  head_->set_validation_data(validation_.features, validation_.labels);
 }
 
-std::optional<Totals> Training::train_epoch(std::size_t epoch) {
+std::optional<Totals> Training::train_epoch(std::size_t epoch,
+                                            const std::function<void(std::size_t)>& advance) {
   load();
   std::vector<std::uint32_t> order = epoch_order(rows_.size(), options_.seed, epoch);
   for (std::uint32_t& row : order) row = rows_[row];
-  const std::span<const std::uint32_t> rows(order);
-  for (std::size_t batch = 0; batch < batches_per_epoch_; ++batch) {
+  const std::size_t first = epoch * batches_per_epoch_;
+  head_->begin_epoch(order, first);
+  for (std::size_t step = first; step < first + batches_per_epoch_; ++step) {
     if (context_.stop.stop_requested()) return std::nullopt;
-    const std::size_t first = batch * options_.batch_size;
-    const std::size_t size = std::min(options_.batch_size, rows.size() - first);
-    const std::size_t step = epoch * batches_per_epoch_ + batch;
     const TraceSpan span(context_.tracer, "step", step);
-    head_->train_step(rows.subspan(first, size), step);
-    context_.observer.advance(step + 1);
+    head_->train_step();
+    advance(step + 1);
   }
   const TraceSpan span(context_.tracer, "wait for the losses", epoch + 1);
-  const Totals totals = head_->take_totals();
-  state_.head = {};  // so that two states are never held at once
-  state_.head = head_->state();
-  return totals;
+  return head_->take_totals();
 }
 
 std::vector<DenseParameters> Training::parameters() const {
@@ -114,12 +113,13 @@ std::vector<DenseParameters> Training::parameters() const {
 
 // The head computes with the parameters that are saved, so that what is measured here is what a reader
 // of the file measures.
-Totals Training::evaluate(FeatureView features, std::span<const std::uint32_t> labels,
-                          std::span<float> probabilities) {
+Totals Training::evaluate(std::span<float> probabilities) {
+  state_.head = {};  // so that two states are never held at once
+  state_.head = head_->state();
   const bool is_folded = !state_.normalization.scale.empty();
   if (is_folded) head_->set_state({parameters(), {}});
-  const Totals totals = head_->evaluate(features, labels);
-  if (!probabilities.empty()) head_->predict(features, probabilities);
+  const Totals totals = head_->evaluate();
+  if (!probabilities.empty()) head_->predict(validation_.features, probabilities);
   if (is_folded) head_->set_state(state_.head);
   return totals;
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,10 +20,12 @@ namespace graft {
 
 class Training {
  public:
-  // Trains on these photos of `set`, which passes check_sets. Throws Error(usage) for a class weight
-  // of no class, Error(data) for features that are not the config's. All but `photos` is borrowed.
+  // Trains on these photos of `set`, which passes check_sets with `validation`. Throws Error(usage)
+  // for a class weight of no class, Error(data) for features that are not the config's. All but
+  // `photos` is borrowed.
   Training(const RunContext& context, const LabelledFeatures& set,
-           const std::vector<std::uint32_t>& photos, const Config& config);
+           const std::vector<std::uint32_t>& photos, const LabelledFeatures& validation,
+           const Config& config);
 
   const HeadOptions& options() const { return options_; }
   std::size_t batches() const { return config_.train.epochs * batches_per_epoch_; }
@@ -30,15 +33,17 @@ class Training {
   // One of both before the first epoch: the state before any, or a checkpoint's.
   void begin();
   void resume(TrainingState state) { state_ = std::move(state); }
-  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. The observer
-  // receives each batch.
-  std::optional<Totals> train_epoch(std::size_t epoch);
-  const TrainingState& state() const { return state_; }  // after the last epoch
+  // Trains the epoch (0, 1, …) and returns its totals; nothing when it was asked to stop. `advance`
+  // receives the number of batches that are done, from the first epoch on, after each of them.
+  std::optional<Totals> train_epoch(std::size_t epoch,
+                                    const std::function<void(std::size_t)>& advance);
+  // The state when training was last evaluated, or before it. Another thread may read it, and
+  // parameters(), while an epoch trains, but not during evaluate.
+  const TrainingState& state() const { return state_; }
 
-  // Of the head that parameters() are, after the last epoch. Also writes the probabilities where
-  // they are wanted: photos × classes.
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels,
-                  std::span<float> probabilities = {});
+  // Takes the state after the last epoch, and evaluates the head that parameters() are over the
+  // validation photos. Also writes the probabilities where they are wanted: photos × classes.
+  Totals evaluate(std::span<float> probabilities = {});
   // For features that are not normalised.
   std::vector<DenseParameters> parameters() const;
 
@@ -47,6 +52,7 @@ class Training {
 
   const RunContext& context_;
   const LabelledFeatures& set_;
+  const LabelledFeatures& validation_;
   const Config& config_;
   std::vector<FeatureGroup> groups_;
   std::vector<std::uint32_t> rows_;  // of the photos

@@ -57,7 +57,7 @@ std::optional<ImageFile> try_read(const File& file, std::uint64_t size, const Da
   file.read_at(0, image.bytes);
   const DecodingCost cost = with_resizing(inspect_image(image.bytes), data.resize, data.image_size);
   if (cost.work > maximum_work) image::refuse("resizing it would take too long");
-  const std::uint64_t needed = size + cost.bytes;
+  const std::uint64_t needed = image.decoding_memory = size + cost.bytes;
   check_fits(needed, budget);
   if (image.memory.try_resize(use == ImageUse::check ? size : needed)) return image;
   reserved = std::max(reserved, needed);

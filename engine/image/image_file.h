@@ -2,6 +2,7 @@
 // Image files, read and checked within a budget of memory that all threads share.
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <stop_token>
 #include <vector>
@@ -21,6 +22,7 @@ enum class ImageUse { check, decode };
 struct ImageFile {
   MemoryBudget::Reservation memory;  // first: it is returned after the bytes are freed
   std::vector<std::byte> bytes;
+  std::uint64_t decoding_memory = 0;  // what the reservation holds for decode
 };
 
 // Reads a file whose first bytes are an image's, and checks it by inspect_image. The reservation

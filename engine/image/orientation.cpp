@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 #include <string_view>
-#include <utility>
 
 #include "engine/image/formats.h"
 

@@ -2,7 +2,6 @@
 
 #include <zlib.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include "engine/image/formats.h"

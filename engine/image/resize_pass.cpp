@@ -4,7 +4,6 @@
 #include "engine/image/resize_pass.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <vector>
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -120,8 +119,6 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
   all.labels = photos.labels;
   all.files = photos.files;
   CrossValidation result;
-  SilentObserver silent;
-  const RunContext quiet = {context.backend, silent, context.tracer, context.stop};
   const Stage stage(context.observer, "cross-validation", seeds * folds * config.train.epochs,
                     "epochs");
   for (std::size_t run = 0; run < seeds * folds; ++run) {
@@ -131,12 +128,17 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
     std::iota(others.begin(), others.end(), 0U);
     for (std::size_t i = first; i < others.size(); ++i)
       others[i] += static_cast<std::uint32_t>(count);
+    LabelledFeatures held_out = all;
+    held_out.features = {all.features.row(first * all.views), count * all.views,
+                         all.features.columns};
+    held_out.labels = all.labels.subspan(first, count);
+    held_out.files = all.files.subspan(first, count);
     Config seeded = config;
     seeded.seed += run / folds;
-    Training training(quiet, all, others, seeded);
+    Training training(context, all, others, held_out, seeded);
     training.begin();
     for (std::size_t epoch = 0; epoch < config.train.epochs; ++epoch) {
-      const std::optional<Totals> totals = training.train_epoch(epoch);
+      const std::optional<Totals> totals = training.train_epoch(epoch, [](std::size_t) {});
       if (!totals) {
         throw Error(ErrorKind::interrupted,
                     "Cross-validation was interrupted; the features are "
@@ -151,13 +153,10 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
       }
       context.observer.advance(run * config.train.epochs + epoch + 1);
     }
-    const FeatureView features = {all.features.row(first * all.views), count * all.views,
-                                  all.features.columns};
-    const auto labels = all.labels.subspan(first, count);
     std::vector<float> probabilities(count * all.classes.size());
-    const Totals judged = training.evaluate(features, labels, probabilities);
+    const Totals judged = training.evaluate(probabilities);
     const Evaluation found =
-        summarise(judged, probabilities, labels, all.files.subspan(first, count), all.classes);
+        summarise(judged, probabilities, held_out.labels, held_out.files, all.classes);
     result.folds.push_back({fold + 1,
                             seeded.seed,
                             count,

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
+#include "engine/base/memory.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
@@ -17,6 +17,7 @@
 #include "engine/features/features.h"
 #include "engine/head/set_checks.h"
 #include "engine/job/session.h"
+#include "kernels/cpu/thread_pool.h"
 
 namespace graft {
 namespace {
@@ -91,28 +92,34 @@ void refuse_output_among(const Datasets& datasets, const Config& config) {
   for (const std::filesystem::path& folder : folders) refuse_output_in(folder, config.output);
 }
 
-// `check` refuses the sets of photos before the features are computed.
+struct Photos {
+  KeptFiles kept{available_memory() / 4};
+  Datasets sets;
+};
+
+Reading reading_into(std::optional<Photos>& photos, const Config& config, const JobHooks& hooks) {
+  return [&](Observer& observer, std::stop_token stop) {
+    if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
+    const TraceSpan span(hooks.tracer, "read the folders");
+    const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
+    photos.emplace();
+    photos->sets = read_datasets(config.data, threads, observer, std::move(stop), &photos->kept);
+    refuse_output_among(photos->sets, config);
+  };
+}
+
 void extract(const Config& config, const OutputFolder& folder, Session& session,
-             const JobHooks& hooks, const std::function<void(const Datasets&)>& check) {
+             const JobHooks& hooks, Photos& photos) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
-  const Datasets datasets = [&] {
-    const TraceSpan reading(context.tracer, "read the folders");
-    return read_datasets(config.data, context.backend.host_threads(), context.observer,
-                         context.stop);
-  }();
-  refuse_output_among(datasets, config);
-  check(datasets);
-  const BackboneOptions& options = session.backbone_options(
-      std::max(datasets.train.samples.size(), datasets.validation.samples.size()) *
-      config.data.views.size());
   const ExtractionRequest request{
       features_folder(config),
-      {{set_names[0], &datasets.train}, {set_names[1], &datasets.validation}},
+      {{set_names[0], &photos.sets.train}, {set_names[1], &photos.sets.validation}},
       session.pipeline_options(),
       session.weights().digest,
-      context.backend.numerics(options),
-      feature_settings(config)};
+      session.numerics(),
+      feature_settings(config),
+      &photos.kept};
   folder.write_config_of_features(false);
   const auto counts = extract_features(request, context, [&]() -> Backbone& {
     Backbone& backbone = session.backbone();
@@ -172,12 +179,12 @@ Evaluation train(const Config& config, const OutputFolder& folder, Session& sess
 
 }  // namespace
 
-BackboneOptions backbone_options(const Config& config) {
+BackboneOptions backbone_options(const Config& config, Precision automatic) {
   BackboneOptions options;
   options.image_size = config.data.image_size;
   options.preprocess = config.data.preprocess;
   options.batch_size = config.backbone.batch_size;
-  options.precision = config.backbone.precision;
+  options.precision = enum_named<Precision>(name_of(config.backbone.precision)).value_or(automatic);
   options.autotune = config.backbone.autotune;
   options.algorithm = config.backbone.algorithm;
   options.cache = config.cache;
@@ -188,11 +195,14 @@ BackboneOptions backbone_options(const Config& config) {
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
                                   Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  Session session(config, hooks, observer, std::move(stop));
-  if (steps != Steps::train) {
-    extract(config, folder, session, hooks, [&](const Datasets& sets) {
-      if (steps == Steps::all) check_class_weights(config.train.class_weights, sets.train.classes);
-    });
+  std::optional<Photos> photos;
+  Session session(config, hooks, observer, std::move(stop),
+                  steps == Steps::train ? Reading() : reading_into(photos, config, hooks));
+  if (photos) {
+    if (steps == Steps::all)
+      check_class_weights(config.train.class_weights, photos->sets.train.classes);
+    extract(config, folder, session, hooks, *photos);
+    photos.reset();
   }
   if (steps == Steps::extract) return std::nullopt;
   session.free_backbone();  // its memory is for the classifier now
@@ -202,11 +212,11 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
                                   const JobHooks& hooks, Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  Session session(config, hooks, observer, std::move(stop));
-  extract(config, folder, session, hooks, [&](const Datasets& sets) {
-    check_class_weights(config.train.class_weights, sets.train.classes);
-    check_folds(sets, folds);
-  });
+  std::optional<Photos> photos;
+  Session session(config, hooks, observer, std::move(stop), reading_into(photos, config, hooks));
+  check_class_weights(config.train.class_weights, photos->sets.train.classes);
+  check_folds(photos->sets, folds);
+  extract(config, folder, session, hooks, *photos);
   session.free_backbone();
   // Mapped: their rows are copied, fold by fold.
   const FeatureSet train = FeatureSet::open(features_folder(config), set_names[0], 0);

@@ -20,8 +20,9 @@
 
 namespace graft {
 
-// The backbone of the config; a batch_size of 0 is still to be decided.
-BackboneOptions backbone_options(const Config& config);
+// The backbone of the config. `automatic`: what a precision of "auto" is on the device. A batch_size
+// of 0 is still to be decided.
+BackboneOptions backbone_options(const Config& config, Precision automatic);
 
 // What the program does inside a job. All may be empty.
 struct JobHooks {

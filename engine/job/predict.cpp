@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -66,18 +65,24 @@ class PhotoSink {
   std::string bad_;          // why one of the views of the present photo has no row
 };
 
-// Decides the backbone's options for at most `photos` at a time. Throws Error(usage) unless the head
-// was trained on the features that they give.
-void prepare_features(Session& session, const FinishedRun& run, std::size_t photos) {
+// check_key of session.h, and notes where only the arithmetic differs.
+void check_key(const FinishedRun& run, const FeatureKey& now, Observer& observer) {
+  check_key(run, now);
+  const std::string rounding = describe_change(run.head.key, now);
+  if (rounding.empty()) return;
+  observer.note("the features are rounded differently from those in training: " + rounding);
+}
+
+// Throws Error(usage) unless the head was trained on the features that the backbone gives.
+void check_features(Session& session, const FinishedRun& run) {
   const Config& config = session.config();
-  const BackboneOptions& options = session.backbone_options(photos * config.data.views.size());
   check_key(run,
-            feature_key(config.data, session.weights().digest, session.backend().numerics(options),
-                        session.pipeline_options().shape(), config.features.source));
+            feature_key(config.data, session.weights().digest, session.numerics(),
+                        session.pipeline_options().shape(), config.features.source),
+            session.context().observer);
 }
 
 // Computes the features of photos and stores none. `photos`: as if each had one row, without options.
-// After prepare_features().
 void compute_features(Session& session, const PipelineRequest& photos) {
   const std::vector<View>& views = session.config().data.views;
   PhotoSink sink(photos, views.size());
@@ -176,7 +181,7 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
       }
       context.observer.advance(photo);
     };
-    prepare_features(session, run, photos.images);
+    check_features(session, run);
     values.reserve(photos.images * numbers);
     compute_features(session, photos);
   }
@@ -226,8 +231,9 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
   Answers answers;
   answers.probabilities.resize(set.labels.size() * trained.classes.size());
   head->predict(set.features, answers.probabilities);
-  answers.evaluation = summarise(head->evaluate(set.features, set.labels), answers.probabilities,
-                                 set.labels, set.files, trained.classes);
+  head->set_validation_data(set.features, set.labels);
+  answers.evaluation =
+      summarise(head->evaluate(), answers.probabilities, set.labels, set.files, trained.classes);
   if (session.context().stop.stop_requested()) {
     throw Error(ErrorKind::interrupted, "interrupted; the evaluation is not complete");
   }
@@ -238,7 +244,7 @@ Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_to
   Session session(run.config, {}, observer, std::move(stop));
   const std::optional<FeatureSet> stored = usable_features(session);
   if (!stored) return evaluate_photos(session, run);
-  check_key(run, stored->key());
+  check_key(run, stored->key(), session.context().observer);
   check_classes(run, stored->classes());
   return judge(session, run.head, labelled(*stored)).evaluation;
 }
@@ -254,13 +260,8 @@ void predict_job(const FinishedRun& run, const PredictionRequest& request,
                                               "two classes; this classifier has {}",
                                               *threshold, classes.size()));
   std::vector<std::string> files = expand_inputs(request.images, observer);
-  Config fitted = run.config;
-  if (!request.next)
-    fitted.backbone.batch_size =
-        std::min(run.config.backbone.batch_size,
-                 std::max<std::size_t>(files.size() * run.config.data.views.size(), 1));
-  Session session(fitted, {}, observer, std::move(stop));
-  prepare_features(session, run, request.next ? BackboneConfig().batch_size : files.size());
+  Session session(run.config, {}, observer, std::move(stop));
+  check_features(session, run);
   const std::unique_ptr<Head> head = ready_head(session, run.head);
   session.backbone();
   if (ready) ready();
@@ -271,7 +272,7 @@ void predict_job(const FinishedRun& run, const PredictionRequest& request,
   photos.unreadable_is_bad = true;
   photos.sink = [&](const FeatureBatch& batch) {
     const FeatureView& rows = batch.features;
-    probabilities.resize(rows.rows / fitted.data.views.size() * classes.size());
+    probabilities.resize(rows.rows / run.config.data.views.size() * classes.size());
     if (rows.rows > 0) head->predict(rows, probabilities);
     const float* values = probabilities.data();
     std::vector<Prediction> answers;

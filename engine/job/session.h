@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -21,6 +20,7 @@
 #include "engine/features/key.h"
 #include "engine/features/pipeline.h"
 #include "engine/job/job.h"
+#include "engine/job/start.h"
 #include "engine/weights/vgg16_weights.h"
 
 namespace graft {
@@ -46,19 +46,13 @@ inline Vgg16Weights read_weights(const Config& config, const std::stop_token& st
 
 class Session {
  public:
-  // Makes the backend, notes the device and the weights that it uses, and calls the hook. `config`
-  // and `observer` are borrowed.
-  Session(const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop)
+  // See start_backend(). `config` and `observer` are borrowed.
+  Session(const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop,
+          const Reading& read = {})
       : config_(config),
-        backend_(make_backend(config.device, config.threads,
-                              [&](const std::string& sentence) { observer.note(sentence); })),
-        context_{*backend_, observer, hooks.tracer, std::move(stop)} {
-    observer.note(fmt::format("device: {}{}; weights: {}", backend_->description(),
-                              config.device == "auto" ? " (chosen by \"auto\")" : "",
-                              shown(config.backbone.weights)));
-    backend_->set_tracer(hooks.tracer);
-    if (hooks.backend_made) hooks.backend_made(*backend_);
-  }
+        backend_(start_backend(config, hooks, observer, stop, read)),
+        context_{*backend_, observer, hooks.tracer, std::move(stop)},
+        options_(backbone_options_on(*backend_, config)) {}
 
   const Config& config() const { return config_; }
   const RunContext& context() const { return context_; }
@@ -69,27 +63,18 @@ class Session {
     return weights_ ? *weights_ : weights_.emplace(read_weights(config_, context_.stop));
   }
 
-  // The backbone's options for a set of at most `images`. The first call decides "auto" and notes
-  // the decision.
-  const BackboneOptions& backbone_options(std::size_t images) {
-    if (options_) return *options_;
-    BackboneOptions options = graft::backbone_options(config_);
-    if (config_.backbone.batch_size == 0) {
-      // A power of two, as the backend's answer is: a few images more or less do not change it, and
-      // with it the key of the features.
-      options.batch_size = std::bit_floor(std::max<std::size_t>(images, 1));
-      options.batch_size = std::min(options.batch_size, backend_->largest_batch(options));
-      context_.observer.note(
-          fmt::format("batch size: {} (chosen by \"auto\")", options.batch_size));
-    }
-    return options_.emplace(std::move(options));
+  // Backend::numerics of the backbone. Chooses its plans.
+  std::string numerics() {
+    std::string numerics = backend_->numerics(options_);
+    note_warnings();
+    return numerics;
   }
 
-  // Made once, after backbone_options().
+  // Made once.
   Backbone& backbone() {
     if (!backbone_) {
-      backbone_ = backend_->make_backbone(weights(), options_.value());
-      for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
+      backbone_ = backend_->make_backbone(weights(), options_);
+      note_warnings();
     }
     return *backbone_;
   }
@@ -97,22 +82,26 @@ class Session {
   // Frees its memory on the device.
   void free_backbone() { backbone_.reset(); }
 
-  // After backbone_options().
   PipelineOptions pipeline_options() const {
-    return {config_.data, options_.value().batch_size, backend_->host_threads(),
-            config_.pipeline.depth, config_.features.source};
+    return {config_.data, options_.batch_size, backend_->host_threads(), config_.pipeline.depth,
+            config_.features.source};
   }
 
  private:
+  void note_warnings() {
+    for (const std::string& warning : backend_->take_warnings()) context_.observer.note(warning);
+  }
+
   const Config& config_;
   const std::unique_ptr<Backend> backend_;
   const RunContext context_;
+  const BackboneOptions options_;
   std::optional<Vgg16Weights> weights_;
-  std::optional<BackboneOptions> options_;
   std::unique_ptr<Backbone> backbone_;
 };
 
-// Throws Error(usage) unless the head was trained on features with this key.
+// Throws Error(usage) unless the head was trained on features with this key. Their
+// arithmetic may differ.
 void check_key(const FinishedRun& run, const FeatureKey& now);
 
 // A head's answers for a set with the head's classes.

@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/bias_relu_max_pool.h"
 #include "kernels/cuda/check.h"
+#include "kernels/cuda/finite_check.cuh"
 #include "kernels/cuda/pack128.cuh"
 
 namespace graft::cuda {
@@ -19,6 +20,7 @@ struct Pool {
   T* out;
   const T* in;
   const float* bias;
+  std::uint32_t* not_finite;
   std::size_t in_row, out_row;  // values
   unsigned height, out_height;
   unsigned channels, groups;  // groups: packs of a pixel, the last perhaps incomplete
@@ -55,6 +57,11 @@ __global__ void __launch_bounds__(block_threads) bias_relu_max_pool_kernel(const
   const Pack128<T> b = load_first<true>(upper + pool.channels, present, pool.aligned);
   const Pack128<T> c = load_first<true>(lower, present, pool.aligned);
   const Pack128<T> d = load_first<true>(lower + pool.channels, present, pool.aligned);
+  FiniteCheck<T> finite;
+  finite.add(a);
+  finite.add(b);
+  finite.add(c);
+  finite.add(d);
   Pack128<T> pack = largest_of(largest_of(a, b), largest_of(c, d));
 #pragma unroll
   for (unsigned first = 0; first < width; first += 4) {
@@ -69,13 +76,15 @@ __global__ void __launch_bounds__(block_threads) bias_relu_max_pool_kernel(const
   // Cached: the next convolution reads it at once.
   store_first(pool.out + blockIdx.x * pool.out_row + std::size_t{x} * pool.channels + channel, pack,
               present, pool.aligned);
+  finite.add(pack);
+  finite.raise(pool.not_finite);
 }
 
 }  // namespace
 
 template <typename T>
 void bias_relu_max_pool(T* out, const T* in, const float* bias, const BatchShape& shape,
-                        cudaStream_t stream) {
+                        cudaStream_t stream, std::uint32_t* not_finite) {
   constexpr unsigned width = Pack128<T>::width;
   const std::size_t out_height = shape.height / 2;
   const std::size_t out_width = shape.width / 2;
@@ -88,6 +97,7 @@ void bias_relu_max_pool(T* out, const T* in, const float* bias, const BatchShape
   const Pool<T> pool = {out,
                         in,
                         bias,
+                        not_finite,
                         shape.width * shape.channels,
                         out_width * shape.channels,
                         static_cast<unsigned>(shape.height),
@@ -102,10 +112,10 @@ void bias_relu_max_pool(T* out, const T* in, const float* bias, const BatchShape
 }
 
 template void bias_relu_max_pool<float>(float*, const float*, const float*, const BatchShape&,
-                                        cudaStream_t);
+                                        cudaStream_t, std::uint32_t*);
 template void bias_relu_max_pool<__half>(__half*, const __half*, const float*, const BatchShape&,
-                                         cudaStream_t);
+                                         cudaStream_t, std::uint32_t*);
 template void bias_relu_max_pool<__nv_bfloat16>(__nv_bfloat16*, const __nv_bfloat16*, const float*,
-                                                const BatchShape&, cudaStream_t);
+                                                const BatchShape&, cudaStream_t, std::uint32_t*);
 
 }  // namespace graft::cuda

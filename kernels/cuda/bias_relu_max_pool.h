@@ -6,11 +6,13 @@
 // keeps the order of sums, so that the result is the same for every finite bias.
 //
 // Bytes moved for an output: 4·sizeof(T) read and sizeof(T) written, and 4 read for each channel
-// once. Bias, ReLU and pool in turn would move 7·sizeof(T) more.
+// once. Bias, ReLU and pool in turn would move 7·sizeof(T) more. A flag that is raised is 4 bytes
+// more.
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/cuda/moved_bytes.h"
 #include "kernels/cuda/storage.h"
@@ -22,14 +24,16 @@ struct BatchShape {
   std::size_t images, height, width, channels;
 };
 
-//   out   images × height/2 × width/2 × channels; does not overlap `in`
-//   in    images × height × width × channels
-//   bias  channels, finite
+//   out         images × height/2 × width/2 × channels; does not overlap `in`
+//   in          images × height × width × channels
+//   bias        channels, finite
+//   not_finite  set to 1 when a value that is read or written is not finite, else not touched; for
+//               __half only; null: not wanted
 // Any alignment. T: float, __half, __nv_bfloat16. Throws std::length_error beyond 2^31 - 1
 // pooled rows, or 2^23 values in a row of `in`: more than a grid holds.
 template <typename T>
 void bias_relu_max_pool(T* out, const T* in, const float* bias, const BatchShape& shape,
-                        cudaStream_t stream);
+                        cudaStream_t stream, std::uint32_t* not_finite = nullptr);
 
 // Bytes moved, with values of `value_bytes` each.
 constexpr MovedBytes bias_relu_max_pool_bytes(std::size_t value_bytes, const BatchShape& shape) {

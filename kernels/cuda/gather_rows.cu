@@ -16,8 +16,8 @@ constexpr std::size_t most_pieces = 65535;  // of a grid's second dimension
 
 __global__ void __launch_bounds__(block_threads)
     gather_rows_kernel(float* out, std::uint32_t* out_labels, const GatherSource source,
-                       const std::uint32_t* rows, bool aligned) {
-  const std::size_t row = rows[blockIdx.x];
+                       const std::uint32_t* rows, const std::uint64_t* batch, bool aligned) {
+  const std::size_t row = rows[*batch + blockIdx.x];
   if (blockIdx.y == 0 && threadIdx.x == 0)
     out_labels[blockIdx.x] = source.labels[row / source.views];
   const std::size_t first = (std::size_t{blockIdx.y} * block_threads + threadIdx.x) * width;
@@ -42,7 +42,8 @@ __global__ void __launch_bounds__(block_threads)
 }  // namespace
 
 void gather_rows(float* out, std::uint32_t* out_labels, const GatherSource& source,
-                 const std::uint32_t* rows, std::size_t count, cudaStream_t stream) {
+                 const std::uint32_t* rows, const std::uint64_t* first, std::size_t count,
+                 cudaStream_t stream) {
   if (count == 0) return;
   const std::size_t pieces = blocks_for(source.columns, block_threads * width);
   if (pieces > most_pieces) {
@@ -50,7 +51,7 @@ void gather_rows(float* out, std::uint32_t* out_labels, const GatherSource& sour
   }
   const dim3 grid(blocks_for(count, 1), pieces == 0 ? 1 : static_cast<unsigned>(pieces));
   gather_rows_kernel<<<grid, block_threads, 0, stream>>>(
-      out, out_labels, source, rows,
+      out, out_labels, source, rows, first,
       source.columns % width == 0 && all_aligned(out, source.features, source.mean, source.scale));
   GRAFT_CUDA_CHECK_LAUNCH("gather_rows");
 }

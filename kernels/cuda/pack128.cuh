@@ -26,23 +26,22 @@ bool all_aligned(Pointers... pointers) {
 }
 
 // Intrinsics instead of an assignment: the compiler may split a pack in registers and assign its
-// values one by one, which moves four times the sectors. Cached: for values that are soon read again.
-template <typename T>
+// values one by one, which moves four times the sectors. Streaming: for values that are not read
+// again while they could be in a cache; else cached, for values that are soon read again.
+template <bool Streaming = false, typename T>
 __device__ __forceinline__ Pack128<T> load128(const T* from) {
-  return __builtin_bit_cast(Pack128<T>, __ldca(reinterpret_cast<const uint4*>(from)));
+  const auto* whole = reinterpret_cast<const uint4*>(from);
+  return __builtin_bit_cast(Pack128<T>, Streaming ? __ldcs(whole) : __ldca(whole));
 }
-template <typename T>
+template <bool Streaming, typename T>
 __device__ __forceinline__ void store128(T* to, const Pack128<T>& pack) {
-  __stwb(reinterpret_cast<uint4*>(to), __builtin_bit_cast(uint4, pack));
-}
-// Streaming: for values that are not read again while they could be in a cache.
-template <typename T>
-__device__ __forceinline__ Pack128<T> load128_streaming(const T* from) {
-  return __builtin_bit_cast(Pack128<T>, __ldcs(reinterpret_cast<const uint4*>(from)));
-}
-template <typename T>
-__device__ __forceinline__ void store128_streaming(T* to, const Pack128<T>& pack) {
-  __stcs(reinterpret_cast<uint4*>(to), __builtin_bit_cast(uint4, pack));
+  auto* const whole = reinterpret_cast<uint4*>(to);
+  const auto bits = __builtin_bit_cast(uint4, pack);
+  if (Streaming) {
+    __stcs(whole, bits);
+  } else {
+    __stwb(whole, bits);
+  }
 }
 
 // To shared memory.
@@ -56,7 +55,7 @@ __device__ __forceinline__ void store128_shared(T* to, const Pack128<T>& pack) {
 template <bool Streaming = false, typename T>
 __device__ __forceinline__ Pack128<T> load_first(const T* from, std::size_t count, bool aligned) {
   constexpr unsigned width = Pack128<T>::width;
-  if (aligned && count >= width) return Streaming ? load128_streaming(from) : load128(from);
+  if (aligned && count >= width) return load128<Streaming>(from);
   Pack128<T> pack = {};
 #pragma unroll
   for (unsigned lane = 0; lane < width; ++lane) {
@@ -68,14 +67,7 @@ template <bool Streaming = false, typename T>
 __device__ __forceinline__ void store_first(T* to, const Pack128<T>& pack, std::size_t count,
                                             bool aligned) {
   constexpr unsigned width = Pack128<T>::width;
-  if (aligned && count >= width) {
-    if (Streaming) {
-      store128_streaming(to, pack);
-    } else {
-      store128(to, pack);
-    }
-    return;
-  }
+  if (aligned && count >= width) return store128<Streaming>(to, pack);
 #pragma unroll
   for (unsigned lane = 0; lane < width; ++lane) {
     if (lane < count) to[lane] = pack.value[lane];

@@ -16,7 +16,8 @@ static_assert(width == sizeof(PhiloxBlock) / sizeof(std::uint32_t));
 
 __global__ void __launch_bounds__(block_threads)
     relu_dropout_kernel(float* values, const float* bias, std::size_t count, std::size_t units,
-                        const Dropout dropout, bool values_aligned, bool biases_aligned) {
+                        const Dropout dropout, const std::uint64_t* step, bool values_aligned,
+                        bool biases_aligned) {
   const std::size_t block = std::size_t{blockIdx.x} * block_threads + threadIdx.x;
   const std::size_t first = block * width;
   if (first >= count) return;
@@ -24,7 +25,11 @@ __global__ void __launch_bounds__(block_threads)
   float biases[width];
   load_biases(biases, bias, first, units, biases_aligned);
   PhiloxBlock random = {};
-  if (dropout.threshold != 0) random = random_block(dropout.stream, block);
+  if (dropout.threshold != 0) {
+    RandomStream stream = dropout.stream;
+    stream.step = *step;
+    random = random_block(stream, block);
+  }
 #pragma unroll
   for (unsigned lane = 0; lane < width; ++lane) {
     const float value = rectified(pack.value[lane] + biases[lane]) * dropout.scale;
@@ -52,11 +57,11 @@ __global__ void __launch_bounds__(block_threads)
 }  // namespace
 
 void relu_dropout(float* values, const float* bias, std::size_t rows, std::size_t units,
-                  const Dropout& dropout, cudaStream_t stream) {
+                  const Dropout& dropout, const std::uint64_t* step, cudaStream_t stream) {
   const std::size_t count = rows * units;
   if (count == 0) return;
   relu_dropout_kernel<<<blocks_for(count, block_threads * width), block_threads, 0, stream>>>(
-      values, bias, count, units, dropout, is_aligned(values),
+      values, bias, count, units, dropout, step, is_aligned(values),
       units % width == 0 && is_aligned(bias));
   GRAFT_CUDA_CHECK_LAUNCH("relu_dropout");
 }

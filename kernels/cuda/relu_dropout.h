@@ -7,12 +7,13 @@
 // above zero, which is all that the backward pass needs. ReLU needs that output anyway, so that
 // drawing the words again would not move fewer bytes.
 //
-// Bytes moved for a value: forward 4 read and 4 written, and 4 read for each unit once; backward 8
-// read and 4 written.
+// Bytes moved for a value: forward 4 read and 4 written, and 4 read for each unit and 8 for the step
+// once; backward 8 read and 4 written.
 
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/cuda/moved_bytes.h"
 #include "kernels/dropout.h"
@@ -23,8 +24,9 @@ namespace graft::cuda {
 // 0. A kept NaN stays NaN. With threshold 0 every value is kept.
 //   values  rows × units, any alignment
 //   bias    units
+//   step    on the device, in place of dropout.stream.step; not read with threshold 0
 void relu_dropout(float* values, const float* bias, std::size_t rows, std::size_t units,
-                  const Dropout& dropout, cudaStream_t stream);
+                  const Dropout& dropout, const std::uint64_t* step, cudaStream_t stream);
 
 // gradient[i] = gradient[i]·scale where outputs[i] > 0 or is NaN, else 0.
 //   gradient  count floats, changed in place, any alignment
@@ -32,9 +34,9 @@ void relu_dropout(float* values, const float* bias, std::size_t rows, std::size_
 void relu_dropout_backward(float* gradient, const float* outputs, std::size_t count, float scale,
                            cudaStream_t stream);
 
-constexpr MovedBytes relu_dropout_bytes(std::size_t rows, std::size_t units) {
+constexpr MovedBytes relu_dropout_bytes(std::size_t rows, std::size_t units, bool drops = true) {
   const std::size_t values = sizeof(float) * rows * units;
-  return {values + sizeof(float) * units, values};
+  return {values + sizeof(float) * units + (drops ? sizeof(std::uint64_t) : 0), values};
 }
 constexpr MovedBytes relu_dropout_backward_bytes(std::size_t count) {
   return {2 * sizeof(float) * count, sizeof(float) * count};

@@ -22,11 +22,13 @@ struct Table {
   bool aligned[most_tensors];
   unsigned count;
 };
-static_assert(sizeof(Table) + sizeof(Rmsprop) <= 4096, "the parameters of a kernel");
+static_assert(sizeof(Table) + sizeof(Rmsprop) + sizeof(float*) <= 4096,
+              "the parameters of a kernel");
 
 template <bool EpsilonInside>
 __global__ void __launch_bounds__(block_threads)
-    rmsprop_kernel(const __grid_constant__ Table table, const Rmsprop factors) {
+    rmsprop_kernel(const __grid_constant__ Table table, const Rmsprop factors,
+                   const float* learning_rate) {
   unsigned mine = 0;
   while (mine + 1 < table.count && table.first_block[mine + 1] <= blockIdx.x) ++mine;
   const ParameterTensor& tensor = table.tensor[mine];
@@ -46,7 +48,7 @@ __global__ void __launch_bounds__(block_threads)
     const float mean = __fmaf_rn(factors.rho, mean_squares.value[lane], square);
     const float divisor = EpsilonInside ? __fsqrt_rn(__fadd_rn(mean, factors.epsilon))
                                         : __fadd_rn(__fsqrt_rn(mean), factors.epsilon);
-    const float step = __fdiv_rn(__fmul_rn(factors.learning_rate, gradient), divisor);
+    const float step = __fdiv_rn(__fmul_rn(*learning_rate, gradient), divisor);
     parameters.value[lane] = __fsub_rn(parameters.value[lane], step);
     mean_squares.value[lane] = mean;
   }
@@ -57,7 +59,7 @@ __global__ void __launch_bounds__(block_threads)
 }  // namespace
 
 void rmsprop(std::span<const ParameterTensor> tensors, const Rmsprop& rmsprop,
-             cudaStream_t stream) {
+             const float* learning_rate, cudaStream_t stream) {
   if (tensors.size() > most_tensors) {
     throw std::invalid_argument("rmsprop: a head of " + std::to_string(tensors.size()) +
                                 " tensors: at most " + std::to_string(most_tensors) +
@@ -77,9 +79,9 @@ void rmsprop(std::span<const ParameterTensor> tensors, const Rmsprop& rmsprop,
   if (blocks == 0) return;
   const unsigned grid = blocks_for(blocks, 1);
   if (rmsprop.epsilon_inside_sqrt) {
-    rmsprop_kernel<true><<<grid, block_threads, 0, stream>>>(table, rmsprop);
+    rmsprop_kernel<true><<<grid, block_threads, 0, stream>>>(table, rmsprop, learning_rate);
   } else {
-    rmsprop_kernel<false><<<grid, block_threads, 0, stream>>>(table, rmsprop);
+    rmsprop_kernel<false><<<grid, block_threads, 0, stream>>>(table, rmsprop, learning_rate);
   }
   GRAFT_CUDA_CHECK_LAUNCH("rmsprop");
 }

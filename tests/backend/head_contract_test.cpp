@@ -82,8 +82,9 @@ TEST_P(HeadContract, RefusesWorkBeforeItHasParameters) {
   std::vector<float> probabilities(8);
   head->set_training_data(samples.view(), samples.labels, {});
   expect_usage([&] { head->state(); }, "set_state first");
-  expect_usage([&] { head->train_step(first_rows(1), 0); }, "set_state first");
-  expect_usage([&] { head->evaluate(samples.view(), samples.labels); }, "set_state first");
+  expect_usage([&] { head->train_step(); }, "set_state first");
+  expect_usage([&] { evaluate(*head, samples.view(), samples.labels); }, "set_state first");
+  expect_usage([&] { make_with_state(small_options())->evaluate(); }, "no validation rows");
   expect_usage([&] { head->predict(samples.view(), probabilities); }, "set_state first");
 }
 
@@ -109,7 +110,7 @@ TEST_P(HeadContract, RefusesFeaturesAndLabelsThatDoNotFit) {
   const Samples narrow = random_samples(4, 19, 2, 1);
   expect_usage([&] { head->set_training_data(narrow.view(), narrow.labels, {}); }, "19 values");
   expect_usage([&] { head->set_training_data({nullptr, 4, 20}, samples.labels, {}); }, "no data");
-  expect_usage([&] { head->evaluate(samples.view(), std::span(samples.labels).first(3)); },
+  expect_usage([&] { evaluate(*head, samples.view(), std::span(samples.labels).first(3)); },
                "3 labels for 4 rows");
   samples.labels[2] = 2;
   expect_usage([&] { head->set_training_data(samples.view(), samples.labels, {}); },
@@ -127,7 +128,7 @@ TEST_P(HeadContract, RefusesRowsThatAreNoCompletePhotos) {
                "6 labels for 6 rows of features; each 3 need one");
   expect_usage(
       [&] {
-        head->evaluate({samples.features.data(), 5, 20}, samples.labels);
+        evaluate(*head, {samples.features.data(), 5, 20}, samples.labels);
       },
       "5 rows of features; each image has 3");
   std::vector<float> six(6);
@@ -144,15 +145,18 @@ TEST_P(HeadContract, RefusesANormalizationOfOtherFeatures) {
   expect_usage(set, "0 means and 19 scales");
 }
 
-TEST_P(HeadContract, ARefusedBatchChangesNothing) {
+TEST_P(HeadContract, ARefusedEpochChangesNothing) {
   const auto head = make_with_state(small_options());
   const Samples samples = random_samples(10, 20, 2, 1);
-  expect_usage([&] { head->train_step(first_rows(1), 0); }, "no training rows");
+  expect_usage([&] { train_step(*head, first_rows(1), 0); }, "no training rows");
   head->set_training_data(samples.view(), samples.labels, {});
-  expect_usage([&] { head->train_step({}, 0); }, "0 rows");
-  expect_usage([&] { head->train_step(first_rows(9), 0); }, "9 rows; it takes 1 to 8");
-  expect_usage([&] { head->train_step(std::vector<std::uint32_t>{1, 10}, 0); }, "row 10 of 10");
-  expect_usage([&] { head->train_step(first_rows(2), 1ULL << 48U); }, "2^48");
+  expect_usage([&] { head->train_step(); }, "No row of an epoch is left");
+  expect_usage([&] { train_step(*head, {}, 0); }, "0 rows; with 10 training rows it takes 1 to 10");
+  expect_usage([&] { train_step(*head, first_rows(11), 0); }, "11 rows");
+  expect_usage([&] { train_step(*head, std::vector<std::uint32_t>{1, 10}, 0); }, "row 10 of 10");
+  expect_usage([&] { train_step(*head, first_rows(2), 1ULL << 48U); }, "2^48");
+  expect_usage([&] { train_step(*head, first_rows(9), (1ULL << 48U) - 1); }, "2^48");
+  expect_usage([&] { head->train_step(); }, "No row of an epoch is left");
   EXPECT_TRUE(same_bytes(head->state(), random_state(small_options(), 1)));
   EXPECT_EQ(head->take_totals().count, 0U);
 }
@@ -179,9 +183,9 @@ TEST_P(HeadContract, TotalsAddUpOverBatchesWeighedBySizeAndStartAgain) {
     const Samples samples = random_samples(10, 20, classes, 1);
     for (Head* each : {head.get(), static_cast<Head*>(&expected)}) {
       each->set_training_data(samples.view(), samples.labels, {});
-      each->train_step(first_rows(8), 0);
-      each->train_step(first_rows(2), 1);
-      each->train_step(first_rows(1), 2);
+      train_step(*each, first_rows(8), 0);
+      train_step(*each, first_rows(2), 1);
+      train_step(*each, first_rows(1), 2);
     }
     const Totals totals = head->take_totals();
     const Totals due = expected.take_totals();
@@ -202,8 +206,8 @@ TEST_P(HeadContract, EvaluatesAndPredictsAnyNumberOfRowsWithoutDropout) {
     expected.set_state(head->state());
     for (const std::size_t rows : {0, 1, 64, 65, 255, 256, 257, 1024, 1025, 1100}) {
       const Samples samples = random_samples(rows, 20, classes, 3);
-      const Totals totals = head->evaluate(samples.view(), samples.labels);
-      const Totals due = expected.evaluate(samples.view(), samples.labels);
+      const Totals totals = evaluate(*head, samples.view(), samples.labels);
+      const Totals due = evaluate(expected, samples.view(), samples.labels);
       EXPECT_EQ(totals.count, rows);
       EXPECT_EQ(totals.correct, due.correct);
       EXPECT_NEAR(totals.loss(), due.loss(), 1e-6 * due.loss());
@@ -230,8 +234,8 @@ TEST_P(HeadContract, JudgesAPhotoByTheMeanOfItsViewsLogits) {
       for (const std::size_t photos : {0, 1, 16, 33, 86, 400}) {
         const Samples samples = random_samples(photos * views, 20, classes, 3);
         const auto labels = std::span(samples.labels).first(photos);
-        const Totals totals = head->evaluate(samples.view(), labels);
-        const Totals due = expected.evaluate(samples.view(), labels);
+        const Totals totals = evaluate(*head, samples.view(), labels);
+        const Totals due = evaluate(expected, samples.view(), labels);
         EXPECT_EQ(totals.count, photos);
         EXPECT_EQ(totals.correct, due.correct);
         EXPECT_NEAR(totals.loss(), due.loss(), 1e-6 * due.loss());
@@ -256,7 +260,7 @@ TEST_P(HeadContract, TrainsOnEachViewWithThePhotosLabel) {
     const auto head = make_with_state(options);
     head->set_training_data(samples.view(), targets, {});
     std::uint64_t step = 0;
-    for (const auto& rows : shuffled_batches(24, 8, 1)) head->train_step(rows, step++);
+    for (const auto& rows : shuffled_batches(24, 8, 1)) train_step(*head, rows, step++);
     return head->state();
   };
   EXPECT_TRUE(same_bytes(trained(3, labels), trained(1, of_rows)));
@@ -276,29 +280,79 @@ TEST_P(HeadContract, PredictsTheClassesThatEvaluateCounts) {
       const auto predicted = std::ranges::max_element(of_row) - of_row.begin();
       correct += static_cast<std::uint32_t>(predicted) == samples.labels[row] ? 1 : 0;
     }
-    EXPECT_EQ(head->evaluate(samples.view(), samples.labels).correct, correct);
+    EXPECT_EQ(evaluate(*head, samples.view(), samples.labels).correct, correct);
   }
 }
 
-TEST_P(HeadContract, EvaluatesTheFeaturesOfTheMomentOfTheCall) {
+TEST_P(HeadContract, EvaluatesTheRowsThatWereSetLast) {
   const auto head = make_with_state(small_options());
   Samples samples = random_samples(9, 20, 2, 3);
-  const double before = head->evaluate(samples.view(), samples.labels).loss();
+  const double before = evaluate(*head, samples.view(), samples.labels).loss();
+  EXPECT_EQ(head->evaluate().loss(), before);
   for (float& value : samples.features) value = -value;
-  EXPECT_NE(head->evaluate(samples.view(), samples.labels).loss(), before);
+  EXPECT_NE(evaluate(*head, samples.view(), samples.labels).loss(), before);
+  EXPECT_EQ(evaluate(*head, {nullptr, 0, 20}, {}).count, 0U);
+}
+
+// An epoch of batches of 8, 8, 8 and 3: as a whole, a step at a time, and from the third step on.
+TEST_P(HeadContract, AnEpochIsItsStepsWhereverItBegins) {
+  HeadOptions options = small_options(3);
+  options.steps = 20;
+  const Samples samples = random_samples(27, 20, 3, 2);
+  const auto batches = shuffled_batches(27, 8, 1);
+  const auto order = shuffled_rows(27, 1);
+  const auto trained = [&](std::size_t alone) {
+    const auto head = make_with_state(options);
+    head->set_training_data(samples.view(), samples.labels, {});
+    std::uint64_t step = 5;
+    for (std::size_t i = 0; i < alone; ++i) train_step(*head, batches[i], step++);
+    if (alone < 4) {
+      head->begin_epoch(std::span(order).subspan(8 * alone), step);
+      for (std::size_t i = alone; i < 4; ++i) {
+        head->train_step();
+        evaluate(*head, samples.view(), samples.labels);
+      }
+    }
+    expect_usage([&] { head->train_step(); }, "No row of an epoch is left");
+    return std::pair(head->state(), head->take_totals());
+  };
+  const auto [state, totals] = trained(0);
+  EXPECT_EQ(totals.count, 27U);
+  for (const std::size_t alone : {2, 4}) {
+    const auto [same_state, same_totals] = trained(alone);
+    EXPECT_TRUE(same_bytes(same_state, state)) << alone;
+    EXPECT_EQ(same_totals.loss_sum, totals.loss_sum);
+    EXPECT_EQ(same_totals.correct, totals.correct);
+  }
+}
+
+// The end of an epoch that was cut off is not trained on: neither with new rows nor in a new epoch.
+TEST_P(HeadContract, ANewEpochOrNewRowsEndTheEpoch) {
+  const auto head = make_with_state(small_options());
+  const Samples samples = random_samples(20, 20, 2, 1);
+  head->set_training_data(samples.view(), samples.labels, {});
+  const std::vector<std::uint32_t> order = first_rows(20);
+  head->begin_epoch(order, 0);
+  head->train_step();
+  train_step(*head, first_rows(4), 9);
+  expect_usage([&] { head->train_step(); }, "No row of an epoch is left");
+  EXPECT_EQ(head->take_totals().count, 12U);
+  head->begin_epoch(order, 0);
+  head->set_training_data(samples.view(), samples.labels, {});
+  expect_usage([&] { head->train_step(); }, "No row of an epoch is left");
 }
 
 TEST_P(HeadContract, EvaluationBetweenStepsAndResumingFromAStateChangeNoByte) {
   const HeadOptions options = small_options();
   const Samples samples = random_samples(24, 20, 2, 2);
   const Samples others = random_samples(300, 20, 2, 9);
-  const auto trained = [&](bool evaluate, bool resume) {
+  const auto trained = [&](bool judged, bool resume) {
     auto head = make_with_state(options);
     head->set_training_data(samples.view(), samples.labels, {});
     std::uint64_t step = 0;
     for (const auto& rows : shuffled_batches(24, 8, 1)) {
-      head->train_step(rows, step++);
-      if (evaluate) head->evaluate(others.view(), others.labels);
+      train_step(*head, rows, step++);
+      if (judged) evaluate(*head, others.view(), others.labels);
       if (!resume) continue;
       const HeadState state = head->state();
       head = make(options);
@@ -332,10 +386,10 @@ TEST_P(HeadContract, NormalizesTheRowsThatItTrainsOnAndNoOthers) {
       std::ranges::fill(by.scale, 9.0F);
       std::uint64_t step = 0;
       for (const auto& rows : shuffled_batches(24, 8, 1)) {
-        head->train_step(rows, step++);
-        head->evaluate(samples.view(), samples.labels);
+        train_step(*head, rows, step++);
+        evaluate(*head, samples.view(), samples.labels);
       }
-      return std::pair(head->state(), head->evaluate(samples.view(), samples.labels).loss_sum);
+      return std::pair(head->state(), evaluate(*head, samples.view(), samples.labels).loss_sum);
     };
     const auto expected = trained(normalized, {});
     const auto actual = trained(samples, normalization);
@@ -352,10 +406,10 @@ TEST_P(HeadContract, ALinearScheduleEndsWithAStepOfNothing) {
   head->set_training_data(samples.view(), samples.labels, {});
   const std::vector<DenseParameters> before = head->state().parameters;
   for (const std::uint64_t step : {4, 5, 1000}) {
-    head->train_step(first_rows(8), step);
+    train_step(*head, first_rows(8), step);
     EXPECT_TRUE(same_bytes(head->state().parameters, before)) << step;
   }
-  head->train_step(first_rows(8), 3);
+  train_step(*head, first_rows(8), 3);
   EXPECT_FALSE(same_bytes(head->state().parameters, before));
 }
 
@@ -370,13 +424,13 @@ TEST_P(HeadContract, LearnsSeparableClasses) {
       samples.features[row * 20 + samples.labels[row]] += 4.0F;
     }
     head->set_training_data(samples.view(), samples.labels, {});
-    const double before = head->evaluate(samples.view(), samples.labels).loss();
+    const double before = evaluate(*head, samples.view(), samples.labels).loss();
     for (std::uint64_t step = 0; step < 600; ++step) {
       std::vector<std::uint32_t> rows = first_rows(8);
       for (std::uint32_t& row : rows) row += static_cast<std::uint32_t>(step % 8 * 8);
-      head->train_step(rows, step);
+      train_step(*head, rows, step);
     }
-    const Totals after = head->evaluate(samples.view(), samples.labels);
+    const Totals after = evaluate(*head, samples.view(), samples.labels);
     EXPECT_EQ(after.correct, 64U) << classes << " classes";
     EXPECT_LT(after.loss(), 0.1 * before);
   }
@@ -393,7 +447,7 @@ TEST_P(HeadContract, ADeepHeadTrainsAsTheReference) {
     for (DenseParameters& layer : state.parameters) std::ranges::fill(layer.bias, 0.1F);
     head.set_state(state);
     head.set_training_data(samples.view(), samples.labels, {});
-    head.train_step(first_rows(8), 0);
+    train_step(head, first_rows(8), 0);
     return head.state().mean_squares;
   };
   reference::ReferenceHead reference(options);
@@ -409,7 +463,7 @@ TEST_P(HeadContract, ANanFeatureMakesTheLossNan) {
   const auto head = make_with_state(small_options());
   Samples samples = random_samples(4, 20, 2, 1);
   samples.features[25] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_TRUE(std::isnan(head->evaluate(samples.view(), samples.labels).loss()));
+  EXPECT_TRUE(std::isnan(evaluate(*head, samples.view(), samples.labels).loss()));
 }
 
 }  // namespace

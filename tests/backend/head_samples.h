@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "engine/backend/backend.h"
@@ -64,12 +65,17 @@ inline std::vector<std::uint32_t> first_rows(std::size_t count) {
   return rows;
 }
 
-// The rows of each batch of an epoch, shuffled; the last may be smaller.
+inline std::vector<std::uint32_t> shuffled_rows(std::size_t count, std::uint32_t seed) {
+  std::vector<std::uint32_t> rows = first_rows(count);
+  std::shuffle(rows.begin(), rows.end(), std::mt19937(seed));
+  return rows;
+}
+
+// The same, cut into batches; the last may be smaller.
 inline std::vector<std::vector<std::uint32_t>> shuffled_batches(std::size_t rows,
                                                                 std::size_t batch_size,
                                                                 std::uint32_t seed) {
-  std::vector<std::uint32_t> order = first_rows(rows);
-  std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+  const std::vector<std::uint32_t> order = shuffled_rows(rows, seed);
   std::vector<std::vector<std::uint32_t>> batches;
   for (std::size_t first = 0; first < rows; first += batch_size) {
     const auto begin = order.begin() + static_cast<std::ptrdiff_t>(first);
@@ -77,6 +83,17 @@ inline std::vector<std::vector<std::uint32_t>> shuffled_batches(std::size_t rows
     batches.emplace_back(begin, begin + size);
   }
   return batches;
+}
+
+// One step over these rows, at most batch_size: an epoch of its own.
+inline void train_step(Head& head, std::span<const std::uint32_t> rows, std::uint64_t step) {
+  head.begin_epoch(rows, step);
+  head.train_step();
+}
+
+inline Totals evaluate(Head& head, FeatureView features, std::span<const std::uint32_t> labels) {
+  head.set_validation_data(features, labels);
+  return head.evaluate();
 }
 
 inline bool same_bytes(const std::vector<DenseParameters>& a,

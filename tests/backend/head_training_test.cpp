@@ -103,7 +103,7 @@ TEST_P(HeadGradient, EqualsCentralDifferences) {
   const auto head = make(head_options);
   head->set_state(before);
   head->set_training_data(samples.view(), samples.labels, {});
-  head->train_step(first_rows(batch), step);
+  train_step(*head, first_rows(batch), step);
   const HeadState after = head->state();
 
   reference::ReferenceHead reference(head_options);
@@ -162,8 +162,8 @@ class HeadTraining : public OnDeviceAndCase {
       each->set_training_data(samples.view(), samples.labels, {});
     }
     for (const auto& batch : shuffled_batches(rows, options.batch_size, 5)) {
-      expected.train_step(batch, step);
-      head->train_step(batch, step++);
+      train_step(expected, batch, step);
+      train_step(*head, batch, step++);
       const Totals due = expected.take_totals();
       const Totals totals = head->take_totals();
       EXPECT_NEAR(totals.loss(), due.loss(), 1e-5 * due.loss());
@@ -264,7 +264,7 @@ TEST_P(HeadKerasTrace, HasTheLossOfEveryBatchAndTheFinalParameters) {
   for (std::size_t step = 0; step < expected.size(); ++step) {
     std::vector<std::uint32_t> rows = first_rows(16);
     for (std::uint32_t& row : rows) row += static_cast<std::uint32_t>(step % 4 * 16);
-    head->train_step(rows, step);
+    train_step(*head, rows, step);
     EXPECT_NEAR(head->take_totals().loss(), expected[step], 1e-5 * expected[step])
         << "batch " << step;
   }

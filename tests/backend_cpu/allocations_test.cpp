@@ -137,10 +137,10 @@ TEST_P(AllocatesNothing, InATrainingStepAfterTheFirst) {
     head->set_training_data(samples.view(), samples.labels,
                             test::random_normalization(options.inputs, 4));
     const std::vector<std::uint32_t> rows = test::first_rows(16);
-    head->train_step(rows, 0);
+    test::train_step(*head, rows, 0);
     EXPECT_EQ(bytes_taken_by([&] {
-                for (std::uint64_t step = 1; step < 5; ++step) head->train_step(rows, step);
-                head->train_step(std::span(rows).first(7), 5);
+                for (std::uint64_t step = 1; step < 5; ++step) test::train_step(*head, rows, step);
+                test::train_step(*head, std::span(rows).first(7), 5);
               }),
               0U)
         << classes << " classes";
@@ -161,7 +161,7 @@ TEST_P(AllocatesNothing, InEvaluationAndPredictionAfterTheFirst) {
     const test::Samples samples = test::random_samples(rows, options.inputs, 3, 2);
     std::vector<float> probabilities(rows / 2 * 3);
     const auto both = [&] {
-      head->evaluate(samples.view(), std::span(samples.labels).first(rows / 2));
+      test::evaluate(*head, samples.view(), std::span(samples.labels).first(rows / 2));
       head->predict(samples.view(), probabilities);
     };
     both();

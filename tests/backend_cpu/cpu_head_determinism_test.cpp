@@ -44,7 +44,7 @@ Outcome train(const HeadOptions& options, std::size_t threads, cpu::Isa isa) {
   for (std::uint64_t step = 0; step < 6; ++step) {
     std::vector<std::uint32_t> rows = test::first_rows(step % 3 == 2 ? 7 : 16);
     for (std::uint32_t& row : rows) row = static_cast<std::uint32_t>((row * 7 + step) % 150);
-    head->train_step(rows, step);
+    test::train_step(*head.head, rows, step);
   }
   Outcome outcome;
   const Totals totals = head->take_totals();
@@ -108,7 +108,7 @@ TEST(CpuHeadBytes, AShortBatchIsThatOfASmallerHead) {
     options.batch_size = batch_size;
     const CpuHead head(options);
     head->set_training_data(samples.view(), samples.labels, {});
-    head->train_step(test::first_rows(5), 0);
+    test::train_step(*head.head, test::first_rows(5), 0);
     states[batch_size == 5 ? 1 : 0] = head->state();
   }
   EXPECT_TRUE(test::same_bytes(states[0], states[1]));
@@ -153,8 +153,8 @@ TEST(CpuHeadBytes, OfALossAreTheSameInTrainingAndEvaluation) {
       const CpuHead head(options, 2, isa);
       const test::Samples samples = test::random_samples(rows, options.inputs, 3, 8);
       head->set_training_data(samples.view(), samples.labels, {});
-      const Totals evaluated = head->evaluate(samples.view(), samples.labels);
-      head->train_step(test::first_rows(rows), 0);
+      const Totals evaluated = test::evaluate(*head.head, samples.view(), samples.labels);
+      test::train_step(*head.head, test::first_rows(rows), 0);
       const Totals trained = head->take_totals();
       EXPECT_EQ(trained.loss_sum, evaluated.loss_sum) << rows << " rows";
       EXPECT_EQ(trained.correct, evaluated.correct) << rows << " rows";

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "engine/backend/cuda/runtime/resources.h"
 #include "engine/base/error.h"
 #include "tests/backend_cuda/backbone/cuda_backbone_test.h"
 
@@ -98,6 +99,24 @@ TEST_F(CudaDevice, WhatElseIsWrongIsNamedByItsCall) {
   expect_refusal([] { start(0); }, "^the start of cuDNN failed: cudnnCreate.*");
 }
 
+TEST_F(CudaDevice, ASystemThatIsNotReadySaysWhatToDo) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"cudaSetDevice:1:46",
+       "Unavailable \\(46\\).*; another program has the GPU .* take another GPU$"},
+      {"cudaGetDeviceCount:1:802", "NotReady \\(802\\).*start nvidia-fabricmanager\\)$"},
+      {"cudaGetDeviceCount:1:803", "Mismatch \\(803\\).*; libcuda.* reboot .* of its machine$"},
+      {"cudaGetDeviceCount:1:804",
+       "OnDevice \\(804\\).*; libcuda.* cuda-compat.* update the driver"},
+      {"cudaFuncGetAttributes:1:221",
+       "NotFound \\(221\\).*; .*ptxjitcompiler.* install it, or build"},
+      {"cudaFuncGetAttributes:1:223",
+       "Disabled \\(223\\).*; .*CUDA_DISABLE_PTX_JIT.* unset it, or"}};
+  for (const auto& [fault, message] : cases) {
+    setenv("VGPU_FAIL", fault, 1);
+    expect_refusal([] { start(0); }, std::string("^the start of cuda:0 failed: .*") + message);
+  }
+}
+
 TEST_F(CudaDevice, SaysWhatItIs) {
   const cuda::CudaBackend backend(0, 3);
   EXPECT_THAT(backend.description(), AllOf(StartsWith("Virtual "), HasSubstr(" (cuda:0), sm_"),
@@ -123,7 +142,7 @@ TEST_F(CudaDevice, ABatchThatDoesNotFitSaysWhichWould) {
       [] { make_backbone(512); },
       "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the GPU's "
       "memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
-      "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
+      "backbone\\.batch_size [0-9]+\\.$");
   setenv("VGPU_MEMORY", "32MiB", 1);  // less than the weights take
   expect_refusal(
       [] { make_backbone(1); },
@@ -137,7 +156,7 @@ TEST_F(CudaDevice, ABatchThatCannotBeTimedSaysWhichWouldFit) {
   expect_refusal([] { make_backbone(512, true); },
                  "^The backbone for images of 32×32 in batches of 512 needs 0\\.[0-9]+ GiB of the "
                  "GPU's memory, and of the 0\\.09 GiB of cuda:0 0\\.09 GiB are free; choose "
-                 "backbone\\.batch_size [0-9]+ or \"auto\"\\.$");
+                 "backbone\\.batch_size [0-9]+\\.$");
 }
 
 TEST_F(CudaDevice, MemoryThatAnotherProgramTookInBetweenIsTheSameSentence) {
@@ -148,26 +167,44 @@ TEST_F(CudaDevice, MemoryThatAnotherProgramTookInBetweenIsTheSameSentence) {
       "fits: choose a smaller data\\.image_size, or free the GPU's memory\\.$");
 }
 
-void run_largest() {
+// Takes the batch size that the refusal of a larger one names.
+void run_advised_batch() {
   say([] {
     cuda::CudaBackend backend(0, 1);
+    const std::string refusal =
+        test::error_of([&] { backend.make_backbone(some_weights(), small_images(512)); });
     BackboneOptions options = small_images(0);
-    options.batch_size = backend.largest_batch(options);
+    std::sscanf(refusal.c_str() + refusal.rfind(' '), "%zu", &options.batch_size);
     const auto backbone = backend.make_backbone(some_weights(), options);
     const test::Batch batch(backend, options, options.batch_size, 1);
     test::compute(*backbone, batch);
     std::fprintf(stderr, "batch %zu", options.batch_size);
   });
 }
-void largest_of_nothing() {
-  say([] { cuda::CudaBackend(0, 1).largest_batch(small_images(0)); });
+
+TEST_F(CudaDevice, TheAdvisedBatchFitsAndRuns) {
+  setenv("VGPU_MEMORY", "72MiB", 1);
+  EXPECT_EXIT(run_advised_batch(), ::testing::ExitedWithCode(0), "^batch (4|8|16)$");
 }
 
-TEST_F(CudaDevice, TheLargestBatchFitsAndRuns) {
-  setenv("VGPU_MEMORY", "72MiB", 1);
-  EXPECT_EXIT(run_largest(), ::testing::ExitedWithCode(0), "^batch (4|8|16)$");
-  setenv("VGPU_MEMORY", "56MiB", 1);
-  expect_refusal([] { largest_of_nothing(); }, "not one image fits");
+TEST_F(CudaDevice, AutoDoesNotDependOnTheFreeMemory) {
+  const cuda::CudaBackend backend(0, 1);
+  EXPECT_EQ(backend.automatic_precision(), Precision::tf32);
+  const auto batches = [&] {
+    std::vector<std::size_t> sizes;
+    for (const std::uint32_t size : {150U, 224U, 1024U}) {
+      for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+        BackboneOptions options;
+        options.image_size = {size, size};
+        options.precision = precision;
+        sizes.push_back(backend.automatic_batch(options));
+      }
+    }
+    return sizes;
+  };
+  EXPECT_THAT(batches(), ::testing::ElementsAre(256, 256, 128, 256, 8, 16));
+  const cuda::DeviceBuffer of_another(std::size_t{20} << 30U);  // of 24 GiB
+  EXPECT_THAT(batches(), ::testing::ElementsAre(256, 256, 128, 256, 8, 16));
 }
 
 TEST_F(CudaDevice, PinnedMemoryThatIsNotToBeHadIsADeviceError) {

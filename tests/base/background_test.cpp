@@ -1,4 +1,4 @@
-// Threads that step back.
+// Threads that step back, and work on a thread.
 
 #include "engine/base/background.h"
 
@@ -8,6 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <stdexcept>
 #include <thread>
 
 #include "engine/base/error.h"
@@ -43,6 +47,30 @@ TEST(StartThread, ARefusalIsAnErrorOfTheDevice) {
     return 0;
   });
   EXPECT_EQ(ending.exit_code, 5);
+}
+
+TEST(StartWork, RunsOnAnotherThread) {
+  std::thread::id thread;
+  start_work([&] { thread = std::this_thread::get_id(); }).get();
+  EXPECT_NE(thread, std::thread::id());
+  EXPECT_NE(thread, std::this_thread::get_id());
+}
+
+TEST(StartWork, PassesOnWhatItsWorkThrows) {
+  std::future<void> work = start_work([] { throw std::runtime_error("thrown"); });
+  EXPECT_THROW(work.get(), std::runtime_error);
+}
+
+TEST(StartWork, IsNotGoneBeforeItsWorkIsDone) {
+  std::atomic<bool> worked = false;
+  {
+    const std::future<void> work = start_work([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      worked = true;
+      throw std::runtime_error("nobody waits for this");
+    });
+  }
+  EXPECT_TRUE(worked);
 }
 
 }  // namespace

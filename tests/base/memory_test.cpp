@@ -79,6 +79,22 @@ TEST_F(ControlGroup, AContainersOwnGroupIsTheMountedOne) {
   EXPECT_EQ(limit(), 4194304U);
 }
 
+TEST(AvailableMemory, IsWhatTheSystemSaysAndAtMostTheMachines) {
+  const TemporaryFolder root;
+  EXPECT_EQ(available_memory(root.path()), 0U);
+  const auto write = [&](const std::string& kib) {
+    write_bytes(root.path() / "proc/meminfo",
+                "MemTotal:       99999999 kB\nMemFree:   1 kB\n"
+                "MemAvailable:   " +
+                    kib + " kB\nBuffers:   3 kB\n");
+  };
+  write("2048");
+  EXPECT_EQ(available_memory(root.path()), 2048U * 1024U);
+  write("999999999999");
+  EXPECT_EQ(available_memory(root.path()), machine_memory());
+  EXPECT_GT(available_memory(), 0U);
+}
+
 TEST(CheckMemory, RefusesMoreThanTheMachineHas) {
   const std::uint64_t all = machine_memory();
   EXPECT_GT(all, std::uint64_t{1} << 26U);

@@ -108,7 +108,7 @@ def result(*measurements: results.Measurement, **changed: object) -> results.Res
     """Of a device that does not exist, with everything filled in."""
     conditions = {
         "clock_mhz": 1980.0, "memory_clock_mhz": None, "temperature_celsius": 61.0, "power_watts": None,
-        "clocks_locked": True, "other_processes": 0, "throttle_reasons": ["power cap"],
+        "clocks_locked": True, "other_processes": 0, "throttle_reasons": ["thermal"],
     }
     return {
         "schema": results.SCHEMA,

@@ -64,7 +64,7 @@ class GraftsWorker(support.InFolder):
 
     def test_losses_are_a_reference_heads_in_both_forms_of_rmsprop(self) -> None:
         data = self.folder / "head"
-        work = HeadWork(16, 4, 3, 8, 0.5, 0.02, str(data), 2, "")
+        work = HeadWork(16, 4, 3, 9, 0.5, 0.02, str(data), 2, "")
         write_head_data(data, work)
         values = array("f", data.read_bytes())
         worker = self.worker("cpu", "auto")
@@ -90,10 +90,10 @@ class GraftsWorker(support.InFolder):
             worker.ask({"command": "round", "times": 1})
         missing = self.folder / "missing"
         with self.assertRaisesRegex(WorkerError, "missing"):
-            worker.ask(HeadWork(16, 4, 3, 8, 0.5, 1e-3, str(missing), 1, "").request())
+            worker.ask(HeadWork(16, 4, 3, 9, 0.5, 1e-3, str(missing), 1, "").request())
         missing.write_bytes(random.Random(1).randbytes(40))
         with self.assertRaisesRegex(WorkerError, "does not have .* bytes"):
-            worker.ask(HeadWork(16, 4, 3, 8, 0.5, 1e-3, str(missing), 1, "").request())
+            worker.ask(HeadWork(16, 4, 3, 9, 0.5, 1e-3, str(missing), 1, "").request())
         with self.assertRaisesRegex(WorkerError, "unknown command dance"):
             worker.ask({"command": "dance"})
 

@@ -36,6 +36,13 @@ TEST(HeadCost, IsTwoProductsForwardAndBackwardAndOneMoreAfterTheFirstLayer) {
   EXPECT_EQ(cases[1].cost.flop, 2.0 * 800 * (first + last));
 }
 
+TEST(HeadCases, TrainingStepsFollowEachOtherInASample) {
+  cpu::CpuBackend backend(1);
+  const bench::SuiteContext context{backend, {}, [] {}};
+  for (const bench::Case& one : bench::backend_cases(context, Suite::head, one_point))
+    EXPECT_EQ(one.sequence, one.name.starts_with("head/train_step/") ? 10U : 1U) << one.name;
+}
+
 TEST(BackboneCost, IsThatOfItsLayersOnce) {
   cpu::CpuBackend backend(1);
   const bench::SuiteContext context{backend, {}, [] {}};

@@ -96,6 +96,7 @@ TEST_F(CudaBench, TheKernelsAreThoseOfTheFolder) {
   std::set<std::string> kernels;
   for (const Case& what : device.cases(Suite::kernels, one_point(Precision::fp16))) {
     EXPECT_THAT(what.name, StartsWith("kernels/"));
+    if (what.name.starts_with("kernels/launch_")) continue;
     EXPECT_EQ(what.clock, Clock::device);
     EXPECT_GT(what.cost.bytes, 0.0) << what.name;
     kernels.insert(what.name.substr(8, what.name.find('/', 8) - 8));
@@ -106,6 +107,21 @@ TEST_F(CudaBench, TheKernelsAreThoseOfTheFolder) {
                                    "relu_dropout", "relu_dropout_backward", "rmsprop",
                                    "sigmoid_cross_entropy", "sigmoid_probabilities",
                                    "softmax_cross_entropy", "softmax_probabilities"}));
+}
+
+TEST_F(CudaBench, LaunchesAreTimedByTheHostManyInASample) {
+  CudaBenchDevice device = make();
+  std::vector<Case> launches = device.cases(Suite::kernels, one_point(Precision::fp32));
+  std::erase_if(launches,
+                [](const Case& what) { return !what.name.starts_with("kernels/launch_"); });
+  ASSERT_EQ(launches.size(), 2U);
+  EXPECT_EQ(launches[0].name, "kernels/launch_kernel");
+  EXPECT_EQ(launches[1].name, "kernels/launch_graph/nodes:20");
+  for (const Case& what : launches) {
+    EXPECT_EQ(what.clock, Clock::host);
+    EXPECT_GE(what.sequence, 100U);
+    EXPECT_GT(what.prepare()->sample(CacheState::cold, 300), 0.0) << what.name;
+  }
 }
 
 TEST_F(CudaBench, ACostIsWhatTheHeaderPromises) {

@@ -40,7 +40,8 @@ class NvmlTest : public ::testing::Test {
 
 bool knows_nothing(const Conditions& now) {
   return !now.clock_mhz && !now.memory_clock_mhz && !now.temperature_celsius && !now.power_watts &&
-         !now.clocks_locked && !now.other_processes && now.throttle_reasons.empty();
+         !now.clocks_locked && !now.other_processes && !now.power_capped &&
+         now.throttle_reasons.empty();
 }
 
 TEST_F(NvmlTest, ClocksTemperatureAndPowerAreInTheirUnits) {
@@ -63,15 +64,26 @@ TEST_F(NvmlTest, WhatItStartedIsShutDown) {
 }
 
 TEST_F(NvmlTest, ReasonsToBeSlowAreWordsAndOthersAreNone) {
-  stub_->reasons = 0x4 | 0x40;
-  EXPECT_THAT(conditions().throttle_reasons, ElementsAre("power cap", "thermal, by the hardware"));
+  stub_->reasons = 0x8 | 0x40;
+  EXPECT_THAT(conditions().throttle_reasons,
+              ElementsAre("hardware slowdown", "thermal, by the hardware"));
   stub_->reasons = 0x1;  // idle
   EXPECT_THAT(conditions().throttle_reasons, IsEmpty());
   stub_->reasons = 0x2 | 0x100;  // the clock that was asked for
   EXPECT_THAT(conditions().throttle_reasons, IsEmpty());
   EXPECT_THAT(throttle_words(0xFC),
-              ElementsAre("power cap", "hardware slowdown", "sync boost", "thermal, by the driver",
+              ElementsAre("hardware slowdown", "sync boost", "thermal, by the driver",
                           "thermal, by the hardware", "power brake"));
+}
+
+TEST_F(NvmlTest, ThePowerCapIsNoThrottling) {
+  EXPECT_THAT(conditions().power_capped, Optional(false));
+  stub_->reasons = 0x4;
+  EXPECT_THAT(conditions().power_capped, Optional(true));
+  EXPECT_THAT(conditions().throttle_reasons, IsEmpty());
+  stub_->reasons = 0x4 | 0x20;
+  EXPECT_THAT(conditions().power_capped, Optional(true));
+  EXPECT_THAT(conditions().throttle_reasons, ElementsAre("thermal, by the driver"));
 }
 
 TEST_F(NvmlTest, ClocksAreLockedWhereASettingHoldsThem) {

@@ -23,6 +23,7 @@ class FakeTime final : public TimeSource {
 struct FakeDevice final : BenchDevice {
   FakeTime time;
   bool timer = true;
+  bool launches_wait = false;
   std::string timer_reason = "virtual GPU: no timer";
   double seconds = 2e-3;        // of one execution
   double flush_seconds = 1e-3;  // before a cold sample
@@ -75,6 +76,7 @@ class FakeSubject final : public Subject {
     device_.time.pause(took + (cache == CacheState::cold ? device_.flush_seconds : 0.0));
     return took;
   }
+  bool has_timer() const override { return !device_.launches_wait; }
   StageShares stages() const override { return device_.shares; }
 
  private:

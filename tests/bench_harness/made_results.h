@@ -64,7 +64,8 @@ inline Result made_result(std::vector<Measurement> measurements) {
   result.at_start.clocks_locked = true;
   result.at_start.other_processes = 0;
   result.at_end.temperature_celsius = 61.0;
-  result.at_end.throttle_reasons = {"power cap"};
+  result.at_end.power_capped = true;
+  result.at_end.throttle_reasons = {"thermal"};
   result.ceilings = {2e12, {{Precision::fp32, 5e13}, {Precision::fp16, 8e14}}};
   result.date = "2026-11-24T23:29:52Z";
   result.config = R"({"device":"cuda","train":{"epochs":20}})";

@@ -115,7 +115,7 @@ TEST_F(Measure, ConditionsAreReadEveryFiftyMillisecondsOfShortSamples) {
 
 TEST_F(Measure, SamplesOfAWindowThatThrottledAreDiscardedAndCounted) {
   const double until = device.time.now() + 0.8;
-  device.now.throttle_reasons = {"power cap"};
+  device.now.throttle_reasons = {"hardware slowdown"};
   device.at_sample = [&](std::size_t) {
     if (device.time.now() > until) device.now.throttle_reasons.clear();
     device.seconds = device.now.throttle_reasons.empty() ? 2e-3 : 4e-3;
@@ -126,19 +126,17 @@ TEST_F(Measure, SamplesOfAWindowThatThrottledAreDiscardedAndCounted) {
   EXPECT_THAT(measurement.samples, ::testing::Each(2e-3)) << "none of the slow ones";
   EXPECT_THAT(measurement.warnings,
               ElementsAre(::testing::MatchesRegex(
-                  "[0-9]+ samples discarded: the device throttled \\(power cap\\)")));
+                  "[0-9]+ samples discarded: the device throttled \\(hardware slowdown\\)")));
 }
 
 TEST_F(Measure, ADeviceThatAlwaysThrottlesIsMeasuredWithAWarning) {
-  device.now.throttle_reasons = {"thermal", "power cap"};
+  device.now.throttle_reasons = {"thermal", "hardware slowdown"};
   const Measurement measurement = measured(device, {.seconds = 1.0});
   EXPECT_EQ(measurement.ended, Ended::settled);
   EXPECT_GE(measurement.samples.size(), 20U);
   EXPECT_GT(measurement.throttled, 0U);
-  EXPECT_THAT(
-      measurement.warnings,
-      Contains(
-          "measured during throttling (power cap, thermal), which lasted half of the time limit"));
+  EXPECT_THAT(measurement.warnings, Contains("measured during throttling (hardware slowdown, "
+                                             "thermal), which lasted half of the time limit"));
 }
 
 TEST_F(Measure, LongWorkOnADeviceThatThrottlesHasASampleAtLeast) {
@@ -148,6 +146,40 @@ TEST_F(Measure, LongWorkOnADeviceThatThrottlesHasASampleAtLeast) {
   EXPECT_EQ(measurement.ended, Ended::time_cap);
   EXPECT_EQ(measurement.samples.size(), 1U);
   EXPECT_EQ(measurement.throttled, 1U);
+}
+
+TEST_F(Measure, SamplesAtThePowerCapAreKeptWithAWarning) {
+  device.now.power_capped = true;
+  const Measurement measurement = measured(device);
+  EXPECT_EQ(measurement.ended, Ended::settled);
+  EXPECT_EQ(measurement.throttled, 0U);
+  EXPECT_THAT(measurement.warnings, ElementsAre(power_cap_warning));
+  device.now.power_capped = false;
+  EXPECT_THAT(measured(device).warnings, IsEmpty());
+}
+
+// 2 ms an execution: five make the 10 ms that a sequence takes at least.
+TEST_F(Measure, ASequenceHasSeveralExecutionsInASampleAlsoWithColdCaches) {
+  Case steps = some_case;
+  for (const auto& [least, expected] : {std::pair(2, 6U), std::pair(40, 40U)}) {
+    steps.sequence = static_cast<std::size_t>(least);
+    device.samples.clear();
+    const Measurement measurement = measure(device, device.own(steps), {}, {}, device.time);
+    EXPECT_EQ(measurement.ended, Ended::settled);
+    EXPECT_EQ(measurement.executions, expected);
+    EXPECT_DOUBLE_EQ(measurement.samples.front(), 2e-3) << "of one execution";
+    EXPECT_EQ(device.samples.back().cache, CacheState::cold);
+    EXPECT_EQ(device.samples.back().times, expected);
+  }
+}
+
+TEST_F(Measure, WorkWhoseLaunchesWaitRunsOnceWithoutATime) {
+  device.launches_wait = true;
+  const Measurement measurement = measured(device);
+  EXPECT_EQ(measurement.ended, Ended::no_timer);
+  EXPECT_EQ(device.samples.size(), 1U);
+  EXPECT_THAT(measurement.samples, IsEmpty());
+  EXPECT_THAT(measurement.warnings, ElementsAre(waiting_launches_warning));
 }
 
 TEST_F(Measure, ABusyDeviceIsSaid) {

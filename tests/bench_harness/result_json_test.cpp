@@ -55,9 +55,10 @@ TEST(ResultJson, HasTheDocumentedKeys) {
   EXPECT_THAT(keys_of(json["method"]),
               ElementsAre("cache", "noise", "least_samples", "seconds", "warm_up_seconds"));
   for (const char* when : {"at_start", "at_end"})
-    EXPECT_THAT(keys_of(json[when]),
-                ElementsAre("clock_mhz", "memory_clock_mhz", "temperature_celsius", "power_watts",
-                            "clocks_locked", "other_processes", "throttle_reasons"));
+    EXPECT_THAT(
+        keys_of(json[when]),
+        ElementsAre("clock_mhz", "memory_clock_mhz", "temperature_celsius", "power_watts",
+                    "clocks_locked", "other_processes", "power_capped", "throttle_reasons"));
   EXPECT_THAT(keys_of(json["ceilings"]), ElementsAre("bytes_per_second", "flop_per_second"));
   for (const Json& one : json["measurements"])
     EXPECT_THAT(keys_of(one), ElementsAre("name", "suite", "axes", "cost", "clock", "items", "item",
@@ -72,7 +73,9 @@ TEST(ResultJson, HasTheValuesOfTheResult) {
   EXPECT_EQ(json["build"]["dirty"], true);
   EXPECT_EQ(json["at_start"]["clock_mhz"], 1980.0);
   EXPECT_TRUE(json["at_start"]["power_watts"].is_null());
-  EXPECT_EQ(json["at_end"]["throttle_reasons"], Json({"power cap"}));
+  EXPECT_TRUE(json["at_start"]["power_capped"].is_null());
+  EXPECT_EQ(json["at_end"]["power_capped"], true);
+  EXPECT_EQ(json["at_end"]["throttle_reasons"], Json({"thermal"}));
   EXPECT_EQ(json["ceilings"]["flop_per_second"]["fp16"], 8e14);
   EXPECT_EQ(json["config"]["train"]["epochs"], 20) << "an object, not a text";
   const Json& first = json["measurements"][0];

@@ -87,6 +87,14 @@ TEST(ResultTable, WithoutATimerHoldsNoTime) {
     EXPECT_THAT(table, Not(HasSubstr(unit)));
 }
 
+TEST(ResultTable, ACaseWithoutATimerIsSaidAmongOthersThatHaveOne) {
+  Measurement once = made_measurement("kernels/two", {});
+  once.ended = Ended::no_timer;
+  once.warnings = {"its launches wait"};
+  const std::string table = result_table(made_result({twenty_microseconds(), once}));
+  EXPECT_THAT(table, HasSubstr("no timer\n    ! its launches wait\n"));
+}
+
 TEST(ResultTable, DoesNotDependOnTheLocale) {
   const Result result = made_result({twenty_microseconds()});
   const std::string before = result_table(result);

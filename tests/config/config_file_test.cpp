@@ -38,7 +38,7 @@ TEST(ConfigFile, EveryKeySetsItsMember) {
   EXPECT_EQ(config.cache, "/home/ada/plans");
   EXPECT_EQ(config.pipeline.depth, 3U);
   EXPECT_TRUE(config.data.fast_decode);
-  EXPECT_EQ(config.backbone.precision, Precision::tf32);
+  EXPECT_EQ(config.backbone.precision, PrecisionChoice::tf32);
   EXPECT_EQ(config.backbone.algorithm, ConvolutionAlgorithm::winograd);
   EXPECT_TRUE(config.backbone.autotune);
   EXPECT_EQ(config.seed, 7U);
@@ -305,8 +305,8 @@ TEST(EffectiveConfig, HasEveryKeyInTheOrderOfTheTable) {
   "backbone": {
     "name": "vgg16",
     "weights": "/w",
-    "batch_size": 32,
-    "precision": "fp32",
+    "batch_size": "auto",
+    "precision": "auto",
     "algorithm": "auto",
     "autotune": false
   },

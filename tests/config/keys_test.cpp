@@ -65,11 +65,15 @@ const std::vector<Row>& rows() {
        {"5", "null"},
        {R"("")"}},
       {"backbone.batch_size",
-       "32",
        R"("auto")",
+       "32",
        {R"("32")", "[32]", R"("Auto")", R"("")"},
        {"0", "1025", "-1", "1.5"}},
-      {"backbone.precision", R"("fp32")", R"("bf16")", {"16", "true"}, {R"("fp8")", R"("FP16")"}},
+      {"backbone.precision",
+       R"("auto")",
+       R"("bf16")",
+       {"16", "true", "null"},
+       {R"("fp8")", R"("FP16")", R"("automatic")"}},
       {"backbone.algorithm", R"("auto")", R"("direct")", {"1", "true"}, {R"("fft")", R"("")"}},
       {"backbone.autotune", "false", "true", {"1", R"("auto")", "null"}, {}},
       {"pipeline.depth", R"("auto")", "16", {R"("2")", "[2]", "null"}, {"-1", "17", "1.5"}},
@@ -216,6 +220,20 @@ TEST(Keys, AutoIsZeroInAConfig) {
     EXPECT_EQ(changed.config.backbone.batch_size * changed.config.pipeline.depth, 0U);
   }
   EXPECT_NO_THROW(KeyedConfig().set("pipeline.depth", 0));
+}
+
+TEST(Keys, APrecisionIsOneOfTheBackbonesOrAuto) {
+  EXPECT_EQ(Config().backbone.precision, PrecisionChoice::automatic);
+  EXPECT_EQ(enum_named<Precision>("auto"), std::nullopt);
+  for (const std::string_view name : names_of(Precision{})) {
+    KeyedConfig changed;
+    changed.set("backbone.precision", name);
+    EXPECT_EQ(name_of(changed.config.backbone.precision), name);
+  }
+  EXPECT_EQ(
+      problem_with("backbone.precision", "f16"),
+      "expected \"auto\", \"fp32\", \"tf32\", \"fp16\" or \"bf16\", found \"f16\"; did you mean "
+      "\"fp16\"?");
 }
 
 TEST(Keys, ProblemsSuggestAWord) {

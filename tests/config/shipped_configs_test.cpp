@@ -47,6 +47,7 @@ TEST(ShippedConfigs, TheBlogsRecipeIsStatedInFull) {
   EXPECT_EQ(config.data.resize, Resize::nearest);
   EXPECT_EQ(config.data.preprocess, Preprocess::rescale);
   EXPECT_EQ(config.data.views, std::vector{View::original});
+  EXPECT_EQ(config.backbone.precision, PrecisionChoice::fp32);
   EXPECT_EQ(config.features.source, FeatureSource{});
   EXPECT_EQ(config.features.normalize, Normalize::none);
   EXPECT_EQ(config.head.hidden, std::vector<std::size_t>{256});

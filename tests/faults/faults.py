@@ -214,7 +214,7 @@ class Stand:
         wrong += mixed
         if done.returncode == 0 and (state != "new" or done.stdout != self.output):
             wrong.append(f"exit 0, but the files are {state}, or the output differs")
-        if fault.action == "cut" and at > self.calls["change"][0] and state != "new":
+        if fault.action == "cut" and report.exists() and state != "new":
             wrong.append("after the end the new files were lost")
         key = digest(left)
         if key not in self.known:

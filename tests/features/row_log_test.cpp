@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 
 #include "engine/base/error.h"
+#include "tests/features/system_calls.h"
 #include "tests/support/files.h"
 #include "tests/support/support.h"
 
@@ -135,6 +137,28 @@ TEST_F(RowLogTest, AForeignFileIsNoJournal) {
 TEST_F(RowLogTest, FlushedRowsAreUsableOthersAreNot) {
   write(8, 3);
   EXPECT_EQ(usable(), 6U);
+}
+
+TEST_F(RowLogTest, FlushesOnlyOnceTheIntervalHasPassed) {
+  RowLog log = create();
+  add_rows(log, 0, 2);
+  log.flush_after(std::chrono::hours(1));
+  EXPECT_EQ(usable(), 0U);
+  log.flush_after(std::chrono::seconds(0));
+  EXPECT_EQ(usable(), 2U);
+}
+
+// A second sync may succeed although the bytes of the first were dropped.
+TEST_F(RowLogTest, RowsWhoseSyncFailedAreNeverNamed) {
+  RowLog log = create();
+  add_rows(log, 0, 2);
+  log.flush();
+  add_rows(log, 2, 1);
+  test::arm_fault(test::Fault::no_space, 0);
+  EXPECT_THROW(log.flush(), Error);
+  test::disarm_fault();
+  log.flush();
+  EXPECT_EQ(read_journal(paths_.journal)->entries.size(), 2U);
 }
 
 TEST_F(RowLogTest, ReservesThePlaceOfEveryRow) {

@@ -100,12 +100,19 @@ void SmallSet::read() {
   RecordingObserver silent;  // train and validation may be one folder: that warning is not wanted
   DataConfig chosen = data;
   if (chosen.validation_split > 0.0) chosen.validation.clear();
-  datasets = read_datasets(chosen, 1, silent, {});
+  kept = std::make_unique<KeptFiles>(kept_bytes);
+  datasets = read_datasets(chosen, 1, silent, {}, kept.get());
 }
 
 ExtractionRequest SmallSet::request() const {
-  ExtractionRequest request{
-      features, {}, {data, batch_size, decode_threads}, weights, backend.numerics_name, settings};
+  ExtractionRequest request{features,
+                            {},
+                            {data, batch_size, decode_threads},
+                            weights,
+                            backend.numerics_name,
+                            settings,
+                            kept.get(),
+                            sync_interval};
   for (const std::string& name : names) {
     request.sets.push_back({name, name == "train" ? &datasets.train : &datasets.validation});
   }
@@ -114,6 +121,7 @@ ExtractionRequest SmallSet::request() const {
 
 ExtractionCounts SmallSet::extract() {
   read();
+  if (after_read) after_read();
   SmallBackbone backbone(backend.in_flight > 1);
   backbone.before_submit = before_submit;
   backbone.before_compute = before_compute;

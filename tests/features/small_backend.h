@@ -3,6 +3,7 @@
 // a weighted mean of the pixels of its cell.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -51,7 +52,8 @@ class SmallBackend final : public Backend {
  public:
   std::string description() const override { return "a small backend"; }
   std::string numerics(const BackboneOptions&) override { return numerics_name; }
-  std::size_t largest_batch(const BackboneOptions&) override { return 4; }
+  Precision automatic_precision() const override { return Precision::fp32; }
+  std::size_t automatic_batch(const BackboneOptions&) const override { return 4; }
   HostBuffer allocate_host(std::size_t bytes) override;
   std::size_t batches_in_flight() const override { return in_flight; }
   std::size_t host_threads() const override { return 1; }
@@ -73,7 +75,7 @@ class SmallSet {
   // `classes` × `images` PNG files: c0/0.png, c0/1.png, …, c1/0.png …
   SmallSet(const std::filesystem::path& folder, std::size_t classes, std::size_t images);
 
-  // Reads the images' folder again.
+  // Reads the images' folder again, and keeps its files for the extraction.
   void read();
   ExtractionRequest request() const;
   // Reads the folder, extracts with a new backbone, and keeps what was counted; of the first set.
@@ -97,12 +99,16 @@ class SmallSet {
   JsonStrings settings;
   std::size_t batch_size = 3;
   std::size_t decode_threads = 2;
+  std::chrono::milliseconds sync_interval{0};         // rows are synced after each batch
+  std::uint64_t kept_bytes = std::uint64_t{1} << 30;  // of files that are read once
   SmallBackend backend;
   RecordingObserver observer;
   std::stop_source stop;
   std::function<void(std::size_t batch)> before_submit, before_compute;
+  std::function<void()> after_read;  // between reading and extracting
   // Of the last extract():
   Datasets datasets;
+  std::unique_ptr<KeptFiles> kept;
   std::size_t images_computed = 0;
   bool backbone_asked_for = false;
   std::string notes;

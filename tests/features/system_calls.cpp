@@ -7,7 +7,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdarg>
 #include <cstdio>
+#include <string_view>
 
 #include "tests/support/forked.h"
 
@@ -21,6 +23,10 @@ std::atomic<std::size_t> calls = 0;
 std::atomic<std::size_t> out_of_order = 0;
 std::atomic<bool> can_exchange = true;
 std::array<std::atomic<bool>, 1024> unsynced;  // by descriptor
+std::array<std::atomic<bool>, 1024> is_photo;  // by descriptor
+std::atomic<std::size_t> sync_calls = 0;
+std::atomic<std::size_t> photo_opens = 0;
+std::atomic<std::uint64_t> photo_bytes = 0;
 
 // Called before a write to `descriptor` (-1: a rename).
 void watch_order(int descriptor) {
@@ -33,6 +39,19 @@ void set_unsynced(int descriptor, bool value) {
   if (descriptor >= 0 && descriptor < static_cast<int>(unsynced.size())) {
     unsynced[static_cast<std::size_t>(descriptor)] = value;
   }
+}
+
+void note_open(int descriptor, std::string_view path, int flags) {
+  if (descriptor < 0 || descriptor >= static_cast<int>(is_photo.size())) return;
+  const bool reads_photo = path.ends_with(".png") && (flags & O_ACCMODE) == O_RDONLY;
+  is_photo[static_cast<std::size_t>(descriptor)] = reads_photo;
+  if (reads_photo) ++photo_opens;
+}
+
+void note_read(int descriptor, ssize_t bytes) {
+  if (descriptor < 0 || descriptor >= static_cast<int>(is_photo.size()) || bytes < 0) return;
+  if (is_photo[static_cast<std::size_t>(descriptor)])
+    photo_bytes += static_cast<std::uint64_t>(bytes);
 }
 
 // What call number `calls` meets.
@@ -59,6 +78,13 @@ int no_space() {
   return -1;
 }
 
+int sync_file(int descriptor) {
+  ++sync_calls;
+  if (refuse_space(next_fault())) return no_space();
+  set_unsynced(descriptor, false);
+  return 0;
+}
+
 }  // namespace
 
 void arm_fault(Fault fault, std::size_t at) {
@@ -66,6 +92,9 @@ void arm_fault(Fault fault, std::size_t at) {
   fault_at = at;
   calls = 0;
   out_of_order = 0;
+  sync_calls = 0;
+  photo_opens = 0;
+  photo_bytes = 0;
   for (std::atomic<bool>& one : unsynced) one = false;
   armed = true;
 }
@@ -79,6 +108,14 @@ std::size_t writes_out_of_order() {
   return out_of_order;
 }
 
+std::size_t syncs() {
+  return sync_calls;
+}
+
+PhotoReads photo_reads() {
+  return {photo_opens, photo_bytes};
+}
+
 void allow_exchange(bool allowed) {
   can_exchange = allowed;
 }
@@ -89,22 +126,37 @@ using graft::test::exchange_is_allowed;
 using graft::test::Fault;
 using graft::test::next_fault;
 using graft::test::no_space;
+using graft::test::note_open;
+using graft::test::note_read;
 using graft::test::refuse_space;
 using graft::test::set_unsynced;
+using graft::test::sync_file;
 using graft::test::watch_order;
 
 extern "C" {
 
 int fdatasync(int descriptor) {
-  if (refuse_space(next_fault())) return no_space();
-  set_unsynced(descriptor, false);
-  return 0;
+  return sync_file(descriptor);
 }
 
 int fsync(int descriptor) {
-  if (refuse_space(next_fault())) return no_space();
-  set_unsynced(descriptor, false);
-  return 0;
+  return sync_file(descriptor);
+}
+
+int open(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
+  va_end(arguments);
+  const auto descriptor = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  note_open(descriptor, path, flags);
+  return descriptor;
+}
+
+ssize_t pread(int descriptor, void* bytes, size_t count, off_t offset) {
+  const ssize_t got = ::syscall(SYS_pread64, descriptor, bytes, count, offset);
+  note_read(descriptor, got);
+  return got;
 }
 
 ssize_t pwrite(int descriptor, const void* bytes, size_t count, off_t offset) {

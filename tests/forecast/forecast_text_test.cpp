@@ -72,7 +72,7 @@ TEST(ForecastText, SaysThatItIsABoundAndNoMeasurement) {
   EXPECT_THAT(text, HasSubstr("some stay in the\nL2 cache"));
 }
 
-TEST(ForecastText, HasTheMemoryByPartAndTheLargestBatch) {
+TEST(ForecastText, HasTheMemoryByPartAndWhatAutoIs) {
   const std::string text = forecast_text(known_forecast(10, eighty_gib));
   EXPECT_THAT(text, HasSubstr("device memory             MiB\n"
                               "activations, 2 buffers   80.0\n"
@@ -82,20 +82,16 @@ TEST(ForecastText, HasTheMemoryByPartAndTheLargestBatch) {
                               "features in flight       10.0\n"
                               "total                   220.0\n"));
   EXPECT_THAT(text, HasSubstr("75.0 GiB of 80.0 GiB can be used"));
-  EXPECT_THAT(
-      text,
-      HasSubstr("it fits\nthe largest batch that fits, of the powers of two up to 1024: 1024\n"));
+  EXPECT_THAT(text, HasSubstr("it fits\nbackbone.precision \"auto\" is tf32 on this GPU; "
+                              "backbone.batch_size \"auto\" is 256 in fp16\n"));
   const std::string small = forecast_text(known_forecast(100, std::size_t{1} << 30U));
-  EXPECT_THAT(
-      small,
-      HasSubstr(
-          "it does NOT fit\nthe largest batch that fits, of the powers of two up to 1024: 64\n"));
-  EXPECT_THAT(forecast_text(known_forecast(1, 1000)), HasSubstr("not one image fits\n"));
+  EXPECT_THAT(small, HasSubstr("it does NOT fit\nbackbone.precision \"auto\" is tf32 on this GPU; "
+                               "backbone.batch_size \"auto\" is 32 in fp16\n"));
 }
 
 TEST(ForecastJson, HasTheSameInWholeUnits) {
   const auto json = nlohmann::json::parse(forecast_json(known_forecast(10, eighty_gib)));
-  EXPECT_EQ(json.at("version"), 1);
+  EXPECT_EQ(json.at("version"), 2);
   EXPECT_THAT(json.at("note").get<std::string>(), HasSubstr("not measurements"));
   EXPECT_EQ(json.at("gpu").at("name"), "A100 80GB");
   EXPECT_EQ(json.at("gpu").at("architecture"), "sm_80");
@@ -116,7 +112,8 @@ TEST(ForecastJson, HasTheSameInWholeUnits) {
   EXPECT_EQ(json.at("bound").at("limited_by"), "arithmetic");
   EXPECT_EQ(json.at("memory").at("total_bytes"), std::size_t{220} << 20U);
   EXPECT_EQ(json.at("fits"), true);
-  EXPECT_EQ(json.at("largest_batch"), 1024);
+  EXPECT_EQ(json.at("automatic").at("precision"), "tf32");
+  EXPECT_EQ(json.at("automatic").at("batch_size"), 256);
 }
 
 TEST(ParseMemory, TakesNumbersWithAUnit) {

@@ -11,9 +11,7 @@ namespace graft {
 namespace {
 
 using test::DescribedModule;
-using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr std::size_t mib = std::size_t{1} << 20U;
 
@@ -37,59 +35,68 @@ TEST(GpuForecast, HasTheBatchOfTheConfig) {
   EXPECT_EQ(forecast.options.batch_size, 24U);
   EXPECT_EQ(forecast.backbone.memory.image_bytes, 24 * mib);
   EXPECT_TRUE(forecast.fits);
-  EXPECT_EQ(forecast.largest_batch, 1024U);
   EXPECT_NEAR(forecast.bound.flop, 24 * 5e9, 1.0);
   // The first layer: 1 GFLOP at 19.5 TFLOP/s; the second with Winograd: 1 of its 4; then 1 MB.
   const double image = 1e9 / 19.5e12 + 1e9 / 19.5e12 + 1e6 / 2039e9;
   EXPECT_NEAR(forecast.images_per_second(), 1.0 / image, 1e-6 / image);
 }
 
-TEST(GpuForecast, TheLargestBatchIsTheLargestPowerOfTwoThatFits) {
+TEST(GpuForecast, ABatchFitsWithItsWorkspaceOrNot) {
   const Gpu& gpu = *find_gpu("T4");
   const std::size_t fixed = DescribedModule::weight_bytes + DescribedModule::workspace_bytes;
-  for (const auto& [images, largest] : {std::pair{64U, 64U}, {63U, 32U}, {127U, 64U}, {1U, 1U}}) {
-    const DescribedModule module;
+  for (const std::size_t images : {15U, 16U}) {
     const std::size_t usable = fixed + images * DescribedModule::image_bytes;
     const GpuForecast forecast =
-        forecast_for_gpu(module, gpu, memory_for(usable + 15), options_of(16));
-    EXPECT_EQ(forecast.largest_batch, largest) << images;
+        forecast_for_gpu(DescribedModule(), gpu, memory_for(usable + 15), options_of(16));
     EXPECT_EQ(forecast.fits, images >= 16) << images;
-    EXPECT_THAT(module.batches, Not(Contains(1024U))) << "plans take time";
   }
 }
 
-TEST(GpuForecast, TheWorkspaceCounts) {
-  const DescribedModule module;
-  const std::size_t without = DescribedModule::weight_bytes + 64 * DescribedModule::image_bytes;
-  EXPECT_EQ(forecast_for_gpu(module, *find_gpu("T4"), memory_for(without + 15 * mib), options_of(1))
-                .largest_batch,
-            32U);
-  EXPECT_THAT(module.batches, Contains(64U)) << "without its workspace it would fit";
-}
-
-TEST(GpuForecast, AutoTakesTheLargest) {
-  const DescribedModule module;
-  const std::size_t usable = DescribedModule::weight_bytes + DescribedModule::workspace_bytes +
-                             100 * DescribedModule::image_bytes;
-  const GpuForecast forecast =
-      forecast_for_gpu(module, *find_gpu("T4"), memory_for(usable), options_of(0));
-  EXPECT_EQ(forecast.options.batch_size, 64U);
-  EXPECT_EQ(forecast.backbone.memory.image_bytes, 64 * mib);
-  EXPECT_TRUE(forecast.fits);
-}
-
-TEST(GpuForecast, WhereNotOneImageFitsItSaysSo) {
+TEST(GpuForecast, AutoIsTheBatchOfARun) {
   const DescribedModule module;
   const Gpu& gpu = *find_gpu("T4");
-  const GpuForecast forecast = forecast_for_gpu(module, gpu, 64 * mib, options_of(32));
-  EXPECT_FALSE(forecast.fits);
-  EXPECT_EQ(forecast.largest_batch, 0U);
-  try {
-    forecast_for_gpu(module, gpu, 64 * mib, options_of(0));
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::device);
-    EXPECT_THAT(error.what(), HasSubstr("not one image of 150×150 fits 60 MiB"));
+  for (const std::size_t memory : {gpu.properties.memory, 1024 * mib, 64 * mib}) {
+    const GpuForecast forecast = forecast_for_gpu(module, gpu, memory, options_of(0));
+    EXPECT_EQ(forecast.options.batch_size, automatic_batch(memory, options_of(0)));
+    EXPECT_EQ(forecast.backbone.memory.image_bytes, forecast.options.batch_size * mib);
+  }
+}
+
+std::size_t batch_on(std::string_view gpu, ImageSize size, Precision precision) {
+  BackboneOptions options = options_of(0, precision);
+  options.image_size = size;
+  return automatic_batch(find_gpu(gpu)->properties.memory, options);
+}
+
+TEST(AutomaticBatch, FollowsFromMemoryPrecisionAndImageSize) {
+  EXPECT_EQ(batch_on("RTX 4060 Ti", {150, 150}, Precision::tf32), 128U);
+  EXPECT_EQ(batch_on("RTX 4060 Ti", {224, 224}, Precision::tf32), 64U);
+  EXPECT_EQ(batch_on("RTX 4060 Ti", {224, 224}, Precision::bf16), 128U);
+  EXPECT_EQ(batch_on("T4", {224, 224}, Precision::fp32), 128U);
+  EXPECT_EQ(batch_on("RTX 4090", {224, 224}, Precision::fp16), 256U);
+  EXPECT_EQ(batch_on("H100 SXM", {224, 224}, Precision::tf32), 256U);
+  EXPECT_EQ(batch_on("H200", {32, 32}, Precision::fp16), 256U) << "more gives nothing";
+  EXPECT_EQ(batch_on("H200", {1024, 1024}, Precision::tf32), 16U) << "2^31 values";
+  EXPECT_EQ(batch_on("T4", {4096, 4096}, Precision::fp32), 1U) << "though it does not fit";
+}
+
+// Drivers and ECC change what GPUs of one model report.
+TEST(AutomaticBatch, IsTheSameForAllGpusOfAModel) {
+  for (const Gpu& gpu : gpu_registry()) {
+    const std::size_t memory = gpu.properties.memory;
+    for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+      const std::size_t batch = automatic_batch(memory, options_of(0, precision));
+      EXPECT_EQ(automatic_batch(memory - memory / 16, options_of(0, precision)), batch);
+      EXPECT_EQ(automatic_batch(memory + memory / 16, options_of(0, precision)), batch);
+    }
+  }
+}
+
+TEST(AutomaticPrecision, IsTf32WhereTheGpuHasIt) {
+  for (const Gpu& gpu : gpu_registry()) {
+    EXPECT_EQ(automatic_precision(gpu.properties.compute_capability),
+              gpu.tf32 > 0.0 ? Precision::tf32 : Precision::fp32)
+        << gpu.properties.name;
   }
 }
 

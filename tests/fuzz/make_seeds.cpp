@@ -315,7 +315,7 @@ void add_texts(Seeds& seeds) {
   for (const bool fused : {false, true}) {
     const std::string plan = R"({"engine": 28, "knobs": [1, 2]})";
     seeds.add("plan_cache",
-              Json{{"format", "graft convolution plan 1"},
+              Json{{"format", "graft convolution plan 2"},
                    {"key", key},
                    {"fused", fused},
                    {"plan", plan},

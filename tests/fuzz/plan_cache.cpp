@@ -28,7 +28,7 @@ bool reads(std::string_view text) {
   const auto get = [&folder](std::size_t most_warnings) {
     bool made = false;
     cuda::PlanCache cache(folder);
-    const auto plan = cache.get({}, {}, "heuristics", [&made] {
+    const auto plan = cache.get({}, {}, cuda::ChosenBy::heuristics, [&made] {
       made = true;
       return cuda::ConvolutionPlan({}, "a plan that was made");
     });

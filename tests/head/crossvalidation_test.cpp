@@ -127,14 +127,16 @@ class WatchedHead final : public Head {
     features_ = features;
     head_.set_training_data(features, labels, normalization);
   }
-  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override {
-    for (const std::uint32_t row : rows) seen_.trained.insert(row_of(features_, row));
-    head_.train_step(rows, step);
+  void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) override {
+    for (const std::uint32_t row : order) seen_.trained.insert(row_of(features_, row));
+    head_.begin_epoch(order, first_step);
   }
+  void train_step() override { head_.train_step(); }
   Totals take_totals() override { return head_.take_totals(); }
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override {
-    return head_.evaluate(features, labels);
+  void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) override {
+    head_.set_validation_data(features, labels);
   }
+  Totals evaluate() override { return head_.evaluate(); }
   void predict(FeatureView features, std::span<float> probabilities) override {
     for (std::size_t row = 0; row < features.rows; ++row)
       seen_.judged.insert(row_of(features, row));

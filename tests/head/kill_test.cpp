@@ -108,9 +108,13 @@ TEST(Kill, InAnyCallOfTheHeadAndRestartEndsWithTheSameBytes) {
     SmallRun run;
     run.into(folder.path());
     ASSERT_EQ(files_in(folder.path()), expected);
-    // Each epoch makes these calls and three more; a complete epoch is not trained again.
-    const std::size_t epochs_saved = static_cast<std::size_t>(calls) / (small_batches + 3);
-    EXPECT_EQ(run.observer.advances.size(), (4 - epochs_saved) * small_batches);
+    // Each epoch makes these calls and three more. Of the complete epochs, which are not trained
+    // again, the last one may not be saved until the next one's state is taken.
+    const std::size_t complete = static_cast<std::size_t>(calls) / (small_batches + 3);
+    const bool is_taken = static_cast<std::size_t>(calls) % (small_batches + 3) > small_batches;
+    const std::size_t lost = complete > 0 && !is_taken ? 1 : 0;
+    EXPECT_GE(run.observer.advances.size(), (4 - complete) * small_batches);
+    EXPECT_LE(run.observer.advances.size(), (4 - complete + lost) * small_batches);
   }
   EXPECT_EQ(calls, 4 * static_cast<int>(small_batches + 3));
 }

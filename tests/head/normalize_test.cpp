@@ -137,7 +137,8 @@ TEST(NormalizedTraining, SavesTheHeadThatTheHistoryMeasured) {
     const TrainedHead saved = load_head(folder / "head.safetensors");
     const auto head = backend->make_head(head_options(config, 64, 2));
     head->set_state({saved.parameters, {}});
-    const Totals totals = head->evaluate(validation.view().features, validation.labels);
+    head->set_validation_data(validation.view().features, validation.labels);
+    const Totals totals = head->evaluate();
     EXPECT_EQ(totals.loss(), history.back().val_loss);
     EXPECT_EQ(totals.accuracy(), history.back().val_accuracy);
   }

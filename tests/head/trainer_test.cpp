@@ -35,7 +35,7 @@ struct Script {
 
 class ScriptedHead final : public Head {
  public:
-  explicit ScriptedHead(Script& script) : script_(script) {}
+  ScriptedHead(Script& script, std::size_t batch_size) : script_(script), batch_size_(batch_size) {}
   void set_state(const HeadState& state) override { state_ = state; }
   HeadState state() override {
     HeadState state = state_;
@@ -47,19 +47,27 @@ class ScriptedHead final : public Head {
   }
   void set_training_data(FeatureView, std::span<const std::uint32_t>,
                          const Normalization&) override {}
-  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override {
+  void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) override {
+    rows_left_ = order;
+    step_ = first_step;
+  }
+  void train_step() override {
+    const auto rows = rows_left_.first(std::min(rows_left_.size(), batch_size_));
+    rows_left_ = rows_left_.subspan(rows.size());
     script_.batches.emplace_back(rows.begin(), rows.end());
-    script_.steps.push_back(step);
+    script_.steps.push_back(step_++);
   }
   Totals take_totals() override { return script_.training.at(epoch_); }
-  Totals evaluate(FeatureView, std::span<const std::uint32_t>) override {
-    return script_.validation.at(epoch_++);
-  }
+  void set_validation_data(FeatureView, std::span<const std::uint32_t>) override {}
+  Totals evaluate() override { return script_.validation.at(epoch_++); }
   void predict(FeatureView, std::span<float>) override { FAIL() << "training predicts nothing"; }
 
  private:
   Script& script_;
+  const std::size_t batch_size_;
   HeadState state_;
+  std::span<const std::uint32_t> rows_left_;
+  std::uint64_t step_ = 0;
   std::size_t epoch_ = 0;
 };
 
@@ -68,7 +76,9 @@ Totals totals(double loss, std::uint64_t correct_of_100) {
 }
 
 History play(Script& script, const std::filesystem::path& output, Observer& observer) {
-  HeadBackend backend([&](const HeadOptions&) { return std::make_unique<ScriptedHead>(script); });
+  HeadBackend backend([&](const HeadOptions& options) {
+    return std::make_unique<ScriptedHead>(script, options.batch_size);
+  });
   Config config = small_config();
   config.features.normalize = Normalize::none;  // the script's parameters are saved as they are
   config.train.epochs = script.training.size();
@@ -281,11 +291,12 @@ TEST(Trainer, ALossThatIsNotFiniteEndsTrainingAfterTheLastGoodEpoch) {
     const TemporaryFolder folder;
     Script script{{totals(1, 50), totals(1, 50), totals(training, 50)},
                   {totals(1, 50), totals(1, 60), totals(validation, 50)}};
-    SilentObserver silent;
+    RecordingObserver observer;
     EXPECT_THAT(
-        error_of(ErrorKind::usage, [&] { play(script, folder.path(), silent); }),
+        error_of(ErrorKind::usage, [&] { play(script, folder.path(), observer); }),
         AllOf(HasSubstr("diverged in epoch 3"), HasSubstr("2 of its epochs are saved"),
               HasSubstr("learning_rate below 0.01"), HasSubstr("or features.normalize \"rms\"")));
+    EXPECT_THAT(observer.rows, SizeIs(3)) << "the header and the epochs that are saved";
     EXPECT_THAT(files_in(folder.path()),
                 ElementsAre(Key("checkpoint.safetensors"), Key("head_best.safetensors"),
                             Key("history.csv"), Key("history.json")));

@@ -122,7 +122,8 @@ TEST(Views, AreRowsOfTrainingAndPhotosOfValidation) {
   reference::ReferenceHead head(head_options(run.config, 6, 2));
   head.set_state({saved.parameters, {}});
   const LabelledFeatures validation = run.validation.view();
-  const Totals totals = head.evaluate(validation.features, validation.labels);
+  head.set_validation_data(validation.features, validation.labels);
+  const Totals totals = head.evaluate();
   EXPECT_EQ(totals.count, 9U);
   EXPECT_EQ(totals.accuracy(), history.back().val_accuracy);
   EXPECT_EQ(totals.loss(), history.back().val_loss);

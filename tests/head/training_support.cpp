@@ -51,7 +51,7 @@ History SmallRun::into(const std::filesystem::path& output, const std::filesyste
     heads.push_back(options);
     return std::make_unique<reference::ReferenceHead>(options, before);
   });
-  return train_head({backend, observer, nullptr, stop.get_token()}, train.view(), validation.view(),
+  return train_head({backend, observer, tracer, stop.get_token()}, train.view(), validation.view(),
                     config, {output, finished});
 }
 

@@ -68,7 +68,8 @@ class HeadBackend final : public Backend {
   explicit HeadBackend(Make make) : make_(std::move(make)) {}
   std::string description() const override { return "a head for tests"; }
   std::string numerics(const BackboneOptions&) override { return "tests"; }
-  std::size_t largest_batch(const BackboneOptions&) override { return 1; }
+  Precision automatic_precision() const override { return Precision::fp32; }
+  std::size_t automatic_batch(const BackboneOptions&) const override { return 1; }
   HostBuffer allocate_host(std::size_t) override { throw std::logic_error("no host memory here"); }
   std::size_t batches_in_flight() const override { return 1; }
   std::size_t host_threads() const override { return 1; }
@@ -89,6 +90,7 @@ struct SmallRun {
   RecordingObserver observer;
   std::stop_source stop;
   std::function<void(std::string_view)> before = [](std::string_view) {};
+  Tracer* tracer = nullptr;
   std::vector<HeadOptions> heads = {};  // the options that make_head was given
 
   // `finished`: the folder of a finished set.

@@ -1,6 +1,7 @@
 // preprocess, bias_relu, bias_relu_max_pool, cast_features against their reference implementations, to the bit.
 
 #include <numeric>
+#include <utility>
 
 #include "kernels/cuda/bias_relu.h"
 #include "kernels/cuda/bias_relu_max_pool.h"
@@ -43,30 +44,75 @@ class BackboneKernels : public test::CudaStorageTest<T> {
 
   static void expect_bias_relu(std::size_t pixels, std::size_t channels, std::size_t offset,
                                std::size_t bias_offset) {
-    const std::vector<float> values = rounded<T>(odd_numbers(pixels * channels, 3));
-    const std::vector<float> bias = random_numbers(channels, 4);
+    expect_bias_relu(rounded<T>(odd_numbers(pixels * channels, 3)), random_numbers(channels, 4),
+                     offset, bias_offset);
+  }
+  static void expect_bias_relu(const std::vector<float>& values, const std::vector<float>& bias,
+                               std::size_t offset, std::size_t bias_offset) {
+    const std::size_t pixels = values.size() / bias.size();
+    const std::vector<float> expected = rounded<T>(reference::bias_relu(values, bias));
     const DeviceArray<T> data(stored<T>(values), offset);
     const DeviceArray<float> biases(bias, bias_offset);
-    cuda::bias_relu(data.get(), biases.get(), pixels, channels, nullptr);
-    ASSERT_TRUE(
-        nearly_equal(numbers<T>(data.host()), rounded<T>(reference::bias_relu(values, bias)), 0.0))
-        << pixels << " pixels, " << channels << " channels, offset " << offset;
+    const DeviceArray<std::uint32_t> flag(std::vector<std::uint32_t>(1, 0));
+    cuda::bias_relu(data.get(), biases.get(), pixels, bias.size(), nullptr, flag.get());
+    ASSERT_TRUE(nearly_equal(numbers<T>(data.host()), expected, 0.0))
+        << pixels << " pixels, " << bias.size() << " channels, offset " << offset;
     ASSERT_TRUE(data.guards_intact());
+    ASSERT_EQ(flag.host()[0], expected_flag(values, expected))
+        << pixels << " pixels, " << bias.size() << " channels, offset " << offset;
   }
 
   static void expect_pool(const reference::BatchShape& shape, std::size_t offset) {
-    const std::vector<float> values = rounded<T>(odd_numbers(shape.count(), 5));
-    const std::vector<float> bias = random_numbers(shape.channels, 6);
+    expect_pool(rounded<T>(odd_numbers(shape.count(), 5)), random_numbers(shape.channels, 6), shape,
+                offset);
+  }
+  static void expect_pool(const std::vector<float>& values, const std::vector<float>& bias,
+                          const reference::BatchShape& shape, std::size_t offset) {
+    const std::vector<float> expected =
+        rounded<T>(reference::bias_relu_max_pool(values, bias, shape));
     const DeviceArray<T> in(stored<T>(values), offset);
     const DeviceArray<float> biases(bias);
     const DeviceArray<T> out(shape.pooled_count(), offset);
+    const DeviceArray<std::uint32_t> flag(std::vector<std::uint32_t>(1, 0));
     cuda::bias_relu_max_pool(out.get(), in.get(), biases.get(),
-                             {shape.images, shape.height, shape.width, shape.channels}, nullptr);
-    ASSERT_TRUE(nearly_equal(numbers<T>(out.host()),
-                             rounded<T>(reference::bias_relu_max_pool(values, bias, shape)), 0.0))
+                             {shape.images, shape.height, shape.width, shape.channels}, nullptr,
+                             flag.get());
+    ASSERT_TRUE(nearly_equal(numbers<T>(out.host()), expected, 0.0))
         << shape.images << " × " << shape.height << " × " << shape.width << " × " << shape.channels
         << ", offset " << offset;
     ASSERT_TRUE(out.guards_intact());
+    ASSERT_EQ(flag.host()[0], expected_flag(in_windows(values, shape), expected))
+        << shape.images << " × " << shape.height << " × " << shape.width << " × " << shape.channels
+        << ", offset " << offset;
+  }
+
+  // Not finite, in a half or once the bias is added.
+  static std::vector<float> too_large() {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    return {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity, 65504.0F};
+  }
+  static std::vector<float> large_bias(std::size_t channels) {
+    return std::vector<float>(channels, 20.0F);
+  }
+
+ private:
+  static std::uint32_t expected_flag(const std::vector<float>& read,
+                                     const std::vector<float>& written) {
+    const auto is_finite = [](float value) { return std::isfinite(value); };
+    const bool finite =
+        std::ranges::all_of(read, is_finite) && std::ranges::all_of(written, is_finite);
+    return std::is_same_v<T, __half> && !finite ? 1 : 0;
+  }
+  // What a pool reads: an odd last row or column is left out.
+  static std::vector<float> in_windows(const std::vector<float>& values,
+                                       const reference::BatchShape& shape) {
+    std::vector<float> read;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t pixel = i / shape.channels;
+      const std::size_t x = pixel % shape.width, y = pixel / shape.width % shape.height;
+      if (x / 2 < shape.width / 2 && y / 2 < shape.height / 2) read.push_back(values[i]);
+    }
+    return read;
   }
 };
 TYPED_TEST_SUITE(BackboneKernels, test::StorageTypes);
@@ -150,6 +196,40 @@ TYPED_TEST(BackboneKernels, ANanAnywhereInAWindowMakesItNan) {
     const std::vector<float> pooled = numbers<TypeParam>(out.host());
     EXPECT_TRUE(std::isnan(pooled[2])) << "place " << place;
     EXPECT_EQ(pooled[1], 0.0F);
+  }
+}
+
+// At every place of two packs and of a tail, aligned and not. Halves that are finite raise no flag.
+TYPED_TEST(BackboneKernels, BiasReluFlagsEveryHalfThatIsNotFinite) {
+  for (const std::size_t channels : {this->pack, 2 * this->pack, 2 * this->pack + 3}) {
+    const std::size_t count = channels == this->pack ? 2 * channels : channels;
+    for (const std::size_t offset : {0, 1}) {
+      std::vector<float> values = rounded<TypeParam>(random_numbers(count, 11));
+      this->expect_bias_relu(values, this->large_bias(channels), offset, 0);
+      for (float& value : values) {
+        for (const float large : this->too_large()) {
+          const float finite = std::exchange(value, rounded<TypeParam>({large})[0]);
+          this->expect_bias_relu(values, this->large_bias(channels), offset, 0);
+          value = finite;
+        }
+      }
+    }
+  }
+}
+
+// In each window, and in the last row and column of an odd map, which are not read.
+TYPED_TEST(BackboneKernels, PoolFlagsEveryHalfThatIsNotFinite) {
+  for (const std::size_t channels : {this->pack, this->pack + 3}) {
+    const reference::BatchShape shape = {1, 3, 3, channels};
+    std::vector<float> values = rounded<TypeParam>(random_numbers(shape.count(), 12));
+    this->expect_pool(values, this->large_bias(channels), shape, 0);
+    for (float& value : values) {
+      for (const float large : this->too_large()) {
+        const float finite = std::exchange(value, rounded<TypeParam>({large})[0]);
+        this->expect_pool(values, this->large_bias(channels), shape, 0);
+        value = finite;
+      }
+    }
   }
 }
 

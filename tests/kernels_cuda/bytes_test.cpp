@@ -12,6 +12,7 @@
 #include "kernels/cuda/preprocess.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
+#include "kernels/cuda/training_step.h"
 #include "tests/kernels_cuda/cuda_test.h"
 
 namespace graft {
@@ -155,14 +156,16 @@ TEST_F(HeadBytes, OfGatherRows) {
   for (std::size_t i = 0; i < rows; ++i) order[i] = static_cast<std::uint32_t>(rows - 1 - i);
   const DeviceArray<std::uint32_t> indices(order);
   const DeviceArray<float> factors(std::vector<float>(2 * columns, 1.0F));
+  const DeviceArray<std::uint64_t> zero(std::vector<std::uint64_t>{0});
   cuda::GatherSource source = {features.get(), labels.get(), columns};
   for (const bool normalized : {false, true}) {
     if (normalized) source.mean = factors.get();
     if (normalized) source.scale = factors.get() + columns;
-    cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), rows, nullptr);
+    cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), zero.get(), rows,
+                      nullptr);
     const VgpuCounters counted = counters_of("18gather_rows_kernel");
     const MovedBytes promise = cuda::gather_rows_bytes(rows, columns, normalized);
-    EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read);
+    EXPECT_EQ(32 * counted.distinct_sectors_read, promise.read + 24);  // a sector for 8 bytes
     EXPECT_EQ(32 * counted.distinct_sectors_written, promise.written);
     EXPECT_EQ(counted.sectors_loaded, counted.sectors_loaded_minimum);
     EXPECT_EQ(counted.sectors_stored, counted.sectors_stored_minimum);
@@ -175,7 +178,8 @@ TEST_F(HeadBytes, OfReluDropout) {
   const DeviceArray<float> gradient(std::vector<float>(rows * units, 1.0F));
   const DeviceArray<float> bias(std::vector<float>(units, 1.0F));
   const Dropout dropout = {{1, RandomPurpose::dropout, 0, 0}, 1U << 23U, 2.0F};
-  cuda::relu_dropout(values.get(), bias.get(), rows, units, dropout, nullptr);
+  const DeviceArray<std::uint64_t> step(std::vector<std::uint64_t>{0});
+  cuda::relu_dropout(values.get(), bias.get(), rows, units, dropout, step.get(), nullptr);
   expect_moved("19relu_dropout_kernel", cuda::relu_dropout_bytes(rows, units));
   cuda::relu_dropout_backward(gradient.get(), values.get(), rows * units, 2.0F, nullptr);
   expect_moved("28relu_dropout_backward_kernel", cuda::relu_dropout_backward_bytes(rows * units));
@@ -201,10 +205,23 @@ TEST_F(HeadBytes, OfRmsprop) {
     tensors.push_back({array(count), array(count), array(count), count});
     all += count;
   }
+  const DeviceArray<float> rate(std::vector<float>{1e-3F});
   for (const bool inside : {true, false}) {
-    cuda::rmsprop(tensors, {1e-3F, 0.9F, 0.1F, 1e-7F, inside}, nullptr);
+    cuda::rmsprop(tensors, {0.0F, 0.9F, 0.1F, 1e-7F, inside}, rate.get(), nullptr);
     expect_moved("14rmsprop_kernel", cuda::rmsprop_bytes(all));
   }
+}
+
+// Both counters and the rate in one sector.
+TEST_F(HeadBytes, OfAdvance) {
+  GRAFT_NEEDS_VIRTUAL_GPU();
+  const DeviceArray<cuda::TrainingStep> now(std::vector<cuda::TrainingStep>(1));
+  cuda::advance(now.get(), rows, {1e-4, 100}, nullptr);
+  const VgpuCounters counted = counters_of("14advance_kernel");
+  EXPECT_EQ(cuda::advance_bytes().read, 16U);
+  EXPECT_EQ(cuda::advance_bytes().written, 20U);
+  EXPECT_EQ(counted.distinct_sectors_read, 1U);
+  EXPECT_EQ(counted.distinct_sectors_written, 1U);
 }
 
 // The last layer: a few values for a row, of which a warp takes some each. Nothing is counted twice

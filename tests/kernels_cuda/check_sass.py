@@ -23,11 +23,13 @@ SKIPPED = 77
 # Kernels whose global loads (L), stores (S) are promised to be 128 bits wide.
 PROMISED = {
     "add_row_losses_kernel": "",
+    "advance_kernel": "",
     "bias_relu_kernel": "LS",
     "bias_relu_max_pool_kernel": "LS",
     "cast_features_kernel": "S",
     "column_sums_kernel": "",
     "compiled_code_kernel": "",
+    "empty_kernel": "",
     "copy_peak_kernel": "LS",
     "blocking_kernel": "",
     "gather_rows_kernel": "LS",
@@ -43,6 +45,7 @@ PROMISED = {
     "softmax_cross_entropy_kernel": "",
     "softmax_probabilities_kernel": "",
     "tensor_core_peak_kernel": "",
+    "wgmma_peak_kernel": "",
 }
 
 # Kernels that measure arithmetic, with the instruction and how often it is in the unrolled loop at
@@ -50,6 +53,7 @@ PROMISED = {
 ARITHMETIC = {
     "multiply_add_peak_kernel": ("FFMA", 16 * 8),
     "tensor_core_peak_kernel": ("HMMA", 4 * 8),
+    "wgmma_peak_kernel": ("HGMMA", 3),  # of 4: the last one's result is waited for
 }
 # That architecture has no such instruction, and the kernel is not launched there.
 WITHOUT_ARITHMETIC = {("tensor_core_peak_kernel<bf16>", "sm_75"), ("tensor_core_peak_kernel<float>", "sm_75")}
@@ -62,6 +66,7 @@ LIMITS = {
     "sm_86": (48, 16, 100, 1),
     "sm_89": (48, 24, 100, 1),
     "sm_90": (64, 32, 228, 1),
+    "sm_90a": (64, 32, 228, 1),
     "sm_100": (64, 32, 228, 1),
     "sm_120": (48, 24, 100, 1),
 }
@@ -104,7 +109,7 @@ def parse_usage(text):
     """{(kernel, arch): {registers, stack, shared, local}} of cuobjdump --dump-resource-usage."""
     found, arch, kernel = {}, None, None
     for line in text.splitlines():
-        if match := re.match(r"arch = (sm_\d+)", line):
+        if match := re.match(r"arch = (sm_\d+a?)", line):
             arch = match.group(1)
         elif match := re.match(r"\s*Function (\w+):", line):
             kernel = readable(match.group(1))
@@ -115,19 +120,19 @@ def parse_usage(text):
 
 
 def parse_sass(text):
-    """{(kernel, arch): {loads128, stores128, spills, FFMA, HMMA}} of cuobjdump -sass."""
+    """{(kernel, arch): {loads128, stores128, spills, FFMA, HMMA, HGMMA}} of cuobjdump -sass."""
     found, arch, counts = {}, None, None
     for line in text.splitlines():
-        if match := re.match(r"arch = (sm_\d+)", line):
+        if match := re.match(r"arch = (sm_\d+a?)", line):
             arch = match.group(1)
         elif match := re.match(r"\s*Function : (\w+)", line):
             counts = found[readable(match.group(1)), arch] = dict.fromkeys(
-                ("loads128", "stores128", "spills", "FFMA", "HMMA"), 0)
+                ("loads128", "stores128", "spills", "FFMA", "HMMA", "HGMMA"), 0)
         elif counts is not None:
             counts["loads128"] += bool(re.search(r"\bLDG\.E(\.\w+)*\.128\b", line))
             counts["stores128"] += bool(re.search(r"\bSTG\.E(\.\w+)*\.128\b", line))
-            for name in ("FFMA", "HMMA"):
-                counts[name] += bool(re.search(rf"\b{name}\b", line))
+            for name in ("FFMA", "HMMA", "HGMMA"):  # not one that is waited for, by a scoreboard
+                counts[name] += bool(re.search(rf"\b{name}\b(?!.*\bgsb)", line))
             counts["spills"] += bool(re.search(r"\b(LDL|STL)\b", line))
     return found
 

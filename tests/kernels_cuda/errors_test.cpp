@@ -44,7 +44,9 @@ TEST(CudaLaunchers, RefuseWhatTheyWereNotCompiledFor) {
       error_of([&] { cuda::bias_relu_max_pool<float>(nullptr, nullptr, nullptr, wide, nullptr); }),
       "bias_relu_max_pool: a row has more than 2^23 values");
   const cuda::GatherSource long_rows = {nullptr, nullptr, std::size_t{1} << 26U};
-  EXPECT_EQ(error_of([&] { cuda::gather_rows(nullptr, nullptr, long_rows, nullptr, 1, nullptr); }),
+  EXPECT_EQ(error_of([&] {
+              cuda::gather_rows(nullptr, nullptr, long_rows, nullptr, nullptr, 1, nullptr);
+            }),
             "gather_rows: a row has more than 67107840 columns");
   EXPECT_NO_THROW(cuda::preprocess<float>(nullptr, nullptr, {}, 0, 3, nullptr));
   EXPECT_NO_THROW(cuda::bias_relu<float>(nullptr, nullptr, 0, 64, nullptr));

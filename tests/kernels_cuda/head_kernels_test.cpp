@@ -1,9 +1,10 @@
-// gather_rows, relu_dropout, column_sums, rmsprop against their reference implementations.
+// gather_rows, relu_dropout, column_sums, rmsprop, advance against their reference implementations.
 
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/gather_rows.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
+#include "kernels/cuda/training_step.h"
 #include "tests/kernels_cuda/cuda_test.h"
 #include "tests/reference/feature_map_ops.h"
 #include "tests/reference/head_ops.h"
@@ -30,12 +31,18 @@ class GatherRows : public test::CudaTest {
       expected_labels.push_back(labels[row]);
     }
     const DeviceArray<float> from(features, offset);
-    const DeviceArray<std::uint32_t> from_labels(labels), indices(rows, offset);
+    const DeviceArray<std::uint32_t> from_labels(labels);
+    // The batch is a part of the order, which it begins not at its first row.
+    std::vector<std::uint32_t> order(offset, 99);
+    order.insert(order.end(), rows.begin(), rows.end());
+    const DeviceArray<std::uint32_t> indices(order);
+    const DeviceArray<std::uint64_t> first(std::vector<std::uint64_t>{offset});
     cuda::GatherSource source = {from.get(), from_labels.get(), columns};
     const auto expect_out = [&](const std::vector<float>& values) {
       const DeviceArray<float> out(rows.size() * columns, (offset + columns) % 2);
       const DeviceArray<std::uint32_t> out_labels(rows.size());
-      cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), rows.size(), nullptr);
+      cuda::gather_rows(out.get(), out_labels.get(), source, indices.get(), first.get(),
+                        rows.size(), nullptr);
       ASSERT_TRUE(nearly_equal(out.host(), values, 0.0)) << rows.size() << " × " << columns;
       ASSERT_EQ(out_labels.host(), expected_labels);
       ASSERT_TRUE(out.guards_intact());
@@ -62,6 +69,16 @@ TEST_F(GatherRows, BringsRowsAndLabelsInTheOrderOfTheIndices) {
       expect_gathered(rows, columns, offset);
     }
   }
+}
+
+// The step of a stream is read on the device: the one that is passed by value is another.
+void relu_dropout(float* values, const float* bias, std::size_t rows, std::size_t units,
+                  Dropout dropout) {
+  const DeviceArray<std::uint64_t> step(std::vector<std::uint64_t>{dropout.stream.step});
+  dropout.stream.step += 77;
+  cuda::relu_dropout(values, bias, rows, units, dropout,
+                     dropout.threshold == 0 ? nullptr : step.get(), nullptr);
+  GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
 }
 
 class CudaReluDropout : public test::CudaTest {
@@ -91,7 +108,7 @@ class CudaReluDropout : public test::CudaTest {
     const std::vector<float> bias = random_numbers(units, 12);
     const DeviceArray<float> data(values, offset);
     const DeviceArray<float> biases(bias, offset % 2);
-    cuda::relu_dropout(data.get(), biases.get(), rows, units, dropout(rate), nullptr);
+    relu_dropout(data.get(), biases.get(), rows, units, dropout(rate));
     const std::vector<float> before = sums(values, bias);
     ASSERT_TRUE(nearly_equal(data.host(), reference(before, rate), 0.0))
         << rows << " × " << units << ", rate " << rate << ", offset " << offset;
@@ -117,8 +134,7 @@ TEST_F(CudaReluDropout, OtherStepsLayersAndSeedsMakeOtherMasks) {
   const auto mask = [](const RandomStream& of) {
     const DeviceArray<float> values(std::vector<float>(64, 1.0F));
     const DeviceArray<float> bias(std::vector<float>(64, 0.0F));
-    cuda::relu_dropout(values.get(), bias.get(), 1, 64, {of, dropout_threshold(0.5), 2.0F},
-                       nullptr);
+    relu_dropout(values.get(), bias.get(), 1, 64, {of, dropout_threshold(0.5), 2.0F});
     return values.host();
   };
   const std::vector<float> base = mask({1, RandomPurpose::dropout, 0, 0});
@@ -195,6 +211,13 @@ reference::Parameters rmsprop_in_float(reference::Parameters values,
 
 class CudaRmsprop : public test::CudaTest {
  protected:
+  // The learning rate is read on the device: the one that is passed by value is another.
+  static void update(std::span<const cuda::ParameterTensor> tensors, Rmsprop by) {
+    const DeviceArray<float> rate(std::vector<float>{by.learning_rate});
+    by.learning_rate = 77.0F;
+    cuda::rmsprop(tensors, by, rate.get(), nullptr);
+    GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
+  }
   static Rmsprop factors(bool inside) {
     return {1e-3F, 0.9F, static_cast<float>(1.0 - 0.9), 1e-7F, inside};
   }
@@ -229,7 +252,7 @@ TEST_F(CudaRmsprop, UpdatesOneTensorOfEverySizeAndAlignment) {
       for (const std::size_t offset : {0, 1}) {
         const Tensor tensor(count, offset, static_cast<std::uint32_t>(count));
         const cuda::ParameterTensor view = tensor.view();
-        cuda::rmsprop({&view, 1}, factors(inside), nullptr);
+        update({&view, 1}, factors(inside));
         tensor.expect_updated(factors(inside));
       }
     }
@@ -245,16 +268,42 @@ TEST_F(CudaRmsprop, UpdatesAllTensorsInOneLaunch) {
           std::make_unique<Tensor>(count, count % 4, static_cast<std::uint32_t>(count)));
       views.push_back(tensors.back()->view());
     }
-    cuda::rmsprop(views, factors(inside), nullptr);
+    update(views, factors(inside));
     for (const auto& tensor : tensors) tensor->expect_updated(factors(inside));
   }
 }
 
 TEST_F(CudaRmsprop, RefusesMoreTensorsThanFitALaunch) {
   const std::vector<cuda::ParameterTensor> views(cuda::most_tensors + 1);
-  EXPECT_EQ(test::error_of([&] { cuda::rmsprop(views, factors(true), nullptr); }),
+  EXPECT_EQ(test::error_of([&] { cuda::rmsprop(views, factors(true), nullptr, nullptr); }),
             "rmsprop: a head of 65 tensors: at most 64 (32 Dense layers) fit one launch");
-  cuda::rmsprop(std::span(views).first(cuda::most_tensors), factors(true), nullptr);  // all empty
+  update(std::span(views).first(cuda::most_tensors), factors(true));  // all empty
+}
+
+// The rate of every step, to the bit: the GPU divides in double as the CPU does.
+class Advance : public test::CudaTest {
+ protected:
+  static void expect_steps(const LearningRate& rate, std::uint64_t first_step,
+                           std::uint64_t steps) {
+    const cuda::TrainingStep first = {first_step, 3, 9.0F};
+    const DeviceArray<cuda::TrainingStep> now(std::vector<cuda::TrainingStep>{first});
+    for (std::uint64_t i = 1; i <= steps; ++i) {
+      cuda::advance(now.get(), 16, rate, nullptr);
+      const cuda::TrainingStep step = now.host().front();
+      ASSERT_EQ(step.step, first_step + i);
+      ASSERT_EQ(step.first, 3 + 16 * i);
+      ASSERT_EQ(step.learning_rate, rate.at(step.step)) << "step " << step.step;
+    }
+    ASSERT_TRUE(now.guards_intact());
+  }
+};
+
+TEST_F(Advance, HasTheNextStepsNumberRowsAndRate) {
+  expect_steps({1e-4, 0}, 0, 3);
+  for (const std::uint64_t steps : {1, 7, 1250}) {
+    for (const double rate : {1e-4, 1.0 / 3.0, 7e-39}) expect_steps({rate, steps}, 0, steps + 2);
+  }
+  expect_steps({1e-3, (1ULL << 48U) - 1}, (1ULL << 48U) - 4, 3);
 }
 
 }  // namespace

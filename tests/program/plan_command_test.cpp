@@ -21,7 +21,7 @@ class Plan : public ::testing::Test {
  protected:
   Plan() {
     write_file_whole(config(), R"({"data": {"train": "/t", "validation": "/v"},
-                                   "backbone": {"weights": "/w"}})");
+                                   "backbone": {"weights": "/w", "batch_size": 32}})");
   }
   std::filesystem::path config() const { return folder_ / "config.json"; }
   Outcome plan(std::vector<std::string> arguments) const {
@@ -115,12 +115,28 @@ TEST_F(RealPlan, TheMemoryDecidesTheBatch) {
   const auto large = planned({"--gpu", "L4", "--set", "backbone.batch_size=auto"});
   const auto small =
       planned({"--gpu", "L4", "--set", "backbone.batch_size=auto", "--memory", "2GiB"});
-  EXPECT_EQ(large.at("batch_size"), large.at("largest_batch"));
-  EXPECT_GT(large.at("batch_size"), small.at("batch_size"));
+  EXPECT_EQ(large.at("batch_size"), 256);
+  EXPECT_EQ(large.at("automatic").at("batch_size"), 256);
+  EXPECT_EQ(small.at("batch_size"), 32);
+  EXPECT_TRUE(small.at("fits"));
   EXPECT_LE(small.at("memory").at("total_bytes"), small.at("gpu").at("usable_bytes"));
   EXPECT_EQ(small.at("gpu").at("memory_bytes"), std::size_t{2} << 30U);
-  expect_refusal({"--gpu", "L4", "--set", "backbone.batch_size=auto", "--memory", "40MiB"}, 5,
-                 "not one image of 150×150 fits");
+  const auto tiny =
+      planned({"--gpu", "L4", "--set", "backbone.batch_size=auto", "--memory", "40MiB"});
+  EXPECT_EQ(tiny.at("batch_size"), 1);
+  EXPECT_FALSE(tiny.at("fits"));
+}
+
+TEST_F(RealPlan, TheGpuDecidesThePrecision) {
+  const auto precisions = [](const nlohmann::json& json) {
+    return std::pair<std::string, std::string>(json.at("precision"),
+                                               json.at("automatic").at("precision"));
+  };
+  using Pair = std::pair<std::string, std::string>;
+  EXPECT_EQ(precisions(planned({"--gpu", "T4"})), Pair("fp32", "fp32"));
+  EXPECT_EQ(precisions(planned({"--gpu", "L4"})), Pair("tf32", "tf32"));
+  EXPECT_EQ(precisions(planned({"--gpu", "L4", "--set", "backbone.precision=bf16"})),
+            Pair("bf16", "tf32"));
 }
 
 TEST_F(RealPlan, PrintsATableAndWhatItIsWorth) {

@@ -97,14 +97,38 @@ TEST(Run, AutoSaysWhatItTook) {
       "auto",
       {"--device", "auto", "--set", "backbone.batch_size=auto", "--set", "pipeline.depth=2"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.error;
-  // Eight images to train with: a batch is no larger.
-  EXPECT_THAT(outcome.error, HasSubstr("batch size: 8 (chosen by \"auto\")"));
-  EXPECT_THAT(outcome.error, HasSubstr("(chosen by \"auto\")"));
+  EXPECT_THAT(outcome.error, HasSubstr(" (chosen by \"auto\"); backbone: "));
+  const auto used = nlohmann::json::parse(text_of(recipe.result("auto") / "config.json"));
+  EXPECT_EQ(used.at("backbone").at("precision"), "auto");
+  EXPECT_EQ(used.at("backbone").at("batch_size"), "auto");
   if (outcome.error.find("device: CPU") != std::string::npos) {
     EXPECT_THAT(outcome.error, HasSubstr("\"device\": \"auto\" takes no GPU: "));
+    EXPECT_THAT(outcome.error, HasSubstr("backbone: fp32 (chosen by \"auto\"), batches of 32 "
+                                         "(chosen by \"auto\"); weights: "));
     ASSERT_EQ(recipe.run("cpu").exit_code, 0);
     EXPECT_TRUE(same_results(recipe.output("auto"), recipe.output("cpu")));
   }
+}
+
+// What was the default before "auto" was. The key of the rows is the same.
+TEST(Run, RowsOfAConfigThatNamesPrecisionAndBatchAreFoundByAuto) {
+  const Recipe recipe;
+  const auto extract = [&](const std::string& precision, const std::string& batch) {
+    return graft_program(recipe.arguments(
+        "extract", "a",
+        {"--set", "backbone.precision=" + precision, "--set", "backbone.batch_size=" + batch}));
+  };
+  const auto settings = [&] {
+    return nlohmann::json::parse(text_of(recipe.output("a") / "features/train.files.json"))
+        .at("key");
+  };
+  ASSERT_EQ(extract("fp32", "32").exit_code, 0);
+  const auto before = settings();
+  EXPECT_THAT(before.dump(), ::testing::ContainsRegex("cpu (fused )?fp32 winograd 2\""));
+  const Outcome found = extract("auto", "auto");
+  ASSERT_EQ(found.exit_code, 0) << found.error;
+  EXPECT_THAT(found.error, HasSubstr("features/train: 0 computed, 8 reused"));
+  EXPECT_EQ(settings(), before);
 }
 
 TEST(Run, FastDecodeIsRecordedAndAskedForAgain) {

@@ -113,7 +113,7 @@ TEST(ResultSet, ARefusedTrainingChangesNothingAndNamesTheSettings) {
       {"data.exif_orientation=true", "data.exif_orientation changed from false to true"},
       {"data.on_bad_image=skip", R"(data.on_bad_image changed from "stop" to "skip")"},
       {"backbone.weights=/none", R"(to "/none")"},
-      {"backbone.precision=fp16", R"(backbone.precision changed from "fp32" to "fp16")"}};
+      {"backbone.precision=fp16", R"(backbone.precision changed from "auto" to "fp16")"}};
   for (const auto& [setting, change] : changes) {
     const Outcome outcome = graft_program(recipe.arguments("train", "a", {"--set", setting}));
     EXPECT_EQ(outcome.exit_code, 3) << outcome.error;

@@ -201,8 +201,15 @@ void ReferenceHead::set_training_data(FeatureView features, std::span<const std:
   labels_ = labels;
 }
 
-void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+void ReferenceHead::begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) {
+  rows_left_ = order;
+  step_ = first_step;
+}
+
+void ReferenceHead::train_step() {
   announce("train_step");
+  const auto rows = rows_left_.first(std::min(rows_left_.size(), options_.batch_size));
+  rows_left_ = rows_left_.subspan(rows.size());
   Matrix inputs;
   std::vector<std::uint32_t> labels;
   for (const std::uint32_t row : rows) {
@@ -213,9 +220,9 @@ void ReferenceHead::train_step(std::span<const std::uint32_t> rows, std::uint64_
     }
     labels.push_back(labels_[row / options_.views]);
   }
-  const Activations activations = forward(std::move(inputs), step);
+  const Activations activations = forward(std::move(inputs), step_);
   backward(activations, loss_gradient(activations.logits, labels, true, totals_),
-           learning_rate(step));
+           learning_rate(step_++));
 }
 
 Totals ReferenceHead::take_totals() {
@@ -238,11 +245,18 @@ double ReferenceHead::weight_of(std::uint32_t label, bool weighted) const {
   return weighted && !options_.class_weights.empty() ? options_.class_weights[label] : 1.0;
 }
 
-Totals ReferenceHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
+void ReferenceHead::set_validation_data(FeatureView features,
+                                        std::span<const std::uint32_t> labels) {
+  validation_ = features;
+  validation_labels_ = labels;
+}
+
+Totals ReferenceHead::evaluate() {
   announce("evaluate");
   Totals totals;
-  for (std::size_t photo = 0; photo < labels.size(); ++photo) {
-    loss_gradient({logits_of(features, photo)}, labels.subspan(photo, 1), false, totals);
+  for (std::size_t photo = 0; photo < validation_labels_.size(); ++photo) {
+    loss_gradient({logits_of(validation_, photo)}, validation_labels_.subspan(photo, 1), false,
+                  totals);
   }
   return totals;
 }

@@ -28,9 +28,11 @@ class ReferenceHead final : public Head {
   HeadState state() override;
   void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                          const Normalization& normalization) override;
-  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
+  void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) override;
+  void train_step() override;
   Totals take_totals() override;
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  Totals evaluate() override;
   void predict(FeatureView features, std::span<float> probabilities) override;
 
   // For gradients by differences: the parameters, to be moved by less than a float can hold.
@@ -67,8 +69,10 @@ class ReferenceHead final : public Head {
   std::vector<Layer> layers_;
   std::vector<DenseParameters> mean_squares_;
   std::vector<bool> signs_;
-  FeatureView features_;
-  std::span<const std::uint32_t> labels_;
+  FeatureView features_, validation_;
+  std::span<const std::uint32_t> labels_, validation_labels_;
+  std::span<const std::uint32_t> rows_left_;  // of the epoch
+  std::uint64_t step_ = 0;                    // the next
   Normalization normalization_;
   Totals totals_;
 };

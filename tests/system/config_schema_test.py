@@ -27,7 +27,7 @@ RIGHT = """
     {"data": {"train": "p", "image_size": [32, 4096.0], "views": ["rotate180", "original"]}}
     {"data": {"train": "p"}, "train": {"batch_size": 16.0, "epochs": 1.6e1}}
     {"data": {"train": "p"}, "backbone": {"batch_size": "auto", "precision": "fp16", "algorithm": "direct"}}
-    {"data": {"train": "p"}, "pipeline": {"depth": 0}, "backbone": {"batch_size": 1024}}
+    {"data": {"train": "p"}, "pipeline": {"depth": 0}, "backbone": {"batch_size": 1024, "precision": "auto"}}
     {"data": {"train": "p"}, "pipeline": {"depth": "auto", "decode_memory_mib": 16}}
     {"data": {"train": "p"}, "features": {"layers": ["block5", "block1"], "pooling": "max", "normalize": "none"}}
     {"data": {"train": "p"}, "head": {"hidden": [], "dropout": 0}}

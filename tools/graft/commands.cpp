@@ -243,7 +243,8 @@ void plan_command(const Request& request) {
   const Config config = config_of(request);
   const Gpu& gpu = chosen_gpu(request.gpu, request.architecture);
   const std::size_t memory = request.memory ? parse_memory(*request.memory) : gpu.properties.memory;
-  BackboneOptions options = backbone_options(config);
+  BackboneOptions options =
+      backbone_options(config, automatic_precision(gpu.properties.compute_capability));
   options.autotune = false;  // needs the GPU
   options.cache.clear();     // no run can use what is chosen here
   const GpuForecast forecast =

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -73,8 +72,8 @@ std::string gpu_text(const GpuForecast& forecast) {
       "{} (sm_{}): {} multiprocessors, {}, {:.0f} GB/s, {:.1f} TFLOP/s in {}\n"
       "  from: {}\n",
       gpu.properties.name, gpu.properties.compute_capability, gpu.properties.multiprocessors,
-      gib(forecast.memory), gpu.bandwidth * 1e-9, peak_flop_per_second(gpu, precision) * 1e-12,
-      graft::name_of(precision), gpu.source);
+      gib(gpu.properties.memory), gpu.bandwidth * 1e-9,
+      peak_flop_per_second(gpu, precision) * 1e-12, graft::name_of(precision), gpu.source);
 }
 
 std::string memory_text(const GpuForecast& forecast) {
@@ -89,44 +88,41 @@ std::string memory_text(const GpuForecast& forecast) {
         {"total", memory.total()}}) {
     table.row({name, mib(bytes)});
   }
-  std::string text = table.text();
-  text +=
-      fmt::format("{} of {} can be used (the driver keeps a sixteenth): {}\n", gib(forecast.usable),
-                  gib(forecast.memory), forecast.fits ? "it fits" : "it does NOT fit");
-  text += forecast.largest_batch == 0
-              ? "not one image fits\n"
-              : fmt::format("the largest batch that fits, of the powers of two up to {}: {}\n",
-                            most_useful_batch, forecast.largest_batch);
-  return text;
+  const GpuProperties& gpu = forecast.gpu.properties;
+  const BackboneOptions& options = forecast.options;
+  return table.text() +
+         fmt::format(
+             "{} of {} can be used (the driver keeps a sixteenth): {}\n"
+             "backbone.precision \"auto\" is {} on this GPU; backbone.batch_size \"auto\" is {} in "
+             "{}\n",
+             gib(forecast.usable), gib(gpu.memory), forecast.fits ? "it fits" : "it does NOT fit",
+             graft::name_of(automatic_precision(gpu.compute_capability)),
+             automatic_batch(gpu.memory, options), graft::name_of(options.precision));
 }
 
 Json layer_json(const LayerForecast& layer, const LayerBound& bound) {
-  Json json;
-  json["name"] = layer.name;
-  json["engine"] = layer.engine;
-  json["notes"] = layer.notes;
-  json["fused_bias_relu"] = layer.fused_bias_relu;
-  json["workspace_bytes"] = layer.workspace_bytes;
-  json["convolution_flop"] = layer.convolution_flop;
-  json["convolution_bytes"] = layer.convolution_bytes;
-  json["epilogue_bytes"] = layer.epilogue_bytes;
-  json["bound_seconds"] = bound.seconds();
-  json["limited_by"] = name_of(bound.limiter());
-  return json;
+  return {{"name", layer.name},
+          {"engine", layer.engine},
+          {"notes", layer.notes},
+          {"fused_bias_relu", layer.fused_bias_relu},
+          {"workspace_bytes", layer.workspace_bytes},
+          {"convolution_flop", layer.convolution_flop},
+          {"convolution_bytes", layer.convolution_bytes},
+          {"epilogue_bytes", layer.epilogue_bytes},
+          {"bound_seconds", bound.seconds()},
+          {"limited_by", name_of(bound.limiter())}};
 }
 
 Json gpu_json(const GpuForecast& forecast) {
   const Gpu& gpu = forecast.gpu;
-  Json json;
-  json["name"] = gpu.properties.name;
-  json["architecture"] = fmt::format("sm_{}", gpu.properties.compute_capability);
-  json["multiprocessors"] = gpu.properties.multiprocessors;
-  json["memory_bytes"] = forecast.memory;
-  json["usable_bytes"] = forecast.usable;
-  json["bytes_per_second"] = gpu.bandwidth;
-  json["flop_per_second"] = peak_flop_per_second(gpu, forecast.options.precision);
-  json["source"] = gpu.source;
-  return json;
+  return {{"name", gpu.properties.name},
+          {"architecture", fmt::format("sm_{}", gpu.properties.compute_capability)},
+          {"multiprocessors", gpu.properties.multiprocessors},
+          {"memory_bytes", gpu.properties.memory},
+          {"usable_bytes", forecast.usable},
+          {"bytes_per_second", gpu.bandwidth},
+          {"flop_per_second", peak_flop_per_second(gpu, forecast.options.precision)},
+          {"source", gpu.source}};
 }
 
 }  // namespace
@@ -149,6 +145,7 @@ std::string forecast_text(const GpuForecast& forecast) {
 std::string forecast_json(const GpuForecast& forecast) {
   const BackboneOptions& options = forecast.options;
   const BackboneMemory& memory = forecast.backbone.memory;
+  const GpuProperties& gpu = forecast.gpu.properties;
   Json json;
   json["version"] = forecast_json_version;
   json["note"] = "bounds from nominal figures, not measurements";
@@ -173,7 +170,8 @@ std::string forecast_json(const GpuForecast& forecast) {
                     {"feature_bytes", memory.feature_bytes},
                     {"total_bytes", memory.total()}};
   json["fits"] = forecast.fits;
-  json["largest_batch"] = forecast.largest_batch;
+  json["automatic"] = {{"precision", graft::name_of(automatic_precision(gpu.compute_capability))},
+                       {"batch_size", automatic_batch(gpu.memory, options)}};
   return json.dump(2) + '\n';
 }
 

@@ -12,8 +12,8 @@ namespace graft::program {
 // A table of the layers, the totals, the memory. Ends in a newline.
 std::string forecast_text(const GpuForecast& forecast);
 
-inline constexpr int forecast_json_version = 1;
-// {"version": 1, "gpu": …, "cudnn": …, "layers": [...], "bound": …, "memory": …}; bytes, FLOP and
+inline constexpr int forecast_json_version = 2;
+// {"version": 2, "gpu": …, "cudnn": …, "layers": [...], "bound": …, "memory": …}; bytes, FLOP and
 // seconds without prefixes. Ends in a newline.
 std::string forecast_json(const GpuForecast& forecast);
 

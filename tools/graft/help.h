@@ -129,9 +129,9 @@ inline constexpr std::string_view plan = R"(Examples:
 Builds cuDNN's execution plans for the 13 convolutions at the config's image size, batch and precision,
 for a GPU that this machine need not have. Prints for each: its FLOP, the bytes that it and the kernels
 after it move, its workspace, the shortest time that the GPU's data sheet allows, and cuDNN's engine;
-then the device memory and the largest batch that fits. The times are bounds, not measurements.
-Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights. --arch means one GPU
-each: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM sm_90, B200 sm_100,
+then the device memory, and what precision and batch size "auto" is. The times are bounds, not
+measurements. Needs CUDA and cuDNN, but no GPU and no driver; reads neither images nor weights. --arch
+means one GPU each: T4 sm_75, A100 80GB sm_80, RTX 3090 sm_86, RTX 4090 sm_89, H100 SXM sm_90, B200 sm_100,
 RTX 5090 sm_120.)";
 
 inline constexpr std::string_view weights_import = R"(Examples:

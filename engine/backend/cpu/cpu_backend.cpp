@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <string_view>
@@ -36,9 +35,10 @@ std::size_t checked_threads(std::size_t threads) {
 
 void check_precision(const BackboneOptions& options) {
   if (options.precision == Precision::fp32) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("backbone.precision \"{}\" needs a GPU; on a CPU choose \"fp32\".",
-                          name_of(options.precision)));
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("backbone.precision \"{}\" needs a GPU; on a CPU choose \"auto\" or \"fp32\".",
+                  name_of(options.precision)));
 }
 
 ThreadPool started_threads(std::size_t threads) {
@@ -79,12 +79,6 @@ std::string CpuBackend::description() const {
 std::string CpuBackend::numerics(const BackboneOptions& options) {
   check_precision(options);
   return backbone_numerics(isa_, options);
-}
-
-std::size_t CpuBackend::largest_batch(const BackboneOptions& options) {
-  check_precision(options);
-  const std::size_t usual = BackboneConfig().batch_size;
-  return options.batch_size == 0 ? usual : std::min(usual, options.batch_size);
 }
 
 HostBuffer CpuBackend::allocate_host(std::size_t bytes) {

@@ -20,8 +20,9 @@ class CpuBackend final : public Backend {
 
   std::string description() const override;
   std::string numerics(const BackboneOptions& options) override;
-  // The default of backbone.batch_size: more makes nothing quicker here.
-  std::size_t largest_batch(const BackboneOptions& options) override;
+  Precision automatic_precision() const override { return Precision::fp32; }
+  // More makes nothing quicker here.
+  std::size_t automatic_batch(const BackboneOptions&) const override { return 32; }
   // Starts on a cache line; in huge pages when it is large and the system gives them.
   HostBuffer allocate_host(std::size_t bytes) override;
   std::size_t batches_in_flight() const override { return 1; }

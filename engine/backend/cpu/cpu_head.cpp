@@ -77,9 +77,11 @@ class CpuHead final : public Head {
   HeadState state() override;
   void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                          const Normalization& normalization) override;
-  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
+  void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) override;
+  void train_step() override;
   Totals take_totals() override { return std::exchange(totals_, Totals{}); }
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  Totals evaluate() override;
   void predict(FeatureView features, std::span<float> probabilities) override;
 
  private:
@@ -100,9 +102,11 @@ class CpuHead final : public Head {
   std::vector<PieceWorkspace> pieces_;  // one per thread
   AlignedFloats logits_;                // of a block: inference_rows × outputs
   std::vector<std::uint32_t> batch_labels_;
-  FeatureView features_;
-  std::span<const std::uint32_t> labels_;
+  FeatureView features_, validation_;
+  std::span<const std::uint32_t> labels_, validation_labels_;
   Normalization normalization_;
+  std::span<const std::uint32_t> rows_left_;  // of the epoch
+  std::uint64_t step_ = 0;                    // the next
   Totals totals_;
   bool has_state_ = false;
 };
@@ -155,29 +159,44 @@ void CpuHead::set_training_data(FeatureView features, std::span<const std::uint3
   normalization_ = normalization;
   features_ = features;
   labels_ = labels;
+  rows_left_ = {};
 }
 
-void CpuHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+void CpuHead::begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) {
+  check_epoch(order, first_step, features_.rows, options_.batch_size);
+  rows_left_ = order;
+  step_ = first_step;
+}
+
+void CpuHead::train_step() {
   check_has_state(has_state_);
-  check_batch(rows, step, features_.rows, options_.batch_size);
+  check_rows_left(rows_left_.size());
+  const auto rows = rows_left_.first(std::min(rows_left_.size(), options_.batch_size));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     inputs_[i] = features_.row(rows[i]);
     batch_labels_[i] = labels_[rows[i] / options_.views];
   }
-  const float* logits = forward(rows.size(), &step);
+  const float* logits = forward(rows.size(), &step_);
   const BatchLoss batch = loss(logits, batch_labels_.data(), rows.size(), layers_.back().delta());
   totals_.loss_sum += batch.loss_sum;
   totals_.correct += batch.correct;
   totals_.count += rows.size();
-  backward(rows.size(), rmsprop_at(options_, step));
+  backward(rows.size(), rmsprop_at(options_, step_++));
+  rows_left_ = rows_left_.subspan(rows.size());
 }
 
-Totals CpuHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
-  check_has_state(has_state_);
+void CpuHead::set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) {
   check_features(features, labels, options_);
+  validation_ = features;
+  validation_labels_ = labels;
+}
+
+Totals CpuHead::evaluate() {
+  check_has_state(has_state_);
+  check_has_validation(validation_);
   Totals totals;
-  for_each_block(features, [&](std::size_t first, std::size_t photos, const float* logits) {
-    const BatchLoss batch = loss(logits, labels.data() + first, photos, nullptr);
+  for_each_block(validation_, [&](std::size_t first, std::size_t photos, const float* logits) {
+    const BatchLoss batch = loss(logits, validation_labels_.data() + first, photos, nullptr);
     totals.loss_sum += batch.loss_sum;
     totals.correct += batch.correct;
     totals.count += photos;

@@ -4,7 +4,7 @@
 //
 // Every precondition of Head is checked and is Error(usage) when broken. Beyond what Head promises:
 //   set_state    accepts no mean_squares at all as all zero (a head that is only evaluated)
-//   train_step   takes 1 … batch_size rows, allocates nothing
+//   train_step   allocates nothing
 //   evaluate     multiplies up to 1024 rows at once, so that a validation set of ordinary size is
 //   and predict  one product, of which a thread takes at most 96 rows from features to logits;
 //                allocates nothing. A row's logits have the bytes that they have in a training

@@ -22,30 +22,37 @@ DenseLayer::DenseLayer(const DenseShape& shape, std::size_t most_rows)
     output_rows_[row] = outputs_.data() + row * units_;
 }
 
-// Calls visit(its index in dense_layout.h) for every weight of a row-major kernel, in order.
+// Calls visit(its index in dense_layout.h, its length) for every row of a panel: for the weights of a
+// row-major kernel, in order.
 template <typename Visit>
-void DenseLayer::for_each_weight(const Visit& visit) const {
+void DenseLayer::for_each_panel_row(const Visit& visit) const {
   for (std::size_t input = 0; input < inputs_; ++input) {
     const std::size_t chunk = input / dense_chunk;
     const std::size_t first = chunk * dense_chunk;
-    for (std::size_t unit = 0; unit < units_; ++unit) {
-      visit(first * units_ + kernel_index(chunk_size(chunk), units_, input - first, unit));
+    for (std::size_t unit = 0; unit < units_; unit += panel_units) {
+      visit(first * units_ + kernel_index(chunk_size(chunk), units_, input - first, unit),
+            panel_width(units_, unit));
     }
   }
 }
 
 void DenseLayer::set(const AlignedFloats& kernel, const AlignedFloats& bias,
                      const DenseParameters& from) {
-  const float* value = from.kernel.data();
-  for_each_weight([&](std::size_t index) { kernel.data()[index] = *value++; });
+  const float* values = from.kernel.data();
+  for_each_panel_row([&](std::size_t index, std::size_t width) {
+    std::copy_n(values, width, kernel.data() + index);
+    values += width;
+  });
   std::copy(from.bias.begin(), from.bias.end(), bias.data());
 }
 
 DenseParameters DenseLayer::copy(const AlignedFloats& kernel, const AlignedFloats& bias) const {
   DenseParameters to = {inputs_, units_, std::vector<float>(kernel.size()),
                         std::vector<float>(bias.data(), bias.data() + bias.size())};
-  float* value = to.kernel.data();
-  for_each_weight([&](std::size_t index) { *value++ = kernel.data()[index]; });
+  float* values = to.kernel.data();
+  for_each_panel_row([&](std::size_t index, std::size_t width) {
+    values = std::copy_n(kernel.data() + index, width, values);
+  });
   return to;
 }
 

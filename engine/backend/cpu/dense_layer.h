@@ -79,7 +79,7 @@ class DenseLayer {
   // Asks for a chunk of rows that come from memory, while another one is multiplied.
   void prefetch_chunk(const float* const* inputs, std::size_t rows, std::size_t chunk) const;
   template <typename Visit>
-  void for_each_weight(const Visit& visit) const;
+  void for_each_panel_row(const Visit& visit) const;
   void set(const AlignedFloats& kernel, const AlignedFloats& bias, const DenseParameters& from);
   DenseParameters copy(const AlignedFloats& kernel, const AlignedFloats& bias) const;
 

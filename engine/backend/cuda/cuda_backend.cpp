@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
-#include <utility>
 
 #include "engine/backend/cuda/backbone/cuda_backbone.h"
 #include "engine/backend/cuda/head/cuda_head.h"
@@ -14,12 +13,6 @@
 #include "kernels/cpu/thread_pool.h"
 
 namespace graft::cuda {
-namespace {
-
-// Raised when graft's own kernels may round a feature differently.
-constexpr int kernels_version = 1;
-
-}  // namespace
 
 CudaBackend::CudaBackend(int ordinal, std::size_t threads)
     : device_(ordinal),
@@ -31,72 +24,41 @@ std::string CudaBackend::description() const {
 }
 
 std::string CudaBackend::numerics(const BackboneOptions& options) {
+  // Raised when graft's own kernels may round a feature differently.
+  constexpr int kernels_version = 1;
   return fmt::format("cuda {} {}, {} (sm_{}), cuDNN {}, batch {}, engines {}",
                      name_of(options.precision), kernels_version, device_.name(),
                      device_.compute_capability(), cudnn_version(), options.batch_size,
-                     planned(BackboneSpec(options)).engines_digest());
+                     planned(options).engines_digest());
 }
 
-BackboneSpec CudaBackend::planned(BackboneSpec spec) {
-  const std::filesystem::path& folder = spec.options.cache;
-  PlanCache& cache = caches_.try_emplace(folder, folder).first->second;
-  return device_.run("The choice of convolutions", [&] {
+BackboneSpec CudaBackend::planned(const BackboneOptions& options) {
+  BackboneSpec spec(options);
+  PlanCache& cache = caches_.try_emplace(options.cache, options.cache).first->second;
+  device_.run("The choice of convolutions", [&] {
     const auto chosen = if_memory_allows([&] {
-      spec.choose_plans(cudnn_, cache);
+      spec.choose_plans(cudnn_, &cache);
       return true;
     });
-    if (!chosen) refuse_timing(spec);
-    return std::move(spec);
+    if (chosen) return;
+    // There was no memory to run the plans of a layer: names the size that the backbone needs.
+    spec.choose_plans(cudnn_, nullptr);
+    refuse_memory(device_, spec, fitting_batch(options));
   });
+  return spec;
 }
 
-// Autotune had no memory for the activations of a layer: names the sizes that the backbone needs.
-void CudaBackend::refuse_timing(BackboneSpec spec) {
-  spec.options.autotune = false;
-  spec = planned(std::move(spec));
-  refuse_memory(device_, spec.options, spec.memory.total(), smaller_batch(spec.options));
-}
-
-bool CudaBackend::fits(const BackboneOptions& options, std::size_t free) {
-  if (!has_usual_activations(options)) return false;
-  BackboneSpec spec(options);
-  if (spec.memory.total() > free) return false;  // plans take time
-  return planned(std::move(spec)).memory.total() <= free;
-}
-
-// With autotune: by heuristics first, so that a batch that does not fit is not timed.
-std::size_t CudaBackend::fitting_batch(BackboneOptions options) {
-  const Device::Memory memory =
-      device_.run("The largest batch", [&] { return device_.memory_now(); });
+std::size_t CudaBackend::fitting_batch(BackboneOptions options) const {
+  const Device::Memory memory = device_.memory_now();
   const std::size_t free = memory.free - std::min(memory.free, reserved_memory(memory.total));
-  const bool autotune = options.autotune;
-  const std::size_t most = options.batch_size == 0 ? most_useful_batch : options.batch_size;
-  for (std::size_t batch = std::bit_floor(std::min(most, most_useful_batch)); batch != 0;
-       batch /= 2) {
+  for (std::size_t batch = std::bit_floor(options.batch_size - 1); batch != 0; batch /= 2) {
     options.batch_size = batch;
-    options.autotune = false;
-    if (!fits(options, free)) continue;
-    options.autotune = autotune;
-    if (!autotune || fits(options, free)) return batch;
+    BackboneSpec spec(options);
+    if (spec.memory.total() > free) continue;  // plans take time
+    spec.choose_plans(cudnn_, nullptr);
+    if (spec.memory.total() <= free) return batch;
   }
   return 0;
-}
-
-std::size_t CudaBackend::smaller_batch(BackboneOptions options) {
-  if (--options.batch_size == 0) return 0;
-  return fitting_batch(options);
-}
-
-std::size_t CudaBackend::largest_batch(const BackboneOptions& options) {
-  const std::size_t batch = fitting_batch(options);
-  if (batch != 0) return batch;
-  BackboneOptions one = options;
-  one.batch_size = 1;
-  const std::size_t wanted = planned(BackboneSpec(one)).memory.total();
-  device_.run("The largest batch", [&] {
-    refuse_memory(device_, one, wanted + reserved_memory(device_.memory_now().total), 0);
-  });
-  return 0;  // not reached
 }
 
 HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
@@ -109,8 +71,7 @@ HostBuffer CudaBackend::allocate_host(std::size_t bytes) {
 std::unique_ptr<Backbone> CudaBackend::make_backbone(const Vgg16Weights& weights,
                                                      const BackboneOptions& options) {
   return make_cuda_backbone(
-      device_, weights, planned(BackboneSpec(options)), [&] { return smaller_batch(options); },
-      tracer_);
+      device_, weights, planned(options), [&] { return fitting_batch(options); }, tracer_);
 }
 
 std::unique_ptr<Head> CudaBackend::make_head(const HeadOptions& options) {

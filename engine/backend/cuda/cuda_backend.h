@@ -21,8 +21,12 @@ class CudaBackend final : public Backend {
   // Precision, GPU, cuDNN's version, batch size and a digest of the engines that were chosen.
   // Chooses the plans for make_backbone too, which may take seconds, and longer with autotune.
   std::string numerics(const BackboneOptions& options) override;
-  // A power of two, at most 1024 and at most options.batch_size. Leaves reserved_memory() free.
-  std::size_t largest_batch(const BackboneOptions& options) override;
+  Precision automatic_precision() const override {
+    return graft::automatic_precision(device_.compute_capability());
+  }
+  std::size_t automatic_batch(const BackboneOptions& options) const override {
+    return graft::automatic_batch(device_.memory(), options);
+  }
   // Pinned. Throws Error(device) when the system refuses.
   HostBuffer allocate_host(std::size_t bytes) override;
   // One is copied in, one computed, one copied out.
@@ -33,7 +37,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Head> make_head(const HeadOptions& options) override;
   void set_tracer(Tracer* tracer) override { tracer_ = listening(tracer, TraceDetail::kernels); }
   DeviceProfiler* profiler() override { return &profiler_; }
-  std::vector<std::string> take_warnings() override;  // on the cache of plans
+  std::vector<std::string> take_warnings() override;  // on plans and their cache
 
  private:
   // cudaProfilerStart and cudaProfilerStop.
@@ -48,11 +52,10 @@ class CudaBackend final : public Backend {
     const Device& device_;
   };
 
-  BackboneSpec planned(BackboneSpec spec);
-  [[noreturn]] void refuse_timing(BackboneSpec spec);
-  bool fits(const BackboneOptions& options, std::size_t free);
-  std::size_t fitting_batch(BackboneOptions options);  // 0: none
-  std::size_t smaller_batch(BackboneOptions options);  // than one that did not fit; 0: none
+  BackboneSpec planned(const BackboneOptions& options);
+  // A power of two that fits the free memory now, smaller than options.batch_size; 0: none. Leaves
+  // reserved_memory() free. By the plans that the heuristics prefer, even with autotune.
+  std::size_t fitting_batch(BackboneOptions options) const;
 
   Device device_;
   CudnnDevice cudnn_;

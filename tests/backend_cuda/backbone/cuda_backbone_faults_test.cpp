@@ -34,7 +34,7 @@ class CudaBackboneFaults : public test::FaultTest<test::CudaBackboneTest> {
     test::expect_no_leaks(fault);
   }
 
-  const BackboneOptions options_ = small_images(1);
+  BackboneOptions options_ = small_images(1);
 };
 
 TEST_F(CudaBackboneFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind) {
@@ -52,6 +52,29 @@ TEST_F(CudaBackboneFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind
     if (count > 2) expect_failure(function, count / 2, expected);
     if (count > 1) expect_failure(function, count, expected);
   }
+}
+
+// Each engine that the backbone would take first cannot be built, or fails when it is executed.
+TEST_F(CudaBackboneFaults, AnotherEngineServesWhereOneFails) {
+  cuda::BackboneSpec spec(options_);
+  spec.choose_plans(cuda::CudnnDevice::current(), nullptr);
+  std::string faults = "cudaMalloc:0:2";  // none
+  bool executed = false;
+  for (const auto& plan : spec.plans) {
+    executed = !executed;
+    faults += fmt::format(",engine.{}:{}:{}", executed ? "execute" : "finalize",
+                          std::stol(plan->engine().substr(7)), executed ? 5000 : 4000);
+  }
+  const Batch batch(*backend_, options_, 1, 2);
+  set_faults(faults);
+  const auto backbone = backend_->make_backbone(some_weights(), options_);
+  test::compute(*backbone, batch);
+  set_faults("");
+  EXPECT_TRUE(
+      test::nearly_equal(batch.rows(), test::cpu_features(some_weights(), options_, batch), 1e-4));
+  const std::vector<std::string> warnings = backend_->take_warnings();
+  EXPECT_THAT(warnings, ::testing::Contains(HasSubstr(
+                            " is skipped for the convolution of 1x32x32, 4 to 64 channels, fp32")));
 }
 
 TEST_F(CudaBackboneFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
@@ -72,17 +95,37 @@ TEST_F(CudaBackboneFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
 }
 
 TEST_F(CudaBackboneFaults, ABatchTakesNoMemoryAndWaitsForNoOtherBatch) {
-  const auto backbone = backend_->make_backbone(some_weights(), options_);
-  std::vector<Batch> batches;
-  for (std::uint32_t i = 0; i < 4; ++i) batches.emplace_back(*backend_, options_, 1, i);
+  for (const Precision precision : {Precision::fp32, Precision::fp16}) {
+    BackboneOptions options = options_;
+    options.precision = precision;
+    const auto backbone = backend_->make_backbone(some_weights(), options);
+    std::vector<Batch> batches;
+    for (std::uint32_t i = 0; i < 3; ++i) batches.emplace_back(*backend_, options, 1, i);
+    set_faults("");
+    for (const Batch& batch : batches) test::submit(*backbone, batch);
+    const std::map<std::string, long> counted = test::counted_calls();
+    EXPECT_EQ(counted.at("cudaGraphLaunch"), 3);
+    EXPECT_EQ(counted.at("cudaMemcpyAsync"), precision == Precision::fp16 ? 9 : 6);
+    for (const char* function :
+         {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMalloc", "cudaHostAlloc",
+          "cudaEventSynchronize", "cudaLaunchKernel", "cudnnBackendExecute"}) {
+      EXPECT_EQ(counted.count(function), 0U) << function;
+    }
+  }
+}
+
+// The calls that only halves need: the flag's memory, its reset and its copy.
+TEST_F(CudaBackboneFaults, TheFlagsCallsThatFailAreDeviceErrorsToo) {
+  backend_.reset();
+  options_.precision = Precision::fp16;
+  options_.features = {{Layer::block1}, Pooling::average};
   set_faults("");
-  for (const Batch& batch : batches) test::submit(*backbone, batch);
+  const std::vector<float> expected = run();
   const std::map<std::string, long> counted = test::counted_calls();
-  EXPECT_EQ(counted.at("cudaGraphLaunch"), 4);
-  EXPECT_EQ(counted.at("cudaMemcpyAsync"), 8);
-  for (const char* function : {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMalloc",
-                               "cudaEventSynchronize", "cudaLaunchKernel", "cudnnBackendExecute"}) {
-    EXPECT_EQ(counted.count(function), 0U) << function;
+  for (const char* function : {"cudaHostAlloc", "cudaMemsetAsync", "cudaMemcpyAsync"}) {
+    for (long call = 1; call <= counted.at(function); ++call) {
+      expect_failure(function, call, expected);
+    }
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include "engine/backend/cuda/backbone/backbone_spec.h"
 
+#include <gmock/gmock.h>
+
 #include <ostream>
 
 #include "engine/weights/vgg16_weights.h"
@@ -49,8 +51,8 @@ TEST_P(ForecastLayers, HaveAPlanEach) {
     const LayerForecast& layer = forecast.layers[n];
     EXPECT_EQ(layer.name, vgg16_layers[n].name);
     EXPECT_EQ(layer.engine.find("engine "), 0U);
-    // In fp16 only where the engine is noted to keep a NaN, and those that come first are not.
-    const bool fused = !vgg16_layers[n].pool_after && precision != Precision::fp16;
+    const bool fused = !vgg16_layers[n].pool_after &&
+                       (precision != Precision::fp16 || vgg16_layers[n + 1].pool_after);
     EXPECT_EQ(layer.fused_bias_relu, fused) << layer.name;
     EXPECT_EQ(layer.epilogue_bytes > 0.0, !layer.fused_bias_relu) << layer.name;
     if (precision == Precision::fp32) {
@@ -103,6 +105,52 @@ TEST(ForecastBackbone, EndsWithTheFeaturesLastLayerAndCountsItsPooling) {
     EXPECT_EQ(pooled.layers[n].global_pool, n == 1 || n == 6) << n;
     EXPECT_EQ(more, n == 1 ? block1 : n == 6 ? block3 : 0.0) << n;
   }
+}
+
+// In fp16, so that an overflow is seen.
+TEST(BackboneSpec, FusesNoTwoLayersInARowInFp16) {
+  for (const Layer last :
+       {Layer::block1, Layer::block2, Layer::block3, Layer::block4, Layer::block5}) {
+    BackboneOptions options = options_of(Precision::fp16, 150, 2);
+    options.features = {{last}, Pooling::average};
+    const cuda::BackboneSpec spec(options);
+    EXPECT_FALSE(spec.problem(spec.shapes.size() - 1).bias_relu);
+    std::size_t fused = 0;
+    for (std::size_t layer = 0; layer + 1 < spec.shapes.size(); ++layer) {
+      if (!spec.problem(layer).bias_relu) continue;
+      ++fused;
+      EXPECT_FALSE(spec.problem(layer + 1).bias_relu) << layer;
+    }
+    EXPECT_EQ(fused, static_cast<std::size_t>(std::ranges::count_if(
+                         spec.shapes, [](const LayerShape& shape) { return shape.pool_after; })));
+  }
+}
+
+// A trial run of a plan takes x, filters, bias and y, besides the workspace.
+TEST(BackboneSpec, HasTheMemoryOfATrialRun) {
+  for (const Precision precision : test::all_precisions) {
+    const cuda::BackboneSpec spec(options_of(precision, 224, 1));
+    for (std::size_t layer = 0; layer < spec.shapes.size(); ++layer) {
+      const cuda::ConvolutionProblem problem = spec.problem(layer);
+      const std::size_t value = storage_bytes(precision);
+      EXPECT_LE(problem.pixels() * (problem.input_channels + problem.output_channels) * value +
+                    problem.weights() * value + problem.output_channels * sizeof(float),
+                2 * spec.memory.activation_bytes + spec.memory.weight_bytes)
+          << layer;
+    }
+  }
+}
+
+TEST(BackboneSpec, HasFewerThan2To31ActivationsInALayer) {
+  EXPECT_EQ(test::error_of([] { cuda::BackboneSpec(options_of(Precision::fp16, 224, 668)); }), "");
+  EXPECT_EQ(
+      test::error_of([] {
+        cuda::forecast_backbone(test::described_gpu(90), options_of(Precision::fp16, 224, 669));
+      }),
+      "Images of 224×224 in batches of 669 have more activations than the 2147483647 that cuDNN "
+      "computes at once; choose a backbone.batch_size of at most 668.");
+  EXPECT_THAT(test::error_of([] { cuda::BackboneSpec(options_of(Precision::fp16, 5793, 1)); }),
+              ::testing::EndsWith("; choose a smaller data.image_size."));
 }
 
 TEST(ForecastBackbone, RefusesWhatNothingServes) {

@@ -1,6 +1,9 @@
 // Promises of a plan: the convolution of plain loops, the requested precision, the same after it was
 // stored; and the messages when there is no plan.
 
+#include <nlohmann/json.hpp>
+#include <optional>
+
 #include "engine/backend/cuda/runtime/errors.h"
 #include "tests/backend_cuda/cudnn/cudnn_test.h"
 #include "tests/backend_cuda/faults.h"
@@ -8,11 +11,13 @@
 namespace graft {
 namespace {
 
-using cuda::candidates;
+using cuda::ChosenBy;
 using cuda::ConvolutionPlan;
 using cuda::ConvolutionProblem;
 using cuda::CudnnDevice;
+using test::candidates;
 using test::error_of;
+using test::read_back;
 
 // ---- Without a device ----
 
@@ -65,9 +70,72 @@ TEST(CudnnPlans, CutNoSumByAnImagesPlaceInTheBatch) {
     const std::size_t at = text.find(knob);
     ASSERT_NE(at, std::string::npos);
     text[at + knob.size()] = '1';
-    EXPECT_EQ(error_of([&] { ConvolutionPlan::deserialised(device, problem, text); }),
+    EXPECT_EQ(error_of([&] { read_back(device, problem, text); }),
               "its sums depend on an image's place in the batch");
   }
+}
+
+// Hopper's engines cut the last tiles' sums at knob WORKSPACE 0, unless all tiles fill their waves.
+TEST(CudnnPlans, HaveNoWorkspaceForPartialSums) {
+  const auto device = CudnnDevice::described(test::described_gpu(90));
+  const ConvolutionProblem problem = {16, 28, 28, 512, 512, Precision::tf32, true};
+  std::string text;
+  for (const ConvolutionPlan& plan : candidates(device, problem)) {
+    if (plan.engine().find("WORKSPACE 0") == std::string::npos) continue;
+    EXPECT_LE(plan.workspace_bytes(), 131U) << plan.engine();
+    text = plan.serialised();
+  }
+  ASSERT_FALSE(text.empty());
+  auto plan = nlohmann::json::parse(text);
+  auto& knobs = plan.at("engine").at("knobChoices");
+  knobs.at("CUDNN_KNOB_TYPE_TILE_CGA_M") = 4;
+  knobs.at("CUDNN_KNOB_TYPE_TILE_CGA_N") = 1;
+  knobs.at("CUDNN_KNOB_TYPE_TILE_SIZE") = 9;
+  EXPECT_EQ(error_of([&] { read_back(device, problem, plan.dump()); }),
+            "its sums depend on an image's place in the batch");
+  knobs.at("CUDNN_KNOB_TYPE_WORKSPACE") = 1;
+  EXPECT_EQ(error_of([&] { read_back(device, problem, plan.dump()); }), "");
+}
+
+TEST(CudnnPlans, TakeHalfOfTheMemoryAsWorkspaceAtMost) {
+  GpuProperties gpu = test::described_gpu(80);
+  const ConvolutionProblem problem = {32, 224, 224, 64, 64, Precision::fp32, false};
+  const auto plans = candidates(CudnnDevice::described(gpu), problem);
+  const auto large = std::ranges::max_element(plans, {}, &ConvolutionPlan::workspace_bytes);
+  gpu.memory = 2 * large->workspace_bytes() - 2;
+  const auto device = CudnnDevice::described(gpu);
+  const auto fewer = candidates(device, problem);
+  EXPECT_FALSE(fewer.empty());
+  EXPECT_LT(fewer.size(), plans.size());
+  for (const ConvolutionPlan& plan : fewer) EXPECT_LE(plan.workspace_bytes(), gpu.memory / 2);
+  EXPECT_EQ(error_of([&] { read_back(device, problem, large->serialised()); }),
+            "its workspace is too large for the GPU");
+}
+
+// In fp32 the heuristics propose only tensor cores here for batches above 16.
+TEST(CudnnPlans, OfLargeBatchesHaveTheEnginesOfSmallOnes) {
+  const auto device = CudnnDevice::described(test::described_gpu(90));
+  ConvolutionProblem problem = {16, 28, 28, 512, 512, Precision::fp32, true};
+  const std::string engine = candidates(device, problem, 1).at(0).engine();
+  for (const std::size_t batch : {32U, 100U, 256U}) {
+    problem.batch = batch;
+    EXPECT_EQ(candidates(device, problem, 1).at(0).engine(), engine) << batch;
+  }
+}
+
+// Without a device such an engine is not proposed.
+TEST(CudnnPlans, AreCompiledAtRunTimeOnlyToBeTimed) {
+  const auto device = CudnnDevice::described(test::described_gpu(90));
+  const ConvolutionProblem problem = {16, 28, 28, 512, 512, Precision::fp16, true};
+  auto plan = nlohmann::json::parse(candidates(device, problem, 1).at(0).serialised());
+  plan.at("engine").at("engineId") = 49;
+  plan.at("engine").at("knobChoices").clear();
+  const auto read = [&](ChosenBy chosen_by) {
+    return error_of(
+        [&] { ConvolutionPlan::deserialised(device, problem, chosen_by, plan.dump()); });
+  };
+  EXPECT_EQ(read(ChosenBy::heuristics), "its engine is compiled at run time");
+  EXPECT_NE(read(ChosenBy::time), "its engine is compiled at run time");
 }
 
 TEST(CudnnPlans, CandidatesAreDistinctAndBeginWithTheFirst) {
@@ -99,7 +167,7 @@ TEST(CudnnPlans, ComeBackFromTheirText) {
     const auto problem = test::small_problem(precision, true);
     const auto plans = candidates(device, problem, 1);
     ASSERT_EQ(plans.size(), 1U);
-    const auto again = ConvolutionPlan::deserialised(device, problem, plans[0].serialised());
+    const auto again = read_back(device, problem, plans[0].serialised());
     EXPECT_EQ(again.engine(), plans[0].engine());
     EXPECT_EQ(again.notes(), plans[0].notes());
     EXPECT_EQ(again.workspace_bytes(), plans[0].workspace_bytes());
@@ -116,7 +184,7 @@ TEST(CudnnPlans, ThatDoNotFitAreRefused) {
   ASSERT_NE(tensor_core, plans.end());
   const std::string text = tensor_core->serialised();
   const auto load = [&](const CudnnDevice& on, ConvolutionProblem as, const std::string& from) {
-    return error_of([&] { ConvolutionPlan::deserialised(on, as, from); });
+    return error_of([&] { read_back(on, as, from); });
   };
   EXPECT_EQ(load(device, problem, text), "");
 
@@ -189,7 +257,7 @@ void expect_convolution(const ConvolutionProblem& problem, double tolerance) {
   EXPECT_TRUE(test::nearly_equal(y, data.expected(), tolerance))
       << cuda::text_of(problem) << ", " << plans[0].engine();
   // What was stored computes the same bytes.
-  const auto again = ConvolutionPlan::deserialised(device, problem, plans[0].serialised());
+  const auto again = read_back(device, problem, plans[0].serialised());
   EXPECT_EQ(again.engine(), plans[0].engine());
   EXPECT_EQ(data.run(again), y);
 }
@@ -238,9 +306,11 @@ TEST_F(CudnnRun, IsCapturedInAGraph) {
   const test::DeviceArray<float> y(data.expected().size());
   const test::DeviceArray<std::byte> workspace(plan.workspace_bytes());
   const cuda::Stream stream;
-  const cuda::Graph graph(stream, [&] {
+  const auto run_plan = [&] {
     plan.run(stream.get(), x.get(), filters.get(), nullptr, y.get(), workspace.get());
-  });
+  };
+  run_plan();  // loads its code, which a capture can forbid
+  const cuda::Graph graph(stream, run_plan);
   for (int run = 0; run < 2; ++run) {
     GRAFT_CUDA_CHECK(cudaMemset(y.get(), 0, data.expected().size() * sizeof(float)));
     GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
@@ -250,31 +320,66 @@ TEST_F(CudnnRun, IsCapturedInAGraph) {
   }
 }
 
-// An engine whose code cannot be compiled costs that candidate only.
-TEST_F(CudnnFaults, AnEngineThatDoesNotCompileIsSkipped) {
+// A plan that cannot be built costs that candidate only, and is a warning.
+TEST_F(CudnnFaults, APlanThatFailsToBuildIsSkipped) {
   const auto problem = test::small_problem(Precision::fp16, true);
   const auto device = CudnnDevice::current();
   const std::string first = candidates(device, problem, 1).at(0).engine();
-  int others = 0;
-  for (int call = 1; call < 40; ++call) {
-    test::set_faults(fmt::format("cudnnBackendFinalize:{}:4001", call));
-    for (const ConvolutionPlan& plan : candidates(device, problem, 1)) {
-      if (plan.engine() != first) ++others;
-    }
-  }
+  const std::string number = first.substr(0, first.find(','));
+  test::set_faults("engine.finalize:" + number.substr(7) + ":4000");
+  cuda::Warnings warnings;
+  std::string next;
+  offer_plans(device, problem, cuda::PlanSource::heuristics, ChosenBy::heuristics, warnings,
+              [&](ConvolutionPlan& plan) {
+                next = plan.engine();
+                return true;
+              });
   test::set_faults("");
-  EXPECT_GE(others, 1);
+  EXPECT_NE(next, "");
+  EXPECT_FALSE(next.starts_with(number + ","));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0],
+              ::testing::StartsWith("cuDNN's " + number +
+                                    " is skipped for the convolution of 2x5x7, 16 to 24 channels, "
+                                    "fp16, with bias and ReLU: "
+                                    "cudnnBackendFinalize(descriptor_) failed with "
+                                    "CUDNN_STATUS_INTERNAL_ERROR (4000)"));
 }
 
-// Each call of cuDNN fails once.
+TEST_F(CudnnFaults, APlanThatTheDeviceFailsToBuildIsAnError) {
+  const auto problem = test::small_problem(Precision::fp16, true);
+  const auto device = CudnnDevice::current();
+  test::set_faults("engine.finalize:-1:4000,cudaDeviceSynchronize:1:801");
+  EXPECT_THROW(candidates(device, problem, 1), cuda::Failure);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorNotSupported);
+  test::set_faults("");
+}
+
+// Each call of cuDNN fails once: an error, or a warning where another plan may serve.
 TEST_F(CudnnFaults, EachFailureIsOneSentenceAndLeaksNothing) {
   const auto problem = test::small_problem(Precision::fp16, true);
   const test::ConvolutionData<__half> data(problem);
+  const auto expect_sentence = [](const std::string& said) {
+    EXPECT_NE(said.find(" failed with CUDNN_STATUS_INTERNAL_ERROR (4000)"), std::string::npos)
+        << said;
+    EXPECT_EQ(said.find('\n'), std::string::npos) << said;
+  };
+  // Whether a plan was skipped.
   const auto work = [&] {
     const auto device = CudnnDevice::current();
-    const auto plan = std::move(candidates(device, problem, 1).at(0));
-    const auto again = ConvolutionPlan::deserialised(device, problem, plan.serialised());
-    return data.run(again);
+    cuda::Warnings warnings;
+    std::optional<ConvolutionPlan> plan;
+    for (const auto source : {cuda::PlanSource::heuristics, cuda::PlanSource::fallback}) {
+      if (plan) break;
+      offer_plans(device, problem, source, ChosenBy::heuristics, warnings,
+                  [&](ConvolutionPlan& offered) {
+                    plan = std::move(offered);
+                    return true;
+                  });
+    }
+    for (const std::string& warning : warnings) expect_sentence(warning);
+    if (plan) data.run(read_back(device, problem, plan->serialised()));
+    return !warnings.empty();
   };
   for (const char* function :
        {"cudnnCreate", "cudnnBackendCreateDescriptor", "cudnnBackendSetAttribute",
@@ -286,14 +391,10 @@ TEST_F(CudnnFaults, EachFailureIsOneSentenceAndLeaksNothing) {
       constexpr int internal_error = 4000;
       test::set_faults(fmt::format("{}:{}:{}", function, calls + 1, internal_error));
       try {
-        work();
-        failed = false;
+        failed = work();
       } catch (const cuda::LibraryFailure& failure) {
-        const std::string said = failure.what();
         EXPECT_EQ(failure.code(), internal_error);
-        EXPECT_NE(said.find(" failed with CUDNN_STATUS_INTERNAL_ERROR (4000)"), std::string::npos)
-            << said;
-        EXPECT_EQ(said.find('\n'), std::string::npos) << said;
+        expect_sentence(failure.what());
       }
     }
     EXPECT_GT(calls, 1) << function << " was never called";

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/backend/cuda/cudnn/convolution.h"
@@ -29,6 +31,27 @@ inline GpuProperties described_gpu(int compute_capability) {
 
 inline bool has_note(const cuda::ConvolutionPlan& plan, const std::string& word) {
   return std::ranges::find(plan.notes(), word) != plan.notes().end();
+}
+
+// The first plans that are offered.
+inline std::vector<cuda::ConvolutionPlan> candidates(
+    const cuda::CudnnDevice& device, const cuda::ConvolutionProblem& problem,
+    std::size_t most = SIZE_MAX, cuda::ChosenBy chosen_by = cuda::ChosenBy::heuristics) {
+  std::vector<cuda::ConvolutionPlan> plans;
+  cuda::Warnings warnings;
+  const auto take = [&](cuda::ConvolutionPlan& plan) {
+    if (plans.size() < most) plans.push_back(std::move(plan));
+    return plans.size() == most;
+  };
+  for (const auto source : {cuda::PlanSource::heuristics, cuda::PlanSource::fallback})
+    cuda::offer_plans(device, problem, source, chosen_by, warnings, take);
+  return plans;
+}
+
+inline cuda::ConvolutionPlan read_back(const cuda::CudnnDevice& device,
+                                       const cuda::ConvolutionProblem& problem,
+                                       const std::string& text) {
+  return cuda::ConvolutionPlan::deserialised(device, problem, cuda::ChosenBy::heuristics, text);
 }
 
 inline cuda::ConvolutionProblem small_problem(Precision precision, bool bias_relu) {

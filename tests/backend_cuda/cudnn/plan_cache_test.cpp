@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/backend/cuda/cudnn/autotune.h"
 #include "engine/base/file.h"
@@ -16,6 +17,7 @@ namespace graft {
 namespace {
 
 using cuda::choose_plan;
+using cuda::ChosenBy;
 using cuda::ConvolutionPlan;
 using cuda::ConvolutionProblem;
 using cuda::CudnnDevice;
@@ -34,9 +36,9 @@ class PlanFolder : public ::testing::Test {
   std::string find(const CudnnDevice& device, const ConvolutionProblem& problem = layer) {
     PlanCache cache(plans_);
     made_ = 0;
-    const auto plan = cache.get(device, problem, "heuristics", [&] {
+    const auto plan = cache.get(device, problem, ChosenBy::heuristics, [&] {
       ++made_;
-      return std::move(cuda::candidates(device, problem, 1).at(0));
+      return std::move(test::candidates(device, problem, 1).at(0));
     });
     warnings_ = cache.warnings();
     return plan->engine();
@@ -138,9 +140,9 @@ TEST_F(PlanFolder, WritesNothingWithoutAFolder) {
   PlanCache cache;
   int made = 0;
   for (int n = 0; n < 2; ++n) {
-    cache.get(device_, layer, "heuristics", [&] {
+    cache.get(device_, layer, ChosenBy::heuristics, [&] {
       ++made;
-      return std::move(cuda::candidates(device_, layer, 1).at(0));
+      return std::move(test::candidates(device_, layer, 1).at(0));
     });
   }
   EXPECT_EQ(made, 1);
@@ -164,7 +166,7 @@ TEST_F(PlanFolder, AFailureToMakeAPlanIsNotKept) {
   PlanCache cache(plans_);
   const ConvolutionProblem other = {1, 5, 7, 16, 24, Precision::fp16, false};
   const auto fail = []() -> ConvolutionPlan { throw std::runtime_error("no"); };
-  EXPECT_EQ(test::error_of([&] { cache.get(device_, other, "heuristics", fail); }), "no");
+  EXPECT_EQ(test::error_of([&] { cache.get(device_, other, ChosenBy::heuristics, fail); }), "no");
   EXPECT_NE(choose_plan(device_, other, false, cache), nullptr);
 }
 
@@ -172,13 +174,10 @@ TEST(ChosenPlans, TakeBiasAndReluInWhereTheyMay) {
   const auto device = CudnnDevice::described(test::described_gpu(80));
   PlanCache cache;
   for (const Precision precision : test::all_precisions) {
-    ConvolutionProblem problem = {4, 18, 18, 64, 64, precision, true};
-    const auto plan = choose_plan(device, problem, false, cache);
-    // In fp16 a fused ReLU must keep a NaN, or an overflow would not be seen.
-    const bool strict = std::ranges::count(plan->notes(), "strict NaN propagation") != 0;
-    EXPECT_EQ(plan->problem().bias_relu, precision != Precision::fp16 || strict);
-    problem.bias_relu = false;
-    EXPECT_FALSE(choose_plan(device, problem, false, cache)->problem().bias_relu);
+    for (const bool bias_relu : {false, true}) {
+      const ConvolutionProblem problem = {4, 18, 18, 64, 64, precision, bias_relu};
+      EXPECT_EQ(choose_plan(device, problem, false, cache)->problem().bias_relu, bias_relu);
+    }
   }
 }
 
@@ -187,6 +186,100 @@ TEST(ChosenPlans, OfNoDeviceAreNotTimed) {
   PlanCache cache;
   // The same object: the way of choosing is part of the key.
   EXPECT_EQ(choose_plan(device, layer, true, cache), choose_plan(device, layer, false, cache));
+}
+
+// ---- On a device ----
+
+class TrialRuns : public test::FaultTest<test::CudaTest> {
+ protected:
+  void SetUp() override {
+    test::FaultTest<test::CudaTest>::SetUp();
+    if (!IsSkipped()) device_.emplace(CudnnDevice::current());
+  }
+  void TearDown() override {
+    device_.reset();
+    if (test::on_virtual_gpu()) test::set_faults("");
+    test::CudaTest::TearDown();
+  }
+  // "engine 34" of the chosen plan.
+  std::string chosen(bool autotune) {
+    const std::string engine = choose_plan(*device_, layer, autotune, cache_)->engine();
+    return engine.substr(0, engine.find(','));
+  }
+  std::optional<CudnnDevice> device_;
+  PlanCache cache_;
+};
+
+TEST_F(TrialRuns, SkipAnEngineThatFailsWithAWarning) {
+  const std::string first = chosen(false);
+  const std::string number = first.substr(std::string("engine ").size());
+  EXPECT_TRUE(cache_.warnings().empty());
+  for (const auto& [fault, reason] :
+       {std::pair<std::string, std::string>{"engine.finalize:{}:4000", "(4000)"},
+        {"engine.execute:{}:5000",
+         "cudnnBackendExecute(handle_.get(), plan_.get(), arguments.get()) failed with "
+         "CUDNN_STATUS_EXECUTION_FAILED (5000)"},
+        {"engine.saturate:{}:1", "it hides an overflow of fp16"}}) {
+    test::set_faults(fmt::format(fmt::runtime(fault), number));
+    for (const bool autotune : {false, true}) {
+      cache_ = PlanCache();
+      EXPECT_NE(chosen(autotune), first) << fault;
+      std::size_t of_first = 0;
+      for (const std::string& warning : cache_.take_warnings()) {
+        if (warning.find("cuDNN's " + first + " is skipped") == std::string::npos) continue;
+        ++of_first;
+        EXPECT_THAT(warning, AllOf(HasSubstr("convolution of 2x5x7, 16 to 24 channels, fp16"),
+                                   HasSubstr(reason)));
+      }
+      // Autotune also times the convolution alone.
+      EXPECT_GE(of_first, 1U) << fault;
+      EXPECT_LE(of_first, autotune ? 2U : 1U) << fault;
+    }
+  }
+}
+
+// The slow fallback engines come last, fused or not.
+TEST_F(TrialRuns, OfFusedPlansThatAllFailAreFollowedByThoseThatAreNotFused) {
+  std::string faults;
+  cuda::Warnings warnings;
+  offer_plans(*device_, layer, cuda::PlanSource::heuristics, cuda::ChosenBy::heuristics, warnings,
+              [&](const cuda::ConvolutionPlan& plan) {
+                const std::string engine = plan.engine().substr(std::string("engine ").size());
+                faults += fmt::format("{}engine.execute:{}:5000", faults.empty() ? "" : ",",
+                                      engine.substr(0, engine.find(',')));
+                return false;
+              });
+  test::set_faults(faults);
+  EXPECT_FALSE(choose_plan(*device_, layer, false, cache_)->problem().bias_relu);
+  for (const std::string& warning : cache_.take_warnings())
+    EXPECT_THAT(warning, HasSubstr(" is skipped for the convolution of ")) << faults;
+}
+
+TEST_F(TrialRuns, OfEnginesThatAllFailAreOneSentence) {
+  test::set_faults("engine.execute:-1:5000");
+  for (const bool autotune : {false, true}) {
+    EXPECT_THAT(
+        test::error_of([&] { chosen(autotune); }),
+        AllOf(StartsWith("cuDNN 9."), HasSubstr(" has no deterministic plan that runs for a "
+                                                "convolution of 2x5x7, 16 to 24")));
+  }
+}
+
+TEST_F(TrialRuns, OnADeviceThatFailsAreAnError) {
+  test::set_faults("engine.execute:-1:5000,cudaStreamSynchronize:1:801");
+  EXPECT_THROW(chosen(false), cuda::Failure);
+  EXPECT_EQ(cudaGetLastError(), cudaErrorNotSupported);
+}
+
+TEST_F(TrialRuns, AreNotRepeatedForAPlanInTheCache) {
+  const test::TemporaryFolder folder;
+  for (const long runs : {1L, 0L}) {
+    cache_ = PlanCache(folder.path());
+    test::set_faults("");
+    chosen(false);
+    const auto calls = test::counted_calls();
+    EXPECT_EQ(calls.count("cudnnBackendExecute"), static_cast<std::size_t>(runs));
+  }
 }
 
 class Autotune : public test::CudaTest {};
@@ -214,9 +307,9 @@ TEST_F(Autotune, TimesOnceAndKeepsTheWinner) {
     PlanCache next(folder.path());
     const int again = [&] {
       int made = 0;
-      const auto plan = next.get(device, problem, "autotune", [&] {
+      const auto plan = next.get(device, problem, ChosenBy::time, [&] {
         ++made;
-        return std::move(cuda::candidates(device, problem, 1).at(0));
+        return std::move(test::candidates(device, problem, 1).at(0));
       });
       EXPECT_EQ(plan->engine(), winner);
       return made;

@@ -27,7 +27,8 @@ class CudaHeadOrder : public test::CudaHeadTest {
     Totals trained, evaluated;
     std::vector<float> probabilities;
   };
-  // More steps than any ring has slots, training rows that change half-way.
+  // Two epochs of each set, which the host enqueues without a wait; training rows that change
+  // half-way.
   Result run(bool resident) {
     const test::Samples first = test::random_samples(150, 24, 3, 1);
     const test::Samples second = test::random_samples(130, 24, 3, 2);
@@ -37,13 +38,15 @@ class CudaHeadOrder : public test::CudaHeadTest {
     std::uint64_t step = 0;
     for (const test::Samples* samples : {&first, &second}) {
       head->set_training_data(samples->view(), samples->labels, {});
-      for (const auto& rows : test::shuffled_batches(samples->labels.size(), 4, 3)) {
-        head->train_step(rows, step++);
+      for (const std::uint32_t seed : {3, 4}) {
+        const auto order = test::shuffled_rows(samples->labels.size(), seed);
+        head->begin_epoch(order, step);
+        for (std::size_t row = 0; row < order.size(); row += 4, ++step) head->train_step();
       }
     }
     result.probabilities.resize(first.labels.size() * 3);
     head->predict(first.view(), result.probabilities);
-    result.evaluated = head->evaluate(second.view(), second.labels);
+    result.evaluated = test::evaluate(*head, second.view(), second.labels);
     result.trained = head->take_totals();
     result.state = head->state();
     return result;
@@ -53,7 +56,7 @@ class CudaHeadOrder : public test::CudaHeadTest {
 TEST_F(CudaHeadOrder, TheBytesAreTheSameInEveryOrderResidentAndStreamed) {
   const bool is_virtual = test::on_virtual_gpu();
   const Result expected = run(true);
-  EXPECT_EQ(expected.trained.count, 280U);
+  EXPECT_EQ(expected.trained.count, 560U);
   for (const std::uint64_t seed : {0, 1, 2, 3}) {
     if (is_virtual) GRAFT_VIRTUAL_GPU(vgpu_set_seed)(seed);
     for (const bool resident : {true, false}) {
@@ -89,7 +92,8 @@ class CudaHeadFaults : public test::FaultTest<test::CudaHeadTest> {
     stage.head = make_cuda(options(), action.resident);
     stage.head->set_state(test::random_state(options(), 1));
     stage.head->set_training_data(stage.samples.view(), stage.samples.labels, {});
-    stage.head->train_step(test::first_rows(4), 0);
+    stage.head->set_validation_data(stage.samples.view(), stage.samples.labels);
+    test::train_step(*stage.head, test::first_rows(4), 0);
     stage.head->take_totals();
     return stage;
   }
@@ -107,9 +111,13 @@ class CudaHeadFaults : public test::FaultTest<test::CudaHeadTest> {
 
   static const std::vector<Action>& actions() {
     static const auto step = [](CudaHeadFaults&, Stage& stage) {
-      stage.head->train_step(test::first_rows(4), 1);
+      test::train_step(*stage.head, test::first_rows(4), 1);
       stage.head->take_totals();
     };
+    static const auto first_step = [](CudaHeadFaults&, Stage& stage) {
+      test::train_step(*stage.head, test::first_rows(3), 1);
+    };
+    static const auto evaluate = [](CudaHeadFaults&, Stage& stage) { stage.head->evaluate(); };
     static const std::vector<Action> all = {
         {"make", [](CudaHeadFaults& test, Stage& s) { s.head = test.make_cuda(options()); }},
         {"set_state",
@@ -119,10 +127,15 @@ class CudaHeadFaults : public test::FaultTest<test::CudaHeadTest> {
          [](CudaHeadFaults&, Stage& s) {
            s.head->set_training_data(s.samples.view(), s.samples.labels, {});
          }},
+        {"set_validation_data",
+         [](CudaHeadFaults&, Stage& s) {
+           s.head->set_validation_data(s.samples.view(), s.samples.labels);
+         }},
         {"resident step", step},
         {"streamed step", step, false},
-        {"evaluate",
-         [](CudaHeadFaults&, Stage& s) { s.head->evaluate(s.samples.view(), s.samples.labels); }},
+        {"first step of a size", first_step},
+        {"evaluate", evaluate},
+        {"streamed evaluate", evaluate, false},
         {"predict",
          [](CudaHeadFaults&, Stage& s) { s.head->predict(s.samples.view(), s.probabilities); }}};
     return all;
@@ -151,7 +164,8 @@ TEST_F(CudaHeadFaults, EachCallThatFailsIsADeviceErrorAndLeavesNothingBehind) {
 TEST_F(CudaHeadFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
   Stage stage = prepared({"resident step", nullptr});
   set_faults("cudaLaunchKernel:2:719");
-  const std::string first = test::error_of([&] { stage.head->train_step(test::first_rows(4), 1); });
+  const std::string first =
+      test::error_of([&] { test::train_step(*stage.head, test::first_rows(3), 1); });
   set_faults("");
   EXPECT_THAT(first, HasSubstr("A training step failed: launch of "));
   EXPECT_THAT(first, HasSubstr("cudaErrorLaunchFailure (719)"));
@@ -166,7 +180,8 @@ TEST_F(CudaHeadFaults, AfterAStickyErrorEverythingNamesTheFirstCause) {
 TEST_F(CudaHeadFaults, ALibraryThatFailsOnALostDeviceNamesWhatTheDeviceSays) {
   Stage stage = prepared({"resident step", nullptr});
   set_faults("cublasLtMatmul:1:13,cudaDeviceSynchronize:1:700");
-  const std::string first = test::error_of([&] { stage.head->train_step(test::first_rows(4), 1); });
+  const std::string first =
+      test::error_of([&] { test::train_step(*stage.head, test::first_rows(3), 1); });
   set_faults("");
   EXPECT_THAT(first, HasSubstr("CUBLAS_STATUS_EXECUTION_FAILED"));
   EXPECT_THAT(first, HasSubstr(", after cudaErrorIllegalAddress (700): "));
@@ -197,22 +212,66 @@ TEST_F(CudaHeadFaults, AnAlgorithmThatIsNotPedanticServesWhereThereIsNoOther) {
   set_faults("");
 }
 
-// The host is ahead of the GPU until it asks for a result.
-TEST_F(CudaHeadFaults, AnEpochOfStepsWaitsForNothing) {
-  Stage stage = prepared({"resident step", nullptr});
-  set_faults("");
-  for (std::uint64_t step = 1; step < 30; ++step) {
-    stage.head->train_step(test::first_rows(4), step);
+// ---- Calls ----
+
+class CudaHeadCalls : public test::FaultTest<test::CudaHeadTest> {
+ protected:
+  using Calls = std::map<std::string, long>;
+  static constexpr std::size_t rows = 118;  // 29 batches of 4, one of 2
+  static constexpr long steps = 30;
+};
+
+// A step is one call, and the host is ahead of the GPU until it asks for a result.
+TEST_F(CudaHeadCalls, OfAnEpochAreOneLaunchForEachStep) {
+  const test::Samples samples = test::random_samples(rows, 24, 3, 1);
+  const auto order = test::shuffled_rows(rows, 2);
+  for (const bool resident : {true, false}) {
+    const auto head = make_cuda(options(), resident);
+    head->set_state(test::random_state(options(), 1));
+    head->set_training_data(samples.view(), samples.labels, {});
+    const auto train = [&](std::uint64_t epoch) {
+      set_faults("");
+      head->begin_epoch(order, epoch * steps);
+      for (long step = 0; step < steps; ++step) head->train_step();
+      return counted_calls();
+    };
+    const Calls first = train(0);
+    EXPECT_EQ(first.at("cudaGraphLaunch"), steps - 2);  // but the first of each size
+    EXPECT_EQ(first.at("cudaGraphInstantiate"), 2);
+    // Twice for each size, at work and into the graph: gather, 2 × (ReLU and dropout, backward),
+    // loss (2 for softmax), 3 column sums, RMSprop, advance.
+    EXPECT_EQ(first.at("cudaLaunchKernel"), 4 * (resident ? 12 : 11));
+    EXPECT_EQ(first.at("cublasLtMatmul"), 4 * 8);
+    for (std::uint64_t epoch = 1; epoch < 3; ++epoch) {
+      Calls calls = train(epoch);
+      if (!resident) {  // the ring: a copy to the device, one to the batch
+        EXPECT_EQ(calls.at("cudaMemcpyAsync"), 2 * steps + 1);
+        EXPECT_EQ(calls.at("cudaEventSynchronize"), steps);
+        calls = {{"cudaGraphLaunch", calls.at("cudaGraphLaunch")},
+                 {"cudaStreamSynchronize", calls.at("cudaStreamSynchronize")}};
+      } else {  // an epoch's order and its first step
+        EXPECT_EQ(calls.at("cudaMemcpyAsync"), 2);
+        calls.erase("cudaMemcpyAsync");
+        calls.erase("cudaSetDevice");
+      }
+      EXPECT_EQ(calls, (Calls{{"cudaGraphLaunch", steps}, {"cudaStreamSynchronize", 1}}));
+    }
   }
-  const std::map<std::string, long> counted = counted_calls();
-  EXPECT_EQ(counted.count("cudaStreamSynchronize"), 0U);
-  EXPECT_EQ(counted.count("cudaDeviceSynchronize"), 0U);
-  EXPECT_EQ(counted.count("cudaMalloc"), 0U);
-  EXPECT_EQ(counted.count("cudaHostAlloc"), 0U);
-  EXPECT_EQ(counted.at("cudaEventSynchronize"), 29);  // of its own ring, on slots long done
-  EXPECT_EQ(counted.at("cublasLtMatmul"), 29 * 8);
-  // Gather, 2 × (ReLU and dropout, backward), loss (2 for softmax), 3 column sums, RMSprop.
-  EXPECT_EQ(counted.at("cudaLaunchKernel"), 29 * 11);
+}
+
+TEST_F(CudaHeadCalls, OfAnEvaluationCopyNoResidentRows) {
+  const test::Samples samples = test::random_samples(600, 24, 3, 1);  // 3 chunks
+  for (const bool resident : {true, false}) {
+    const auto head = make_cuda(options(), resident);
+    head->set_state(test::random_state(options(), 1));
+    head->set_validation_data(samples.view(), samples.labels);
+    head->evaluate();
+    set_faults("");
+    head->evaluate();
+    const Calls calls = counted_calls();
+    EXPECT_EQ(calls.at("cudaMemcpyAsync"), resident ? 1 : 4);  // the totals, and the chunks
+    EXPECT_EQ(calls.count("cudaMalloc"), 0U);
+  }
 }
 
 }  // namespace

@@ -154,6 +154,14 @@ void run(const Matmul& g) {
   }
 }
 
+std::string text_of(const Matmul& g) {
+  std::string text = g.bias == nullptr ? "" : "bias ";
+  for (const auto& [m, transposed] : {g.a, g.b, Operand{g.d, false}})
+    text += std::to_string(m.rows) + (transposed ? " T " : " N ") + std::to_string(m.columns) +
+            " " + std::to_string(m.ld) + " " + std::to_string(static_cast<int>(m.type)) + ",";
+  return text;
+}
+
 bool has_bad_sizes(const Matmul& g) {
   const auto is_too_tight = [](const Matrix& m) { return m.ld < m.rows; };
   return g.a.rows() != g.d.rows || g.b.rows() != g.a.columns() || g.b.columns() != g.d.columns ||
@@ -272,6 +280,6 @@ VGPU_EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t
   g.bias_type = g.d.type;
   if (const auto type = desc.get<std::int32_t>(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, -1); type >= 0)
     number_from(static_cast<cudaDataType_t>(type), g.bias_type);
-  return enqueue_in(stream, [g] { run(g); }) ? CUBLAS_STATUS_SUCCESS
-                                             : CUBLAS_STATUS_EXECUTION_FAILED;
+  return enqueue_in(stream, kWho, text_of(g), [g] { run(g); }) ? CUBLAS_STATUS_SUCCESS
+                                                               : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -94,6 +94,42 @@ std::string plan_json(cudnnBackendDescriptor_t plan) {
   return text;
 }
 
+// The fault of this name for a plan's engine. 0: none, or the descriptor is not a plan.
+int engine_fault(const char* name, cudnnBackendDescriptor_t plan) {
+  const std::map<long, int> faults = Faults::instance().of_engines(name);
+  if (faults.empty()) return 0;
+  try {
+    const auto text = nlohmann::json::parse(plan_json(plan));
+    for (const long number : {text.at("engine").at("engineId").get<long>(), -1L})
+      if (const auto fault = faults.find(number); fault != faults.end()) return fault->second;
+  } catch (const std::runtime_error&) {
+  }
+  return 0;
+}
+
+// Whether the plan's engine has the note "tensor core". Float inputs are then rounded to TF32.
+bool uses_tensor_cores(cudnnBackendDescriptor_t plan) {
+  constexpr std::int64_t kMostNotes = 64;
+  cudnnBackendNumericalNote_t notes[kMostNotes];
+  cudnnBackendDescriptor_t config = nullptr;
+  cudnnBackendDescriptor_t engine = nullptr;
+  std::int64_t count = 0;
+  REAL(cudnnBackendCreateDescriptor)(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &config);
+  REAL(cudnnBackendCreateDescriptor)(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine);
+  const auto get = REAL(cudnnBackendGetAttribute);
+  const bool is_known =
+      get(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
+          &config) == CUDNN_STATUS_SUCCESS &&
+      get(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine) ==
+          CUDNN_STATUS_SUCCESS &&
+      get(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, kMostNotes, &count,
+          notes) == CUDNN_STATUS_SUCCESS;
+  REAL(cudnnBackendDestroyDescriptor)(engine);
+  REAL(cudnnBackendDestroyDescriptor)(config);
+  if (!is_known) throw std::runtime_error("the plan's engine has no notes");
+  return std::find(notes, notes + count, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) != notes + count;
+}
+
 std::int64_t workspace_bytes(cudnnBackendDescriptor_t plan) {
   std::int64_t bytes = 0;
   std::int64_t count = 0;
@@ -224,13 +260,19 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t descript
       REAL(cudnnBackendSetAttribute)
     (descriptor, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &properties);
   }
-  return REAL(cudnnBackendFinalize)(descriptor);
+  const cudnnStatus_t status = REAL(cudnnBackendFinalize)(descriptor);
+  const int fault =
+      status == CUDNN_STATUS_SUCCESS ? engine_fault("engine.finalize", descriptor) : 0;
+  return fault == 0 ? status : static_cast<cudnnStatus_t>(fault);
 }
 
 VGPU_EXPORT cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
                                               cudnnBackendDescriptor_t variant) {
   VGPU_CUDNN_CALL("cudnnBackendExecute");
   if (!is_handle(handle)) return CUDNN_STATUS_BAD_PARAM;
+  if (const int fault = engine_fault("engine.execute", plan); fault != 0)
+    return static_cast<cudnnStatus_t>(fault);
+  const bool saturates = engine_fault("engine.saturate", plan) != 0;
   Descriptor pack;
   {
     const std::scoped_lock lock(state().mutex);
@@ -240,13 +282,16 @@ VGPU_EXPORT cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
   std::map<std::int64_t, void*> pointers;
   for (std::size_t n = 0; n < pack.uids.size(); ++n) pointers[pack.uids[n]] = pack.pointers[n];
   try {
-    const CudnnGraph graph(plan_json(plan), pointers);
-    const auto work = [graph, workspace = pack.workspace, bytes = workspace_bytes(plan)] {
+    const std::string json = plan_json(plan);
+    const CudnnGraph graph(json, uses_tensor_cores(plan), pointers);
+    const auto work = [graph, workspace = pack.workspace, bytes = workspace_bytes(plan),
+                       saturates] {
       check_workspace(workspace, bytes);
-      graph.compute();
+      graph.compute(saturates);
     };
-    return enqueue_in(handle_from(handle).stream, work) ? CUDNN_STATUS_SUCCESS
-                                                        : CUDNN_STATUS_EXECUTION_FAILED;
+    return enqueue_in(handle_from(handle).stream, "cudnnBackendExecute", json, work)
+               ? CUDNN_STATUS_SUCCESS
+               : CUDNN_STATUS_EXECUTION_FAILED;
   } catch (const std::exception& error) {
     Report::instance().error(
         "cudnn", "", 0,

@@ -132,8 +132,9 @@ Values pointwise(const json& node, const Tensor& x, const Values& xs, const Tens
 
 }  // namespace
 
-CudnnGraph::CudnnGraph(const std::string& plan_json,
-                       const std::map<std::int64_t, void*>& pointers) {
+CudnnGraph::CudnnGraph(const std::string& plan_json, bool on_tensor_cores,
+                       const std::map<std::int64_t, void*>& pointers)
+    : on_tensor_cores_(on_tensor_cores) {
   const json graph = json::parse(plan_json).at("operationGraph");
   for (const json& t : graph.at("tensors")) {
     Tensor tensor;
@@ -163,7 +164,7 @@ CudnnGraph::CudnnGraph(const std::string& plan_json,
   }
 }
 
-void CudnnGraph::compute() const {
+void CudnnGraph::compute(bool saturates) const {
   std::map<std::string, Values> values;
   const auto value_of = [&](const std::string& name) -> const Values& {
     if (values.count(name) == 0) values[name] = load(tensors_.at(name));
@@ -174,15 +175,21 @@ void CudnnGraph::compute() const {
     const std::string y = node.at("Y");
     if (node.contains("W")) {
       const std::string w = node.at("W");
-      values[y] = convolution(node, tensors_.at(x), tensors_.at(w), tensors_.at(y), value_of(x),
-                              value_of(w));
+      Values xs = value_of(x), ws = value_of(w);
+      if (on_tensor_cores_)  // half types already have no more bits
+        for (Values* factors : {&xs, &ws})
+          std::transform(factors->begin(), factors->end(), factors->begin(), rounded_to_tf32);
+      values[y] = convolution(node, tensors_.at(x), tensors_.at(w), tensors_.at(y), xs, ws);
     } else if (node.contains("B")) {
       const std::string b = node.at("B");
       values[y] = pointwise(node, tensors_.at(x), value_of(x), &tensors_.at(b), &value_of(b));
     } else {
       values[y] = pointwise(node, tensors_.at(x), value_of(x), nullptr, nullptr);
     }
-    if (!tensors_.at(y).is_virtual) store(tensors_.at(y), values[y]);
+    if (tensors_.at(y).is_virtual) continue;
+    if (saturates)
+      for (float& value : values[y]) value = std::clamp(value, -65504.0F, 65504.0F);
+    store(tensors_.at(y), values[y]);
   }
 }
 

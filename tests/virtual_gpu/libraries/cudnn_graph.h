@@ -1,6 +1,9 @@
 #pragma once
 // The operation graph of a cuDNN execution plan, read from the plan's JSON and computed on the host:
 // convolution forward, addition and ReLU.
+//
+// Rounds where a device must: values in half types, as they are stored, and the float inputs of a
+// convolution on tensor cores, to TF32.
 
 #include <cstdint>
 #include <map>
@@ -33,10 +36,13 @@ struct Tensor {
 class CudnnGraph {
  public:
   // `pointers`: by the tensors' unique ids. Throws std::exception for what cannot be computed here.
-  CudnnGraph(const std::string& plan_json, const std::map<std::int64_t, void*>& pointers);
-  void compute() const;  // throws Failure
+  CudnnGraph(const std::string& plan_json, bool on_tensor_cores,
+             const std::map<std::int64_t, void*>& pointers);
+  // saturates: stores at most 65504 in a half. Throws Failure.
+  void compute(bool saturates) const;
 
  private:
+  bool on_tensor_cores_;
   std::map<std::string, Tensor> tensors_;
   std::vector<nlohmann::json> nodes_;
 };

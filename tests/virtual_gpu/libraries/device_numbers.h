@@ -1,6 +1,7 @@
 #pragma once
 // Arrays of float, half or bfloat16 in device memory, as floats on the host.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,13 @@ enum class Number : std::uint8_t { f32, f16, bf16 };
 
 inline std::size_t bytes_of(Number type) {
   return type == Number::f32 ? 4 : 2;
+}
+
+// To the ten bits of TF32's fraction, ties away from zero, as cvt.rna.tf32.f32.
+inline float rounded_to_tf32(float value) {
+  auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7F800000U) != 0x7F800000U) bits = (bits + 0x1000U) & ~0x1FFFU;
+  return std::bit_cast<float>(bits);
 }
 
 inline float load_number(Number type, const void* data, std::int64_t index) {

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kSectorBytes = 32;
 constexpr std::uint32_t kBanks = 32;
+// In a row, of one host address: a read over PCIe takes about a microsecond.
+constexpr std::uint64_t kPollsOfDeadlock = 1U << 18U;
 
 std::string verb(Use use) {
   return use == Use::load ? "reads" : use == Use::store ? "writes" : "updates";
@@ -46,6 +48,16 @@ bool all_initialised(const std::uint8_t* shadow, std::uint32_t bytes) {
                 access_text(use, bytes, "global", address) + ": " + memory.describe(address));
 }
 
+// A kernel that polls the host's memory while the host waits for it, or for what comes after it.
+void check_poll(const Warp& w, const Instruction& i, int lane, std::uint64_t address) {
+  Block& block = *w.block;
+  block.polls = address == block.polled ? block.polls + 1 : 1;
+  block.polled = address;
+  if (block.polls > kPollsOfDeadlock && !block.launch->held_up.empty())
+    launch_failed("deadlock", cudaErrorLaunchTimeout, w, i, lane,
+                  "polls host memory, but the host waits in a call for " + block.launch->held_up);
+}
+
 std::byte* global_pointer(const Warp& w, const Instruction& i, int lane, Use use,
                           std::uint64_t address, std::uint32_t bytes) {
   const DeviceMemory& memory = DeviceMemory::instance();
@@ -53,6 +65,7 @@ std::byte* global_pointer(const Warp& w, const Instruction& i, int lane, Use use
   if (!memory.in_arena(address)) {
     auto* host = reinterpret_cast<std::byte*>(address);
     if (!memory.is_pinned(host, bytes)) bad_global(w, i, lane, use, address, bytes);
+    if (use == Use::load) check_poll(w, i, lane, address);
     return host;
   }
   if (memory.page(address) != Page::live) bad_global(w, i, lane, use, address, bytes);

@@ -286,8 +286,11 @@ std::string place(const Warp& warp, const Instruction& instruction, int lane) {
   const auto triple = [](const Dim3& d) {
     return "(" + std::to_string(d.x) + "," + std::to_string(d.y) + "," + std::to_string(d.z) + ")";
   };
-  return "kernel " + readable(warp.block->kernel->name) + ", block " + triple(b) + ", thread " +
-         triple(t) + ", PTX line " + std::to_string(instruction.line);
+  const Kernel& kernel = *warp.block->kernel;
+  const std::string source = kernel.source_of(instruction.line);
+  return "kernel " + readable(kernel.name) + ", block " + triple(b) + ", thread " + triple(t) +
+         ", PTX line " + std::to_string(instruction.line) +
+         (source.empty() ? "" : " (" + source + ")");
 }
 
 void found_error(const char* kind, const Warp& warp, const Instruction& instruction, int lane,

@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,6 +71,7 @@ struct Kernel {
   std::vector<std::vector<std::uint32_t>> branch_tables;  // of brx.idx
   std::vector<std::vector<std::uint32_t>> operand_lists;  // of mma: more registers than fit above
   std::uint32_t max_threads = 1024;
+  std::function<std::string(std::uint32_t ptx_line)> source_of;  // "file:line"; "": not known
   bool in_block_order = false;  // has global atomics: blocks run one after the other
 };
 
@@ -103,6 +105,7 @@ struct Launch {
   std::uint32_t dynamic_shared = 0;
   std::vector<std::byte> parameters;
   std::uint32_t number = 0;  // for the sector marks
+  std::string held_up;       // what a call of the host waits for until this ends; empty: nothing
 };
 
 struct Block {
@@ -115,6 +118,7 @@ struct Block {
   std::vector<Warp> warps;
   std::vector<std::byte> registers;  // of all warps
   std::uint32_t epoch = 1;
+  std::uint64_t polled = 0, polls = 0;  // the host's address that is read, and how often in a row
   Counters counters;
 };
 

@@ -35,6 +35,15 @@ void make_accessible(std::uint64_t from, std::uint64_t bytes) {
   }
 }
 
+// Frees the pages. One mapping with what is inaccessible around it: a process may have 65530.
+void make_inaccessible(void* from, std::uint64_t bytes) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (bytes != 0 && mmap(from, bytes, PROT_NONE, flags, -1, 0) == MAP_FAILED) {
+    std::perror("vgpu: mmap");
+    std::abort();
+  }
+}
+
 }  // namespace
 
 std::string hexadecimal(std::uint64_t address) {
@@ -93,8 +102,8 @@ bool DeviceMemory::release(std::uint64_t base) {
   used_ -= round_up(a.bytes, 512);
   set_pages(a, Page::freed);
   const std::uint64_t pages = round_up(a.bytes, kPageBytes);
-  madvise(data(base), pages, MADV_DONTNEED);
-  madvise(shadow(base), pages, MADV_DONTNEED);
+  make_inaccessible(data(base), pages);
+  make_inaccessible(shadow(base), pages);
   return true;
 }
 

@@ -1,6 +1,7 @@
 // PTX text → syntax. A recursive-descent parser over one pass of tokens. Register
 // names are resolved here, since inline assembly in braces opens scopes that reuse them.
 
+#include <algorithm>
 #include <bit>
 #include <cctype>
 #include <cstdlib>
@@ -111,6 +112,11 @@ class Parser {
     }
   }
 
+  void skip_line() {  // of the last token
+    const std::uint32_t line = tokens_[at_ - 1].line;
+    while (!peek().empty() && tokens_[at_].line == line) ++at_;
+  }
+
   static bool is_number(std::string_view word) {
     return !word.empty() && std::isdigit(static_cast<unsigned char>(word[0])) != 0;
   }
@@ -144,8 +150,10 @@ class Parser {
       do next();
       while (accept(","));
     } else if (word == ".file") {
-      const std::uint32_t line = tokens_[at_].line;
-      while (!peek().empty() && tokens_[at_].line == line) ++at_;
+      const auto file = static_cast<std::uint32_t>(number());
+      const std::string quoted = next();
+      module_.files[file] = quoted.substr(1, quoted.size() - 2);
+      skip_line();
     } else if (word == ".section") {
       skip_past("}");
     } else if (word == ".visible" || word == ".weak" || word == ".extern" || word == ".common") {
@@ -311,9 +319,13 @@ class Parser {
     const std::string word = next();
     if (word == ".reg") {
       registers();
-    } else if (word == ".pragma" || word == ".loc") {
+    } else if (word == ".pragma") {
+      skip_past(";");
+    } else if (word == ".loc") {  // ends without a semicolon
       const std::uint32_t line = tokens_[at_].line;
-      while (tokens_[at_].line == line) ++at_;
+      const auto file = static_cast<std::uint32_t>(number());
+      module_.lines.push_back({line, file, static_cast<std::uint32_t>(number())});
+      skip_line();
     } else if (space_from(word) != Space::generic) {
       function_->variables.push_back(variable(space_from(word)));
       expect(";");
@@ -462,6 +474,14 @@ bool is_signed(Type type) {
 Type sized(Type first, std::size_t bytes) {
   if (!std::has_single_bit(bytes) || bytes > 8) return Type::none;
   return static_cast<Type>(static_cast<int>(first) + std::countr_zero(bytes));
+}
+
+std::string ModuleSyntax::source_of(std::uint32_t ptx_line) const {
+  const auto next = std::partition_point(
+      lines.begin(), lines.end(), [&](const SourceLine& l) { return l.ptx_line <= ptx_line; });
+  if (next == lines.begin()) return "";
+  const auto file = files.find((next - 1)->file);
+  return file == files.end() ? "" : file->second + ":" + std::to_string((next - 1)->line);
 }
 
 ModuleSyntax parse_ptx(std::string_view text) {

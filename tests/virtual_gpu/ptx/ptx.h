@@ -87,9 +87,18 @@ struct FunctionSyntax {
   std::uint32_t max_threads = 1024;  // .maxntid
 };
 
+// Of nvcc's -lineinfo: where the code from this PTX line on comes from.
+struct SourceLine {
+  std::uint32_t ptx_line, file, line;
+};
+
 struct ModuleSyntax {
   std::vector<Variable> variables;
   std::map<std::string, FunctionSyntax> functions;
+  std::vector<SourceLine> lines;  // by PTX line
+  std::map<std::uint32_t, std::string> files;
+
+  std::string source_of(std::uint32_t ptx_line) const;  // "pool.cu:41", or "" where it is not known
 };
 
 // A text or an instruction that this virtual GPU does not know. The message names kernel and line.

@@ -46,6 +46,8 @@ Environment read() {
   read_number("VGPU_EXIT", e.exit_code);
   read_number("VGPU_QUIET", e.quiet);
   read_number("VGPU_MAX_INSTRUCTIONS", e.max_instructions);
+  read_number("VGPU_QUEUE", e.queue);
+  e.serialise = text_of("VGPU_SERIALISE", "");
   e.fail = text_of("VGPU_FAIL", "");
   e.report = text_of("VGPU_REPORT", "");
   return e;

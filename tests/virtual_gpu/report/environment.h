@@ -18,6 +18,8 @@ struct Environment {
   int exit_code = 86;                               // VGPU_EXIT: exit code after errors; 0 keeps it
   bool quiet = false;                               // VGPU_QUIET=1: no errors on stderr
   std::uint64_t max_instructions = std::uint64_t{1} << 33U;  // VGPU_MAX_INSTRUCTIONS of a warp
+  std::uint64_t queue = 1000;  // VGPU_QUEUE: entries of a stream's queue; 0: without a limit
+  std::string serialise;       // VGPU_SERIALISE: a profiled kernel, or part of its name; "*": all
 };
 
 const Environment& environment();

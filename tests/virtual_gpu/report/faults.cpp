@@ -51,6 +51,14 @@ int Faults::next(const std::string& function) {
   return 0;
 }
 
+std::map<long, int> Faults::of_engines(const std::string& name) {
+  const std::scoped_lock lock(mutex_);
+  std::map<long, int> errors;
+  for (const Fault& fault : faults_)
+    if (fault.function == name) errors[fault.call] = fault.error;
+  return errors;
+}
+
 std::map<std::string, long> Faults::calls() {
   const std::scoped_lock lock(mutex_);
   return calls_;

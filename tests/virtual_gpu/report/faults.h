@@ -4,6 +4,10 @@
 // CUDA errors that break a context (700, 702, 710, 714 … 719) stay, as they do on a device. Error 0,
 // for calls of the runtime only, skips the call: it reports success and does nothing, as in a program
 // that forgot it.
+//
+// Engines of cuDNN fail by their number, -1 for every engine: "engine.finalize:12:4000" (a plan of
+// engine 12 cannot be built), "engine.execute:34:5000" (a plan of engine 34 fails when it is
+// executed), "engine.saturate:41:1" (it stores at most 65504 in a half, instead of Inf).
 
 #include <map>
 #include <mutex>
@@ -18,7 +22,8 @@ class Faults {
   static constexpr int kSkipped = -1;
   void set(const std::string& text);      // throws std::runtime_error
   int next(const std::string& function);  // counts the call; its error, 0 for none, or kSkipped
-  std::map<std::string, long> calls();    // since the start, or the last set()
+  std::map<long, int> of_engines(const std::string& name);  // by number
+  std::map<std::string, long> calls();                      // since the start, or the last set()
 
  private:
   struct Fault {

@@ -75,9 +75,12 @@ Stream& stream_from(cudaStream_t handle) {
   return *stream;
 }
 
-bool enqueue_in(cudaStream_t handle, Work work) {
+bool enqueue_in(cudaStream_t handle, const std::string& name, const std::string& problem,
+                Work work) {
   return guarded(nullptr, [&] {
-           Scheduler::instance().enqueue(stream_from(handle), std::move(work));
+           Stream& stream = stream_from(handle);
+           Scheduler::instance().enqueue(stream, std::move(work));
+           Scheduler::instance().launched(stream, name, name + problem);
          }) == cudaSuccess;
 }
 

@@ -37,8 +37,10 @@ cudaError_t guarded(const char* name, Body&& body) {
 
 // Knows the special handles 0, 1 (legacy) and 2 (per thread). Throws Failure for a stale handle.
 Stream& stream_from(cudaStream_t handle);
-// For cuBLAS and cuDNN: false where the stream takes no work.
-bool enqueue_in(cudaStream_t handle, Work work);
+// For cuBLAS and cuDNN: false where the stream takes no work. `name`: the call; `problem`: what
+// their choice of a kernel depends on.
+bool enqueue_in(cudaStream_t handle, const std::string& name, const std::string& problem,
+                Work work);
 
 // Device memory for operations that are computed on the host (copies, cuBLAS, cuDNN). Each reports
 // what is wrong (out of bounds, freed, not initialised) and throws Failure 700 where there is nothing

@@ -18,7 +18,8 @@ constexpr Device kDevices[] = {
     {86, "Virtual RTX 3090", 82, 1536, 16, 102400, 101376, 6 << 20, 1695000, 9751000, 384},
     {89, "Virtual RTX 4090", 128, 1536, 24, 102400, 101376, 72 << 20, 2520000, 10501000, 384},
     {90, "Virtual H100", 132, 2048, 32, 233472, 232448, 50 << 20, 1980000, 2619000, 5120},
-    {100, "Virtual B200", 148, 2048, 32, 233472, 232448, 132644864, 1965000, 3996000, 7680}};
+    {100, "Virtual B200", 148, 2048, 32, 233472, 232448, 132644864, 1965000, 3996000, 7680},
+    {120, "Virtual RTX 5090", 170, 1536, 24, 102400, 101376, 96 << 20, 2407000, 14001000, 512}};
 
 }  // namespace
 
@@ -26,8 +27,9 @@ const Device& device() {
   static const Device* chosen = [] {
     for (const Device& d : kDevices)
       if (d.architecture == environment().architecture) return &d;
-    std::fprintf(stderr,
-                 "vgpu: VGPU_ARCH must be one of sm_75, sm_80, sm_86, sm_89, sm_90, sm_100\n");
+    std::fprintf(
+        stderr,
+        "vgpu: VGPU_ARCH must be one of sm_75, sm_80, sm_86, sm_89, sm_90, sm_100, sm_120\n");
     std::exit(64);
   }();
   return *chosen;

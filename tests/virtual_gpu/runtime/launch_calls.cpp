@@ -53,6 +53,7 @@ cudaError_t check_shape(const void* function, const Kernel& kernel, dim3 grid, d
 void run(Launch launch) {
   static std::uint32_t number = 0;  // under the lock
   launch.number = ++number;
+  launch.held_up = Scheduler::instance().held_up_by();
   Report::instance().launch({launch.kernel->name, launch.grid, launch.block,
                              launch.kernel->shared_bytes + launch.dynamic_shared,
                              run_launch(launch)});
@@ -75,6 +76,7 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
     std::memcpy(launch.parameters.data() + kernel.parameter_offsets[n], arguments[n],
                 kernel.parameter_sizes[n]);
   Scheduler::instance().enqueue(stream, [launch] { run(launch); });
+  Scheduler::instance().launched(stream, kernel.name, kernel.name);
   return cudaSuccess;
 }
 
@@ -152,6 +154,7 @@ VGPU_EXPORT cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* c, const v
 VGPU_EXPORT cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* a, const void* function) {
   return guarded("cudaFuncGetAttributes", [&] {
     const Kernel& kernel = Modules::instance().kernel(function);
+    Scheduler::instance().load(kernel.name);  // so that a capture can follow
     *a = {};
     a->sharedSizeBytes = kernel.shared_bytes;
     a->localSizeBytes = kernel.local_bytes;

@@ -73,10 +73,11 @@ const Kernel& Modules::kernel(const void* host) {
   Module& module = *found->second.module;
   load(module);
   std::unique_ptr<Kernel>& kernel = module.kernels[found->second.name];
+  if (kernel != nullptr) return *kernel;
   try {
-    if (kernel == nullptr)
-      kernel = std::make_unique<Kernel>(
-          decode_kernel(module.syntax, found->second.name, module.addresses));
+    kernel = std::make_unique<Kernel>(
+        decode_kernel(module.syntax, found->second.name, module.addresses));
+    kernel->source_of = [&module](std::uint32_t line) { return module.syntax.source_of(line); };
   } catch (const PtxError& error) {
     throw Failure(cudaErrorInvalidKernelImage, error.what());
   }

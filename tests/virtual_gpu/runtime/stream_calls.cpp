@@ -193,6 +193,14 @@ VGPU_EXPORT cudaError_t cudaStreamIsCapturing(cudaStream_t handle,
                                    : cudaStreamCaptureStatusActive;
   });
 }
+VGPU_EXPORT cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes,
+                                          std::size_t* count) {
+  return guarded("cudaGraphGetNodes", [&] {
+    if (nodes != nullptr) return cudaErrorNotSupported;
+    *count = graph_from(graphs(), graph)->nodes.size();
+    return cudaSuccess;
+  });
+}
 VGPU_EXPORT cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                              unsigned long long) {
   return guarded("cudaGraphInstantiate", [&] {
@@ -202,8 +210,9 @@ VGPU_EXPORT cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGr
 VGPU_EXPORT cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t handle) {
   return guarded("cudaGraphLaunch", [&] {
     Stream& stream = stream_from(handle);
-    scheduler().enqueue(
-        stream, [graph = graph_from(executables(), executable)] { scheduler().run_graph(*graph); });
+    const std::shared_ptr<Graph> graph = graph_from(executables(), executable);
+    scheduler().enqueue(stream, [graph] { scheduler().run_graph(*graph); });
+    scheduler().launched(stream, *graph);
   });
 }
 VGPU_EXPORT cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {

@@ -97,6 +97,43 @@ std::size_t Scheduler::live_streams() const {
 
 // ---- Queues ----
 
+void Scheduler::hold_up(std::string reason, const std::function<void()>& wait) {
+  held_up_by_ = std::move(reason);
+  wait();
+  held_up_by_.clear();
+}
+
+// Waits while the queue is full, as the call does on a device.
+void Scheduler::push(Stream& stream, Operation operation) {
+  const std::uint64_t limit = environment().queue;
+  if (limit != 0 && stream.queue.size() >= limit)
+    hold_up("room in a queue of " + std::to_string(limit) + " entries", [&] {
+      run_until([&] { return stream.queue.size() < limit; }, [&] { return &stream; });
+    });
+  operation.number = ++next_number_;
+  stream.queue.push_back(std::move(operation));
+}
+
+void Scheduler::launched(Stream& stream, const std::string& name, const std::string& code) {
+  if (loaded_.insert(code).second && stream.capture != nullptr &&
+      stream.capture->forbids_unsafe_calls)
+    Report::instance().error("cold_capture", name, 0,
+                             readable(name) +
+                                 " is used for the first time in a capture: a device "
+                                 "loads its code then, which the capture can forbid");
+  const std::string& profiled = environment().serialise;
+  if (profiled.empty()) return;
+  if (profiled != "*" && readable(name).find(profiled) == std::string::npos) return;
+  if (stream.capture != nullptr)
+    stream.capture->graph->is_profiled = true;
+  else
+    hold_up("the profiled kernel " + readable(name), [&] { finish(stream); });
+}
+
+void Scheduler::launched(Stream& stream, const Graph& graph) {
+  if (graph.is_profiled) hold_up("a profiled kernel of a graph", [&] { finish(stream); });
+}
+
 void Scheduler::enqueue(Stream& stream, Work work) {
   if (stream.capture != nullptr) {
     auto& nodes = stream.capture->graph->nodes;
@@ -104,7 +141,7 @@ void Scheduler::enqueue(Stream& stream, Work work) {
     stream.tail = {nodes.size() - 1};
     return;
   }
-  stream.queue.push_back({++next_number_, std::move(work), nullptr, nullptr, 0});
+  push(stream, {0, std::move(work), nullptr, nullptr, 0});
   if (seed_ == 0 || random(4) != 0) return;
   for (std::uint64_t n = random(4); n > 0; --n) make_some_progress();
 }
@@ -114,7 +151,7 @@ void Scheduler::record(Stream& stream, const std::shared_ptr<Event>& event) {
   if (stream.capture != nullptr)
     event->nodes = stream.tail;
   else
-    stream.queue.push_back({++next_number_, {}, event, nullptr, ++event->recorded});
+    push(stream, {0, {}, event, nullptr, ++event->recorded});
 }
 
 cudaError_t Scheduler::wait_for(Stream& stream, const std::shared_ptr<Event>& event) {
@@ -128,8 +165,7 @@ cudaError_t Scheduler::wait_for(Stream& stream, const std::shared_ptr<Event>& ev
     return cudaSuccess;
   }
   if (stream.capture != nullptr) return cudaErrorStreamCaptureIsolation;
-  if (event->completed < event->recorded)
-    stream.queue.push_back({++next_number_, {}, nullptr, event, event->recorded});
+  if (event->completed < event->recorded) push(stream, {0, {}, nullptr, event, event->recorded});
   return cudaSuccess;
 }
 

@@ -29,6 +29,7 @@ struct Graph {
     std::vector<std::size_t> after;  // earlier nodes
   };
   std::vector<Node> nodes;
+  bool is_profiled = false;  // one of them is a kernel that VGPU_SERIALISE names
 };
 
 struct Stream;
@@ -88,6 +89,15 @@ class Scheduler {
   void enqueue(Stream& stream, Work work);
   void record(Stream& stream, const std::shared_ptr<Event>& event);
   cudaError_t wait_for(Stream& stream, const std::shared_ptr<Event>& event);
+  // After a kernel was enqueued. Reports code whose first use is in a capture, and waits if a
+  // profiler would (VGPU_SERIALISE). `code`: what a device loads for it; has more than the name
+  // where a library chooses among many kernels.
+  void launched(Stream& stream, const std::string& name, const std::string& code);
+  void launched(Stream& stream, const Graph& graph);
+  void load(const std::string& code) { loaded_.insert(code); }
+  // Why the call that runs work now does not return before that has ended, though it only enqueues;
+  // empty in calls that wait by their nature.
+  const std::string& held_up_by() const { return held_up_by_; }
 
   // Run until done.
   void finish(Stream& stream);
@@ -112,6 +122,8 @@ class Scheduler {
 
  private:
   Scheduler();
+  void push(Stream& stream, Operation operation);
+  void hold_up(std::string reason, const std::function<void()>& wait);
   bool is_eligible(const Stream& stream) const;
   bool blocked_by(const Stream& stream, const Stream& other) const;
   Stream* needed_by(Stream& stream, int depth);
@@ -131,6 +143,8 @@ class Scheduler {
   std::uint64_t seed_ = 0, random_state_ = 0;
   std::uint64_t ticks_ = 0;
   Stream* ahead_ = nullptr;  // chosen last; may be gone
+  std::string held_up_by_;
+  std::set<std::string> loaded_;  // code that a device would have in memory
   cudaError_t sticky_ = cudaSuccess, async_error_ = cudaSuccess;
 };
 

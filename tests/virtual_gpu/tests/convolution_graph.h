@@ -164,8 +164,9 @@ inline void convolve(cudnnHandle_t handle, const Shape& s, cudnnDataType_t type,
       .set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, uids)
       .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, std::vector<void*>{workspace})
       .finalize();
-  CUDNN_CHECKED(cudnnBackendExecute(handle, plan.get(), variant.get()));
+  const cudnnStatus_t status = cudnnBackendExecute(handle, plan.get(), variant.get());
   cudaFree(workspace);
+  CUDNN_CHECKED(status);
 }
 
 }  // namespace cudnn_test

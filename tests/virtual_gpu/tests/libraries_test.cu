@@ -4,7 +4,9 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "convolution_graph.h"
 #include "support.cuh"
@@ -19,12 +21,16 @@ std::vector<float> random_floats(std::size_t count, unsigned seed) {
   return values;
 }
 
-void expect_near(const std::vector<float>& got, const std::vector<double>& want, double tolerance) {
-  ASSERT_EQ(got.size(), want.size());
-  double largest = 0;
-  for (const double v : want) largest = std::max(largest, std::fabs(v));
-  for (std::size_t n = 0; n < got.size(); ++n)
-    ASSERT_LE(std::fabs(got[n] - want[n]), tolerance * largest) << "element " << n;
+// The largest difference, over the largest value; infinite where `got` is not finite.
+double deviation(const std::vector<float>& got, const std::vector<double>& want) {
+  EXPECT_EQ(got.size(), want.size());
+  double largest = 0, difference = 0;
+  for (std::size_t n = 0; n < std::min(got.size(), want.size()); ++n) {
+    if (!std::isfinite(got[n])) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, std::fabs(want[n]));
+    difference = std::max(difference, std::fabs(got[n] - want[n]));
+  }
+  return difference / largest;
 }
 
 void blas(cublasStatus_t status, const char* what) {
@@ -109,7 +115,7 @@ TEST(Libraries, MatmulInAllTranspositions) {
         for (int i = 0; i < m; ++i)
           want[i + j * p.ldd()] = 1.5 * sums[i + static_cast<std::size_t>(j) * m] -
                                   0.5 * d[i + j * p.ldd()] + (has_bias ? bias[i] : 0);
-      expect_near(dd.host(), want, 1e-6);
+      ASSERT_LE(deviation(dd.host(), want), 1e-6);
     }
 }
 
@@ -169,9 +175,23 @@ float widen(__nv_bfloat16 v) {
   return __bfloat162float(v);
 }
 
+float same(float v) {
+  return v;
+}
+// Ten bits of fraction, the nearest, ties away from zero.
+float rounded_to_tf32(float v) {
+  const float scale = std::exp2(static_cast<float>(std::ilogb(v) - 10));
+  return std::round(v / scale) * scale;
+}
+
+constexpr cudnn_test::Shape kSmall{2, 8, 11, 13, 24, 3, 3, 1, 1};
+// One for which the heuristics prefer tensor cores, where they know floats.
+constexpr cudnn_test::Shape kForTensorCores{2, 64, 16, 16, 64, 3, 3, 1, 1};
+
+// Of cuDNN's result from a convolution of the factors that `round` gives.
 template <class T>
-void check_convolution(cudnnDataType_t type, bool fused, double tolerance) {
-  const cudnn_test::Shape s{2, 8, 11, 13, 24, 3, 3, 1, 1};
+double convolution_deviation(cudnnDataType_t type, bool fused, float (*round)(float) = same,
+                             const cudnn_test::Shape& s = kSmall) {
   auto x = random_floats(static_cast<std::size_t>(s.n * s.h * s.w * s.c), 13);
   auto w = random_floats(static_cast<std::size_t>(s.k * s.r * s.s * s.c), 14);
   auto bias = random_floats(static_cast<std::size_t>(s.k), 15);
@@ -191,21 +211,70 @@ void check_convolution(cudnnDataType_t type, bool fused, double tolerance) {
   CHECKED(cudaStreamSynchronize(stream));
   std::vector<float> got;
   for (const T v : dy.host()) got.push_back(widen(v));
-  expect_near(got, convolved(s, x, w, fused ? &bias : nullptr), tolerance);
   CHECKED(cudaStreamDestroy(stream));
   CUDNN_CHECKED(cudnnDestroy(handle));
+  for (std::vector<float>* factors : {&x, &w})
+    std::transform(factors->begin(), factors->end(), factors->begin(), round);
+  return deviation(got, convolved(s, x, w, fused ? &bias : nullptr));
 }
+// A device may round to TF32.
 TEST(Libraries, CudnnConvolvesInFloat) {
-  check_convolution<float>(CUDNN_DATA_FLOAT, false, 2e-6);
+  EXPECT_LE(convolution_deviation<float>(CUDNN_DATA_FLOAT, false), 2e-3);
 }
 TEST(Libraries, CudnnConvolvesWithBiasAndReluInFloat) {
-  check_convolution<float>(CUDNN_DATA_FLOAT, true, 2e-6);
+  EXPECT_LE(convolution_deviation<float>(CUDNN_DATA_FLOAT, true), 2e-3);
+}
+TEST(Libraries, FloatsAreRoundedToTf32OnTensorCores) {
+  NEEDS_VIRTUAL_GPU();
+  for (const bool fused : {false, true}) {
+    const auto deviates = [&](float (*round)(float)) {
+      return convolution_deviation<float>(CUDNN_DATA_FLOAT, fused, round, kForTensorCores);
+    };
+    EXPECT_LE(deviates(rounded_to_tf32), 2e-6);
+    EXPECT_GE(deviates(same), 5e-5);
+  }
+}
+TEST(Libraries, FloatsAreNotRoundedWithoutTensorCores) {
+  NEEDS_VIRTUAL_GPU();
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  setenv("VGPU_ARCH", "sm_75", 1);  // whose tensor cores know half types only
+  const auto deviates = [] {
+    return convolution_deviation<float>(CUDNN_DATA_FLOAT, false, same, kForTensorCores);
+  };
+  EXPECT_EXIT(std::exit(deviates() <= 2e-6 ? 0 : 1), ::testing::ExitedWithCode(0), "");
+  unsetenv("VGPU_ARCH");
 }
 TEST(Libraries, CudnnConvolvesWithBiasAndReluInHalf) {
-  check_convolution<__half>(CUDNN_DATA_HALF, true, 1e-3);
+  EXPECT_LE(convolution_deviation<__half>(CUDNN_DATA_HALF, true), 1e-3);
 }
 TEST(Libraries, CudnnConvolvesInBfloat16) {
-  check_convolution<__nv_bfloat16>(CUDNN_DATA_BFLOAT16, false, 8e-3);
+  EXPECT_LE(convolution_deviation<__nv_bfloat16>(CUDNN_DATA_BFLOAT16, false), 8e-3);
+}
+TEST(Libraries, ChosenEnginesOfCudnnFail) {
+  if (VGPU(vgpu_set_faults) == nullptr) GTEST_SKIP() << "only the virtual GPU fails on demand";
+  const cudnn_test::Shape s{1, 8, 1, 1, 8, 3, 3, 1, 1};
+  const DeviceArray<__half> x(std::vector<__half>(8, __float2half(60000))),
+      w(std::vector<__half>(576, __float2half(2))), y(8);
+  cudnnHandle_t handle;
+  CUDNN_CHECKED(cudnnCreate(&handle));
+  const auto failure = [&](const char* fault) -> std::string {
+    VGPU(vgpu_set_faults)(fault);
+    try {
+      cudnn_test::convolve(handle, s, CUDNN_DATA_HALF, false, x.get(), w.get(), nullptr, y.get());
+      CHECKED(cudaDeviceSynchronize());
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return std::to_string(__half2float(y.host().at(0)));
+  };
+  EXPECT_EQ(failure("engine.finalize:1000:4000,engine.execute:1000:5000"), "inf");
+  EXPECT_NE(failure("engine.finalize:-1:4000").find("CUDNN_STATUS_INTERNAL_ERROR"),
+            std::string::npos);
+  EXPECT_NE(failure("engine.execute:-1:5003").find("CUDNN_STATUS_EXECUTION_FAILED_CUDART"),
+            std::string::npos);
+  EXPECT_EQ(failure("engine.saturate:-1:1"), "65504.000000");
+  VGPU(vgpu_set_faults)("");
+  CUDNN_CHECKED(cudnnDestroy(handle));
 }
 
 }  // namespace

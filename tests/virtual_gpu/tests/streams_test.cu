@@ -256,6 +256,9 @@ bool graph_of_two_streams(bool waits, bool joins, cudaError_t* end_error = nullp
   cudaEvent_t done;
   CHECKED(cudaEventCreate(&done));
   const DeviceArray<int> a(std::vector<int>(kCount, 0)), b(std::vector<int>(kCount, 0));
+  cudaFuncAttributes unused;  // loads the kernels, which the capture could forbid
+  CHECKED(cudaFuncGetAttributes(&unused, fill));
+  CHECKED(cudaFuncGetAttributes(&unused, add));
   CHECKED(cudaStreamBeginCapture(s.first, cudaStreamCaptureModeGlobal));
   CHECKED(cudaEventRecord(s.event, s.first));
   CHECKED(cudaStreamWaitEvent(s.second, s.event, 0));

@@ -27,15 +27,15 @@ const BackboneOptions& checked(const BackboneOptions& options) {
                 fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
                             name_of(options.algorithm)));
   }
-  constexpr double most = 1e17;  // bytes
-  const double pixels = static_cast<double>(options.image_size.height) * options.image_size.width;
-  const double values = pixels * static_cast<double>(vgg16_layers[0].output_channels);
-  if (values * sizeof(float) * static_cast<double>(options.batch_size) > most) {
+  const std::size_t most = largest_usual_batch(options.image_size);
+  if (options.batch_size > most) {
     throw Error(
         ErrorKind::usage,
-        fmt::format("Images of {}×{} in batches of {} are more than any device holds; "
-                    "choose a smaller data.image_size or backbone.batch_size.",
-                    options.image_size.height, options.image_size.width, options.batch_size));
+        fmt::format("Images of {}×{} in batches of {} have more activations than the 2147483647 "
+                    "that cuDNN computes at once; choose {}.",
+                    options.image_size.height, options.image_size.width, options.batch_size,
+                    most == 0 ? "a smaller data.image_size"
+                              : fmt::format("a backbone.batch_size of at most {}", most)));
   }
   return options;
 }
@@ -68,7 +68,8 @@ BackboneMemory memory_of(const BackboneSpec& spec) {
   memory.activation_bytes = rounded_up(batch * values * storage_bytes(spec.options.precision));
   memory.weight_bytes = spec.weights.bytes;
   memory.image_bytes = backbone_slots * rounded_up(batch * spec.image_bytes);
-  memory.feature_bytes = backbone_slots * rounded_up(batch * spec.feature_count * sizeof(float));
+  memory.feature_bytes =
+      backbone_slots * rounded_up(batch * spec.feature_count * sizeof(float) + spec.flag_bytes());
   return memory;
 }
 
@@ -97,11 +98,14 @@ BackboneSpec::BackboneSpec(const BackboneOptions& of)
   memory = memory_of(*this);
 }
 
-void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache& cache) {
+void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache* cache) {
   std::size_t workspace = 0;
+  Warnings ignored;
   plans.clear();
   for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
-    plans.push_back(choose_plan(device, problem(layer), options.autotune, cache));
+    plans.push_back(cache != nullptr ? choose_plan(device, problem(layer), options.autotune, *cache)
+                                     : std::make_shared<const ConvolutionPlan>(
+                                           forecast_plan(device, problem(layer), ignored)));
     workspace = std::max(workspace, plans.back()->workspace_bytes());
   }
   memory.workspace_bytes = rounded_up(workspace);
@@ -109,8 +113,11 @@ void BackboneSpec::choose_plans(const CudnnDevice& device, PlanCache& cache) {
 
 ConvolutionProblem BackboneSpec::problem(std::size_t layer) const {
   const LayerShape& shape = shapes[layer];
-  return {options.batch_size, shape.height,      shape.width,      shape.inputs,
-          shape.outputs,      options.precision, !shape.pool_after};
+  // Why the layer after a fused one is not fused in fp16, but has the pool: cuda_backbone.h.
+  const bool is_next_seen = layer + 1 < shapes.size() && shapes[layer + 1].pool_after;
+  const bool may_fuse = !shape.pool_after && (options.precision != Precision::fp16 || is_next_seen);
+  return {options.batch_size, shape.height,      shape.width, shape.inputs,
+          shape.outputs,      options.precision, may_fuse};
 }
 
 BatchShape BackboneSpec::output(std::size_t layer) const {
@@ -138,9 +145,7 @@ std::string BackboneSpec::engines_digest() const {
 
 BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptions& options) {
   BackboneSpec spec(options);
-  spec.options.autotune = false;
-  PlanCache cache;
-  spec.choose_plans(CudnnDevice::described(gpu), cache);
+  spec.choose_plans(CudnnDevice::described(gpu), nullptr);
   BackboneForecast forecast;
   forecast.cudnn_version = cudnn_version();
   forecast.memory = spec.memory;

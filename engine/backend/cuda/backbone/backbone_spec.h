@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,13 +49,15 @@ struct WeightLayout {
 
 struct BackboneSpec {
   // Without plans. Throws Error(usage) for options that no device serves: an image below 32×32, a
-  // batch of 0, an algorithm of the CPU's, or sizes whose product does not fit 64 bits.
+  // batch of 0, an algorithm of the CPU's, or more activations than cuDNN computes at once
+  // (largest_usual_batch).
   explicit BackboneSpec(const BackboneOptions& options);
-  // Chooses the plans by choose_plan, and with them the size of the workspace. Layers of one
-  // problem share a plan.
-  void choose_plans(const CudnnDevice& device, PlanCache& cache);
+  // Chooses the plans by choose_plan, and with them the size of the workspace. Without a cache by
+  // forecast_plan: no plan is executed.
+  void choose_plans(const CudnnDevice& device, PlanCache* cache);
 
-  // bias_relu is set where no pool follows: the pool's kernel adds the bias itself.
+  // bias_relu is set where no pool follows: the pool's kernel adds the bias itself. In fp16 only
+  // where the next computed layer is not fused.
   ConvolutionProblem problem(std::size_t layer) const;
   BatchShape output(std::size_t layer) const;  // after its pool
   // Of global_pool; none where a layer's output is not pooled.
@@ -62,6 +65,10 @@ struct BackboneSpec {
   // Names the engines, in 32 hex digits: plans for equal problems on equal devices compute the same
   // bytes when it is equal.
   std::string engines_digest() const;
+  // Of the flag behind the features of a slot, for halves that are not finite: cuda_backbone.h.
+  std::size_t flag_bytes() const {
+    return options.precision == Precision::fp16 ? sizeof(std::uint32_t) : 0;
+  }
   std::size_t pixels() const {  // of a batch
     return options.batch_size * options.image_size.height * options.image_size.width;
   }
@@ -75,9 +82,9 @@ struct BackboneSpec {
   std::vector<std::shared_ptr<const ConvolutionPlan>> plans;  // one for each of shapes
 };
 
-// What `graft plan` shows of a GPU that may be absent. By heuristics, even with options.autotune. Needs no driver. Bytes are those that the kernels'
-// headers promise: of the convolution what it reads and writes, each array once; of its epilogue
-// what bias_relu or bias_relu_max_pool moves.
+// What `graft plan` shows of a GPU that may be absent: plans by heuristics, even with
+// options.autotune. Needs no driver. Bytes are those that the kernels' headers promise: of the
+// convolution each array once; of its epilogue what bias_relu or bias_relu_max_pool moves.
 BackboneForecast forecast_backbone(const GpuProperties& gpu, const BackboneOptions& options);
 
 }  // namespace graft::cuda

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
 #include <utility>
 #include <vector>
@@ -41,7 +40,7 @@ Arenas take_memory(const Device& device, const BackboneSpec& spec,
     auto arenas = if_memory_allows([&] { return Arenas(spec.memory); });
     if (arenas) return std::move(*arenas);
   }
-  refuse_memory(device, spec.options, spec.memory.total(), fitting_batch());
+  refuse_memory(device, spec, fitting_batch());
 }
 
 class CudaBackbone final : public Backbone {
@@ -55,9 +54,9 @@ class CudaBackbone final : public Backbone {
 
  private:
   struct Batch {
-    Ticket ticket;
+    Ticket ticket = 0;
     Event done;
-    std::span<const float> features;
+    PinnedBuffer flag;  // to be read when it is done
   };
   enum TraceRow : std::size_t { compute_row, copy_in_row, copy_out_row };
 
@@ -65,7 +64,7 @@ class CudaBackbone final : public Backbone {
   template <typename T>
   void run_network(std::size_t slot);
   template <typename T>
-  const T* run_layer(std::size_t layer, const T* input);
+  const T* run_layer(std::size_t layer, const T* input, std::uint32_t* flag);
   template <typename T>
   void pool_features(std::size_t layer, const T* output, float* features);
   std::uint8_t* image_slot(std::size_t slot) const {
@@ -75,6 +74,10 @@ class CudaBackbone final : public Backbone {
     return reinterpret_cast<float*>(arenas_.features.data() +
                                     slot * (arenas_.features.size() / backbone_slots));
   }
+  std::uint32_t* flag_slot(std::size_t slot) const {
+    float* const behind = feature_slot(slot) + spec_.options.batch_size * spec_.feature_count;
+    return spec_.flag_bytes() == 0 ? nullptr : reinterpret_cast<std::uint32_t*>(behind);
+  }
   template <typename T>
   T* activations(std::size_t turn) const {
     return reinterpret_cast<T*>(arenas_.activations.data() + turn * spec_.memory.activation_bytes);
@@ -83,8 +86,7 @@ class CudaBackbone final : public Backbone {
   const T* weights_at(std::size_t offset) const {
     return reinterpret_cast<const T*>(arenas_.weights.data() + offset);
   }
-  Event spare_event();
-  void check_finite(std::span<const float> features) const;
+  Batch spare_batch();
 
   Device& device_;
   const BackboneSpec spec_;
@@ -93,7 +95,7 @@ class CudaBackbone final : public Backbone {
   std::vector<Graph> graphs_;          // one for each slot; none with a tracer
   KernelTrace trace_;
   std::deque<Batch> in_flight_;  // in order
-  std::vector<Event> spare_events_;
+  std::vector<Batch> spare_batches_;
   Ticket last_ = 0;
 };
 
@@ -104,6 +106,9 @@ CudaBackbone::CudaBackbone(Device& device, const Vgg16Weights& weights, Backbone
   const Stream& stream = order_.compute();
   copy_to_device(arenas_.weights.data(), packed.data(), packed.size(), stream);
   GRAFT_CUDA_CHECK(cudaMemsetAsync(arenas_.images.data(), 0, arenas_.images.size(), stream.get()));
+  for (std::size_t n = 0; n <= backbone_slots; ++n) {  // for as many batches in flight
+    spare_batches_.push_back({0, Event(), PinnedBuffer(spec_.flag_bytes())});
+  }
   // Once without a graph: code that is loaded at its first use cannot be loaded in a capture.
   enqueue_network(0);
   stream.wait();
@@ -130,6 +135,8 @@ template <typename T>
 void CudaBackbone::run_network(std::size_t slot) {
   const cudaStream_t stream = order_.compute().get();
   const std::size_t pixels = spec_.pixels(), channels = spec_.shapes[0].inputs;
+  std::uint32_t* const flag = flag_slot(slot);
+  if (flag != nullptr) GRAFT_CUDA_CHECK(cudaMemsetAsync(flag, 0, spec_.flag_bytes(), stream));
   DevicePixelTables tables{weights_at<float>(spec_.weights.tables), {}};
   std::ranges::copy(pixel_tables(spec_.options.preprocess).source, tables.source);
   launch(trace_, {"preprocess", {}, preprocess_bytes(sizeof(T), pixels, channels)}, [&] {
@@ -137,7 +144,7 @@ void CudaBackbone::run_network(std::size_t slot) {
   });
   const T* values = activations<T>(0);
   for (std::size_t layer = 0; layer < spec_.shapes.size(); ++layer) {
-    values = run_layer(layer, values);
+    values = run_layer(layer, values, flag);
     pool_features(layer, values, feature_slot(slot));
   }
   if (spec_.options.features.pooling != Pooling::none) return;
@@ -148,7 +155,7 @@ void CudaBackbone::run_network(std::size_t slot) {
 
 // Reads `input`, one of the two buffers of activations. Returns the one with the layer's output.
 template <typename T>
-const T* CudaBackbone::run_layer(std::size_t layer, const T* input) {
+const T* CudaBackbone::run_layer(std::size_t layer, const T* input, std::uint32_t* flag) {
   const cudaStream_t stream = order_.compute().get();
   const char* const name = vgg16_layers[layer].name.data();
   const TraceSpan span(trace_.tracer(), name, layer);
@@ -165,13 +172,13 @@ const T* CudaBackbone::run_layer(std::size_t layer, const T* input) {
   if (spec_.shapes[layer].pool_after) {
     const BatchShape map{problem.batch, problem.height, problem.width, problem.output_channels};
     launch(trace_, {"bias_relu_max_pool", name, bias_relu_max_pool_bytes(sizeof(T), map)},
-           [&] { bias_relu_max_pool(same, other, bias, map, stream); });
+           [&] { bias_relu_max_pool(same, other, bias, map, stream, flag); });
     return same;
   }
   if (!problem.bias_relu) {
     const std::size_t pixels = problem.pixels(), channels = problem.output_channels;
     launch(trace_, {"bias_relu", name, bias_relu_bytes(sizeof(T), pixels, channels)},
-           [&] { bias_relu(other, bias, pixels, channels, stream); });
+           [&] { bias_relu(other, bias, pixels, channels, stream, flag); });
   }
   return other;
 }
@@ -194,30 +201,39 @@ Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std:
                                       std::span<float> features) {
   check_batch(images, count, features, spec_.options);
   const std::size_t slot = last_ % backbone_slots;
-  const std::size_t in = count * spec_.image_bytes;
   const std::size_t out = count * spec_.feature_count * sizeof(float);
+  // A flag is of all rows of its batch: those without an image get the first one, so that no other
+  // batch's image raises it.
+  const std::size_t bytes = spec_.image_bytes;
+  const std::size_t rows = spec_.flag_bytes() == 0 ? count : spec_.options.batch_size;
   const auto copy_in = [&](const Stream& stream) {
-    launch(trace_, {"copy", {}, {.read = in}, copy_in_row},
-           [&] { copy_to_device(image_slot(slot), images.data(), in, stream); });
+    launch(trace_, {"copy", {}, {.read = rows * bytes}, copy_in_row}, [&] {
+      copy_to_device(image_slot(slot), images.data(), count * bytes, stream);
+      for (std::size_t row = count; row < rows; ++row) {
+        copy_to_device(image_slot(slot) + row * bytes, images.data(), bytes, stream);
+      }
+    });
   };
   const auto compute = [&](const Stream& stream) {
     if (graphs_.empty()) return enqueue_network(slot);
     graphs_[slot].launch(stream);
   };
-  const auto copy_out = [&](const Stream& stream) {
-    launch(trace_, {"copy", {}, {.written = out}, copy_out_row},
-           [&] { copy_to_host(features.data(), feature_slot(slot), out, stream); });
-  };
   return device_.run("A batch of the backbone", [&] {
     trace_.begin_batch(last_);
-    Event done = spare_event();
+    Batch batch = spare_batch();
+    batch.ticket = last_ + 1;
+    const auto copy_out = [&](const Stream& stream) {
+      launch(trace_, {"copy", {}, {.written = out + spec_.flag_bytes()}, copy_out_row}, [&] {
+        copy_to_host(features.data(), feature_slot(slot), out, stream);
+        copy_to_host(batch.flag.data(), flag_slot(slot), spec_.flag_bytes(), stream);
+      });
+    };
     try {
-      order_.enqueue(slot, copy_in, compute, copy_out, done);
-      in_flight_.push_back(
-          {last_ + 1, std::move(done), features.first(count * spec_.feature_count)});
+      order_.enqueue(slot, copy_in, compute, copy_out, batch.done);
+      in_flight_.push_back(std::move(batch));
     } catch (...) {
       order_.drain();  // a copy in flight uses the caller's memory
-      spare_events_.push_back(std::move(done));
+      spare_batches_.push_back(std::move(batch));
       throw;
     }
     return ++last_;
@@ -235,47 +251,42 @@ void CudaBackbone::wait(Ticket ticket) {
     batch->done.wait();
     trace_.finish(ticket - 1);
     while (!in_flight_.empty() && in_flight_.front().ticket <= ticket) {
-      const std::span<const float> features = in_flight_.front().features;
-      spare_events_.push_back(std::move(in_flight_.front().done));
+      spare_batches_.push_back(std::move(in_flight_.front()));
       in_flight_.pop_front();
-      check_finite(features);
+      const auto* flag = spare_batches_.back().flag.as<std::uint32_t>();
+      if (flag == nullptr || *flag == 0) continue;
+      throw Error(ErrorKind::device,
+                  "Activations of the backbone are too large for fp16 with these weights and this "
+                  "data.preprocess; choose backbone.precision \"bf16\" or \"fp32\".");
     }
   });
 }
 
-Event CudaBackbone::spare_event() {
-  if (spare_events_.empty()) return Event();
-  Event event = std::move(spare_events_.back());
-  spare_events_.pop_back();
-  return event;
-}
-
-void CudaBackbone::check_finite(std::span<const float> features) const {
-  if (spec_.options.precision != Precision::fp16) return;
-  if (std::ranges::all_of(features, [](float value) { return std::isfinite(value); })) return;
-  throw Error(ErrorKind::device,
-              "Activations of the backbone are too large for fp16 with these weights and this "
-              "data.preprocess; choose backbone.precision \"bf16\" or \"fp32\".");
+CudaBackbone::Batch CudaBackbone::spare_batch() {
+  if (spare_batches_.empty()) return {0, Event(), PinnedBuffer(spec_.flag_bytes())};
+  Batch batch = std::move(spare_batches_.back());
+  spare_batches_.pop_back();
+  return batch;
 }
 
 }  // namespace
 
-void refuse_memory(const Device& device, const BackboneOptions& options, std::size_t wanted,
-                   std::size_t fitting_batch) {
+void refuse_memory(const Device& device, const BackboneSpec& spec, std::size_t fitting_batch) {
   const auto gib = [](std::size_t bytes) {
     return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / (std::size_t{1} << 30U));
   };
   const std::string advice =
       fitting_batch == 0
           ? "not one image fits: choose a smaller data.image_size, or free the GPU's memory"
-          : fmt::format("choose backbone.batch_size {} or \"auto\"", fitting_batch);
+          : fmt::format("choose backbone.batch_size {}", fitting_batch);
   const Device::Memory memory = device.memory_now();
-  throw Error(
-      ErrorKind::device,
-      fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
-                  "memory, and of the {} of cuda:{} {} are free; {}.",
-                  options.image_size.height, options.image_size.width, options.batch_size,
-                  gib(wanted), gib(memory.total), device.ordinal(), gib(memory.free), advice));
+  const BackboneOptions& options = spec.options;
+  throw Error(ErrorKind::device,
+              fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
+                          "memory, and of the {} of cuda:{} {} are free; {}.",
+                          options.image_size.height, options.image_size.width, options.batch_size,
+                          gib(spec.memory.total()), gib(memory.total), device.ordinal(),
+                          gib(memory.free), advice));
 }
 
 std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,

@@ -21,67 +21,54 @@ constexpr std::size_t timed_runs = 5;
 // A plan whose first timed run is slower than the best by this factor gets no more runs.
 constexpr float hopeless = 1.5F;
 
-[[noreturn]] void no_plan(const CudnnDevice& device, const ConvolutionProblem& problem) {
-  throw Error(ErrorKind::device,
-              fmt::format("cuDNN {} has no deterministic plan for a convolution of {} on sm_{}; "
-                          "choose another backbone.precision or batch_size",
-                          cudnn_version(), text_of(problem), device.compute_capability()));
-}
-
-ConvolutionProblem unfused(ConvolutionProblem problem) {
-  problem.bias_relu = false;
-  return problem;
-}
-
-// In fp16 a sum may overflow, and the difference of two such sums is a NaN. The backbone refuses
-// features that are not finite, and must see them: a ReLU that makes a NaN 0 would hide it.
-// kernels/cuda/bias_relu keeps a NaN; an engine that fuses the ReLU does where cuDNN says so.
-bool keeps_nan(const ConvolutionPlan& plan) {
-  if (plan.problem().precision != Precision::fp16 || !plan.problem().bias_relu) return true;
-  return std::ranges::find(plan.notes(), "strict NaN propagation") != plan.notes().end();
-}
-
-ConvolutionPlan by_heuristics(const CudnnDevice& device, const ConvolutionProblem& problem) {
-  auto plans = candidates(device, problem, 1);
-  if (problem.bias_relu && (plans.empty() || !keeps_nan(plans.front()))) {
-    plans = candidates(device, unfused(problem), 1);
-  }
-  if (plans.empty()) no_plan(device, problem);
-  return std::move(plans.front());
-}
-
-// Memory of small, finite numbers, whatever type they are read as.
-DeviceBuffer filled(std::size_t bytes, const Stream& stream) {
-  constexpr int byte = 0x3C;  // 0x3C3C is 1.06 as a half, 0.011 as a bfloat16
+DeviceBuffer filled(std::size_t bytes, int byte, const Stream& stream) {
   DeviceBuffer buffer(bytes);
   GRAFT_CUDA_CHECK(cudaMemsetAsync(buffer.data(), byte, bytes, stream.get()));
   return buffer;
 }
 
-// Times plans of one layer, on memory of its own.
-class Stopwatch {
+// Bytes of finite numbers, whatever type they are read as: 0x3C3C is 1.06 as a half and 0.011 as a
+// bfloat16, 0x7B7B is 61280 as a half. A sum of products of a large and a moderate half is
+// beyond the type.
+constexpr int moderate = 0x3C, large_half = 0x7B;
+
+// Runs plans of one layer on memory of its own, which is less than the backbone takes.
+class TrialRun {
  public:
-  explicit Stopwatch(const ConvolutionProblem& layer)
-      : layer_(layer),
+  TrialRun(const CudnnDevice& device, const ConvolutionProblem& layer)
+      : device_(device),
+        layer_(layer),
         value_(storage_bytes(layer.precision)),
-        x_(filled(layer.pixels() * layer.input_channels * value_, stream_)),
-        filters_(filled(layer.weights() * value_, stream_)),
-        bias_(filled(layer.output_channels * sizeof(float), stream_)),
+        x_(filled(layer.pixels() * layer.input_channels * value_,
+                  layer.precision == Precision::fp16 ? large_half : moderate, stream_)),
+        filters_(filled(layer.weights() * value_, moderate, stream_)),
+        bias_(filled(layer.output_channels * sizeof(float), moderate, stream_)),
         y_(layer.pixels() * layer.output_channels * value_) {}
 
-  // The median of the plan's times in milliseconds; the first time where that is above `limit`;
-  // nothing where its workspace does not fit or cuDNN refuses to run it after all.
-  std::optional<float> time(const ConvolutionPlan& plan, float limit) {
-    if (!take_workspace(plan.workspace_bytes())) return std::nullopt;
+  // Whether the plan runs and keeps an overflow. Warns where it does not. Throws Failure where it is
+  // the device that failed, or has no memory for the workspace.
+  bool succeeds(const ConvolutionPlan& plan, Warnings& warnings) {
+    take_workspace(plan.workspace_bytes());
     try {
-      enqueue(plan);  // loads the kernels
-    } catch (const LibraryFailure&) {
-      stream_.wait();  // throws where it is the device that failed
-      return std::nullopt;
+      enqueue(plan);
+      stream_.wait();
+      if (keeps_overflow()) return true;
+      warn_of_skipped(warnings, plan.problem(), plan.engine(), "it hides an overflow of fp16");
+    } catch (const LibraryFailure& failure) {
+      skip_after(failure, device_, plan.problem(), plan.engine(), warnings);
     }
+    return false;
+  }
+
+  // The median of the plan's times in milliseconds; the first time where that is above `limit`.
+  float time(const ConvolutionPlan& plan, float limit) {
     std::array<float, timed_runs> times{};
     for (std::size_t run = 0; run < timed_runs; ++run) {
-      times[run] = once(plan);
+      begin_.record(stream_);
+      enqueue(plan);
+      end_.record(stream_);
+      end_.wait();
+      times[run] = end_.milliseconds_since(begin_);
       if (run == 0 && times[0] > limit) return times[0];
     }
     std::nth_element(times.begin(), times.begin() + timed_runs / 2, times.end());
@@ -89,13 +76,11 @@ class Stopwatch {
   }
 
  private:
-  bool take_workspace(std::size_t bytes) {
-    if (bytes <= workspace_.size()) return true;
+  void take_workspace(std::size_t bytes) {
+    if (bytes <= workspace_.size()) return;
     stream_.wait();
     workspace_ = DeviceBuffer();
-    auto larger = if_memory_allows([&] { return DeviceBuffer(bytes); });
-    if (larger) workspace_ = std::move(*larger);
-    return larger.has_value();
+    workspace_ = DeviceBuffer(bytes);
   }
 
   // The plan, then bias and ReLU where the layer has them and the plan does not.
@@ -109,14 +94,18 @@ class Stopwatch {
     });
   }
 
-  float once(const ConvolutionPlan& plan) {
-    begin_.record(stream_);
-    enqueue(plan);
-    end_.record(stream_);
-    end_.wait();
-    return end_.milliseconds_since(begin_);
+  // In fp16, whether the first image's values are Inf.
+  bool keeps_overflow() {
+    if (layer_.precision != Precision::fp16) return true;
+    std::vector<__half> values(y_.size() / sizeof(__half) / layer_.batch);
+    copy_to_host(values.data(), y_.data(), values.size() * sizeof(__half), stream_);
+    stream_.wait();
+    return std::ranges::all_of(values, [](__half value) {
+      return __half2float(value) == std::numeric_limits<float>::infinity();
+    });
   }
 
+  const CudnnDevice& device_;
   ConvolutionProblem layer_;
   std::size_t value_;  // bytes
   Stream stream_;
@@ -124,31 +113,52 @@ class Stopwatch {
   DeviceBuffer x_, filters_, bias_, y_, workspace_;
 };
 
-ConvolutionPlan by_time(const CudnnDevice& device, const ConvolutionProblem& problem) {
-  std::vector<ConvolutionPlan> plans = candidates(device, problem);
-  if (problem.bias_relu) {
-    auto more = candidates(device, unfused(problem));
-    std::move(more.begin(), more.end(), std::back_inserter(plans));
-    std::erase_if(plans, [](const ConvolutionPlan& plan) { return !keeps_nan(plan); });
-  }
-  if (plans.empty()) no_plan(device, problem);
-  Stopwatch stopwatch(problem);
-  float best = std::numeric_limits<float>::infinity();
-  std::size_t winner = 0;  // of equal times the first: the heuristics prefer it
-  for (std::size_t n = 0; n < plans.size(); ++n) {
-    const auto time = stopwatch.time(plans[n], best * hopeless);
-    if (time && *time < best) {
-      best = *time;
-      winner = n;
+// The last plan that `accept` accepted; by heuristics it is the first too. A fallback engine comes
+// after all others, and a fused plan, where the layer may have it, before those that are not fused.
+template <typename Accept>
+ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProblem& layer,
+                              ChosenBy chosen_by, Warnings& warnings, const Accept& accept) {
+  std::optional<ConvolutionPlan> accepted;
+  const auto take = [&](ConvolutionPlan& plan) {
+    if (!accept(plan)) return false;
+    accepted = std::move(plan);
+    return chosen_by == ChosenBy::heuristics;
+  };
+  for (const PlanSource source : {PlanSource::heuristics, PlanSource::fallback}) {
+    if (source == PlanSource::fallback && !accepted) {
+      warnings.push_back(
+          fmt::format("cuDNN has only slow fallback engines for the convolution of {}; try another "
+                      "backbone.batch_size",
+                      text_of(layer)));
+    }
+    for (const bool fused : {true, false}) {
+      if (accepted && chosen_by == ChosenBy::heuristics) return std::move(*accepted);
+      ConvolutionProblem problem = layer;
+      problem.bias_relu = fused;
+      if (fused && !layer.bias_relu) continue;
+      offer_plans(device, problem, source, chosen_by, warnings, take);
     }
   }
-  if (best == std::numeric_limits<float>::infinity()) {
-    throw Error(ErrorKind::device,
-                fmt::format("no plan for a convolution of {} runs in the GPU's free memory: choose "
-                            "a smaller backbone.batch_size",
-                            text_of(problem)));
-  }
-  return std::move(plans[winner]);
+  if (accepted) return std::move(*accepted);
+  throw Error(ErrorKind::device,
+              fmt::format("cuDNN {} has no deterministic plan that runs for a convolution of {} on "
+                          "sm_{}; choose another backbone.precision or a smaller batch_size",
+                          cudnn_version(), text_of(layer), device.compute_capability()));
+}
+
+// Of equal times the first: the heuristics prefer it.
+ConvolutionPlan by_time(const CudnnDevice& device, const ConvolutionProblem& problem,
+                        Warnings& warnings) {
+  TrialRun trial(device, problem);
+  float best = std::numeric_limits<float>::infinity();
+  return accepted_plan(device, problem, ChosenBy::time, warnings, [&](const ConvolutionPlan& plan) {
+    const auto succeeds = if_memory_allows([&] { return trial.succeeds(plan, warnings); });
+    if (!succeeds.value_or(false)) return false;
+    const float time = trial.time(plan, best * hopeless);
+    if (time >= best) return false;
+    best = time;
+    return true;
+  });
 }
 
 }  // namespace
@@ -157,9 +167,21 @@ std::shared_ptr<const ConvolutionPlan> choose_plan(const CudnnDevice& device,
                                                    const ConvolutionProblem& problem, bool autotune,
                                                    PlanCache& cache) {
   const bool timed = autotune && device.can_run();
-  return cache.get(device, problem, timed ? "autotune" : "heuristics", [&] {
-    return timed ? by_time(device, problem) : by_heuristics(device, problem);
+  return cache.get(device, problem, timed ? ChosenBy::time : ChosenBy::heuristics, [&] {
+    Warnings& warnings = cache.warnings();
+    if (!device.can_run()) return forecast_plan(device, problem, warnings);
+    if (timed) return by_time(device, problem, warnings);
+    TrialRun trial(device, problem);
+    return accepted_plan(
+        device, problem, ChosenBy::heuristics, warnings,
+        [&](const ConvolutionPlan& plan) { return trial.succeeds(plan, warnings); });
   });
+}
+
+ConvolutionPlan forecast_plan(const CudnnDevice& device, const ConvolutionProblem& problem,
+                              Warnings& warnings) {
+  return accepted_plan(device, problem, ChosenBy::heuristics, warnings,
+                       [](const ConvolutionPlan&) { return true; });
 }
 
 }  // namespace graft::cuda

@@ -6,6 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "engine/backend/cuda/cudnn/operations.h"
@@ -41,11 +43,18 @@ std::string word_for(cudnnBackendNumericalNote_t note) {
 }
 
 using Notes = std::vector<cudnnBackendNumericalNote_t>;
+constexpr std::size_t most_notes = 64;
 
 Notes numerical_notes(const Descriptor& engine) {
-  constexpr std::size_t most_notes = 64;
   return engine.values<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
                                                     CUDNN_TYPE_NUMERICAL_NOTE, most_notes);
+}
+
+// Such an engine takes 0.3 to 3 s to build, and needs a compiler and the driver for it.
+bool is_compiled_at_run_time(const Descriptor& engine) {
+  const auto notes = engine.values<cudnnBackendBehaviorNote_t>(
+      CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE, most_notes);
+  return std::ranges::find(notes, CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) != notes.end();
 }
 
 // Whether an engine with these notes keeps what ConvolutionProblem promises. A note that this
@@ -91,9 +100,38 @@ std::string engine_text(const json& plan) {
 }
 
 // Stream-K cuts the sums where a multiprocessor's share of the batch's tiles ends. The rounding of
-// an image's values then depends on its place in the batch.
-bool sums_by_place(const json& plan) {
-  return plan.at("engine").at("knobChoices").value("CUDNN_KNOB_TYPE_STREAM_K", 0) != 0;
+// an image's values then depends on its place in the batch. Hopper's engines do so for the last
+// tiles with knob WORKSPACE 0 and a workspace for partial sums: a tile of floats, 128 KiB or more.
+// Where no tile is cut they have the workspace of knob WORKSPACE 1, 131 bytes.
+bool sums_by_place(const json& plan, std::size_t workspace_bytes) {
+  constexpr std::size_t below_a_tile = 4096;
+  const json& knobs = plan.at("engine").at("knobChoices");
+  return knobs.value("CUDNN_KNOB_TYPE_STREAM_K", 0) != 0 ||
+         (knobs.value("CUDNN_KNOB_TYPE_WORKSPACE", 1) != 1 && workspace_bytes > below_a_tile);
+}
+
+// Why an engine is skipped; null where it is not.
+const char* objection_to(const Descriptor& engine, Precision precision, ChosenBy chosen_by) {
+  if (!keeps_promises(precision, numerical_notes(engine))) {
+    return "its engine does not keep the precision";
+  }
+  if (chosen_by != ChosenBy::time && is_compiled_at_run_time(engine)) {
+    return "its engine is compiled at run time";
+  }
+  return nullptr;
+}
+
+const char* objection_to(const ConvolutionPlan& plan, const CudnnDevice& device) {
+  if (sums_by_place(parsed(plan.serialised()), plan.workspace_bytes())) {
+    return "its sums depend on an image's place in the batch";
+  }
+  // The largest workspaces hold copies of x and y, which are as large as the backbone's activations:
+  // with more than half of the memory it would not fit. The share is of all memory, not of the free
+  // memory: an image's features may not depend on what else runs.
+  if (plan.workspace_bytes() > device.memory() / 2) {
+    return "its workspace is too large for the GPU";
+  }
+  return nullptr;
 }
 
 std::string text_in(const Descriptor& plan) {
@@ -112,20 +150,29 @@ Descriptor begun_plan(const CudnnDevice& device) {
   return plan;
 }
 
-// Whether cuDNN has no such plan, or cannot build it here.
-bool is_no_plan(int code) {
-  return is_not_supported(code) || code == CUDNN_STATUS_INTERNAL_ERROR_COMPILATION_FAILED;
-}
-
-// Runs `work`; nothing when cuDNN does not support it. Errors go on.
+// Runs `work`; nothing when cuDNN fails in it. `what` is skipped then.
 template <typename Work>
-auto if_supported(const Work& work) -> std::optional<decltype(work())> {
+auto if_possible(const CudnnDevice& device, const ConvolutionProblem& problem,
+                 std::string_view what, Warnings& warnings, const Work& work)
+    -> std::optional<decltype(work())> {
   try {
     return work();
   } catch (const LibraryFailure& failure) {
-    if (!is_no_plan(failure.code())) throw;
+    skip_after(failure, device, problem, what, warnings);
     return std::nullopt;
   }
+}
+
+// The descriptors that an attribute of another holds, up to `most`.
+std::vector<Descriptor> parts_of(const Descriptor& whole, cudnnBackendAttributeName_t name,
+                                 cudnnBackendDescriptorType_t type, std::int64_t most) {
+  std::vector<Descriptor> parts;
+  std::vector<cudnnBackendDescriptor_t> to_fill;
+  for (std::int64_t n = 0; n < most; ++n) to_fill.push_back(parts.emplace_back(type).get());
+  if (most == 0) return parts;
+  const std::int64_t filled = whole.read(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, to_fill.data());
+  parts.erase(parts.begin() + std::min(filled, most), parts.end());
+  return parts;
 }
 
 // The engines, each with its settings, that cuDNN proposes.
@@ -137,35 +184,73 @@ std::vector<Descriptor> proposals(const CudnnDevice& device, const Descriptor& g
   device.give_properties(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP);
   heuristics.finalize();
   constexpr auto results = CUDNN_ATTR_ENGINEHEUR_RESULTS;
-  const std::int64_t count = heuristics.read(results, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+  return parts_of(heuristics, results, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                  heuristics.read(results, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr));
+}
+
+Descriptor engine_in(const Descriptor& config) {
+  return std::move(
+      parts_of(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1).at(0));
+}
+
+std::int64_t number_of(const Descriptor& engine) {
+  return engine.values<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1).at(0);
+}
+
+Descriptor engine_for(const CudnnDevice& device, const Descriptor& graph, std::int64_t number) {
+  Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph)
+      .set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, {number});
+  device.give_properties(engine, CUDNN_ATTR_ENGINE_DEVICEPROP);
+  engine.finalize();
+  return engine;
+}
+
+// The same engine with the same knobs for another graph.
+Descriptor carried_over(const CudnnDevice& device, const Descriptor& config,
+                        const Descriptor& graph) {
+  const Descriptor engine = engine_for(device, graph, number_of(engine_in(config)));
+  const auto knobs = parts_of(config, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                              CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS);
+  std::vector<cudnnBackendDescriptor_t> choices;
+  for (const Descriptor& knob : knobs) choices.push_back(knob.get());
+  Descriptor carried(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  carried.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine)
+      .set(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+           static_cast<std::int64_t>(choices.size()), choices.data())
+      .finalize();
+  return carried;
+}
+
+std::string name_of_engine(const Descriptor& config) {
+  return fmt::format("engine {}", number_of(engine_in(config)));
+}
+
+// Proposals for this graph from what cuDNN's heuristics propose for a batch of another size.
+std::vector<Descriptor> proposals_from(const CudnnDevice& device, ConvolutionProblem problem,
+                                       std::size_t batch, const Descriptor& graph,
+                                       Warnings& warnings) {
+  problem.batch = batch;
+  const Operations operations(device, problem);
   std::vector<Descriptor> configs;
-  std::vector<cudnnBackendDescriptor_t> to_fill;
-  for (std::int64_t n = 0; n < count; ++n) {
-    configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-    to_fill.push_back(configs.back().get());
+  for (const Descriptor& config : proposals(device, operations.graph(), CUDNN_HEUR_MODE_A)) {
+    auto carried = if_possible(device, problem, name_of_engine(config), warnings,
+                               [&] { return carried_over(device, config, graph); });
+    if (carried) configs.push_back(std::move(*carried));
   }
-  if (count == 0) return configs;
-  const std::int64_t filled =
-      heuristics.read(results, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, to_fill.data());
-  configs.erase(configs.begin() + std::min(filled, count), configs.end());
   return configs;
 }
 
-// The plan for one proposal, unless it breaks a promise or cannot be built.
+// The plan for one proposal; nothing where it is not to be taken.
 std::optional<ConvolutionPlan> plan_for(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem,
+                                        const ConvolutionProblem& problem, ChosenBy chosen_by,
                                         const Descriptor& config) {
-  const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-  cudnnBackendDescriptor_t to_fill = engine.get();
-  config.read(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &to_fill);
-  const Notes notes = numerical_notes(engine);
-  if (!keeps_promises(problem.precision, notes)) return std::nullopt;
-  auto plan = if_supported([&] {
-    Descriptor built = begun_plan(device);
-    built.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
-    return ConvolutionPlan(device, problem, std::move(built), notes);
-  });
-  if (plan && sums_by_place(parsed(plan->serialised()))) return std::nullopt;
+  const Descriptor engine = engine_in(config);
+  if (objection_to(engine, problem.precision, chosen_by) != nullptr) return std::nullopt;
+  Descriptor built = begun_plan(device);
+  built.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config).finalize();
+  ConvolutionPlan plan(device, problem, std::move(built), numerical_notes(engine));
+  if (objection_to(plan, device) != nullptr) return std::nullopt;
   return plan;
 }
 
@@ -226,26 +311,53 @@ std::string text_of(const ConvolutionProblem& problem) {
 
 // ---- Finding plans ----
 
-std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem, std::size_t most) {
+void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, PlanSource source,
+                 ChosenBy chosen_by, Warnings& warnings, const TakePlan& take) {
   check_precision(device, problem.precision);
-  std::vector<ConvolutionPlan> plans;
-  const auto operations = if_supported([&] { return Operations(device, problem); });
-  if (!operations) return plans;
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    const auto configs = if_supported([&] { return proposals(device, operations->graph(), mode); });
-    if (!configs) continue;
-    for (const Descriptor& config : *configs) {
-      if (plans.size() == most) return plans;
-      auto plan = plan_for(device, problem, config);
-      if (!plan) continue;
-      const bool known = std::any_of(plans.begin(), plans.end(), [&](const ConvolutionPlan& other) {
-        return other.engine() == plan->engine();
-      });
-      if (!known) plans.push_back(std::move(*plan));
-    }
+  const auto possible = [&](std::string_view what, const auto& work) {
+    return if_possible(device, problem, what, warnings, work);
+  };
+  const auto operations = possible("graph", [&] { return Operations(device, problem); });
+  if (!operations) return;
+  const Descriptor& graph = operations->graph();
+  std::set<std::string> known;
+  const auto offer = [&](const auto& propose) {
+    const auto configs = possible("heuristic", propose);
+    return configs && std::ranges::any_of(*configs, [&](const Descriptor& config) {
+             auto plan = possible(name_of_engine(config), [&] {
+                           return plan_for(device, problem, chosen_by, config);
+                         }).value_or(std::nullopt);
+             return plan && known.insert(plan->engine()).second && take(*plan);
+           });
+  };
+  if (source == PlanSource::fallback) {
+    offer([&] { return proposals(device, graph, CUDNN_HEUR_MODE_FALLBACK); });
+    return;
   }
-  return plans;
+  if (offer([&] { return proposals(device, graph, CUDNN_HEUR_MODE_A); })) return;
+  const bool has_enough = chosen_by == ChosenBy::time && !known.empty();
+  for (std::size_t batch = problem.batch / 2; batch != 0 && !has_enough; batch /= 2) {
+    if (offer([&] { return proposals_from(device, problem, batch, graph, warnings); })) return;
+  }
+}
+
+void skip_after(const LibraryFailure& failure, const CudnnDevice& device,
+                const ConvolutionProblem& problem, std::string_view what, Warnings& warnings) {
+  if (is_not_supported(failure.code())) return;
+  if (failure.code() == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED) {
+    GRAFT_CUDA_CHECK(cudaErrorMemoryAllocation);
+  }
+  if (device.can_run()) GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
+  warn_of_skipped(warnings, problem, what, failure.what());
+}
+
+void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view what,
+                     std::string_view reason) {
+  std::string sentence = fmt::format("cuDNN's {} is skipped for the convolution of {}: {}",
+                                     what.substr(0, what.find(',')), text_of(problem), reason);
+  if (std::ranges::find(warnings, sentence) == warnings.end()) {
+    warnings.push_back(std::move(sentence));
+  }
 }
 
 // ---- A plan ----
@@ -265,34 +377,29 @@ ConvolutionPlan::ConvolutionPlan(const CudnnDevice& device, const ConvolutionPro
 }
 
 ConvolutionPlan ConvolutionPlan::deserialised(const CudnnDevice& device,
-                                              const ConvolutionProblem& problem,
+                                              const ConvolutionProblem& problem, ChosenBy chosen_by,
                                               const std::string& text) {
+  const auto refuse_if = [](const char* objection) {
+    if (objection != nullptr) throw Error(ErrorKind::data, objection);
+  };
   check_precision(device, problem.precision);
   try {
     const json description = parsed(text);
     const Operations operations(device, problem);
     // The engine's notes are read again, and whether it still serves the problem.
-    Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-    engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, operations.graph())
-        .set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64,
-             {description.at("engine").at("engineId").get<std::int64_t>()});
-    device.give_properties(engine, CUDNN_ATTR_ENGINE_DEVICEPROP);
-    engine.finalize();
-    const Notes notes = numerical_notes(engine);
-    if (!keeps_promises(problem.precision, notes)) {
-      throw Error(ErrorKind::data, "its engine does not keep the precision");
-    }
-    if (sums_by_place(description)) {
-      throw Error(ErrorKind::data, "its sums depend on an image's place in the batch");
-    }
-    if (tensors_in(description) != tensors_of(problem)) {
-      throw Error(ErrorKind::data, "it is a plan for another convolution");
-    }
-    Descriptor plan = begun_plan(device);
-    plan.set(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+    const Descriptor engine = engine_for(
+        device, operations.graph(), description.at("engine").at("engineId").get<std::int64_t>());
+    refuse_if(objection_to(engine, problem.precision, chosen_by));
+    const bool fits = tensors_in(description) == tensors_of(problem);
+    refuse_if(fits ? nullptr : "it is a plan for another convolution");
+    Descriptor built = begun_plan(device);
+    built
+        .set(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
              static_cast<std::int64_t>(text.size()) + 1, text.c_str())
         .finalize();
-    return ConvolutionPlan(device, problem, std::move(plan), notes);
+    ConvolutionPlan plan(device, problem, std::move(built), numerical_notes(engine));
+    refuse_if(objection_to(plan, device));
+    return plan;
   } catch (const json::exception& error) {
     throw Error(ErrorKind::data, fmt::format("the plan's text lacks something ({})", error.what()));
   }

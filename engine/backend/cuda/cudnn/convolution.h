@@ -12,13 +12,16 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/backend/cuda/cudnn/descriptor.h"
 #include "engine/backend/cuda/cudnn/device.h"
+#include "engine/backend/cuda/runtime/errors.h"
 #include "engine/vgg16/vgg16.h"
 
 namespace graft::cuda {
@@ -46,6 +49,9 @@ struct ConvolutionProblem {
 // "32x150x150, 64 to 128 channels, fp16, with bias and ReLU": for people, and for keys.
 std::string text_of(const ConvolutionProblem& problem);
 
+// What chooses among a problem's plans: cuDNN's heuristics, or the time of each (autotune).
+enum class ChosenBy { heuristics, time };
+
 // Move-only; keeps its device's handle alive.
 class ConvolutionPlan {
  public:
@@ -53,9 +59,9 @@ class ConvolutionPlan {
   ConvolutionPlan(const CudnnDevice& device, const ConvolutionProblem& problem, Descriptor plan,
                   const std::vector<cudnnBackendNumericalNote_t>& notes);
   // Reads a text of serialised(). Throws when it was made for another problem, device, driver or
-  // cuDNN, or has an engine that candidates() skips.
+  // cuDNN, or is a plan that offer_plans() skips.
   static ConvolutionPlan deserialised(const CudnnDevice& device, const ConvolutionProblem& problem,
-                                      const std::string& text);
+                                      ChosenBy chosen_by, const std::string& text);
   const std::string& serialised() const { return serialised_; }
 
   const ConvolutionProblem& problem() const { return problem_; }
@@ -82,14 +88,33 @@ class ConvolutionPlan {
   std::string serialised_;
 };
 
-// Every plan that cuDNN has for this problem and that keeps its promises, best first, up to
-// `most`: by the heuristics that know the device ("mode A"), then the fallback engines, each once. Skipped are
-// engines that are not deterministic, those whose sums depend on an image's place in the batch
-// (stream-K), those that the precision does not allow, and those whose plan cannot be built. May be
-// empty. Throws Error(device) for a precision that the device does not have (bf16 and tf32 below
-// sm_80).
-std::vector<ConvolutionPlan> candidates(const CudnnDevice& device,
-                                        const ConvolutionProblem& problem,
-                                        std::size_t most = SIZE_MAX);
+// Sentences for people, about what does not stop a run.
+using Warnings = std::vector<std::string>;
+// Moves from a plan that it takes, and returns whether it has taken it.
+using TakePlan = std::function<bool(ConvolutionPlan&)>;
+
+enum class PlanSource { heuristics, fallback };
+
+// Offers the plans that cuDNN has for this problem, best first, each once, until one is taken. From
+// the heuristics: those that know the device ("mode A"), then those for the next smaller batches,
+// with the same engines and knobs. (In fp32 the heuristics cut their list, and tensor cores fill
+// it.) By time the smaller batches are asked only where there is no plan yet. From the fallback:
+// engines that are slow. Skipped are engines that are not deterministic, those that the precision
+// does not allow, sums that depend on an image's place in the batch, workspaces above half of the
+// GPU's memory and, by heuristics, engines that are compiled at run time. What cuDNN fails to build
+// is skipped as skip_after() says. Throws Error(device) for a precision that the device does not
+// have (bf16 and tf32 below sm_80).
+void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, PlanSource source,
+                 ChosenBy chosen_by, Warnings& warnings, const TakePlan& take);
+
+// In a catch: returns where `what` of cuDNN's, such as "engine 12", is to be skipped: with a warning,
+// or with none where cuDNN does not support it. Throws Failure where it is the device that failed or
+// has no memory left: the choice must not depend on its free memory.
+void skip_after(const LibraryFailure& failure, const CudnnDevice& device,
+                const ConvolutionProblem& problem, std::string_view what, Warnings& warnings);
+
+// Adds that `what` was skipped, once for each reason. An engine is named by its number alone.
+void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std::string_view what,
+                     std::string_view reason);
 
 }  // namespace graft::cuda

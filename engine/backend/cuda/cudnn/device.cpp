@@ -84,10 +84,11 @@ CudnnDevice CudnnDevice::current() {
   GRAFT_CUDNN_CHECK(cudnnCreate(&handle));
   device.handle_.reset(handle, cudnnDestroy);
   device.compute_capability_ = properties.major * 10 + properties.minor;
-  device.identity_ =
-      fmt::format("{}, sm_{}, {} multiprocessors, {} bytes of shared memory, driver {}, {}",
-                  properties.name, device.compute_capability_, properties.multiProcessorCount,
-                  properties.sharedMemPerBlockOptin, driver, library_identity());
+  device.memory_ = properties.totalGlobalMem;
+  device.identity_ = fmt::format(
+      "{}, sm_{}, {} multiprocessors, {} bytes of shared memory, {} of memory, driver {}, {}",
+      properties.name, device.compute_capability_, properties.multiProcessorCount,
+      properties.sharedMemPerBlockOptin, device.memory_, driver, library_identity());
   return device;
 }
 
@@ -109,6 +110,7 @@ CudnnDevice CudnnDevice::described(const GpuProperties& gpu) {
   CudnnDevice device;
   device.properties_ = std::make_shared<const Descriptor>(std::move(properties));
   device.compute_capability_ = gpu.compute_capability;
+  device.memory_ = gpu.memory;
   device.identity_ = fmt::format("described as {}, {}", text, library_identity());
   return device;
 }

@@ -22,6 +22,7 @@ class CudnnDevice {
 
   bool can_run() const { return handle_ != nullptr; }
   int compute_capability() const { return compute_capability_; }  // 80 for sm_80
+  std::size_t memory() const { return memory_; }                  // bytes, all of it
   // All that a plan depends on: device, its sizes, cuDNN's version, the driver's. For keys.
   const std::string& identity() const { return identity_; }
   const std::shared_ptr<cudnnContext>& handle() const { return handle_; }  // null: absent device
@@ -40,6 +41,7 @@ class CudnnDevice {
   std::shared_ptr<cudnnContext> handle_;
   std::shared_ptr<const Descriptor> properties_;  // of an absent device
   int compute_capability_ = 0;
+  std::size_t memory_ = 0;
   std::string identity_;
 };
 

@@ -14,7 +14,7 @@
 namespace graft::cuda {
 namespace {
 
-constexpr const char* format = "graft convolution plan 1";
+constexpr const char* format = "graft convolution plan 2";
 constexpr std::uint64_t largest_file = std::uint64_t{64} << 20U;
 
 std::string digest_of_entry(const std::string& key, bool fused, const std::string& plan) {
@@ -35,7 +35,7 @@ std::string text_for(const std::string& key, const ConvolutionPlan& plan) {
 
 // Throws Error with what is wrong with the file.
 ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& key,
-                        const CudnnDevice& device, ConvolutionProblem problem) {
+                        const CudnnDevice& device, ConvolutionProblem problem, ChosenBy chosen_by) {
   const auto require = [](bool holds, const char* reason) {
     if (!holds) throw Error(ErrorKind::data, reason);
   };
@@ -50,7 +50,7 @@ ConvolutionPlan plan_in(const std::filesystem::path& path, const std::string& ke
           "its digest is wrong");
   require(!fused || problem.bias_relu, "its convolution has a bias, and the problem has none");
   problem.bias_relu = fused;
-  return ConvolutionPlan::deserialised(device, problem, plan);
+  return ConvolutionPlan::deserialised(device, problem, chosen_by, plan);
 }
 
 }  // namespace
@@ -65,33 +65,28 @@ PlanCache::PlanCache(std::filesystem::path folder) : folder_(std::move(folder)) 
 }
 
 std::shared_ptr<const ConvolutionPlan> PlanCache::get(
-    const CudnnDevice& device, const ConvolutionProblem& problem, const std::string& chosen_by,
+    const CudnnDevice& device, const ConvolutionProblem& problem, ChosenBy chosen_by,
     const std::function<ConvolutionPlan()>& make) {
   const std::string key =
-      fmt::format("{}; by {}; {}", text_of(problem), chosen_by, device.identity());
+      fmt::format("{}; by {}; {}", text_of(problem),
+                  chosen_by == ChosenBy::time ? "time" : "heuristics", device.identity());
   auto& plan = plans_[key];
   if (plan) return plan;
   const auto path = folder_ / (digest_of(key).hex() + ".plan");
-  plan = read(path, key, device, problem);
-  if (plan) return plan;
+  std::error_code ignored;
+  if (!folder_.empty() && std::filesystem::exists(path, ignored)) {
+    try {
+      plan =
+          std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem, chosen_by));
+      return plan;
+    } catch (const std::runtime_error& error) {  // Error, LibraryFailure
+      warnings_.push_back(
+          fmt::format("{} is not used and will be replaced: {}", shown(path), error.what()));
+    }
+  }
   plan = std::make_shared<const ConvolutionPlan>(make());
   write(path, text_for(key, *plan));
   return plan;
-}
-
-std::shared_ptr<const ConvolutionPlan> PlanCache::read(const std::filesystem::path& path,
-                                                       const std::string& key,
-                                                       const CudnnDevice& device,
-                                                       const ConvolutionProblem& problem) {
-  std::error_code ignored;
-  if (folder_.empty() || !std::filesystem::exists(path, ignored)) return nullptr;
-  try {
-    return std::make_shared<const ConvolutionPlan>(plan_in(path, key, device, problem));
-  } catch (const std::runtime_error& error) {  // Error, LibraryFailure
-    warnings_.push_back(
-        fmt::format("{} is not used and will be replaced: {}", shown(path), error.what()));
-  }
-  return nullptr;
 }
 
 void PlanCache::write(const std::filesystem::path& path, const std::string& text) {

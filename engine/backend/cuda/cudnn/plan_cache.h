@@ -5,7 +5,7 @@
 // other users can write is neither read nor written. One thread at a time.
 //
 // A file FOLDER/DIGEST.plan (digest of the key) is one JSON object, written completely or not at all:
-//   format   "graft convolution plan 1"
+//   format   "graft convolution plan 2"
 //   key      problem, way of choosing and device, in words
 //   fused    whether bias and ReLU are in the plan
 //   plan     cuDNN's own text
@@ -17,7 +17,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "engine/backend/cuda/cudnn/convolution.h"
 
@@ -28,29 +27,24 @@ class PlanCache {
   // An empty path: memory only. The folder is made when the first file is written.
   explicit PlanCache(std::filesystem::path folder = {});
 
-  // The plan for this problem (its bias_relu: may be fused), device and way of choosing
-  // ("heuristics", "autotune"): from memory, else from the folder, else from make(), whose result
-  // is kept in both.
+  // The plan for this problem (its bias_relu: may be fused), device and way of choosing: from
+  // memory, else from the folder, else from make(), whose result is kept in both.
   std::shared_ptr<const ConvolutionPlan> get(const CudnnDevice& device,
-                                             const ConvolutionProblem& problem,
-                                             const std::string& chosen_by,
+                                             const ConvolutionProblem& problem, ChosenBy chosen_by,
                                              const std::function<ConvolutionPlan()>& make);
 
-  // Problems with the folder, a sentence each: files that were replaced, and the first that could not
-  // be written (no others are tried then). None of them stops a run.
-  const std::vector<std::string>& warnings() const { return warnings_; }
-  std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
+  // Problems with the folder: files that were replaced, and the first that could not be written (no
+  // others are tried then). make() adds the plans that it skipped.
+  Warnings& warnings() { return warnings_; }
+  Warnings take_warnings() { return std::exchange(warnings_, {}); }
 
  private:
-  std::shared_ptr<const ConvolutionPlan> read(const std::filesystem::path& path,
-                                              const std::string& key, const CudnnDevice& device,
-                                              const ConvolutionProblem& problem);
   void write(const std::filesystem::path& path, const std::string& text);
 
   std::filesystem::path folder_;
   bool writable_ = true;
   std::map<std::string, std::shared_ptr<const ConvolutionPlan>> plans_;
-  std::vector<std::string> warnings_;
+  Warnings warnings_;
 };
 
 }  // namespace graft::cuda

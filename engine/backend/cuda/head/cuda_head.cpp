@@ -12,12 +12,14 @@
 #include "engine/backend/cuda/head/dense_products.h"
 #include "engine/backend/cuda/head/feature_ring.h"
 #include "engine/backend/cuda/head/head_arrays.h"
+#include "engine/backend/cuda/head/resident_rows.h"
 #include "engine/backend/cuda/head/training_rows.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cross_entropy.h"
 #include "kernels/cuda/relu_dropout.h"
 #include "kernels/cuda/rmsprop.h"
+#include "kernels/cuda/training_step.h"
 
 namespace graft::cuda {
 
@@ -40,6 +42,9 @@ struct LayerProducts {
   std::optional<MatrixProduct> input_gradient;  // none for the first layer
 };
 
+// Steps whose device times a trace holds at once: an epoch does not wait.
+constexpr std::uint64_t most_traced_steps = 64;
+
 class CudaHead final : public Head {
  public:
   CudaHead(const HeadOptions& options, Device& device, std::size_t most_resident_bytes,
@@ -49,22 +54,24 @@ class CudaHead final : public Head {
   HeadState state() override;
   void set_training_data(FeatureView features, std::span<const std::uint32_t> labels,
                          const Normalization& normalization) override;
-  void train_step(std::span<const std::uint32_t> rows, std::uint64_t step) override;
+  void begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) override;
+  void train_step() override;
   Totals take_totals() override;
-  Totals evaluate(FeatureView features, std::span<const std::uint32_t> labels) override;
+  void set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) override;
+  Totals evaluate() override;
   void predict(FeatureView features, std::span<float> probabilities) override;
 
  private:
-  const float* forward(const float* features, std::size_t rows, const std::uint64_t* training_step);
+  void enqueue_step(std::size_t rows);
+  const float* forward(const float* features, std::size_t rows, bool trains);
   void loss(const float* logits, const std::uint32_t* labels, std::size_t rows, float* gradient,
             LossTotals* totals);
   void backward(const float* features, std::size_t rows);
   void write_probabilities(const float* logits, std::size_t rows);
-  const float* mean_of_views(const float* logits, std::size_t photos);
-  void update(const Rmsprop& factors);
+  void update();
   template <typename Chunk>
   void for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
-                      const Chunk& chunk);
+                      const ResidentRows& resident, const Chunk& chunk);
   void clear(LossTotals* totals);
   Totals fetch(const LossTotals* totals, std::size_t count);
 
@@ -81,9 +88,14 @@ class CudaHead final : public Head {
   TrainingRows training_rows_;
   std::vector<ParameterTensor> tensors_;
   std::map<std::size_t, std::vector<LayerProducts>> products_;  // by rows
+  std::map<std::size_t, Graph> steps_;                          // by rows
   KernelTrace trace_;
-  std::uint64_t batches_ = 0;  // training steps and chunks of other rows
+  std::uint64_t batches_ = 0;                 // training steps and chunks of other rows
+  std::span<const std::uint32_t> rows_left_;  // of the epoch
   std::size_t trained_count_ = 0;
+  FeatureView validation_;
+  std::span<const std::uint32_t> validation_labels_;
+  ResidentRows resident_validation_;
   bool has_state_ = false;
 };
 
@@ -97,7 +109,8 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
       ring_(rows_of_chunk(options), options.inputs),
       training_rows_(options.batch_size, options.views, ring_, most_resident_bytes),
       trace_(tracer, {{&stream_, "cuda head", "cuda head (virtual GPU: order, no times)"}},
-             device.has_timer()) {
+             device.has_timer()),
+      resident_validation_(most_resident_bytes) {
   for (const DenseArrays& layer : arrays_.layers) {
     for (const TensorArrays& tensor : {layer.kernel, layer.bias}) {
       tensors_.push_back({tensor.parameters, tensor.mean_squares, tensor.gradients, tensor.count});
@@ -165,27 +178,56 @@ void CudaHead::set_training_data(FeatureView features, std::span<const std::uint
                                  const Normalization& normalization) {
   check_features(features, labels, options_);
   check_normalization(normalization, options_);
-  device_.run("Copying the training features to the GPU",
-              [&] { training_rows_.set(features, labels, normalization, device_, stream_); });
+  device_.run("Copying the training features to the GPU", [&] {
+    rows_left_ = {};
+    steps_.clear();  // they read the old rows
+    training_rows_.set(features, labels, normalization, device_, stream_);
+  });
 }
 
-void CudaHead::train_step(std::span<const std::uint32_t> rows, std::uint64_t step) {
+void CudaHead::begin_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step) {
+  check_epoch(order, first_step, training_rows_.count(), options_.batch_size);
+  device_.run("Beginning an epoch", [&] {
+    rows_left_ = {};  // until its order is there
+    training_rows_.begin_epoch(order, stream_);
+    const TrainingStep first = {first_step, 0, learning_rate(options_).at(first_step)};
+    copy_to_device(arrays_.step, &first, sizeof first, stream_);
+    stream_.wait();
+    rows_left_ = order;
+  });
+}
+
+// The first step of a size runs without a graph: code that is loaded at its first use cannot be
+// loaded in a capture.
+void CudaHead::train_step() {
   check_has_state(has_state_);
-  check_batch(rows, step, training_rows_.count(), options_.batch_size);
+  check_rows_left(rows_left_.size());
+  const auto rows = rows_left_.first(std::min(rows_left_.size(), options_.batch_size));
   device_.run("A training step", [&] {
     trace_.begin_batch(batches_++);
-    const DeviceRows batch = [&] {
-      const TraceSpan span(trace_.tracer(), "take_rows");
-      return training_rows_.batch(rows, stream_, trace_);
-    }();
-    trace_.finish_all_but(TrainingRows::depth + 1);
-    const float* logits = forward(batch.features, rows.size(), &step);
-    loss(logits, batch.labels, rows.size(), arrays_.layers.back().delta, arrays_.trained);
-    backward(batch.features, rows.size());
-    training_rows_.release(stream_);
-    update(rmsprop_at(options_, step));
+    trace_.finish_all_but(most_traced_steps);
+    training_rows_.send(rows, stream_, trace_);
+    const auto enqueue = [&] { enqueue_step(rows.size()); };
+    if (const auto step = steps_.find(rows.size()); step != steps_.end()) {
+      step->second.launch(stream_);
+    } else {
+      enqueue();
+      if (trace_.tracer() == nullptr) steps_.emplace(rows.size(), Graph(stream_, enqueue));
+    }
     trained_count_ += rows.size();
+    rows_left_ = rows_left_.subspan(rows.size());
   });
+}
+
+void CudaHead::enqueue_step(std::size_t rows) {
+  TrainingStep* const now = arrays_.step;
+  const DeviceRows batch = training_rows_.take(&now->first, rows, stream_, trace_);
+  const float* logits = forward(batch.features, rows, true);
+  loss(logits, batch.labels, rows, arrays_.layers.back().delta, arrays_.trained);
+  backward(batch.features, rows);
+  update();
+  launch(trace_, {"advance", {}, advance_bytes()},
+         [&] { advance(now, rows, learning_rate(options_), stream_.get()); });
 }
 
 Totals CudaHead::take_totals() {
@@ -198,9 +240,9 @@ Totals CudaHead::take_totals() {
 }
 
 // From rows of features to the logits, rows × outputs.
-const float* CudaHead::forward(const float* features, std::size_t rows,
-                               const std::uint64_t* training_step) {
+const float* CudaHead::forward(const float* features, std::size_t rows, bool trains) {
   const std::vector<LayerProducts>& of_layers = products(rows);
+  const std::uint64_t any_step = 0;  // the kernel reads the present one
   const float* inputs = features;
   for (std::size_t i = 0; i < arrays_.layers.size(); ++i) {
     const DenseArrays& layer = arrays_.layers[i];
@@ -209,9 +251,11 @@ const float* CudaHead::forward(const float* features, std::size_t rows,
       of_layers[i].forward.run(inputs, layer.kernel.parameters, layer.outputs, stream_);
     });
     if (i + 1 < arrays_.layers.size()) {
-      launch(trace_, {"relu_dropout", layer_name(i), relu_dropout_bytes(rows, layer.units)}, [&] {
-        relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units,
-                     dropout_of(options_, i, training_step), stream_.get());
+      const Dropout mask = dropout_of(options_, i, trains ? &any_step : nullptr);
+      const MovedBytes bytes = relu_dropout_bytes(rows, layer.units, mask.threshold != 0);
+      launch(trace_, {"relu_dropout", layer_name(i), bytes}, [&] {
+        relu_dropout(layer.outputs, layer.bias.parameters, rows, layer.units, mask,
+                     &arrays_.step->step, stream_.get());
       });
     }
     inputs = layer.outputs;
@@ -269,14 +313,15 @@ void CudaHead::backward(const float* features, std::size_t rows) {
 }
 
 // One launch for a head of up to 32 Dense layers.
-void CudaHead::update(const Rmsprop& factors) {
+void CudaHead::update() {
   for (std::size_t first = 0; first < tensors_.size(); first += most_tensors) {
     const std::size_t count = std::min(most_tensors, tensors_.size() - first);
     const auto tensors = std::span(tensors_).subspan(first, count);
     std::size_t parameters = 0;
     for (const ParameterTensor& tensor : tensors) parameters += tensor.count;
-    launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)},
-           [&] { rmsprop(tensors, factors, stream_.get()); });
+    launch(trace_, {"rmsprop", {}, rmsprop_bytes(parameters)}, [&] {
+      rmsprop(tensors, rmsprop_at(options_, 0), &arrays_.step->learning_rate, stream_.get());
+    });
   }
 }
 
@@ -298,17 +343,27 @@ const std::vector<LayerProducts>& CudaHead::products(std::size_t rows) {
 
 // ---- Evaluation ----
 
-Totals CudaHead::evaluate(FeatureView features, std::span<const std::uint32_t> labels) {
-  check_has_state(has_state_);
+void CudaHead::set_validation_data(FeatureView features, std::span<const std::uint32_t> labels) {
   check_features(features, labels, options_);
+  device_.run("Copying the validation features to the GPU", [&] {
+    validation_ = {};  // until the new ones are complete
+    resident_validation_.set(features, labels, ring_.rows(), device_, stream_);
+    validation_ = features;
+    validation_labels_ = labels;
+  });
+}
+
+Totals CudaHead::evaluate() {
+  check_has_state(has_state_);
+  check_has_validation(validation_);
   return device_.run("Evaluating the head", [&] {
     clear(arrays_.evaluated);
-    for_each_chunk(features, labels,
-                   [&](std::size_t, std::size_t photos, const float* logits,
-                       const std::uint32_t* chunk_labels) {
-                     loss(logits, chunk_labels, photos, nullptr, arrays_.evaluated);
-                   });
-    return fetch(arrays_.evaluated, labels.size());
+    for_each_chunk(
+        validation_, validation_labels_, resident_validation_,
+        [&](std::size_t, std::size_t photos, const float* logits, const std::uint32_t* labels) {
+          loss(logits, labels, photos, nullptr, arrays_.evaluated);
+        });
+    return fetch(arrays_.evaluated, validation_labels_.size());
   });
 }
 
@@ -316,9 +371,10 @@ void CudaHead::predict(FeatureView features, std::span<float> probabilities) {
   check_has_state(has_state_);
   check_features(features, options_);
   check_probabilities(probabilities.size(), features.rows / options_.views, options_.classes);
+  const ResidentRows none(0);
   device_.run("Predicting with the head", [&] {
     for_each_chunk(
-        features, {},
+        features, {}, none,
         [&](std::size_t first, std::size_t photos, const float* logits, const std::uint32_t*) {
           write_probabilities(logits, photos);
           const auto to =
@@ -344,35 +400,37 @@ void CudaHead::write_probabilities(const float* logits, std::size_t rows) {
   }
 }
 
-const float* CudaHead::mean_of_views(const float* logits, std::size_t photos) {
-  const std::size_t views = options_.views;
-  const std::size_t outputs = options_.outputs();
-  launch(trace_, {"mean_logits", {}, mean_logits_bytes(photos, views, outputs)},
-         [&] { mean_logits(logits, photos, views, outputs, arrays_.mean_logits, stream_.get()); });
-  return arrays_.mean_logits;
-}
-
 // chunk(first, photos, the mean logits of each, labels on the device)
 template <typename Chunk>
 void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_t> labels,
-                              const Chunk& chunk) {
-  const std::size_t views = options_.views;
+                              const ResidentRows& resident, const Chunk& chunk) {
+  const std::size_t views = options_.views, outputs = options_.outputs();
   for (std::size_t first = 0; first < features.rows; first += ring_.rows()) {
     const std::size_t rows = std::min(ring_.rows(), features.rows - first);
+    const std::size_t photos = rows / views;
     trace_.begin_batch(batches_++);
-    const FeatureRing::HostRows slot = ring_.next();
-    // The slot's last copy is done, and that copy waited for the work on the slot before it.
-    constexpr std::size_t turns = 2 * FeatureRing::depth;
-    if (first >= turns * ring_.rows()) trace_.finish_all_but(turns);
-    std::copy_n(features.row(first), rows * features.columns, slot.features);
-    if (!labels.empty()) {
-      std::ranges::copy(labels.subspan(first / views, rows / views), slot.labels);
+    trace_.finish_all_but(2 * FeatureRing::depth);
+    DeviceRows on_device = {};
+    if (!resident.empty()) {
+      on_device = resident.chunk(first / ring_.rows());
+      on_device.labels += first / views;
+    } else {
+      const FeatureRing::Rows slot = ring_.next();
+      std::copy_n(features.row(first), rows * features.columns, slot.features);
+      if (!labels.empty()) {
+        std::ranges::copy(labels.subspan(first / views, photos), slot.labels);
+      }
+      on_device = ring_.send(rows, stream_);
     }
-    const DeviceRows sent = ring_.send(rows, stream_);
-    const float* logits = forward(sent.features, rows, nullptr);
-    if (views > 1) logits = mean_of_views(logits, rows / views);
-    chunk(first / views, rows / views, logits, sent.labels);
-    ring_.release(stream_);
+    const float* logits = forward(on_device.features, rows, false);
+    if (views > 1) {
+      launch(trace_, {"mean_logits", {}, mean_logits_bytes(photos, views, outputs)}, [&] {
+        mean_logits(logits, photos, views, outputs, arrays_.mean_logits, stream_.get());
+      });
+      logits = arrays_.mean_logits;
+    }
+    chunk(first / views, photos, logits, on_device.labels);
+    if (resident.empty()) ring_.release(stream_);
   }
 }
 

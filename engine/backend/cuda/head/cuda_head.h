@@ -6,17 +6,19 @@
 // Every precondition of Head is checked: a broken one is Error(usage). A GPU that fails is
 // Error(device). Beyond what Head promises:
 //   set_state          accepts no mean_squares at all as all zero
-//   set_training_data  copies the rows to the device when they fit (training_rows.h)
-//   train_step         returns before it is done. It waits only for its own ring of 64 batches' row
-//                      numbers (3 batches when rows stream). Losses are added up on the device
-//                      until take_totals. 13 calls into a stream for one hidden layer: a CUDA graph
-//                      would save time on the host only, and its changing step and rows would need
-//                      a patch each time. Memory is taken only for the first batch of a new size.
-//   evaluate, predict  copy their rows to the device in chunks each time: the memory of a
-//                      FeatureView may have changed since the last call. 4·columns bytes a row,
-//                      copied by the host and over the bus. evaluate overlaps the copy with the
+//   set_training_data, set_validation_data
+//                      copy the rows to the device when they fit (training_rows.h, resident_rows.h)
+//   begin_epoch        waits for the device, and copies 4 bytes a row where rows are resident
+//   train_step         is one launch of a CUDA graph (training_step.h). It returns before that is
+//                      done, and waits only for room in the driver's queue, and for a slot of the
+//                      ring where rows stream. The first step of each size, batch_size or a short
+//                      last batch, runs without the graph and captures it. Memory is taken only
+//                      then. Losses are added up on the device until take_totals.
+//   evaluate, predict  copy rows that are not resident to the device in chunks. 4·columns bytes a
+//                      row, copied by the host and over the bus. evaluate overlaps the copy with the
 //                      chunk before; predict waits for each chunk's probabilities, which go to
 //                      memory that is not pinned.
+// With a tracer there is no graph: the same kernels are launched one by one, with a span each.
 //
 // Bytes moved by a step, beside features and outputs, for a parameter: forward 4, input gradient
 // 4 (not the first layer), its own gradient 4, RMSprop 20. Device memory: 12 bytes for a parameter;
@@ -33,12 +35,12 @@ namespace graft::cuda {
 
 inline constexpr std::size_t all_that_fit = std::numeric_limits<std::size_t>::max();
 
-// `device` is borrowed and outlives the head. most_resident_bytes: training rows that take more
+// `device` is borrowed and outlives the head. most_resident_bytes: rows of a set that take more
 // stream even where they would fit. `tracer` is borrowed and may be null. It receives each kernel
 // and product as the host enqueues it and, at TraceDetail::device_times, when it ran
-// (kernel_trace.h). Times are read when the host has waited anyway, of 66 batches at most at once.
-// Throws Error(usage) on options out of range, and Error(device) when GPU or machine cannot hold
-// the head.
+// (kernel_trace.h). Times are read when the host waits anyway, and of a step at the latest 64 steps
+// later. Throws Error(usage) on options out of range, and Error(device) when GPU or machine cannot
+// hold the head.
 std::unique_ptr<Head> make_cuda_head(const HeadOptions& options, Device& device,
                                      std::size_t most_resident_bytes = all_that_fit,
                                      Tracer* tracer = nullptr);

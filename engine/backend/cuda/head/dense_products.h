@@ -12,16 +12,11 @@
 // library and the GPU only: an algorithm is chosen once for a shape, the parts of a split sum are
 // reduced in a separate step, and the workspace is always the same memory.
 //
-// Epilogues of cuBLASLt, by the bytes that they save beside the product's own:
-//   BIAS             forward of the last layer: one pass less, 8 bytes for a logit, and a launch.
-//                    Used there.
-//   BIAS, RELU_BIAS  of a hidden layer: nothing. Dropout reads and writes every output anyway
-//                    (relu_dropout.h, 8 bytes for a value) and adds bias and ReLU.
-//   RELU_AUX, DRELU  only with dropout 0: that pass (8 bytes) and the backward one (12). With 16
-//                    rows and 256 units that is 80 KB of a step that moves 60 MB at 8192 inputs:
-//                    not worth a second path.
-//   BGRAD            the bias gradient: 4 bytes for a delta and a launch, 16 KB there. But the
-//                    order of its sums is the library's; column_sums.h has the CPU's.
+// Epilogues of cuBLASLt: BIAS serves forward of the last layer, where it saves a launch and 8 bytes
+// for a logit. A hidden layer has none: dropout reads and writes every output anyway, and adds bias
+// and ReLU (relu_dropout.h). Only with dropout 0 would RELU_AUX and DRELU save passes, 80 KB of a
+// step that moves 60 MB (16 rows, 8192 inputs, 256 units). BGRAD would save 16 KB there, but the
+// order of its sums is the library's; column_sums.h has the CPU's.
 
 #include <cublasLt.h>
 

@@ -28,10 +28,9 @@ class FeatureRing {
 
   // Slots of `rows` rows. Features begin on a 256-byte boundary.
   FeatureRing(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns) {
-    const std::size_t bytes = label_bytes() + feature_bytes(rows);
     for (Slot& slot : slots_) {
-      slot.host = PinnedBuffer(bytes);
-      slot.device = DeviceBuffer(bytes);
+      slot.host = PinnedBuffer(slot_bytes(rows));
+      slot.device = DeviceBuffer(slot_bytes(rows));
     }
   }
 
@@ -42,28 +41,33 @@ class FeatureRing {
     return static_cast<double>(depth) * (4.0 * rows * (columns + 1.0) + 256.0);
   }
 
-  struct HostRows {
+  // A slot's memory with `count` rows: labels, then features.
+  std::size_t slot_bytes(std::size_t count) const {
+    return label_bytes() + count * columns_ * sizeof(float);
+  }
+  struct Rows {
     float* features;
     std::uint32_t* labels;
   };
+  Rows rows_at(std::byte* slot) const {
+    return {reinterpret_cast<float*>(slot + label_bytes()), reinterpret_cast<std::uint32_t*>(slot)};
+  }
+
   // The next slot, for the host to fill and send.
-  HostRows next() {
+  Rows next() {
     ++turn_;
-    const Slot& slot = present();
-    slot.copied.wait();
-    return {reinterpret_cast<float*>(slot.host.data() + label_bytes()),
-            slot.host.as<std::uint32_t>()};
+    present().copied.wait();
+    return rows_at(present().host.data());
   }
   // To the slot's device memory. `compute` continues after the copy.
   DeviceRows send(std::size_t count, const Stream& compute) {
     Slot& slot = present();
     slot.used.hold(copies_);
-    copy_to_device(slot.device.data(), slot.host.data(), label_bytes() + feature_bytes(count),
-                   copies_);
+    copy_to_device(slot.device.data(), slot.host.data(), slot_bytes(count), copies_);
     slot.copied.record(copies_);
     slot.copied.hold(compute);
-    return {reinterpret_cast<const float*>(slot.device.data() + label_bytes()),
-            slot.device.as<std::uint32_t>()};
+    const Rows rows = rows_at(slot.device.data());
+    return {rows.features, rows.labels};
   }
   // Work that has been enqueued into `compute` so far is the last to read what send() returned.
   void release(const Stream& compute) { present().used.record(compute); }
@@ -75,13 +79,12 @@ class FeatureRing {
     Event copied, used;
   };
   std::size_t label_bytes() const { return (rows_ * sizeof(std::uint32_t) + 255) / 256 * 256; }
-  std::size_t feature_bytes(std::size_t rows) const { return rows * columns_ * sizeof(float); }
   Slot& present() { return slots_[turn_ % depth]; }
 
   std::size_t rows_, columns_;
   std::size_t turn_ = 0;
   Stream copies_;
-  std::array<Slot, depth> slots_;  // labels, then features
+  std::array<Slot, depth> slots_;
 };
 
 }  // namespace graft::cuda

@@ -50,11 +50,11 @@ Sizes sizes_of(const HeadOptions& options) {
   const auto batch = static_cast<double>(options.batch_size);
   const auto columns = static_cast<double>(options.inputs);
   const double ring = FeatureRing::bytes(chunk, columns);
-  Sizes sizes = {ring + TrainingRows::device_bytes(batch, columns) +
-                     static_cast<double>(CublasLt::workspace_bytes) + 6.0 * 256.0 +
+  Sizes sizes = {ring + TrainingRows::device_bytes(batch, chunk, columns) +
+                     static_cast<double>(CublasLt::workspace_bytes) + 7.0 * 256.0 +
                      chunk * (8.0 * static_cast<double>(options.classes) + sizeof(LossTotals)) +
                      4.0 * static_cast<double>(options.classes),
-                 ring + TrainingRows::pinned_bytes(batch), 0.0};
+                 ring, 0.0};
   for (const DenseShape& shape : options.layers()) {
     const auto units = static_cast<double>(shape.outputs);
     const double parameters = (static_cast<double>(shape.inputs) + 1.0) * units;
@@ -115,6 +115,7 @@ HeadArrays arrange(const HeadOptions& options, std::byte* memory) {
   arrays.row_losses = cursor.take<LossTotals>(chunk);
   arrays.trained = cursor.take<LossTotals>(1);
   arrays.evaluated = cursor.take<LossTotals>(1);
+  arrays.step = cursor.take<TrainingStep>(1);
   arrays.bytes = cursor.bytes();
   return arrays;
 }

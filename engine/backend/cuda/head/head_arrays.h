@@ -9,6 +9,7 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/cuda/runtime/device.h"
 #include "kernels/cuda/cross_entropy.h"
+#include "kernels/cuda/training_step.h"
 
 namespace graft::cuda {
 
@@ -46,6 +47,7 @@ struct HeadArrays {
   LossTotals* row_losses;  // rows_of_chunk
   LossTotals* trained;     // of train_step since the last take_totals
   LossTotals* evaluated;   // of the current evaluate
+  TrainingStep* step;      // the next
   std::size_t bytes;       // of all
 };
 

@@ -1,20 +1,20 @@
 #pragma once
-// The rows that training picks its batches from. Where they fit the device they are resident: a
-// batch costs a copy of its row numbers and a gather by a kernel. Else they stream: the host
-// gathers each batch's rows into pinned memory, and they are copied while earlier batches are
-// computed. Both normalise rows as they gather them, and give the same bytes.
+// The rows that training picks its batches from. Where they fit the device they are resident: an
+// epoch's order is copied once, and a kernel gathers each batch. Else they stream: the host gathers
+// each batch into pinned memory, and it is copied while earlier batches are computed. Both normalise
+// rows as they gather them, and give the same bytes in the same memory.
 //
-// On the device: 4·(columns + 1) bytes for a row, 8·columns for the normalisation. Bytes moved for a
-// row of a batch: resident 4 over the bus and those of gather_rows.h; streamed those of
-// feature_ring.h.
+// On the device: 4·(columns + 2) bytes for a row, 8·columns for the normalisation. Bytes moved for a
+// row of a batch: resident those of gather_rows.h; streamed those of feature_ring.h, and once more
+// from the ring to the batch.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "engine/backend/backend.h"
 #include "engine/backend/cuda/head/feature_ring.h"
+#include "engine/backend/cuda/head/resident_rows.h"
 #include "engine/backend/cuda/runtime/device.h"
 #include "engine/backend/cuda/runtime/kernel_trace.h"
 #include "engine/backend/cuda/runtime/resources.h"
@@ -23,15 +23,7 @@ namespace graft::cuda {
 
 class TrainingRows {
  public:
-  // The host may be so many batches ahead of the device. When batch() returns, all work that was
-  // enqueued into `compute` before the batch of `depth` batches ago is done.
-  static constexpr std::size_t depth = 64;
-  // Left free beside resident rows: for kernels that the driver loads at their first launch, and
-  // for other programs.
-  static constexpr std::size_t reserve = std::size_t{256} << 20U;
-
-  // most_resident_bytes: rows that take more stream even where they would fit. `ring` is borrowed;
-  // a slot of it holds a batch.
+  // `ring` is borrowed; a slot of it holds a batch. most_resident_bytes: cuda_head.h.
   TrainingRows(std::size_t batch_size, std::size_t views, FeatureRing& ring,
                std::size_t most_resident_bytes);
 
@@ -40,50 +32,32 @@ class TrainingRows {
   void set(FeatureView features, std::span<const std::uint32_t> labels,
            const Normalization& normalization, const Device& device, const Stream& compute);
   std::size_t count() const { return features_.rows; }
-  bool resident() const { return resident_.data() != nullptr; }
+  bool resident() const { return !resident_.empty(); }
 
-  // The batch, on the device, for work that is enqueued into `compute` from now on. The host waits
-  // only when it is `depth` batches ahead (resident), or for a slot of the ring. `trace` is of
-  // `compute`.
-  DeviceRows batch(std::span<const std::uint32_t> rows, const Stream& compute, KernelTrace& trace);
-  // Work that has been enqueued into `compute` so far is the last to read the batch.
-  void release(const Stream& compute);
+  // At most count() rows, to be taken one batch after the other. They must stay as they are until
+  // `compute` was waited for.
+  void begin_epoch(std::span<const std::uint32_t> order, const Stream& compute);
+  // Before take(): streamed rows of the next batch are on their way from here on; resident ones are
+  // there. The host waits only for a slot of the ring. `trace` is of `compute`.
+  void send(std::span<const std::uint32_t> rows, const Stream& compute, KernelTrace& trace);
+  // The batch of `count` rows that begins at place *first of the order, for work that is enqueued
+  // into `compute` from now on. `first` is on the device. May be captured into a graph.
+  DeviceRows take(const std::uint64_t* first, std::size_t count, const Stream& compute,
+                  KernelTrace& trace) const;
 
   // Memory beside the ring and the resident rows.
-  static double device_bytes(double batch_size, double columns);
-  static double pinned_bytes(double batch_size);
+  static double device_bytes(double batch_size, double chunk, double columns);
 
  private:
-  // Rows in device memory: features, then labels.
-  struct Place {
-    float* features;
-    std::uint32_t* labels;
-  };
-  static Place place(const DeviceBuffer& memory, std::size_t rows, std::size_t columns);
-  static std::size_t bytes_of(std::size_t rows, std::size_t columns) {
-    return rows * (columns + 1) * sizeof(float);
-  }
-  DeviceBuffer memory_for(std::size_t bytes, const Device& device) const;
-  DeviceRows gathered(std::span<const std::uint32_t> rows, const Stream& compute,
-                      KernelTrace& trace);
-  DeviceRows streamed(std::span<const std::uint32_t> rows, const Stream& compute);
-
   FeatureRing& ring_;
-  std::size_t batch_size_;
   std::size_t views_;
-  std::size_t most_resident_bytes_;
   FeatureView features_;
   std::span<const std::uint32_t> labels_;
   Normalization normalization_;
   DeviceBuffer factors_;   // mean, then scale, of each column
-  DeviceBuffer resident_;  // all rows, or nothing
-  DeviceBuffer batch_;     // gathered from it
-  // The row numbers of the batch: one set on the device, since copies and gathers run in compute's
-  // order; a pinned ring of `depth` sets, since the host runs ahead.
-  DeviceBuffer row_numbers_;
-  PinnedBuffer pinned_numbers_;
-  std::array<Event, depth> numbers_copied_;
-  std::size_t turn_ = 0;
+  DeviceBuffer batch_;     // as a slot of the ring
+  ResidentRows resident_;  // all rows, or none
+  DeviceBuffer order_;     // row numbers of the epoch
 };
 
 }  // namespace graft::cuda

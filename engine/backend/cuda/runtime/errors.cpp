@@ -20,6 +20,24 @@ std::string_view advice(cudaError_t code) {
     case cudaErrorContained:
       return "the GPU's hardware failed and the work on it is lost; what was written is safe: "
              "reset the GPU or take another, and start the run again to go on";
+    case cudaErrorDevicesUnavailable:
+      return "another program has the GPU for itself, or its compute mode allows none (nvidia-smi "
+             "shows both): end that program, set the mode to Default, or take another GPU";
+    case cudaErrorSystemNotReady:
+      return "a service of the driver does not run; GPUs on an NVSwitch need nvidia-fabricmanager "
+             "in the driver's version: start it (systemctl start nvidia-fabricmanager)";
+    case cudaErrorSystemDriverMismatch:
+      return "libcuda.so.1 and the driver in the kernel have different versions: reboot after an "
+             "update of the driver, and give a container the libcuda.so.1 of its machine";
+    case cudaErrorCompatNotSupportedOnDevice:
+      return "libcuda.so.1 is that of cuda-compat, which does not support this GPU: take it out of "
+             "LD_LIBRARY_PATH, and update the driver";
+    case cudaErrorJitCompilerNotFound:
+      return "the driver must compile for this GPU, and libnvidia-ptxjitcompiler.so.1 is missing: "
+             "install it, or build with GRAFT_CUDA_ARCHITECTURES for this GPU";
+    case cudaErrorJitCompilationDisabled:
+      return "the driver must compile for this GPU, and CUDA_DISABLE_PTX_JIT or CUDA_DISABLE_JIT "
+             "forbids it: unset it, or build with GRAFT_CUDA_ARCHITECTURES for this GPU";
     default:
       return is_sticky(code) ? "the work on the GPU is lost, what was written is safe: start the "
                                "run again to go on"

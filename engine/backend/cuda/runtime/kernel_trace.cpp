@@ -38,6 +38,7 @@ void KernelTrace::finish(std::uint64_t batch) {
     Record record = std::move(records_.front());
     records_.pop_front();
     if (record.is_complete) {
+      record.end.wait();
       if (is_first) {
         anchor_time_ += between(*anchor_, record.begin);
         std::swap(*anchor_, record.begin);

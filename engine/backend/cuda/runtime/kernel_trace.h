@@ -1,9 +1,9 @@
 #pragma once
 // Reports each kernel and each copy to a Tracer: as a span of the host around the call that
 // enqueues it and, at TraceDetail::device_times, as a span of the device between two events around
-// it. The events are read when the host has waited for the work anyway. One event that the host
-// waits for places the device's clock on the host's. From then on times are the device's own, each
-// measured from the batch before, so that a float holds them.
+// it. The events are read where the host has waited for the work anyway, or waits for them. One
+// event, waited for, places the device's clock on the host's. From then on times are the device's,
+// each measured from the batch before, so that a float holds them.
 //
 //   launch(trace, {"bias_relu", layer, bytes}, [&] { bias_relu(…, stream); });
 //
@@ -48,9 +48,9 @@ class KernelTrace {
   // Work that is enqueued from now on belongs to this batch; batches count up from 0. Each piece of
   // work holds two events until its batch is finished.
   void begin_batch(std::uint64_t batch) { batch_ = batch; }
-  // This batch and all before it are done: reports their work.
+  // Reports the work of this batch and all before it. At TraceDetail::device_times it waits for it.
   void finish(std::uint64_t batch);
-  // All but the last so many batches are done.
+  // Of all but the last so many batches.
   void finish_all_but(std::uint64_t last) {
     if (batch_ >= last) finish(batch_ - last);
   }

@@ -137,6 +137,7 @@ class Graph {
   Graph(const Stream& stream, const Work& work) {
     GRAFT_CUDA_CHECK(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal));
     const Captured captured = capture(stream, work);
+    GRAFT_CUDA_CHECK(cudaGraphGetNodes(captured.get(), nullptr, &nodes_));
     cudaGraphExec_t executable = nullptr;
     GRAFT_CUDA_CHECK(cudaGraphInstantiate(&executable, captured.get(), 0));
     executable_.reset(executable);
@@ -144,6 +145,7 @@ class Graph {
   void launch(const Stream& stream) const {
     GRAFT_CUDA_CHECK(cudaGraphLaunch(executable_.get(), stream.get()));
   }
+  std::size_t nodes() const { return nodes_; }  // kernels, copies and memsets that were captured
 
  private:
   using Captured = Owner<cudaGraph_t, cudaGraphDestroy>;
@@ -167,6 +169,7 @@ class Graph {
   }
 
   Owner<cudaGraphExec_t, cudaGraphExecDestroy> executable_;
+  std::size_t nodes_ = 0;
 };
 
 // Copies in the order of the stream. The host's memory must stay as it is until the copy is done.

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace graft::cuda {
 
@@ -17,11 +18,14 @@ inline std::string text_of(const ConvolutionProblem&) {
   return "a problem";
 }
 
+enum class ChosenBy { heuristics, time };
+using Warnings = std::vector<std::string>;
+
 class ConvolutionPlan {
  public:
   ConvolutionPlan(ConvolutionProblem problem, std::string text)
       : problem_(problem), text_(std::move(text)) {}
-  static ConvolutionPlan deserialised(const CudnnDevice&, ConvolutionProblem problem,
+  static ConvolutionPlan deserialised(const CudnnDevice&, ConvolutionProblem problem, ChosenBy,
                                       std::string text) {
     return {problem, std::move(text)};
   }
