@@ -3,10 +3,10 @@
 // irrelevant.
 
 #include <cstdint>
-#include <stdexcept>
 #include <type_traits>
 
 #include "bench/cuda/peaks.h"
+#include "bench/cuda/tensor_core_types.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/storage.h"
 
@@ -84,16 +84,9 @@ void launch(float* out, const PeakShape& shape, std::uint32_t one, cudaStream_t 
 
 void tensor_core_peak(Precision precision, float* out, const PeakShape& shape,
                       cudaStream_t stream) {
-  switch (precision) {
-    case Precision::fp16:
-      return launch<__half>(out, shape, 0x3C003C00U, stream);
-    case Precision::bf16:
-      return launch<__nv_bfloat16>(out, shape, 0x3F803F80U, stream);
-    case Precision::tf32:
-      return launch<float>(out, shape, 0x3F800000U, stream);
-    default:
-      throw std::invalid_argument("tensor_core_peak: expected tf32, fp16 or bf16");
-  }
+  with_tensor_core_type(precision, "tensor_core_peak", [&](auto zero, std::uint32_t one) {
+    launch<decltype(zero)>(out, shape, one, stream);
+  });
 }
 
 double tensor_core_flop(const PeakShape& shape) {

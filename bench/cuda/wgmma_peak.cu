@@ -2,10 +2,10 @@
 // array of ones in shared memory, so the order of their values is irrelevant.
 
 #include <cstdint>
-#include <stdexcept>
 #include <type_traits>
 
 #include "bench/cuda/peaks.h"
+#include "bench/cuda/tensor_core_types.cuh"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/storage.h"
 
@@ -90,16 +90,9 @@ void launch(float* out, const PeakShape& shape, std::uint32_t one, cudaStream_t 
 }  // namespace
 
 void wgmma_peak(Precision precision, float* out, const PeakShape& shape, cudaStream_t stream) {
-  switch (precision) {
-    case Precision::fp16:
-      return launch<__half>(out, shape, 0x3C003C00U, stream);
-    case Precision::bf16:
-      return launch<__nv_bfloat16>(out, shape, 0x3F803F80U, stream);
-    case Precision::tf32:
-      return launch<float>(out, shape, 0x3F800000U, stream);
-    default:
-      throw std::invalid_argument("wgmma_peak: expected tf32, fp16 or bf16");
-  }
+  with_tensor_core_type(precision, "wgmma_peak", [&](auto zero, std::uint32_t one) {
+    launch<decltype(zero)>(out, shape, one, stream);
+  });
 }
 
 double wgmma_flop(const PeakShape& shape) {

@@ -4,11 +4,10 @@
 //   ceilings ─► for each case: prepare ─► warm up ─► sample … ─► after_each(result so far)
 //
 // A sample is one execution with cold caches, as many hot ones as the clock needs, or a sequence of
-// executions that follow each other in use (Case::sequence). Samples are
-// taken in windows of 50 ms, and the conditions are read before and after each. The samples of a
-// window with throttling are discarded and counted, and the device rests for a moment. After half
-// of the time limit, samples are kept despite throttling, with a warning. Samples at the power cap
-// are kept, with a warning.
+// executions that follow each other in use (Case::sequence). Samples are taken in windows of 50 ms,
+// and the conditions are read before and after each. The samples of a window with throttling are
+// discarded and counted, and the device rests for a moment. After half of the time limit, samples
+// are kept despite throttling, with a warning. So are samples at the power cap at any time.
 
 #include <functional>
 #include <span>

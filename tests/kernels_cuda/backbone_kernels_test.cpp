@@ -103,7 +103,7 @@ class BackboneKernels : public test::CudaStorageTest<T> {
         std::ranges::all_of(read, is_finite) && std::ranges::all_of(written, is_finite);
     return std::is_same_v<T, __half> && !finite ? 1 : 0;
   }
-  // What a pool reads: an odd last row or column is left out.
+  // What a pool reads: an odd last row or column is skipped.
   static std::vector<float> in_windows(const std::vector<float>& values,
                                        const reference::BatchShape& shape) {
     std::vector<float> read;

@@ -24,8 +24,8 @@ using cuda::ConvolutionPlan;
 using cuda::ConvolutionProblem;
 using cuda::CudnnDevice;
 
-// cuDNN is told these properties. Of GPUs that differ in memory alone, the smallest: its workspaces
-// have the lowest limit.
+// These properties are given to cuDNN. Of GPUs that differ in memory alone, the smallest: its
+// workspaces have the lowest limit.
 auto known_to_cudnn(const Gpu& gpu) {
   const GpuProperties& of = gpu.properties;
   return std::tuple(of.compute_capability, of.multiprocessors, of.clock_khz, of.memory_clock_khz,
