@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/features/key.h"
 #include "engine/features/npy.h"
 #include "engine/features/row_log.h"
@@ -34,6 +35,7 @@ struct FileRow {
   std::uint32_t label = 0;
   Digest content;
   Digest check;
+  std::optional<FileStamp> stamp = {};  // of a shard's list: the file as it was read
   bool operator==(const FileRow&) const = default;
 };
 
