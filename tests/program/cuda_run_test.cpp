@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -126,10 +127,17 @@ TEST(CudaRun, TheSameBytesInAnyOrderOfTheStreams) {
 // As `mpirun -n 3` starts them on a machine with three GPUs.
 TEST(CudaRun, EachLocalRankUsesItsOwnGpu) {
   const Recipe recipe;
-  for (const std::string rank : {"0", "1", "2"}) {
-    const CudaOutcome run =
-        run_on_virtual_gpu(recipe.arguments("run", rank, {"--set", "device=cuda:local"}),
-                           {{"VGPU_DEVICES", "3"}, {"OMPI_COMM_WORLD_LOCAL_RANK", rank}});
+  const std::vector<std::string> ranks = {"0", "1", "2"};
+  std::vector<std::future<CudaOutcome>> runs;
+  for (const std::string& rank : ranks) {
+    runs.push_back(std::async(std::launch::async, [&recipe, rank] {
+      return run_on_virtual_gpu(recipe.arguments("run", rank, {"--set", "device=cuda:local"}),
+                                {{"VGPU_DEVICES", "3"}, {"OMPI_COMM_WORLD_LOCAL_RANK", rank}});
+    }));
+  }
+  for (std::future<CudaOutcome>& one : runs) one.wait();
+  for (const std::string& rank : ranks) {
+    const CudaOutcome run = runs[std::stoul(rank)].get();
     ASSERT_EQ(run.outcome.exit_code, 0) << run.outcome.error;
     EXPECT_THAT(run.report.errors, IsEmpty());
     EXPECT_THAT(lines_of(run.outcome.error).front(),
