@@ -33,7 +33,7 @@ const CudaModule& cuda_module() {
                                       "folder in LD_LIBRARY_PATH"));
   }
   using Entry = const CudaModule*();
-  const auto entry = reinterpret_cast<Entry*>(dlsym(library, "graft_cuda_module_1"));
+  const auto entry = reinterpret_cast<Entry*>(dlsym(library, "graft_cuda_module_2"));
   if (entry == nullptr) {
     throw Error(
         ErrorKind::device,

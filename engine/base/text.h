@@ -31,6 +31,9 @@ std::string shown(const std::filesystem::path& path);
 // With a to z for A to Z; other characters stay.
 std::string lower_case(std::string_view text);
 
+// Decimal digits and nothing else. Nothing for other text, and from 2^64.
+std::optional<std::uint64_t> whole_number(std::string_view text);
+
 // `from` must not be empty.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "engine/base/text.h"
@@ -106,13 +105,11 @@ Json written(double member, const Rule&) {
 }
 
 // "cuda:1" for the choice "cuda". A number is written in one way only: not "cuda:01".
-bool is_numbered(std::string_view text, const Rule& rule) {
+bool is_numbered(const std::string& text, const Rule& rule) {
   const std::string prefix = rule.numbered + ':';
   if (rule.numbered.empty() || !text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  unsigned number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return failure == std::errc{} && text == std::to_string(number) && is_in_range(number, rule);
+  const auto number = whole_number(text.substr(prefix.size()));
+  return number && text == prefix + std::to_string(*number) && is_in_range(double(*number), rule);
 }
 
 std::string expected(const std::string&, const Rule& rule) {

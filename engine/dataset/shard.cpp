@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "engine/base/error.h"
+#include "engine/base/launcher.h"
 #include "engine/base/text.h"
 
 namespace graft {
@@ -13,17 +12,22 @@ std::string Shard::text() const {
   return fmt::format("{}/{}", index, count);
 }
 
-Shard parse_shard(const std::string& text, const Environment&) {
-  Shard shard;
-  const char* const end = text.data() + text.size();
-  const auto index = std::from_chars(text.data(), end, shard.index);
-  if (index.ec == std::errc() && index.ptr != end && *index.ptr == '/') {
-    const auto count = std::from_chars(index.ptr + 1, end, shard.count);
-    if (count.ec == std::errc() && count.ptr == end && shard.index < shard.count) return shard;
+Shard parse_shard(const std::string& text, const Environment& environment) try {
+  if (text == "auto") {
+    const Rank rank = rank_of_process(environment.variable);
+    return {rank.index, rank.count};
   }
-  throw Error(ErrorKind::usage, fmt::format("--shard {}: expected i/n with i from 0 to n - 1, or "
-                                            "\"auto\"",
-                                            printable(text, 100)));
+  const std::size_t slash = text.find('/');
+  const auto index = whole_number(text.substr(0, slash));
+  const auto count = whole_number(slash == std::string::npos ? "" : text.substr(slash + 1));
+  if (!index || !count || *count > 1'000'000)
+    throw Error(ErrorKind::usage, "expected \"auto\" or i/n, as 0/16, with n up to 1,000,000");
+  if (*index >= *count)
+    throw Error(ErrorKind::usage,
+                fmt::format("there is no part {} of {}; i counts from 0 to n - 1", *index, *count));
+  return {*index, *count};
+} catch (const Error& error) {
+  throw Error(error.kind(), fmt::format("--shard {}: {}", printable(text, 100), error.what()));
 }
 
 }  // namespace graft

@@ -23,7 +23,7 @@ struct Shard {
   std::string text() const;  // "3/16"
 };
 
-// "3/16", or "auto": what the launcher of this process says (launcher.h). Throws Error(usage).
+// "3/16", or "auto": what the launcher of this process says (base/launcher.h). Throws Error(usage).
 Shard parse_shard(const std::string& text, const Environment& environment);
 
 }  // namespace graft

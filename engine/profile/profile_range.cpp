@@ -2,23 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <string_view>
-#include <system_error>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
-namespace {
-
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-}  // namespace
 
 ProfileRange parse_profile_range(const std::string& text) {
   const auto refuse = [&](std::string_view why) {
@@ -34,8 +23,8 @@ ProfileRange parse_profile_range(const std::string& text) {
   const std::string_view numbers =
       colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
   const std::size_t dash = numbers.find('-');
-  const auto first = number_of(numbers.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : number_of(numbers.substr(dash + 1));
+  const auto first = whole_number(numbers.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : whole_number(numbers.substr(dash + 1));
   if (!first || !last) refuse("a number must follow the colon, or two with a dash between");
   if (*first > *last) refuse("the range ends before it begins");
   if (epochs && *first == 0) refuse("epochs are counted from 1");

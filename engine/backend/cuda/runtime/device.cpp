@@ -47,31 +47,6 @@ int driver_version() {
   return cudaDriverGetVersion(&driver) == cudaSuccess ? driver : 0;
 }
 
-// How many GPUs there are.
-int device_count() {
-  int count = 0;
-  const cudaError_t code = cudaGetDeviceCount(&count);
-  const int driver = driver_version();
-  if (code == cudaErrorInsufficientDriver || code == cudaErrorStubLibrary) {
-    if (driver == 0) {
-      refuse(
-          fmt::format("no NVIDIA driver is installed, or the container does not pass it on; "
-                      "CUDA {} needs one",
-                      version_text(CUDART_VERSION)));
-    }
-    refuse(
-        fmt::format("the NVIDIA driver is too old: it serves CUDA {}, and this program was "
-                    "built with CUDA {}; update the driver",
-                    version_text(driver), version_text(CUDART_VERSION)));
-  }
-  if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0)) {
-    refuse(fmt::format("the NVIDIA driver shows no GPU{}; nvidia-smi lists what there is",
-                       visible_devices()));
-  }
-  check(code, "cudaGetDeviceCount(&count)", __FILE__, __LINE__);
-  return count;
-}
-
 void check_ordinal(int ordinal, int count) {
   if (ordinal >= 0 && ordinal < count) return;
   const std::string last = count == 1 ? "" : fmt::format(" to cuda:{}", count - 1);
@@ -103,6 +78,30 @@ void check_architecture(const Device& device) {
 }
 
 }  // namespace
+
+int device_count() {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  const int driver = driver_version();
+  if (code == cudaErrorInsufficientDriver || code == cudaErrorStubLibrary) {
+    if (driver == 0) {
+      refuse(
+          fmt::format("no NVIDIA driver is installed, or the container does not pass it on; "
+                      "CUDA {} needs one",
+                      version_text(CUDART_VERSION)));
+    }
+    refuse(
+        fmt::format("the NVIDIA driver is too old: it serves CUDA {}, and this program was "
+                    "built with CUDA {}; update the driver",
+                    version_text(driver), version_text(CUDART_VERSION)));
+  }
+  if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0)) {
+    refuse(fmt::format("the NVIDIA driver shows no GPU{}; nvidia-smi lists what there is",
+                       visible_devices()));
+  }
+  check(code, "cudaGetDeviceCount(&count)", __FILE__, __LINE__);
+  return count;
+}
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
   const auto find = [&] {
