@@ -14,7 +14,7 @@ namespace graft {
 using DeviceNote = std::function<void(const std::string&)>;  // receives a sentence; may be empty
 
 // "cuda" is 0, "cuda:N" is N, "cuda:local" the local rank, or 0 with a note where one GPU is visible.
-// Throws Error(usage) for other names and without a launcher, Error(device) for want of GPUs.
+// Throws Error(usage) for other names, Error(device) for want of GPUs.
 int cuda_ordinal(const std::string& device, const DeviceNote& note);
 
 // Calls `cpu` or `cuda(ordinal)`. "auto" takes the first GPU, or the CPU where there is none: then

@@ -23,20 +23,16 @@ int cuda_ordinal(const std::string& device, const DeviceNote& note) {
                             "\"cuda:N\", \"cuda:local\" or \"auto\".",
                             device));
   }
-  const auto rank = local_rank(process_environment().variable);
-  if (!rank)
-    throw Error(ErrorKind::usage,
-                "\"device\": \"cuda:local\" needs a local rank; start this with "
-                "mpirun or srun, or choose \"cuda\" or \"cuda:N\"");
+  const std::size_t rank = local_rank(process_environment().variable);
   const auto count = static_cast<std::size_t>(cuda_module().device_count());
-  if (*rank < count) return static_cast<int>(*rank);
+  if (rank < count) return static_cast<int>(rank);
   if (count > 1)
     throw Error(ErrorKind::device,
                 fmt::format("there are {} GPUs for local rank {}; start one process for each GPU",
-                            count, *rank));
+                            count, rank));
   // SLURM may show each task its own GPU alone.
   if (note)
-    note(fmt::format("\"device\": \"cuda:local\": local rank {} takes the one visible GPU", *rank));
+    note(fmt::format("\"device\": \"cuda:local\": local rank {} takes the one visible GPU", rank));
   return 0;
 }
 

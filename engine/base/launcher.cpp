@@ -67,11 +67,11 @@ Rank rank_of_process(const VariableLookup& variable) {
   return *rank;
 }
 
-std::optional<std::size_t> local_rank(const VariableLookup& variable) {
+std::size_t local_rank(const VariableLookup& variable) {
   for (const char* name :
        {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID"})
-    if (const auto rank = number(variable, name)) return rank;
-  return std::nullopt;
+    if (const auto rank = number(variable, name)) return *rank;
+  return 0;
 }
 
 }  // namespace graft

@@ -20,7 +20,7 @@ struct Rank {
 // For --shard auto. Open MPI's variables win, then PMI's, then a SLURM step's, then a SLURM array's.
 Rank rank_of_process(const VariableLookup& variable);
 
-// Among this job's processes on this machine. Nothing without a launcher.
-std::optional<std::size_t> local_rank(const VariableLookup& variable);
+// Among this job's processes on this machine; 0 without a launcher.
+std::size_t local_rank(const VariableLookup& variable);
 
 }  // namespace graft

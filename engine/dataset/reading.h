@@ -1,8 +1,6 @@
 #pragma once
 // Which files of the data sets are read.
 
-#include <fmt/format.h>
-
 #include <string_view>
 #include <unordered_map>
 
@@ -18,9 +16,7 @@ namespace graft {
 using KnownFiles = std::unordered_map<Digest, Digest, DigestHash>;
 
 // `set`: "train" or "validation". `file`: as in Sample::file.
-inline Digest stamped_name(std::string_view set, std::string_view file, const FileStamp& stamp) {
-  return digest_of(fmt::format("{} {} {} {}", set, stamp.size, stamp.time, file));
-}
+Digest stamped_name(std::string_view set, std::string_view file, const FileStamp& stamp);
 
 // All is borrowed and optional.
 struct ReadingOptions {

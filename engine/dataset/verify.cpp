@@ -78,6 +78,10 @@ VerifiedFile verify_file(const ScannedFolder& folder, const ListedFile& file,
 
 }  // namespace
 
+Digest stamped_name(std::string_view set, std::string_view file, const FileStamp& stamp) {
+  return digest_of(fmt::format("{} {} {} {}", set, stamp.size, stamp.time, file));
+}
+
 std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataConfig& data,
                                        const std::string& set, const std::string& stage,
                                        std::size_t threads, Observer& observer,

@@ -247,7 +247,7 @@ TEST(Launcher, NumbersTheProcessesOfAMachine) {
   EXPECT_EQ(local_rank(lookup(cray())), 2U);
   EXPECT_EQ(local_rank(lookup(step())), 3U);
   EXPECT_EQ(local_rank(lookup(batch_script())), 0U);
-  EXPECT_EQ(local_rank(lookup({})), std::nullopt);
+  EXPECT_EQ(local_rank(lookup({})), 0U);
   // In a step of SLURM's, which counts the launcher's own processes.
   EXPECT_EQ(local_rank(lookup(with(step(), open_mpi_5()))), 1U);
   EXPECT_EQ(local_rank(lookup(with(step(), hydra()))), 1U);
