@@ -225,8 +225,8 @@ BackboneOptions backbone_options(const Config& config, Precision automatic) {
   return options;
 }
 
-std::optional<Evaluation> run_job(const Config& config, Steps steps, bool verify,
-                                  const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
+                                  Observer& observer, std::stop_token stop, bool verify) {
   const OutputFolder folder(config, hooks, observer);
   std::optional<Photos> photos;
   if (steps != Steps::train) find_shards(photos.emplace(), config, observer);
@@ -262,8 +262,8 @@ void extract_shard_job(const Config& config, const Shard& shard, const JobHooks&
 }
 
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
-                                  bool verify, const JobHooks& hooks, Observer& observer,
-                                  std::stop_token stop) {
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop,
+                                  bool verify) {
   const OutputFolder folder(config, hooks, observer);
   Photos photos;
   find_shards(photos, config, observer);

@@ -44,8 +44,8 @@ enum class Steps {
 // The evaluation of head.safetensors on the validation features, unless `steps` is extract. Training
 // with other settings than those that made the features throws Error(data). `verify`: photos that shards
 // have read are read again.
-std::optional<Evaluation> run_job(const Config& config, Steps steps, bool verify,
-                                  const JobHooks& hooks, Observer& observer, std::stop_token stop);
+std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
+                                  Observer& observer, std::stop_token stop, bool verify = false);
 
 // Extracts the photos of a shard into its own folder, which alone is locked. So the shards of a config
 // can be extracted by any number of processes, at any times, on any machines that share the folder.
@@ -68,8 +68,8 @@ Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_to
 
 // Extracts as Steps::extract, then cross-validates on the photos of both sets → crossvalidation.json
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
-                                  bool verify, const JobHooks& hooks, Observer& observer,
-                                  std::stop_token stop);
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop,
+                                  bool verify = false);
 
 struct PredictionRequest {
   std::vector<std::filesystem::path> images;  // files, and folders of them

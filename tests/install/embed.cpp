@@ -31,12 +31,12 @@ void train_and_predict(const char* file, const std::vector<std::filesystem::path
   Warnings warnings;
 
   // Features are computed once: a later call reuses the rows in config.output.
-  graft::run_job(config, graft::Steps::extract, false, hooks, warnings, {});
+  graft::run_job(config, graft::Steps::extract, hooks, warnings, {});
   const auto features = graft::FeatureSet::open(config.output / "features", "train", 0);
   std::printf("%zu photos of %zu classes, %zu features each\n", features.files().size(),
               features.classes().size(), features.view().columns);
 
-  const auto evaluation = graft::run_job(config, graft::Steps::train, false, hooks, warnings, {});
+  const auto evaluation = graft::run_job(config, graft::Steps::train, hooks, warnings, {});
   std::printf("validation accuracy %.3f\n", evaluation->accuracy);
 
   const graft::FinishedRun run = graft::open_run(load, /*best=*/true);

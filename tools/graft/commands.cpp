@@ -74,7 +74,7 @@ Job run_steps(const Request& request, Steps steps) {
   return [&request, steps](const Config& config, const JobHooks& hooks, Observer& observer,
                            std::stop_token stop) {
     const auto evaluation =
-        run_job(config, steps, request.verify, hooks, observer, std::move(stop));
+        run_job(config, steps, hooks, observer, std::move(stop), request.verify);
     return evaluation ? evaluation_text(*evaluation, request.json) : "";
   };
 }
@@ -184,7 +184,7 @@ void crossvalidate_command(const Request& request) {
       request, "crossvalidate", "graft run FOLDER",
       [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
         const CrossValidation result = crossvalidate_job(
-            config, request.folds, request.seeds, request.verify, hooks, observer, std::move(stop));
+            config, request.folds, request.seeds, hooks, observer, std::move(stop), request.verify);
         return request.json ? crossvalidation_json(result, config) : crossvalidation_table(result);
       });
 }
