@@ -50,7 +50,11 @@ bool read_integer(Integer& integer, const Json& value, const Rule& rule) {
 //   expected(member, rule)                      the words for a message
 //   schema(member, rule)                        the same as JSON Schema
 //   read(member, value, rule, environment)      false when the value does not fit
-//   written(member, rule)                       the value as JSON
+//   written(member, rule)                       the value as JSON, where it is not JSON by itself
+template <typename Member>
+Json written(const Member& member, const Rule&) {
+  return member;
+}
 
 std::string expected(bool, const Rule&) {
   return "true or false";
@@ -61,9 +65,6 @@ Json schema(bool, const Rule&) {
 bool read(bool& member, const Json& value, const Rule&, const Environment&) {
   if (value.is_boolean()) member = value.get<bool>();
   return value.is_boolean();
-}
-Json written(bool member, const Rule&) {
-  return member;
 }
 
 std::string expected(std::uint64_t, const Rule& rule) {
@@ -100,9 +101,6 @@ bool read(double& member, const Json& value, const Rule& rule, const Environment
   member = value.get<double>();
   return true;
 }
-Json written(double member, const Rule&) {
-  return member;
-}
 
 // "cuda:1" for the choice "cuda". A number is written in one way only: not "cuda:01".
 bool is_numbered(const std::string& text, const Rule& rule) {
@@ -134,9 +132,6 @@ bool read(std::string& member, const Json& value, const Rule& rule, const Enviro
     return false;
   member = text;
   return true;
-}
-Json written(const std::string& member, const Rule&) {
-  return member;
 }
 
 std::string expected(const std::filesystem::path&, const Rule& rule) {
@@ -188,9 +183,6 @@ bool read(std::vector<std::size_t>& member, const Json& value, const Rule& rule,
     if (!read_integer(member[i], value[i], rule)) return false;
   return true;
 }
-Json written(const std::vector<std::size_t>& member, const Rule&) {
-  return member;
-}
 
 template <NamedEnum Enum>
 std::string expected(Enum value, const Rule&) {
@@ -208,7 +200,7 @@ bool read(Enum& member, const Json& value, const Rule&, const Environment&) {
   return chosen.has_value();
 }
 template <NamedEnum Enum>
-Json written(Enum member, const Rule&) {
+Json written(const Enum& member, const Rule&) {
   return std::string(name_of(member));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -62,21 +63,17 @@ void check_no_class_vanished(const Dataset& dataset) {
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
                       Observer& observer) {
-  constexpr std::size_t named_at_most = 20;
   std::size_t files = 0;
-  std::size_t bad = 0;
   std::vector<std::string> lines;
   for (const Dataset* dataset : datasets) {
     files += dataset->skipped.size() + dataset->samples.size();
-    for (const BadFile& file : dataset->skipped) {
-      if (bad++ >= named_at_most) continue;
+    for (const BadFile& file : dataset->skipped)
       lines.push_back(fmt::format("{}: {}", shown(dataset->root / file.file), file.reason));
-    }
   }
-  if (bad == 0) return;
-  const std::string count = fmt::format("{} of {} cannot be read as images", grouped(bad),
+  if (lines.empty()) return;
+  const std::string count = fmt::format("{} of {} cannot be read as images", grouped(lines.size()),
                                         counted(files, "file", "files"));
-  const std::string list = listed_lines(lines, bad);
+  const std::string list = listed_lines(lines, lines.size());
   if (on_bad_image == OnBadImage::skip) {
     observer.warn(fmt::format("{} and are skipped:{}", count, list));
     return;
@@ -108,11 +105,11 @@ ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
 
 }  // namespace
 
-std::string listed_lines(const std::vector<std::string>& first, std::size_t total) {
+std::string listed_lines(const std::vector<std::string>& lines, std::size_t total) {
+  const std::size_t listed = std::min<std::size_t>(lines.size(), 20);
   std::string text;
-  for (const std::string& line : first) text += "\n  " + line;
-  if (total > first.size()) text += fmt::format("\n  and {} more", grouped(total - first.size()));
-  return text;
+  for (std::size_t i = 0; i < listed; ++i) text += "\n  " + lines[i];
+  return total > listed ? text + fmt::format("\n  and {} more", grouped(total - listed)) : text;
 }
 
 void warn_of_shared_images(const Datasets& datasets, Observer& observer) {

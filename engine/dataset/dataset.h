@@ -13,7 +13,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/base/digest.h"
@@ -71,7 +70,7 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer);
 // relative to the folder. Warns of what is not used. Throws Error(data) where there is no image.
 std::vector<std::string> list_images(const std::filesystem::path& folder, Observer& observer);
 
-// The end of a message that lists the first of `total` things, one a line.
-std::string listed_lines(const std::vector<std::string>& first, std::size_t total);
+// The end of a message that lists the first of `total` things, at most 20 of `lines`.
+std::string listed_lines(const std::vector<std::string>& lines, std::size_t total);
 
 }  // namespace graft

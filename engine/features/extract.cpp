@@ -19,6 +19,29 @@ namespace {
 // Known rows are copied this many at a time; a stop ends it in between.
 constexpr std::size_t rows_a_copy = 1024;
 
+// A row that a set shall have: a view of a photo.
+struct WantedRow {
+  const Sample* photo;
+  View view;
+  Digest digest;  // row_digest
+};
+
+// The views of each photo follow each other. Borrows the samples.
+std::vector<WantedRow> wanted_rows(const Dataset& dataset, const std::vector<View>& views) {
+  std::vector<WantedRow> rows;
+  rows.reserve(dataset.samples.size() * views.size());
+  for (const Sample& photo : dataset.samples)
+    for (const View view : views) rows.push_back({&photo, view, row_digest(photo.content, view)});
+  return rows;
+}
+
+// How a wanted row is made.
+struct RowAction {
+  enum class Kind { compute, copy, skip } kind = Kind::compute;
+  RowStore::Row row;   // copy
+  std::string reason;  // skip
+};
+
 void list_row(FileList& list, const WantedRow& row, const Digest& check) {
   list.rows.push_back(
       {row.photo->file, row.photo->label, row.photo->content, check, row.photo->stamp});
@@ -69,15 +92,23 @@ class SetExtraction {
   const FeatureKey& key() const { return list_.key; }
   std::size_t row_bytes() const { return layout_.row_bytes; }
 
-  // Chooses how each row is made. Adds to `needed` the photos that will be decoded.
+  // Chooses how each row is made. Adds to `needed` the photos that will be decoded. Known bad images
+  // are skipped only where data.on_bad_image says so: else they are decoded again, and end the run.
   void decide(const RowStore& store, std::vector<const Sample*>& needed) {
     if (stored_ && has_wanted_rows(*stored_)) return;
-    actions_ = choose_actions(wanted_, continued_entries_, store, on_bad_image_);
+    actions_.resize(wanted_.size());
     for (std::size_t i = continued_entries_; i < actions_.size(); ++i) {
-      if (actions_[i].kind == RowAction::Kind::copy) ++counts_.reused;
-      if (actions_[i].kind != RowAction::Kind::compute) continue;
-      to_compute_.push_back(i);
-      needed.push_back(wanted_[i].photo);
+      const Sample* const photo = wanted_[i].photo;
+      const std::string* const reason = store.bad_reason(photo->content);
+      if (const auto row = store.find(wanted_[i].digest)) {
+        actions_[i] = {RowAction::Kind::copy, *row, {}};
+        ++counts_.reused;
+      } else if (reason != nullptr && on_bad_image_ == OnBadImage::skip) {
+        actions_[i] = {RowAction::Kind::skip, {}, *reason};
+      } else {
+        to_compute_.push_back(i);
+        needed.push_back(photo);
+      }
     }
   }
 
@@ -357,17 +388,15 @@ class SetExtraction {
 
   // Names those that failed at decoding; the others were named when the folder was read.
   void warn_of_bad_images() {
-    constexpr std::size_t named_at_most = 20;
-    std::size_t bad = 0;
     std::vector<std::string> lines;
-    for (const SkippedFile& file : list_.skipped) {
-      if (!file.content || bad++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{}: {}", shown(dataset_.root / file.file), file.reason));
-    }
-    if (bad == 0) return;
+    for (const SkippedFile& file : list_.skipped)
+      if (file.content)
+        lines.push_back(fmt::format("{}: {}", shown(dataset_.root / file.file), file.reason));
+    if (lines.empty()) return;
     context_.observer.warn(fmt::format("{}: {} could not be decoded and {} skipped:{}", stage_,
-                                       counted(bad, "image", "images"), bad == 1 ? "is" : "are",
-                                       listed_lines(lines, bad)));
+                                       counted(lines.size(), "image", "images"),
+                                       lines.size() == 1 ? "is" : "are",
+                                       listed_lines(lines, lines.size())));
   }
 
   void check_classes_have_rows() const {

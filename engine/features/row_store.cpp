@@ -33,27 +33,4 @@ const std::string* RowStore::bad_reason(const Digest& content) const {
   return found == bad_.end() ? nullptr : &found->second;
 }
 
-std::vector<WantedRow> wanted_rows(const Dataset& dataset, const std::vector<View>& views) {
-  std::vector<WantedRow> rows;
-  rows.reserve(dataset.samples.size() * views.size());
-  for (const Sample& photo : dataset.samples) {
-    for (const View view : views) rows.push_back({&photo, view, row_digest(photo.content, view)});
-  }
-  return rows;
-}
-
-std::vector<RowAction> choose_actions(const std::vector<WantedRow>& rows, std::size_t first,
-                                      const RowStore& store, OnBadImage on_bad_image) {
-  std::vector<RowAction> actions(rows.size());
-  for (std::size_t i = first; i < actions.size(); ++i) {
-    if (const auto row = store.find(rows[i].digest)) {
-      actions[i] = {RowAction::Kind::copy, *row, {}};
-    } else if (const std::string* reason = store.bad_reason(rows[i].photo->content);
-               reason != nullptr && on_bad_image == OnBadImage::skip) {
-      actions[i] = {RowAction::Kind::skip, {}, *reason};
-    }
-  }
-  return actions;
-}
-
 }  // namespace graft

@@ -129,10 +129,9 @@ void note_computed(const ExtractionRequest& request, std::span<const Sample* con
   for (const std::size_t count : counts)
     for (const Sample* photo : photos) ++computed[{count, Shard::of(photo->file, count)}];
   if (computed.empty()) return;
-  constexpr std::size_t named_at_most = 20;
   std::vector<std::string> lines;
   for (const auto& [shard, number] : computed) {
-    if (lines.size() == named_at_most) break;
+    if (lines.size() == 20) break;  // no more are listed, and each is looked for
     const Shard one{shard.second, shard.first};
     lines.push_back(fmt::format(
         "{} of shard {}, which {}", counted(number, "photo", "photos"), one.text(),

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <string>
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 namespace {
@@ -17,9 +16,8 @@ double share_of_multiplications(const std::vector<std::string>& notes) {
   constexpr double tiles_of_6 = 36.0 / (9.0 * 4.0 * 4.0);
   constexpr double tiles_of_13 = 169.0 / (9.0 * 11.0 * 11.0);
   double share = 1.0;
-  for (std::string note : notes) {
-    std::transform(note.begin(), note.end(), note.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string& original : notes) {
+    const std::string note = lower_case(original);
     if (note.find("fft") != std::string::npos) return 0.0;
     if (note.find("winograd") == std::string::npos) continue;
     const bool large = note.find("13x13") != std::string::npos;

@@ -30,13 +30,24 @@ std::filesystem::path features_folder(const Config& config) {
   return config.output / "features";
 }
 
-// The output folder, created and locked. What killed jobs left is in order.
+std::function<void(const std::string&)> warnings_to(Observer& observer) {
+  return [&observer](const std::string& sentence) { observer.warn(sentence); };
+}
+
+// A folder of results, created and locked.
+FolderLock begun(const std::filesystem::path& folder, const Config& config, Observer& observer) {
+  refuse_output_among_images(config);
+  make_folder(folder);
+  return FolderLock(folder, warnings_to(observer));
+}
+
+// The output folder, begun. What killed jobs left is in order.
 class OutputFolder {
  public:
   OutputFolder(const Config& config, const JobHooks& hooks, Observer& observer)
       : config_text_(effective_config(config)),
         output_(config.output),
-        lock_(made(config), [&](const std::string& sentence) { observer.warn(sentence); }) {
+        lock_(begun(output_, config, observer)) {
     if (hooks.folder_locked) hooks.folder_locked(output_);
     recover_sets(output_);
     recover_features(features_folder(config), set_names);
@@ -59,12 +70,6 @@ class OutputFolder {
   }
 
  private:
-  static const std::filesystem::path& made(const Config& config) {
-    refuse_output_among_images(config);
-    make_folder(config.output);
-    return config.output;
-  }
-
   const std::string config_text_;
   const std::filesystem::path output_;
   const FolderLock lock_;
@@ -97,23 +102,23 @@ void refuse_output_among(const Datasets& datasets, const Config& config) {
 // The photos of a job and what is known of their rows: of all photos, with the shards that exist, or
 // of one shard.
 struct Photos {
-  const Shard* shard = nullptr;
+  Photos(const Config& config, Observer& observer, const Shard* of = nullptr)
+      : shard(of), shards(shard_folders(features_folder(config))) {
+    for (ShardFolder& one : shards) {
+      // Of as many shards, each has other photos.
+      if (shard != nullptr) one.has_rows = one.shard.count != shard->count;
+      if (shard != nullptr || !is_interrupted(one, set_names)) continue;
+      locks.emplace_back(one.path, warnings_to(observer));
+      recover_features(one.path, set_names);
+    }
+  }
+
+  const Shard* shard;
   std::vector<ShardFolder> shards;
   std::deque<FolderLock> locks;  // of interrupted shards: no other process continues them meanwhile
   std::optional<KeptFiles> kept;
   Datasets sets;
 };
-
-void find_shards(Photos& photos, const Config& config, Observer& observer) {
-  photos.shards = shard_folders(features_folder(config));
-  for (ShardFolder& one : photos.shards) {
-    // Of as many shards, each has other photos.
-    if (photos.shard != nullptr) one.has_rows = one.shard.count != photos.shard->count;
-    if (photos.shard != nullptr || !is_interrupted(one, set_names)) continue;
-    photos.locks.emplace_back(one.path, [&](const std::string& text) { observer.warn(text); });
-    recover_features(one.path, set_names);
-  }
-}
 
 Reading reading_into(Photos& photos, const Config& config, bool verify, const JobHooks& hooks) {
   return [&, verify](Observer& observer, std::stop_token stop) {
@@ -229,7 +234,7 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
                                   Observer& observer, std::stop_token stop, bool verify) {
   const OutputFolder folder(config, hooks, observer);
   std::optional<Photos> photos;
-  if (steps != Steps::train) find_shards(photos.emplace(), config, observer);
+  if (steps != Steps::train) photos.emplace(config, observer);
   Session session(config, hooks, observer, std::move(stop),
                   photos ? reading_into(*photos, config, verify, hooks) : Reading());
   if (photos) {
@@ -246,14 +251,10 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
 void extract_shard_job(const Config& config, const Shard& shard, const JobHooks& hooks,
                        Observer& observer, std::stop_token stop) {
   const std::filesystem::path folder = shard_folder(features_folder(config), shard);
-  refuse_output_among_images(config);
-  make_folder(folder);
-  const FolderLock lock(folder, [&](const std::string& text) { observer.warn(text); });
+  const FolderLock lock = begun(folder, config, observer);
   if (hooks.folder_locked) hooks.folder_locked(folder);
   recover_features(folder, set_names);
-  Photos photos;
-  photos.shard = &shard;
-  find_shards(photos, config, observer);
+  Photos photos(config, observer, &shard);
   Session session(config, hooks, observer, std::move(stop),
                   reading_into(photos, config, false, hooks));
   if (photos.sets.train.samples.empty() && photos.sets.validation.samples.empty())
@@ -265,8 +266,7 @@ CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::
                                   const JobHooks& hooks, Observer& observer, std::stop_token stop,
                                   bool verify) {
   const OutputFolder folder(config, hooks, observer);
-  Photos photos;
-  find_shards(photos, config, observer);
+  Photos photos(config, observer);
   Session session(config, hooks, observer, std::move(stop),
                   reading_into(photos, config, verify, hooks));
   check_class_weights(config.train.class_weights, photos.sets.train.classes);

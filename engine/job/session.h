@@ -113,11 +113,7 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
 
 // The features of a set, and what differs between that which made them and that which is asked for
 // now; of weights the content counts. Empty: nothing.
-struct StoredFeatures {
-  FeatureSet set;
-  std::string change;
-};
-inline StoredFeatures open_stored(Session& session, const std::string& name) {
+inline std::pair<FeatureSet, std::string> open_stored(Session& session, const std::string& name) {
   const Config& config = session.config();
   FeatureSet set =
       FeatureSet::open(config.output / "features", name, config.features.memory_budget_mib << 20U);

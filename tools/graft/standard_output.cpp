@@ -77,13 +77,7 @@ void flush_results() {
 std::string csv_field(std::string_view text) {
   const bool plain = text.find_first_of(",\"\r\n") == std::string_view::npos && !text.empty() &&
                      text.front() != ' ' && text.back() != ' ';
-  if (plain) return std::string(text);
-  std::string quoted = "\"";
-  for (const char character : text) {
-    if (character == '"') quoted += '"';
-    quoted += character;
-  }
-  return quoted + '"';
+  return plain ? std::string(text) : '"' + replace_all(text, "\"", "\"\"") + '"';
 }
 
 std::string csv_header(const std::vector<std::string>& classes, std::size_t top) {

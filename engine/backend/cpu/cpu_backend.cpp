@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <new>
 #include <string_view>
 #include <system_error>
 

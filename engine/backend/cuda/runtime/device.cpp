@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <sstream>
-#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
