@@ -30,8 +30,8 @@ std::unique_ptr<Made> with_device(const std::string& device, const DeviceNote& n
     if (error.kind() != ErrorKind::device) throw;
     if (!automatic)
       throw Error(ErrorKind::device,
-                  fmt::format("\"device\": \"{}\" cannot be used: {}. Choose \"cpu\" or \"auto\".",
-                              device, error.what()));
+                  "\"device\": \"{}\" cannot be used: {}. Choose \"cpu\" or \"auto\".", device,
+                  error.what());
     if (note) note(fmt::format("\"device\": \"auto\" takes no GPU: {}", error.what()));
   }
   return cpu();

@@ -19,17 +19,16 @@ int cuda_ordinal(const std::string& device, const DeviceNote& note) {
     const auto ordinal = whole_number(device.starts_with("cuda:") ? device.substr(5) : "");
     if (ordinal && std::in_range<int>(*ordinal)) return static_cast<int>(*ordinal);
     throw Error(ErrorKind::usage,
-                fmt::format("There is no device \"{}\"; choose \"cpu\", \"cuda\", "
-                            "\"cuda:N\", \"cuda:local\" or \"auto\".",
-                            device));
+                "There is no device \"{}\"; choose \"cpu\", \"cuda\", \"cuda:N\", \"cuda:local\" "
+                "or \"auto\".",
+                device);
   }
   const std::size_t rank = local_rank(process_environment().variable);
   const auto count = static_cast<std::size_t>(cuda_module().device_count());
   if (rank < count) return static_cast<int>(rank);
   if (count > 1)
     throw Error(ErrorKind::device,
-                fmt::format("there are {} GPUs for local rank {}; start one process for each GPU",
-                            count, rank));
+                "there are {} GPUs for local rank {}; start one process for each GPU", count, rank);
   // SLURM may show each task its own GPU alone.
   if (note)
     note(fmt::format("\"device\": \"cuda:local\": local rank {} takes the one visible GPU", rank));

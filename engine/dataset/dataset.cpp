@@ -56,9 +56,8 @@ void check_no_class_vanished(const Dataset& dataset) {
   for (const Sample& sample : dataset.samples) present[sample.label] = true;
   for (std::size_t label = 0; label < present.size(); ++label)
     if (!present[label])
-      throw Error(ErrorKind::data,
-                  fmt::format("no file of the class '{}' in {} can be read as an image",
-                              printable(dataset.classes[label]), shown(dataset.root)));
+      throw Error(ErrorKind::data, "no file of the class '{}' in {} can be read as an image",
+                  printable(dataset.classes[label]), shown(dataset.root));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
@@ -78,8 +77,8 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
     observer.warn(fmt::format("{} and are skipped:{}", count, list));
     return;
   }
-  throw Error(ErrorKind::data,
-              fmt::format("{}; remove them, or set data.on_bad_image to \"skip\":{}", count, list));
+  throw Error(ErrorKind::data, "{}; remove them, or set data.on_bad_image to \"skip\":{}", count,
+              list);
 }
 
 ScannedSets scan(const std::filesystem::path& source, bool may_split, Observer& observer) {
@@ -93,9 +92,9 @@ ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
   ScannedSets sets = scan(data.train, true, observer);
   if (sets.validation && (!data.validation.empty() || data.validation_split > 0.0))
     throw Error(ErrorKind::usage,
-                fmt::format("{}: its column split names the validation images; remove it, or "
-                            "data.validation and data.validation_split",
-                            shown(data.train)));
+                "{}: its column split names the validation images; remove it, or data.validation "
+                "and data.validation_split",
+                shown(data.train));
   if (!data.validation.empty()) sets.validation = scan(data.validation, false, observer).train;
   if (sets.validation) check_same_classes(sets.train, *sets.validation);
   check_classes(sets.train);

@@ -23,11 +23,11 @@ Shard parse_shard(const std::string& text, const Environment& environment) try {
   if (!index || !count || *count > 1'000'000)
     throw Error(ErrorKind::usage, "expected \"auto\" or i/n, as 0/16, with n up to 1,000,000");
   if (*index >= *count)
-    throw Error(ErrorKind::usage,
-                fmt::format("there is no part {} of {}; i counts from 0 to n - 1", *index, *count));
+    throw Error(ErrorKind::usage, "there is no part {} of {}; i counts from 0 to n - 1", *index,
+                *count);
   return {*index, *count};
 } catch (const Error& error) {
-  throw Error(error.kind(), fmt::format("--shard {}: {}", printable(text, 100), error.what()));
+  throw Error(error.kind(), "--shard {}: {}", printable(text, 100), error.what());
 }
 
 }  // namespace graft

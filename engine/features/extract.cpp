@@ -406,11 +406,9 @@ class SetExtraction {
       if (rows[sample.label] > 0) continue;
       const auto skipped = std::ranges::find(list_.skipped, sample.file, &SkippedFile::file);
       throw Error(ErrorKind::data,
-                  fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
-                              "{}, {})",
-                              printable(list_.classes[sample.label]), shown(dataset_.root),
-                              shown(sample.file),
-                              skipped == list_.skipped.end() ? "no reason" : skipped->reason));
+                  "no image of the class '{}' in {} could be decoded (the first one: {}, {})",
+                  printable(list_.classes[sample.label]), shown(dataset_.root), shown(sample.file),
+                  skipped == list_.skipped.end() ? "no reason" : skipped->reason);
     }
   }
 
@@ -452,8 +450,7 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
   std::deque<SetExtraction> sets;  // they do not move
   for (const NamedDataset& set : request.sets) {
     if (set.dataset == nullptr || set.dataset->samples.empty()) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("the set {} has no images to extract features of", set.name));
+      throw Error(ErrorKind::usage, "the set {} has no images to extract features of", set.name);
     }
     sets.emplace_back(request, set, context);
   }

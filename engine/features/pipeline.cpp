@@ -56,8 +56,7 @@ ImageFile read_image(const PipelineRequest& request, std::size_t image, MemoryBu
   const std::filesystem::path path = request.path(image);
   ImageFile file = read_image_file(path, request.options.data, ImageUse::decode, budget, stop);
   if (request.content && digest_of(file.bytes) != request.content(image)) {
-    throw Error(ErrorKind::data,
-                fmt::format("{} changed while this run was using it; run again", shown(path)));
+    throw Error(ErrorKind::data, "{} changed while this run was using it; run again", shown(path));
   }
   return file;
 }

@@ -114,9 +114,9 @@ void add_shards(const ExtractionRequest& request, const FeatureKey& key, std::si
       }
       if (change.empty()) continue;
       throw Error(ErrorKind::data,
-                  fmt::format("the rows in {} cannot be used: {}; give the config and the device "
-                              "that made them, or remove that folder",
-                              shown(shard.path), change));
+                  "the rows in {} cannot be used: {}; give the config and the device that made "
+                  "them, or remove that folder",
+                  shown(shard.path), change);
     }
   }
 }

@@ -1,7 +1,5 @@
 #include "engine/forecast/gpu_forecast.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -75,10 +73,8 @@ GpuForecast forecast_for_gpu(const CudaModule& module, const Gpu& gpu, std::size
   const double peak = peak_flop_per_second(gpu, options.precision);
   if (peak == 0.0) {
     throw Error(ErrorKind::device,
-                fmt::format("the {} (sm_{}) has no {} arithmetic; choose another "
-                            "backbone.precision",
-                            gpu.properties.name, gpu.properties.compute_capability,
-                            name_of(options.precision)));
+                "the {} (sm_{}) has no {} arithmetic; choose another backbone.precision",
+                gpu.properties.name, gpu.properties.compute_capability, name_of(options.precision));
   }
   GpuForecast result;
   result.gpu = gpu;

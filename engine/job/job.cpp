@@ -80,9 +80,9 @@ FeatureSet open_features(Session& session, const std::string& name) {
   auto [set, change] = open_stored(session, name);
   if (change.empty()) return std::move(set);
   throw Error(ErrorKind::data,
-              fmt::format("the features in {} are not those that the config asks for: {}; `graft "
-                          "run` extracts these and trains",
-                          shown(features_folder(session.config())), change));
+              "the features in {} are not those that the config asks for: {}; `graft run` extracts "
+              "these and trains",
+              shown(features_folder(session.config())), change);
 }
 
 // The check of refuse_output_among_images for folders that were found behind links.

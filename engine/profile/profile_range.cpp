@@ -11,10 +11,9 @@ namespace graft {
 
 ProfileRange parse_profile_range(const std::string& text) {
   const auto refuse = [&](std::string_view why) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("--profile {}: {}; write \"epoch:2\", \"epoch:2-4\" or \"batches:10-20\"", text,
-                    why));
+    throw Error(ErrorKind::usage,
+                "--profile {}: {}; write \"epoch:2\", \"epoch:2-4\" or \"batches:10-20\"", text,
+                why);
   };
   const std::size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);

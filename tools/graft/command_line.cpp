@@ -71,10 +71,9 @@ class CommandLine {
       const auto found = std::ranges::find(names, word);
       if (found == names.end()) {
         const auto meant = nearest(word, names);
-        throw Error(ErrorKind::usage,
-                    fmt::format("{}: no such command; {}", path,
-                                meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                      : fmt::format("there are {}", fmt::join(names, ", "))));
+        throw Error(ErrorKind::usage, "{}: no such command; {}", path,
+                    meant ? fmt::format("did you mean \"{}\"?", *meant)
+                          : fmt::format("there are {}", fmt::join(names, ", ")));
       }
       parent = commands[static_cast<std::size_t>(found - names.begin())];
     }
@@ -89,8 +88,7 @@ class CommandLine {
     // Some of CLI11's messages have several lines.
     std::string sentence = error.what();
     std::replace(sentence.begin(), sentence.end(), '\n', ' ');
-    throw Error(ErrorKind::usage,
-                fmt::format("{} (see `{} --help`)", printable(sentence, 400), command));
+    throw Error(ErrorKind::usage, "{} (see `{} --help`)", printable(sentence, 400), command);
   }
 
   CLI::App* add(CLI::App& parent, const std::string& name, const std::string& summary,

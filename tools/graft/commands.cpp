@@ -129,9 +129,9 @@ void refuse_training_settings(const Request& request, Config config) {
                                 key.path == "seed" || key.path == "features.normalize";
     if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
     throw Error(ErrorKind::usage,
-                fmt::format("--set {}: only training uses this key, and the classifier is trained; "
-                            "leave it out, or train anew",
-                            key.path));
+                "--set {}: only training uses this key, and the classifier is trained; leave it "
+                "out, or train anew",
+                key.path);
   }
 }
 
@@ -145,8 +145,7 @@ const CudaModule& cuda_module_for_plan() {
   try {
     return cuda_module();
   } catch (const Error& error) {
-    throw Error(error.kind(),
-                fmt::format("`graft plan` needs cuDNN, though no GPU: {}", error.what()));
+    throw Error(error.kind(), "`graft plan` needs cuDNN, though no GPU: {}", error.what());
   }
 }
 
@@ -211,8 +210,8 @@ void predict_command(const Request& request) {
   const FinishedRun run = run_of(request);
   const std::vector<std::string>& classes = run.head.classes;
   if (request.top > classes.size())
-    throw Error(ErrorKind::usage, fmt::format("--top {}: this classifier has {} classes",
-                                              request.top, classes.size()));
+    throw Error(ErrorKind::usage, "--top {}: this classifier has {} classes", request.top,
+                classes.size());
   const Signals signals(is_stream ? FirstSignal::ends : FirstSignal::asks);
   TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
   PathReader paths(request.null_separated);
@@ -236,8 +235,8 @@ void predict_command(const Request& request) {
   predict_job(run, prediction, ready, answer, observer, signals.stop_token());
   if (bad > 0)
     throw Error(ErrorKind::data,
-                fmt::format("{} of {} images could not be read; the result has the reason of each",
-                            bad, bad + classified));
+                "{} of {} images could not be read; the result has the reason of each", bad,
+                bad + classified);
   observer.note(fmt::format("done in {}; {} classified", time_since(start),
                             counted(classified, "image", "images")));
 }
@@ -268,8 +267,8 @@ void plan_command(const Request& request) {
 void import_weights_command(const Request& request) {
   const std::filesystem::path output = request.output_file;
   if (output.extension() != ".safetensors")
-    throw Error(ErrorKind::usage, fmt::format("--output {}: the name must end in .safetensors",
-                                              printable(request.output_file, 300)));
+    throw Error(ErrorKind::usage, "--output {}: the name must end in .safetensors",
+                printable(request.output_file, 300));
   const Signals signals(FirstSignal::ends);
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);

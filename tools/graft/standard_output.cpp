@@ -20,8 +20,8 @@ namespace {
 
 [[noreturn]] void fail(int reason) {
   if (reason == EPIPE) throw ReaderGone{};
-  throw Error(ErrorKind::io, fmt::format("the result cannot be written to standard output: {}",
-                                         std::strerror(reason)));
+  throw Error(ErrorKind::io, "the result cannot be written to standard output: {}",
+              std::strerror(reason));
 }
 
 std::string json_string(const std::string& text) {
