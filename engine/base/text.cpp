@@ -143,10 +143,6 @@ void TextTable::row(std::vector<std::string> cells) {
   lines_.push_back({std::move(cells), ""});
 }
 
-void TextTable::note(std::string_view sentence) {
-  lines_.push_back({{}, std::string(sentence)});
-}
-
 std::string TextTable::text(std::string_view indent) const {
   std::vector<std::size_t> widths(columns_.size(), 0);
   for (const Line& line : lines_)

@@ -70,7 +70,7 @@ class TextTable {
   // One cell for each column. Missing cells are empty.
   void row(std::vector<std::string> cells);
   // A line under the last row: "    ! sentence".
-  void note(std::string_view sentence);
+  void note(std::string_view sentence) { lines_.push_back({{}, std::string(sentence)}); }
   // Skips columns whose cells are all empty, and the line of heads when all heads are empty. Each
   // line begins with `indent` and ends with a newline.
   std::string text(std::string_view indent = "") const;

@@ -211,10 +211,6 @@ std::string ConfigKey::section() const {
   return dot == std::string::npos ? "" : path.substr(0, dot);
 }
 
-std::string ConfigKey::name() const {
-  return path.substr(path.rfind('.') + 1);
-}
-
 const ConfigKey* find_key(const Keys& keys, std::string_view path) {
   const auto found = std::find_if(keys.begin(), keys.end(),
                                   [&](const ConfigKey& key) { return key.path == path; });

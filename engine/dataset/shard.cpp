@@ -8,10 +8,6 @@
 
 namespace graft {
 
-std::string Shard::text() const {
-  return fmt::format("{}/{}", index, count);
-}
-
 Shard parse_shard(const std::string& text, const Environment& environment) try {
   if (text == "auto") {
     const Rank rank = rank_of_process(environment.variable);

@@ -20,7 +20,7 @@ struct Shard {
   static std::size_t of(std::string_view file, std::size_t count) {
     return static_cast<std::size_t>(digest_of(file).low % count);
   }
-  std::string text() const;  // "3/16"
+  std::string text() const { return std::to_string(index) + '/' + std::to_string(count); }
 };
 
 // "3/16", or "auto": what the launcher of this process says (base/launcher.h). Throws Error(usage).

@@ -430,12 +430,6 @@ class SetExtraction {
   ExtractionCounts counts_;
 };
 
-void keep_only(const std::vector<const Sample*>& needed, KeptFiles& kept) {
-  std::unordered_set<Digest, DigestHash> contents;
-  for (const Sample* photo : needed) contents.insert(photo->content);
-  kept.keep_only(contents);
-}
-
 }  // namespace
 
 std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
@@ -453,7 +447,9 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
   for (SetExtraction& set : sets) set.open_sources(store);
   std::vector<const Sample*> needed;
   for (SetExtraction& set : sets) set.decide(store, needed);
-  if (request.kept != nullptr) keep_only(needed, *request.kept);
+  std::unordered_set<Digest, DigestHash> contents;
+  for (const Sample* photo : needed) contents.insert(photo->content);
+  if (request.kept != nullptr) request.kept->keep_only(contents);
   if (!request.is_shard) note_computed(request, needed, context.observer);
   for (SetExtraction& set : sets) set.write(backbone);
   // Only now is every row in its new file: a commit removes the earlier ones.

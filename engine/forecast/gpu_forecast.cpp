@@ -26,18 +26,6 @@ double share_of_multiplications(const std::vector<std::string>& notes) {
 
 }  // namespace
 
-double LayerBound::seconds() const {
-  return std::max(arithmetic, memory) + epilogue;
-}
-
-double LayerBound::memory_seconds() const {
-  return epilogue + (memory >= arithmetic ? memory : 0.0);
-}
-
-Limiter LayerBound::limiter() const {
-  return 2.0 * memory_seconds() >= seconds() ? Limiter::memory : Limiter::arithmetic;
-}
-
 LayerBound layer_bound(const LayerForecast& layer, const Roofline& roofline) {
   LayerBound bound;
   bound.arithmetic =
@@ -45,10 +33,6 @@ LayerBound layer_bound(const LayerForecast& layer, const Roofline& roofline) {
   bound.memory = layer.convolution_bytes / roofline.bytes_per_second;
   bound.epilogue = layer.epilogue_bytes / roofline.bytes_per_second;
   return bound;
-}
-
-Limiter BackboneBound::limiter() const {
-  return 2.0 * memory_seconds >= seconds ? Limiter::memory : Limiter::arithmetic;
 }
 
 BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline) {
@@ -62,10 +46,6 @@ BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& r
     total.memory_seconds += bound.memory_seconds();
   }
   return total;
-}
-
-double GpuForecast::images_per_second() const {
-  return static_cast<double>(options.batch_size) / bound.seconds;
 }
 
 GpuForecast forecast_for_gpu(const CudaModule& module, const Gpu& gpu, std::size_t memory,

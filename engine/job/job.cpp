@@ -218,16 +218,15 @@ Evaluation train(const Config& config, const OutputFolder& folder, Session& sess
 }  // namespace
 
 BackboneOptions backbone_options(const Config& config, Precision automatic) {
-  BackboneOptions options;
-  options.image_size = config.data.image_size;
-  options.preprocess = config.data.preprocess;
-  options.batch_size = config.backbone.batch_size;
-  options.precision = enum_named<Precision>(name_of(config.backbone.precision)).value_or(automatic);
-  options.autotune = config.backbone.autotune;
-  options.algorithm = config.backbone.algorithm;
-  options.cache = config.cache;
-  options.features = config.features.source;
-  return options;
+  return {
+      .image_size = config.data.image_size,
+      .preprocess = config.data.preprocess,
+      .batch_size = config.backbone.batch_size,
+      .precision = enum_named<Precision>(name_of(config.backbone.precision)).value_or(automatic),
+      .autotune = config.backbone.autotune,
+      .cache = config.cache,
+      .algorithm = config.backbone.algorithm,
+      .features = config.features.source};
 }
 
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,

@@ -66,8 +66,8 @@ CpuBackend::CpuBackend(std::size_t threads, Isa isa)
       threads_(started_threads(checked_threads(threads))) {}
 
 std::string CpuBackend::description() const {
-  return fmt::format("CPU, {}, {} thread{}", name_of(isa_), threads_.threads(),
-                     threads_.threads() == 1 ? "" : "s");
+  return fmt::format("CPU, {}, {}", name_of(isa_),
+                     counted(threads_.threads(), "thread", "threads"));
 }
 
 std::string CpuBackend::numerics(const BackboneOptions& options) {

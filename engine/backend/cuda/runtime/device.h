@@ -47,7 +47,7 @@ class Device {
       return std::forward<Work>(work)();
     });
   }
-  void make_current() const;  // throws Failure
+  void make_current() const { GRAFT_CUDA_CHECK(cudaSetDevice(ordinal_)); }  // throws Failure
 
  private:
   int ordinal_;
