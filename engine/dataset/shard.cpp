@@ -1,7 +1,5 @@
 #include "engine/dataset/shard.h"
 
-#include <fmt/format.h>
-
 #include "engine/base/error.h"
 #include "engine/base/launcher.h"
 #include "engine/base/text.h"

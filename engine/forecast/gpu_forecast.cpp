@@ -1,6 +1,5 @@
 #include "engine/forecast/gpu_forecast.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/base/error.h"

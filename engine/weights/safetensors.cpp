@@ -5,7 +5,6 @@
 #include <cstring>
 #include <limits>
 #include <set>
-#include <string_view>
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/base/text.h"
 #include "engine/profile/nvtx_tracer.h"
 
 namespace graft::program {

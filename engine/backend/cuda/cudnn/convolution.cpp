@@ -7,12 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "engine/backend/cuda/cudnn/operations.h"
 #include "engine/backend/cuda/cudnn/storage_type.h"
-#include "engine/backend/cuda/runtime/errors.h"
 #include "engine/base/error.h"
 
 namespace graft::cuda {
