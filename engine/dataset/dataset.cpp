@@ -16,12 +16,26 @@
 namespace graft {
 namespace {
 
+void keep_shard(ScannedFolder& folder, const Shard& shard) {
+  for (ScannedClass& one : folder.classes) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < one.files.size(); ++i) {
+      if (!shard.takes(one.files[i])) continue;
+      if (!one.lines.empty()) one.lines[kept] = one.lines[i];
+      std::swap(one.files[kept++], one.files[i]);
+    }
+    one.files.resize(kept);
+    if (!one.lines.empty()) one.lines.resize(kept);
+  }
+}
+
 // Good files become samples and bad ones are listed, both in the order of the scan.
-Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& stage,
-                     std::size_t threads, Observer& observer, std::stop_token stop,
-                     KeptFiles* kept) {
-  std::vector<VerifiedFile> verified =
-      verify_files(folder, data, stage, threads, observer, stop, kept);
+Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& set,
+                     const std::string& stage, std::size_t threads, Observer& observer,
+                     std::stop_token stop, const ReadingOptions& options) {
+  if (options.shard != nullptr) keep_shard(folder, *options.shard);
+  const std::vector<VerifiedFile> verified =
+      verify_files(folder, data, set, stage, threads, observer, std::move(stop), options);
   Dataset dataset;
   dataset.root = std::move(folder.root);
   std::size_t next = 0;
@@ -31,7 +45,7 @@ Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::st
     for (std::string& file : one.files) {
       const VerifiedFile& result = verified[next++];
       if (result.reason.empty())
-        dataset.samples.push_back({std::move(file), label, result.content});
+        dataset.samples.push_back({std::move(file), label, result.content, result.stamp});
       else
         dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
@@ -49,8 +63,9 @@ void check_no_class_vanished(const Dataset& dataset) {
                               printable(dataset.classes[label]), shown(dataset.root)));
 }
 
+// `is_whole`: not a shard's, which may have bad files only of a class.
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
-                      Observer& observer) {
+                      bool is_whole, Observer& observer) {
   constexpr std::size_t named_at_most = 20;
   std::size_t files = 0;
   std::size_t bad = 0;
@@ -68,7 +83,8 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
   const std::string list = listed_lines(lines, bad);
   if (on_bad_image == OnBadImage::skip) {
     observer.warn(fmt::format("{} and are skipped:{}", count, list));
-    for (const Dataset* dataset : datasets) check_no_class_vanished(*dataset);
+    for (const Dataset* dataset : datasets)
+      if (is_whole) check_no_class_vanished(*dataset);
     return;
   }
   throw Error(ErrorKind::data,
@@ -146,19 +162,22 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
-                       std::stop_token stop, KeptFiles* kept) {
+                       std::stop_token stop, const ReadingOptions& options) {
   ScannedSets sets = scan_sets(data, observer);
   std::vector<std::string> names;
   for (const ScannedClass& one : sets.train.classes) names.push_back(one.name);
   observer.note("classes: " + printable(fmt::format("{}", fmt::join(names, ", ")), 300));
   Datasets datasets;
   const bool is_split = !sets.validation;
-  datasets.train = make_dataset(std::move(sets.train), data, is_split ? "check" : "check/train",
-                                threads, observer, stop, kept);
+  datasets.train =
+      make_dataset(std::move(sets.train), data, "train", is_split ? "check" : "check/train",
+                   threads, observer, stop, options);
   if (!is_split)
-    datasets.validation = make_dataset(std::move(*sets.validation), data, "check/validation",
-                                       threads, observer, stop, kept);
-  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
+    datasets.validation = make_dataset(std::move(*sets.validation), data, "validation",
+                                       "check/validation", threads, observer, stop, options);
+  const bool is_whole = options.shard == nullptr;
+  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, is_whole, observer);
+  if (!is_whole) return datasets;
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
     const double share = is_said ? data.validation_split : default_validation_split;
@@ -176,9 +195,9 @@ Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& o
   }
   ScannedSets sets = scan(data.validation, false, observer);
   check_classes(sets.train);
-  Dataset dataset = make_dataset(std::move(sets.train), data, "check/validation", threads, observer,
-                                 std::move(stop), nullptr);
-  handle_bad_files({&dataset}, data.on_bad_image, observer);
+  Dataset dataset = make_dataset(std::move(sets.train), data, "validation", "check/validation",
+                                 threads, observer, std::move(stop), {});
+  handle_bad_files({&dataset}, data.on_bad_image, true, observer);
   return dataset;
 }
 

@@ -16,7 +16,10 @@ struct Shard {
   std::size_t count = 1;
 
   // `file`: as in Sample::file, relative to the folder of its set.
-  bool takes(std::string_view file) const { return digest_of(file).low % count == index; }
+  bool takes(std::string_view file) const { return of(file, count) == index; }
+  static std::size_t of(std::string_view file, std::size_t count) {
+    return static_cast<std::size_t>(digest_of(file).low % count);
+  }
   std::string text() const;  // "3/16"
 };
 

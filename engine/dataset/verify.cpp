@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <filesystem>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -21,14 +23,15 @@ namespace {
 
 struct ListedFile {
   std::filesystem::path path;
-  std::string place;  // " (LIST:7)" of a file of a list
+  std::string_view name;  // as in Sample::file
+  std::string place;      // " (LIST:7)" of a file of a list
 };
 
 std::vector<ListedFile> files_of(const ScannedFolder& folder) {
   std::vector<ListedFile> files;
   for (const ScannedClass& one : folder.classes) {
     for (std::size_t i = 0; i < one.files.size(); ++i) {
-      files.push_back({folder.root / one.files[i], {}});
+      files.push_back({folder.root / one.files[i], one.files[i], {}});
       if (!one.lines.empty())
         files.back().place = fmt::format(" ({}:{})", shown(folder.list), one.lines[i]);
     }
@@ -36,19 +39,34 @@ std::vector<ListedFile> files_of(const ScannedFolder& folder) {
   return files;
 }
 
+// The coarsest clock of a file system ticks every two seconds.
+bool may_change_unseen(const FileStamp& stamp) {
+  using namespace std::chrono;
+  const nanoseconds now = system_clock::now().time_since_epoch();
+  return nanoseconds(stamp.time) > now - seconds(2);
+}
+
 // Only what the content shows is the file's fault.
-VerifiedFile verify_file(const ListedFile& file, const DataConfig& data, MemoryBudget& budget,
-                         KeptFiles* kept, const std::stop_token& stop) {
+VerifiedFile verify_file(const ListedFile& file, const std::string& set, const DataConfig& data,
+                         MemoryBudget& budget, const ReadingOptions& options,
+                         const std::stop_token& stop) {
   if (!is_utf8(file.path.native())) {
     throw Error(ErrorKind::data,
                 fmt::format("the name {} is not UTF-8, which files.json cannot hold; rename it{}",
                             shown(file.path), file.place));
   }
+  std::optional<FileStamp> stamp;
+  if (options.shard != nullptr || options.known != nullptr) stamp = stamp_of(file.path);
+  if (stamp && options.known != nullptr) {
+    if (const auto content = options.known->find(set, file.name, *stamp)) return {*content, {}};
+  }
+  if (options.shard == nullptr || (stamp && may_change_unseen(*stamp))) stamp.reset();
   try {
     ImageFile image = read_image_file(file.path, data, ImageUse::check, budget, stop);
     const Digest content = digest_of(image.bytes);
-    if (kept != nullptr) kept->add(content, {std::move(image.bytes), image.decoding_memory});
-    return {content, {}};
+    if (options.kept != nullptr)
+      options.kept->add(content, {std::move(image.bytes), image.decoding_memory});
+    return {content, {}, stamp};
   } catch (const BadImage& bad) {
     return {{}, bad.what() + file.place};
   } catch (const Error& error) {
@@ -59,8 +77,9 @@ VerifiedFile verify_file(const ListedFile& file, const DataConfig& data, MemoryB
 }  // namespace
 
 std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataConfig& data,
-                                       const std::string& stage, std::size_t threads,
-                                       Observer& observer, std::stop_token stop, KeptFiles* kept) {
+                                       const std::string& set, const std::string& stage,
+                                       std::size_t threads, Observer& observer,
+                                       std::stop_token stop, const ReadingOptions& options) {
   const std::vector<ListedFile> files = files_of(folder);
   std::vector<VerifiedFile> results(files.size());
   MemoryBudget budget = decoding_budget(data);
@@ -85,7 +104,7 @@ std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataCo
         if (begin >= files.size()) return;
         const std::size_t end = std::min(begin + 16, files.size());
         for (file = begin; file < end; ++file)
-          results[file] = verify_file(files[file], data, budget, kept, stop);
+          results[file] = verify_file(files[file], set, data, budget, options, stop);
         done += end - begin;
         if (reports) observer.advance(done);
       }

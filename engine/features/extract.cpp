@@ -11,6 +11,7 @@
 #include "engine/features/features.h"
 #include "engine/features/row_store.h"
 #include "engine/features/set_files.h"
+#include "engine/features/shard_folders.h"
 
 namespace graft {
 namespace {
@@ -19,7 +20,8 @@ namespace {
 constexpr std::size_t rows_a_copy = 1024;
 
 void list_row(FileList& list, const WantedRow& row, const Digest& check) {
-  list.rows.push_back({row.photo->file, row.photo->label, row.photo->content, check});
+  list.rows.push_back(
+      {row.photo->file, row.photo->label, row.photo->content, check, row.photo->stamp});
 }
 
 // Once for all views.
@@ -64,15 +66,18 @@ class SetExtraction {
     }
   }
 
-  // Chooses how each row is made. Adds to `needed` the contents of the photos that will be decoded.
-  void decide(const RowStore& store, std::unordered_set<Digest, DigestHash>& needed) {
+  const FeatureKey& key() const { return list_.key; }
+  std::size_t row_bytes() const { return layout_.row_bytes; }
+
+  // Chooses how each row is made. Adds to `needed` the photos that will be decoded.
+  void decide(const RowStore& store, std::vector<const Sample*>& needed) {
     if (stored_ && has_wanted_rows(*stored_)) return;
     actions_ = choose_actions(wanted_, continued_entries_, store, on_bad_image_);
     for (std::size_t i = continued_entries_; i < actions_.size(); ++i) {
       if (actions_[i].kind == RowAction::Kind::copy) ++counts_.reused;
       if (actions_[i].kind != RowAction::Kind::compute) continue;
       to_compute_.push_back(i);
-      needed.insert(wanted_[i].photo->content);
+      needed.push_back(wanted_[i].photo);
     }
   }
 
@@ -83,7 +88,7 @@ class SetExtraction {
     } else {
       write_rows(backbone);
     }
-    check_classes_have_rows();
+    if (!request_.is_shard) check_classes_have_rows();
   }
 
   ExtractionCounts commit() {
@@ -150,17 +155,6 @@ class SetExtraction {
         continued_ = &one;
         continued_entries_ = entries;
       }
-    }
-  }
-
-  // Where the rows begin; 0 when the file is absent or has no header.
-  static std::uint64_t find_data_offset(const std::filesystem::path& rows) {
-    if (!std::filesystem::exists(rows)) return 0;
-    try {
-      return parse_npy_header(MappedFile(rows).bytes()).data_offset;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::data) throw;
-      return 0;
     }
   }
 
@@ -415,6 +409,12 @@ class SetExtraction {
   ExtractionCounts counts_;
 };
 
+void keep_only(const std::vector<const Sample*>& needed, KeptFiles& kept) {
+  std::unordered_set<Digest, DigestHash> contents;
+  for (const Sample* photo : needed) contents.insert(photo->content);
+  kept.keep_only(contents);
+}
+
 }  // namespace
 
 std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
@@ -431,9 +431,11 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
   make_folder(request.folder);
   RowStore store;
   for (SetExtraction& set : sets) set.open_sources(store);
-  std::unordered_set<Digest, DigestHash> needed;
+  add_shards(request, sets.front().key(), sets.front().row_bytes(), store, context.observer);
+  std::vector<const Sample*> needed;
   for (SetExtraction& set : sets) set.decide(store, needed);
-  if (request.kept != nullptr) request.kept->keep_only(needed);
+  if (request.kept != nullptr) keep_only(needed, *request.kept);
+  if (!request.is_shard) note_missing(request.shards, needed, context.observer);
   for (SetExtraction& set : sets) set.write(backbone);
   // Only now is every row in its new file: a commit removes the earlier ones.
   std::vector<ExtractionCounts> counts;

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/features/npy.h"
 #include "engine/image/image.h"
 
 namespace graft {
@@ -82,6 +83,16 @@ std::optional<Journal> read_journal(const std::filesystem::path& path) {
   }
   if (journal.start_end == 0) return std::nullopt;
   return journal;
+}
+
+std::uint64_t find_data_offset(const std::filesystem::path& rows) {
+  if (!std::filesystem::exists(rows)) return 0;
+  try {
+    return parse_npy_header(MappedFile(rows).bytes()).data_offset;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    return 0;
+  }
 }
 
 RowLog RowLog::create(const LogPaths& paths, const std::string& header, std::size_t row_bytes,

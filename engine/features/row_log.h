@@ -46,6 +46,9 @@ struct Journal {
 // on are ignored.
 std::optional<Journal> read_journal(const std::filesystem::path& path);
 
+// Where the rows of a row file begin; 0 when it is absent or has no header.
+std::uint64_t find_data_offset(const std::filesystem::path& rows);
+
 // Where rows are in their file.
 struct RowLayout {
   std::uint64_t data_offset = 0;

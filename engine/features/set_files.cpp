@@ -246,14 +246,19 @@ bool stored_set_exists(const SetPaths& paths) {
          std::filesystem::exists(paths.files);
 }
 
+StoredSet open_rows(const SetPaths& paths, FileList list) {
+  StoredSet set{std::move(list), NpyFile(paths.npy)};
+  check_shape(paths, set);
+  return set;
+}
+
 StoredSet open_stored_set(const SetPaths& paths) {
   for (const auto& path : {paths.npy, paths.labels, paths.files}) {
     if (!std::filesystem::exists(path)) {
       throw Error(ErrorKind::data, fmt::format("{} is missing", shown(path)));
     }
   }
-  StoredSet set{read_file_list(paths.files), NpyFile(paths.npy)};
-  check_shape(paths, set);
+  StoredSet set = open_rows(paths, read_file_list(paths.files));
   check_labels(paths, set.list);
   check_rows(paths, set);
   return set;

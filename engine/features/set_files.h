@@ -99,6 +99,9 @@ struct StoredSet {
 // Whether any of the set's files exists.
 bool stored_set_exists(const SetPaths& paths);
 
+// The rows of a list. Throws Error(data) or Error(io) where NAME.npy is missing or of another shape.
+StoredSet open_rows(const SetPaths& paths, FileList list);
+
 // Throws Error(data) or Error(io) that says what is missing or wrong: sizes, labels, and the bytes
 // of all rows against their digests in files.json.
 StoredSet open_stored_set(const SetPaths& paths);

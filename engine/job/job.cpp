@@ -2,31 +2,24 @@
 
 #include <fmt/format.h>
 
-#include <set>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
-#include "engine/base/memory.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
+#include "engine/features/shard_folders.h"
 #include "engine/head/set_checks.h"
+#include "engine/job/extraction.h"
 #include "engine/job/session.h"
-#include "kernels/cpu/thread_pool.h"
 
 namespace graft {
 namespace {
-
-const std::vector<std::string> set_names = {"train", "validation"};
-
-std::filesystem::path features_folder(const Config& config) {
-  return config.output / "features";
-}
 
 // The output folder, created and locked. What killed jobs left is in order.
 class OutputFolder {
@@ -35,7 +28,7 @@ class OutputFolder {
       : config_text_(effective_config(config)),
         output_(config.output),
         lock_(made(config), [&](const std::string& sentence) { observer.warn(sentence); }) {
-    if (hooks.folder_locked) hooks.folder_locked();
+    if (hooks.folder_locked) hooks.folder_locked(output_);
     recover_sets(output_);
     recover_features(features_folder(config), set_names);
   }
@@ -78,60 +71,9 @@ FeatureSet open_features(Session& session, const std::string& name) {
                           shown(features_folder(session.config())), change));
 }
 
-// The check of refuse_output_among_images for folders that were found behind links.
-void refuse_output_among(const Datasets& datasets, const Config& config) {
-  const std::filesystem::path& validation =
-      config.data.validation.empty() ? config.data.train : config.data.validation;
-  std::set<std::filesystem::path> folders;
-  for (const auto& [set, source] : {std::pair(&datasets.train, &config.data.train),
-                                    std::pair(&datasets.validation, &validation)}) {
-    if (is_csv_file(*source)) continue;
-    for (const Sample& sample : set->samples)
-      folders.insert((set->root / sample.file).parent_path());
-  }
-  for (const std::filesystem::path& folder : folders) refuse_output_in(folder, config.output);
-}
-
-struct Photos {
-  KeptFiles kept{available_memory() / 4};
-  Datasets sets;
-};
-
-Reading reading_into(std::optional<Photos>& photos, const Config& config, const JobHooks& hooks) {
-  return [&](Observer& observer, std::stop_token stop) {
-    if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
-    const TraceSpan span(hooks.tracer, "read the folders");
-    const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
-    photos.emplace();
-    photos->sets = read_datasets(config.data, threads, observer, std::move(stop), &photos->kept);
-    refuse_output_among(photos->sets, config);
-  };
-}
-
-void extract(const Config& config, const OutputFolder& folder, Session& session,
-             const JobHooks& hooks, Photos& photos) {
-  const RunContext& context = session.context();
-  const TraceSpan span(context.tracer, "extract");
-  const ExtractionRequest request{
-      features_folder(config),
-      {{set_names[0], &photos.sets.train}, {set_names[1], &photos.sets.validation}},
-      session.pipeline_options(),
-      session.weights().digest,
-      session.numerics(),
-      feature_settings(config),
-      &photos.kept};
+void extract(Extraction& extraction, const OutputFolder& folder, Session& session) {
   folder.write_config_of_features(false);
-  const auto counts = extract_features(request, context, [&]() -> Backbone& {
-    Backbone& backbone = session.backbone();
-    if (hooks.saves_work) hooks.saves_work(true);
-    return backbone;
-  });
-  if (hooks.saves_work) hooks.saves_work(false);
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    context.observer.note(fmt::format("features/{}: {} computed, {} reused, {} resumed, {} skipped",
-                                      request.sets[i].name, counts[i].computed, counts[i].reused,
-                                      counts[i].resumed, counts[i].skipped));
-  }
+  extraction.write(session);
   folder.write_config_of_features(true);
 }
 
@@ -192,31 +134,48 @@ BackboneOptions backbone_options(const Config& config, Precision automatic) {
   return options;
 }
 
-std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
-                                  Observer& observer, std::stop_token stop) {
+std::optional<Evaluation> run_job(const Config& config, Steps steps, bool verify,
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  std::optional<Photos> photos;
+  std::optional<Extraction> extraction;
+  if (steps != Steps::train) extraction.emplace(config, nullptr, verify, hooks, observer);
   Session session(config, hooks, observer, std::move(stop),
-                  steps == Steps::train ? Reading() : reading_into(photos, config, hooks));
-  if (photos) {
+                  extraction ? extraction->reading() : Reading());
+  if (extraction) {
     if (steps == Steps::all)
-      check_class_weights(config.train.class_weights, photos->sets.train.classes);
-    extract(config, folder, session, hooks, *photos);
-    photos.reset();
+      check_class_weights(config.train.class_weights, extraction->sets().train.classes);
+    extract(*extraction, folder, session);
+    extraction.reset();
   }
   if (steps == Steps::extract) return std::nullopt;
   session.free_backbone();  // its memory is for the classifier now
   return train(config, folder, session);
 }
 
+void extract_shard_job(const Config& config, const Shard& shard, const JobHooks& hooks,
+                       Observer& observer, std::stop_token stop) {
+  const std::filesystem::path folder = shard_folder(features_folder(config), shard);
+  refuse_output_among_images(config);
+  make_folder(folder);
+  const FolderLock lock(folder, [&](const std::string& sentence) { observer.warn(sentence); });
+  if (hooks.folder_locked) hooks.folder_locked(folder);
+  recover_features(folder, set_names);
+  Extraction extraction(config, &shard, false, hooks, observer);
+  Session session(config, hooks, observer, std::move(stop), extraction.reading());
+  if (extraction.sets().train.samples.empty() && extraction.sets().validation.samples.empty())
+    return observer.note(fmt::format("no photo is of shard {}", shard.text()));
+  extraction.write(session);
+}
+
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
-                                  const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+                                  bool verify, const JobHooks& hooks, Observer& observer,
+                                  std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  std::optional<Photos> photos;
-  Session session(config, hooks, observer, std::move(stop), reading_into(photos, config, hooks));
-  check_class_weights(config.train.class_weights, photos->sets.train.classes);
-  check_folds(photos->sets, folds);
-  extract(config, folder, session, hooks, *photos);
+  Extraction extraction(config, nullptr, verify, hooks, observer);
+  Session session(config, hooks, observer, std::move(stop), extraction.reading());
+  check_class_weights(config.train.class_weights, extraction.sets().train.classes);
+  check_folds(extraction.sets(), folds);
+  extract(extraction, folder, session);
   session.free_backbone();
   // Mapped: their rows are copied, fold by fold.
   const FeatureSet train = FeatureSet::open(features_folder(config), set_names[0], 0);

@@ -140,11 +140,17 @@ class CommandLine {
                         help::run, run_command);
     add_config_options(run);
     add_tracing(run);
+    add_verify(run);
     run->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
     CLI::App* extract = add(app_, "extract", "Compute the bottleneck features of all images",
                             help::extract, extract_command);
     add_config_options(extract);
     add_tracing(extract);
+    add_verify(extract);
+    extract
+        ->add_option("--shard", request_.shard,
+                     "Extract the part I of N of the photos (I from 0); auto: as SLURM or MPI says")
+        ->option_text("I/N");
     CLI::App* train = add(app_, "train", "Train and evaluate the classifier on extracted features",
                           help::train, train_command);
     add_config_options(train);
@@ -152,6 +158,7 @@ class CommandLine {
     CLI::App* folds = add(app_, "crossvalidate", "Measure a config on folds of all its images",
                           help::crossvalidate, crossvalidate_command);
     add_config_options(folds);
+    add_verify(folds);
     folds->add_option("--folds", request_.folds, "Parts of the images, each judged once (5)")
         ->check(CLI::Range(2, 1000));
     folds
@@ -183,6 +190,11 @@ class CommandLine {
         ->option_text("RANGE");
     command->add_flag("--nvtx", request_.nvtx,
                       "Mark stages, layers and kernels with NVTX even if no tool asks for it");
+  }
+
+  void add_verify(CLI::App* command) {
+    command->add_flag("--verify", request_.verify,
+                      "Read all photos, also those that shards have read and that look unchanged");
   }
 
   void add_best(CLI::App* command) {

@@ -73,7 +73,8 @@ using Job = std::function<std::string(const Config&, const JobHooks&, Observer&,
 Job run_steps(const Request& request, Steps steps) {
   return [&request, steps](const Config& config, const JobHooks& hooks, Observer& observer,
                            std::stop_token stop) {
-    const auto evaluation = run_job(config, steps, hooks, observer, std::move(stop));
+    const auto evaluation =
+        run_job(config, steps, request.verify, hooks, observer, std::move(stop));
     return evaluation ? evaluation_text(*evaluation, request.json) : "";
   };
 }
@@ -94,7 +95,11 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   hooks.saves_work = [&](bool saves) {
     signals.set(saves ? FirstSignal::waits : FirstSignal::asks);
   };
-  hooks.folder_locked = [&] { log.open(config.output / "run.log"); };
+  std::filesystem::path results = config.output;
+  hooks.folder_locked = [&](const std::filesystem::path& folder) {
+    results = folder;
+    log.open(folder / "run.log");
+  };
   std::string result;
   try {
     result = job(config, hooks, log, signals.stop_token());
@@ -105,7 +110,7 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
     throw;
   }
   tracing.finish(log);
-  const std::string closing = closing_line(start, config.output, config, next);
+  const std::string closing = closing_line(start, results, config, next);
   log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
   if (!result.empty()) print_result(result);
@@ -158,8 +163,16 @@ void run_command(const Request& request) {
 }
 
 void extract_command(const Request& request) {
-  run_in_output_folder(request, "extract", "graft train FOLDER",
-                       run_steps(request, Steps::extract));
+  if (request.shard.empty())
+    return run_in_output_folder(request, "extract", "graft train FOLDER",
+                                run_steps(request, Steps::extract));
+  const Shard shard = parse_shard(request.shard, process_environment());
+  run_in_output_folder(
+      request, "extract --shard " + shard.text(), "`graft run` when all shards are done",
+      [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+        extract_shard_job(config, shard, hooks, observer, std::move(stop));
+        return std::string();
+      });
 }
 
 void train_command(const Request& request) {
@@ -170,8 +183,8 @@ void crossvalidate_command(const Request& request) {
   run_in_output_folder(
       request, "crossvalidate", "graft run FOLDER",
       [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
-        const CrossValidation result = crossvalidate_job(config, request.folds, request.seeds,
-                                                         hooks, observer, std::move(stop));
+        const CrossValidation result = crossvalidate_job(
+            config, request.folds, request.seeds, request.verify, hooks, observer, std::move(stop));
         return request.json ? crossvalidation_json(result, config) : crossvalidation_table(result);
       });
 }
