@@ -29,38 +29,39 @@ class MpiTest(ShardsTest):
         self.assertEqual(len(opened), PHOTOS)
         self.assertEqual(set(opened.values()), {1})
         with opened_photos(self.folder / "photos") as opened:
-            self.assertEqual(self.run_all("four").computed, 0)
+            self.assertEqual(self.collect("four", command="extract").computed, 0)
         self.assertEqual(opened, {})
+        self.collect("four")  # the report shows a few photos
         self.assert_same_bytes("four")
 
     def test_one_rank_is_killed_and_started_again(self):
         ranks = self.start_ranks("killed", 4, "--enable-recovery")
-        self.wait_for_rows("killed", (2,), 4)
+        self.wait_for_rows("killed", (2,), 4, ranks)
         self.kill("killed", 2)
         self.end(ranks, *range(256))
         self.assert_incomplete("killed", (2,), 4)
         rows = rows_in_journals(self.shard("killed", 2, 4))
         self.assertEqual(self.extract("killed", "2/4").resumed, rows)
-        self.assertEqual(self.run_all("killed").computed, 0)
+        self.assertEqual(self.collect("killed").computed, 0)
         self.assert_same_bytes("killed")
 
     def test_mpirun_ends_all_when_one_is_killed(self):
         ranks = self.start_ranks("ended", 4)
-        self.wait_for_rows("ended", range(4), 4)
+        self.wait_for_rows("ended", range(4), 4, ranks)
         self.kill("ended", 1)
         self.end(ranks, *range(1, 256))
         self.assert_incomplete("ended", range(4), 4)
         self.assertLess(self.end(self.start_ranks("ended", 4)).computed, PHOTOS)
-        self.assertEqual(self.run_all("ended").computed, 0)
+        self.assertEqual(self.collect("ended").computed, 0)
         self.assert_same_bytes("ended")
 
     def test_two_ranks_are_killed_and_the_collecting_run_computes_the_rest(self):
         ranks = self.start_ranks("two", 4, "--enable-recovery")
-        self.wait_for_rows("two", (0, 3), 4)
+        self.wait_for_rows("two", (0, 3), 4, ranks)
         self.kill("two", 0, 3)
         self.end(ranks, *range(256))
         self.assert_incomplete("two", (0, 3), 4)
-        messages = self.run_all("two")
+        messages = self.collect("two")
         for shard in ("0/4", "3/4"):
             self.assertRegex(messages, rf"{shard}\b.* incomplete")
         self.assertNotIn("1/4", messages)
@@ -70,13 +71,13 @@ class MpiTest(ShardsTest):
 
     def test_four_become_three(self):
         ranks = self.start_ranks("fewer", 4)
-        self.wait_for_rows("fewer", range(4), 4)
+        self.wait_for_rows("fewer", range(4), 4, ranks)
         self.kill("fewer", *range(4))
         self.end(ranks, *range(1, 256))
         self.assert_incomplete("fewer", range(4), 4)
         rows = sum(rows_in_journals(self.shard("fewer", i, 4)) for i in range(4))
         self.assertEqual(self.end(self.start_ranks("fewer", 3)).computed, PHOTOS - rows)
-        self.assertEqual(self.run_all("fewer").computed, 0)
+        self.assertEqual(self.collect("fewer").computed, 0)
         self.assert_same_bytes("fewer")
 
     def test_ranks_start_at_different_times(self):
@@ -86,7 +87,7 @@ class MpiTest(ShardsTest):
             ranks.append(self.start(self.command("extract", "times", "--shard", shard)))
             time.sleep(0.5)
         self.assertLess(sum(self.end(rank).computed for rank in ranks), PHOTOS)
-        self.assertEqual(self.run_all("times").computed, 0)
+        self.assertEqual(self.collect("times").computed, 0)
         self.assert_same_bytes("times")
 
     def test_only_what_changed_is_read_again(self):
@@ -95,17 +96,18 @@ class MpiTest(ShardsTest):
         kept = {path: (path.read_bytes(), path.stat()) for path in (removed, replaced)}
         self.end(self.start_ranks("changed", 4))
         added = photos / "train/brown/new.png"
-        added.write_bytes(small_recipe.png(1, 2, 3, seed=7))
-        replaced.write_bytes(small_recipe.png(3, 2, 1, seed=8))
+        added.write_bytes(small_recipe.png(100, 90, 80, seed=7))
+        replaced.write_bytes(small_recipe.png(80, 90, 100, seed=8))
         removed.unlink()
         try:
             with opened_photos(photos) as opened:
-                self.assertEqual(self.run_all("changed").computed, 2)
+                self.assertEqual(self.collect("changed", command="extract").computed, 2)
             self.assertEqual(opened, {str(path.relative_to(photos)): 1 for path in (added, replaced)})
             with opened_photos(photos) as opened:
-                self.assertEqual(self.run_all("changed", "--verify").computed, 0)
+                self.assertEqual(self.collect("changed", "--verify", command="extract").computed, 0)
             self.assertEqual(len(opened), PHOTOS)
-            self.assertEqual(self.run_all("one changed").computed, PHOTOS)
+            self.collect("changed")
+            self.assertEqual(self.collect("one changed").computed, PHOTOS)
             self.assert_same_bytes("changed", "one changed")
         finally:
             added.unlink()

@@ -20,7 +20,7 @@ from pathlib import Path
 import small_recipe
 
 PROGRAM = os.environ["GRAFT_PROGRAM"]
-PER_CLASS = {"train": 150, "validation": 20}
+PER_CLASS = {"train": 110, "validation": 20}
 PHOTOS = 2 * sum(PER_CLASS.values())
 
 
@@ -42,7 +42,7 @@ def main(*programs):
 
 
 def make_recipe(folder: Path) -> Path:
-    """The config of a recipe in which a process computes one photo after another."""
+    """The config of a recipe in which a process takes seconds: it computes one photo after another."""
     small_recipe.make_recipe(folder)
     for number, (name, count) in enumerate(PER_CLASS.items()):
         photos = folder / "photos" / name
@@ -53,6 +53,7 @@ def make_recipe(folder: Path) -> Path:
     path = folder / "config.json"
     config = json.loads(path.read_text())
     config["threads"] = config["backbone"]["batch_size"] = 1
+    config["data"]["image_size"] = [96, 96]
     path.write_text(json.dumps(config))
     return path
 
@@ -120,7 +121,7 @@ class ShardsTest(unittest.TestCase):
 
     def setUp(self):
         if not self.output("one").exists():
-            self.assertEqual(self.run_all("one").computed, PHOTOS)
+            self.assertEqual(self.collect("one").computed, PHOTOS)
 
     def output(self, name) -> Path:
         return self.folder / name / "out"
@@ -152,13 +153,15 @@ class ShardsTest(unittest.TestCase):
     def extract(self, name, shard, *exits):
         return self.end(self.start(self.command("extract", name, "--shard", shard)), *exits)
 
-    def run_all(self, name, *words):
-        return self.end(self.start(self.command("run", name, *words)))
+    def collect(self, name, *words, command="run"):
+        return self.end(self.start(self.command(command, name, *words)))
 
-    def wait_for_rows(self, name, shards, count):
-        """Until the shards have rows on disk. None of them is complete then."""
-        folders = [self.shard(name, index, count) for index in shards]
-        wait_until(lambda: all(rows_in_journals(folder) for folder in folders))
+    def wait_for_rows(self, name, shards, count, process=None):
+        """Until the shards have rows on disk. `process` is not to end before."""
+        def have_rows():
+            self.assertIsNone(process and process.poll(), "it ended too early")
+            return all(rows_in_journals(self.shard(name, index, count)) for index in shards)
+        wait_until(have_rows)
 
     def assert_incomplete(self, name, shards, count):
         for index in shards:

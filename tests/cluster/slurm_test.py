@@ -52,19 +52,19 @@ class SlurmTest(ShardsTest):
         self.cluster.call("scontrol", "update", f"NodeName={node}", "State=RESUME")
         messages = self.messages("array", job)
         self.assertGreater(messages.resumed, 0)
-        self.assertEqual(self.run_all("array").computed, 0)
+        self.assertEqual(self.collect("array").computed, 0)
         self.assert_same_bytes("array")
 
     def test_a_step_of_four_tasks(self):
         extract = self.command("extract", "step", "--shard", "auto")
         self.assertEqual(self.end(self.start(["srun", "-n", "4", *extract], env=self.cluster.environment)).computed, PHOTOS)
-        self.assertEqual(self.run_all("step").computed, 0)
+        self.assertEqual(self.collect("step").computed, 0)
         self.assert_same_bytes("step")
 
     def test_mpirun_in_a_job_of_two_nodes(self):
         job = self.submit("mpi", "--nodes=2", "--ntasks=4", launcher="mpirun --allow-run-as-root")
         self.assertEqual(self.messages("mpi", job).computed, PHOTOS)
-        self.assertEqual(self.run_all("mpi").computed, 0)
+        self.assertEqual(self.collect("mpi").computed, 0)
         self.assert_same_bytes("mpi")
 
     def test_a_launcher_that_does_not_name_one_shard_is_refused(self):
