@@ -16,40 +16,37 @@
 namespace graft {
 namespace {
 
-void keep_shard(ScannedFolder& folder, const Shard& shard) {
-  for (ScannedClass& one : folder.classes) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < one.files.size(); ++i) {
-      if (!shard.takes(one.files[i])) continue;
-      if (!one.lines.empty()) one.lines[kept] = one.lines[i];
-      std::swap(one.files[kept++], one.files[i]);
-    }
-    one.files.resize(kept);
-    if (!one.lines.empty()) one.lines.resize(kept);
-  }
-}
-
 // Good files become samples and bad ones are listed, both in the order of the scan.
 Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& set,
                      const std::string& stage, std::size_t threads, Observer& observer,
                      std::stop_token stop, const ReadingOptions& options) {
-  if (options.shard != nullptr) keep_shard(folder, *options.shard);
+  for (ScannedClass& one : folder.classes) {
+    if (options.shard == nullptr) break;
+    std::erase_if(one.files, [&](const auto& file) { return !options.shard->takes(file); });
+    one.lines.clear();
+  }
   const std::vector<VerifiedFile> verified =
       verify_files(folder, data, set, stage, threads, observer, std::move(stop), options);
   Dataset dataset;
   dataset.root = std::move(folder.root);
-  std::size_t next = 0;
+  std::size_t next = 0, unstamped = 0;
   for (ScannedClass& one : folder.classes) {
     const auto label = static_cast<std::uint32_t>(dataset.classes.size());
     dataset.classes.push_back(std::move(one.name));
     for (std::string& file : one.files) {
       const VerifiedFile& result = verified[next++];
+      if (options.shard != nullptr && !result.stamp) ++unstamped;
       if (result.reason.empty())
         dataset.samples.push_back({std::move(file), label, result.content, result.stamp});
       else
         dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
+  if (unstamped > 0)
+    observer.note(
+        fmt::format("the run that collects the rows will read {} again: bad, or changed less "
+                    "than two seconds ago or later than now by this machine's clock",
+                    counted(unstamped, "file", "files")));
   return dataset;
 }
 
@@ -63,9 +60,8 @@ void check_no_class_vanished(const Dataset& dataset) {
                               printable(dataset.classes[label]), shown(dataset.root)));
 }
 
-// `is_whole`: not a shard's, which may have bad files only of a class.
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
-                      bool is_whole, Observer& observer) {
+                      Observer& observer) {
   constexpr std::size_t named_at_most = 20;
   std::size_t files = 0;
   std::size_t bad = 0;
@@ -83,8 +79,6 @@ void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage
   const std::string list = listed_lines(lines, bad);
   if (on_bad_image == OnBadImage::skip) {
     observer.warn(fmt::format("{} and are skipped:{}", count, list));
-    for (const Dataset* dataset : datasets)
-      if (is_whole) check_no_class_vanished(*dataset);
     return;
   }
   throw Error(ErrorKind::data,
@@ -175,9 +169,10 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
   if (!is_split)
     datasets.validation = make_dataset(std::move(*sets.validation), data, "validation",
                                        "check/validation", threads, observer, stop, options);
-  const bool is_whole = options.shard == nullptr;
-  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, is_whole, observer);
-  if (!is_whole) return datasets;
+  handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
+  if (options.shard != nullptr) return datasets;
+  for (const Dataset* dataset : {&datasets.train, &datasets.validation})
+    check_no_class_vanished(*dataset);
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
     const double share = is_said ? data.validation_split : default_validation_split;
@@ -197,7 +192,8 @@ Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& o
   check_classes(sets.train);
   Dataset dataset = make_dataset(std::move(sets.train), data, "validation", "check/validation",
                                  threads, observer, std::move(stop), {});
-  handle_bad_files({&dataset}, data.on_bad_image, true, observer);
+  handle_bad_files({&dataset}, data.on_bad_image, observer);
+  check_no_class_vanished(dataset);
   return dataset;
 }
 

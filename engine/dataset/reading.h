@@ -1,13 +1,26 @@
 #pragma once
-// Which files are read, and what is kept of them.
+// Which files of the data sets are read.
 
-#include <optional>
+#include <fmt/format.h>
 
+#include <string_view>
+#include <unordered_map>
+
+#include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/dataset/kept_files.h"
-#include "engine/dataset/known_files.h"
 #include "engine/dataset/shard.h"
 
 namespace graft {
+
+// The contents of files that another process has read, by stamped_name(): a name would take more memory
+// than its digest.
+using KnownFiles = std::unordered_map<Digest, Digest, DigestHash>;
+
+// `set`: "train" or "validation". `file`: as in Sample::file.
+inline Digest stamped_name(std::string_view set, std::string_view file, const FileStamp& stamp) {
+  return digest_of(fmt::format("{} {} {} {}", set, stamp.size, stamp.time, file));
+}
 
 // All is borrowed and optional.
 struct ReadingOptions {

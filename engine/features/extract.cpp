@@ -430,12 +430,12 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
   }
   make_folder(request.folder);
   RowStore store;
-  for (SetExtraction& set : sets) set.open_sources(store);
   add_shards(request, sets.front().key(), sets.front().row_bytes(), store, context.observer);
+  for (SetExtraction& set : sets) set.open_sources(store);
   std::vector<const Sample*> needed;
   for (SetExtraction& set : sets) set.decide(store, needed);
   if (request.kept != nullptr) keep_only(needed, *request.kept);
-  if (!request.is_shard) note_missing(request.shards, needed, context.observer);
+  if (!request.is_shard) note_computed(request, needed, context.observer);
   for (SetExtraction& set : sets) set.write(backbone);
   // Only now is every row in its new file: a commit removes the earlier ones.
   std::vector<ExtractionCounts> counts;

@@ -95,7 +95,7 @@ KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std:
         continue;
       }
       for (const FileRow& row : list.rows)
-        if (row.stamp) known.add(set, row.file, *row.stamp, row.content);
+        if (row.stamp) known.emplace(stamped_name(set, row.file, *row.stamp), row.content);
     }
   }
   return known;
@@ -121,27 +121,24 @@ void add_shards(const ExtractionRequest& request, const FeatureKey& key, std::si
   }
 }
 
-void note_missing(std::span<const ShardFolder> shards, std::span<const Sample* const> photos,
-                  Observer& observer) {
-  std::map<std::size_t, std::set<std::size_t>> present;  // by the count of shards
-  for (const ShardFolder& one : shards) present[one.shard.count].insert(one.shard.index);
+void note_computed(const ExtractionRequest& request, std::span<const Sample* const> photos,
+                   Observer& observer) {
+  std::set<std::size_t> counts;
+  for (const ShardFolder& one : request.shards) counts.insert(one.shard.count);
+  std::map<std::pair<std::size_t, std::size_t>, std::size_t> computed;  // by count and index
+  for (const std::size_t count : counts)
+    for (const Sample* photo : photos) ++computed[{count, Shard::of(photo->file, count)}];
+  if (computed.empty()) return;
+  constexpr std::size_t named_at_most = 20;
   std::vector<std::string> lines;
-  std::size_t total = 0;
-  for (const auto& [count, indices] : present) {
-    std::map<std::size_t, std::size_t> computed;  // by shard
-    for (const Sample* photo : photos) ++computed[Shard::of(photo->file, count)];
-    for (const auto& [index, number] : computed) {
-      constexpr std::size_t named_at_most = 20;
-      if (total++ >= named_at_most) continue;
-      lines.push_back(fmt::format(
-          "{}/{}, which {}: {}", index, count,
-          indices.contains(index) ? "is incomplete, or older than these photos" : "is missing",
-          counted(number, "photo", "photos")));
-    }
+  for (const auto& [shard, number] : computed) {
+    if (lines.size() == named_at_most) break;
+    const Shard one{shard.second, shard.first};
+    lines.push_back(fmt::format(
+        "{} of shard {}, which {}", counted(number, "photo", "photos"), one.text(),
+        fs::exists(shard_folder(request.folder, one)) ? "has no row of them" : "is missing"));
   }
-  if (total > 0)
-    observer.note(fmt::format("photos without a row of their shard are computed here:{}",
-                              listed_lines(lines, total)));
+  observer.note("computed here:" + listed_lines(lines, computed.size()));
 }
 
 }  // namespace graft

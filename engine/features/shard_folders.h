@@ -11,7 +11,7 @@
 #include "engine/base/json.h"
 #include "engine/base/observer.h"
 #include "engine/dataset/dataset.h"
-#include "engine/dataset/known_files.h"
+#include "engine/dataset/reading.h"
 #include "engine/dataset/shard.h"
 #include "engine/features/features.h"
 #include "engine/features/key.h"
@@ -36,8 +36,8 @@ KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std:
 void add_shards(const ExtractionRequest& request, const FeatureKey& key, std::size_t row_bytes,
                 RowStore& store, Observer& observer);
 
-// Says of which shards these photos are, which are computed although shards exist.
-void note_missing(std::span<const ShardFolder> shards, std::span<const Sample* const> photos,
-                  Observer& observer);
+// Says of which shards these photos are, which are computed although there are shards.
+void note_computed(const ExtractionRequest& request, std::span<const Sample* const> photos,
+                   Observer& observer);
 
 }  // namespace graft

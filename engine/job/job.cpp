@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <deque>
+#include <set>
 #include <utility>
 
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
+#include "engine/base/memory.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
@@ -15,11 +18,17 @@
 #include "engine/features/features.h"
 #include "engine/features/shard_folders.h"
 #include "engine/head/set_checks.h"
-#include "engine/job/extraction.h"
 #include "engine/job/session.h"
+#include "kernels/cpu/thread_pool.h"
 
 namespace graft {
 namespace {
+
+const std::vector<std::string> set_names = {"train", "validation"};
+
+std::filesystem::path features_folder(const Config& config) {
+  return config.output / "features";
+}
 
 // The output folder, created and locked. What killed jobs left is in order.
 class OutputFolder {
@@ -71,9 +80,91 @@ FeatureSet open_features(Session& session, const std::string& name) {
                           shown(features_folder(session.config())), change));
 }
 
-void extract(Extraction& extraction, const OutputFolder& folder, Session& session) {
+// The check of refuse_output_among_images for folders that were found behind links.
+void refuse_output_among(const Datasets& datasets, const Config& config) {
+  const std::filesystem::path& validation =
+      config.data.validation.empty() ? config.data.train : config.data.validation;
+  std::set<std::filesystem::path> folders;
+  for (const auto& [set, source] : {std::pair(&datasets.train, &config.data.train),
+                                    std::pair(&datasets.validation, &validation)}) {
+    if (is_csv_file(*source)) continue;
+    for (const Sample& sample : set->samples)
+      folders.insert((set->root / sample.file).parent_path());
+  }
+  for (const std::filesystem::path& folder : folders) refuse_output_in(folder, config.output);
+}
+
+// The photos of a job and what is known of their rows: of all photos, with the shards that exist, or
+// of one shard.
+struct Photos {
+  const Shard* shard = nullptr;
+  std::vector<ShardFolder> shards;
+  std::deque<FolderLock> locks;  // of interrupted shards: no other process continues them meanwhile
+  std::optional<KeptFiles> kept;
+  Datasets sets;
+};
+
+void find_shards(Photos& photos, const Config& config, Observer& observer) {
+  photos.shards = shard_folders(features_folder(config));
+  for (ShardFolder& one : photos.shards) {
+    // Of as many shards, each has other photos.
+    if (photos.shard != nullptr) one.has_rows = one.shard.count != photos.shard->count;
+    if (photos.shard != nullptr || !is_interrupted(one, set_names)) continue;
+    photos.locks.emplace_back(one.path, [&](const std::string& text) { observer.warn(text); });
+    recover_features(one.path, set_names);
+  }
+}
+
+Reading reading_into(Photos& photos, const Config& config, bool verify, const JobHooks& hooks) {
+  return [&, verify](Observer& observer, std::stop_token stop) {
+    if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
+    const TraceSpan span(hooks.tracer, "read the folders");
+    const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
+    // As many processes may read on this machine.
+    photos.kept.emplace(available_memory() / 4 /
+                        (photos.shard == nullptr ? 1 : photos.shard->count));
+    KnownFiles known;
+    if (photos.shard == nullptr && !verify)
+      known = known_files(photos.shards, set_names, feature_settings(config), observer);
+    photos.sets = read_datasets(config.data, threads, observer, std::move(stop),
+                                {&*photos.kept, known.empty() ? nullptr : &known, photos.shard});
+    refuse_output_among(photos.sets, config);
+  };
+}
+
+void extract(Photos& photos, const std::filesystem::path& folder, Session& session,
+             const JobHooks& hooks) {
+  const RunContext& context = session.context();
+  const TraceSpan span(context.tracer, "extract");
+  ExtractionRequest request{folder,
+                            {},
+                            session.pipeline_options(),
+                            session.weights().digest,
+                            session.numerics(),
+                            feature_settings(session.config()),
+                            &*photos.kept,
+                            photos.shards,
+                            photos.shard != nullptr};
+  for (const auto& [name, set] : {std::pair(set_names[0], &photos.sets.train),
+                                  std::pair(set_names[1], &photos.sets.validation)})
+    if (photos.shard == nullptr || !set->samples.empty()) request.sets.push_back({name, set});
+  const auto counts = extract_features(request, context, [&]() -> Backbone& {
+    Backbone& backbone = session.backbone();
+    if (hooks.saves_work) hooks.saves_work(true);
+    return backbone;
+  });
+  if (hooks.saves_work) hooks.saves_work(false);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    context.observer.note(fmt::format("features/{}: {} computed, {} reused, {} resumed, {} skipped",
+                                      request.sets[i].name, counts[i].computed, counts[i].reused,
+                                      counts[i].resumed, counts[i].skipped));
+  }
+}
+
+void extract_all(Photos& photos, const OutputFolder& folder, Session& session,
+                 const JobHooks& hooks) {
   folder.write_config_of_features(false);
-  extraction.write(session);
+  extract(photos, features_folder(session.config()), session, hooks);
   folder.write_config_of_features(true);
 }
 
@@ -137,15 +228,15 @@ BackboneOptions backbone_options(const Config& config, Precision automatic) {
 std::optional<Evaluation> run_job(const Config& config, Steps steps, bool verify,
                                   const JobHooks& hooks, Observer& observer, std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  std::optional<Extraction> extraction;
-  if (steps != Steps::train) extraction.emplace(config, nullptr, verify, hooks, observer);
+  std::optional<Photos> photos;
+  if (steps != Steps::train) find_shards(photos.emplace(), config, observer);
   Session session(config, hooks, observer, std::move(stop),
-                  extraction ? extraction->reading() : Reading());
-  if (extraction) {
+                  photos ? reading_into(*photos, config, verify, hooks) : Reading());
+  if (photos) {
     if (steps == Steps::all)
-      check_class_weights(config.train.class_weights, extraction->sets().train.classes);
-    extract(*extraction, folder, session);
-    extraction.reset();
+      check_class_weights(config.train.class_weights, photos->sets.train.classes);
+    extract_all(*photos, folder, session, hooks);
+    photos.reset();
   }
   if (steps == Steps::extract) return std::nullopt;
   session.free_backbone();  // its memory is for the classifier now
@@ -157,25 +248,30 @@ void extract_shard_job(const Config& config, const Shard& shard, const JobHooks&
   const std::filesystem::path folder = shard_folder(features_folder(config), shard);
   refuse_output_among_images(config);
   make_folder(folder);
-  const FolderLock lock(folder, [&](const std::string& sentence) { observer.warn(sentence); });
+  const FolderLock lock(folder, [&](const std::string& text) { observer.warn(text); });
   if (hooks.folder_locked) hooks.folder_locked(folder);
   recover_features(folder, set_names);
-  Extraction extraction(config, &shard, false, hooks, observer);
-  Session session(config, hooks, observer, std::move(stop), extraction.reading());
-  if (extraction.sets().train.samples.empty() && extraction.sets().validation.samples.empty())
+  Photos photos;
+  photos.shard = &shard;
+  find_shards(photos, config, observer);
+  Session session(config, hooks, observer, std::move(stop),
+                  reading_into(photos, config, false, hooks));
+  if (photos.sets.train.samples.empty() && photos.sets.validation.samples.empty())
     return observer.note(fmt::format("no photo is of shard {}", shard.text()));
-  extraction.write(session);
+  extract(photos, folder, session, hooks);
 }
 
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
                                   bool verify, const JobHooks& hooks, Observer& observer,
                                   std::stop_token stop) {
   const OutputFolder folder(config, hooks, observer);
-  Extraction extraction(config, nullptr, verify, hooks, observer);
-  Session session(config, hooks, observer, std::move(stop), extraction.reading());
-  check_class_weights(config.train.class_weights, extraction.sets().train.classes);
-  check_folds(extraction.sets(), folds);
-  extract(extraction, folder, session);
+  Photos photos;
+  find_shards(photos, config, observer);
+  Session session(config, hooks, observer, std::move(stop),
+                  reading_into(photos, config, verify, hooks));
+  check_class_weights(config.train.class_weights, photos.sets.train.classes);
+  check_folds(photos.sets, folds);
+  extract_all(photos, folder, session, hooks);
   session.free_backbone();
   // Mapped: their rows are copied, fold by fold.
   const FeatureSet train = FeatureSet::open(features_folder(config), set_names[0], 0);
