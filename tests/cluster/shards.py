@@ -78,7 +78,7 @@ def opened_photos(photos: Path):
     libc = ctypes.CDLL(None, use_errno=True)
     watcher = libc.inotify_init1(os.O_NONBLOCK)
     in_open, is_folder = 0x20, 0x40000000
-    folders = {libc.inotify_add_watch(watcher, os.fsencode(path), in_open): path for path in photos.glob("*/*") if path.is_dir()}
+    folders = {libc.inotify_add_watch(watcher, os.fsencode(path), in_open): path for path in photos.glob("*/*/")}
     opened = Counter()
     try:
         yield opened
@@ -110,7 +110,7 @@ class Messages(str):
 
 
 class ShardsTest(unittest.TestCase):
-    """Each output is NAME/out. ONE is that of one process."""
+    """Each output is NAME/out, so that the reports have the same title. one/out is that of one process."""
 
     maxDiff = None
 
@@ -135,7 +135,7 @@ class ShardsTest(unittest.TestCase):
     def start(self, command, **options):
         """Its messages are collected in a file, so that it never waits for a reader."""
         messages = tempfile.TemporaryFile("w+", errors="replace")
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=messages, stdin=subprocess.DEVNULL, **options)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=messages, **options)
         process.messages = messages
         self.addCleanup(messages.close)
         self.addCleanup(process.wait)
@@ -158,9 +158,11 @@ class ShardsTest(unittest.TestCase):
 
     def wait_for_rows(self, name, shards, count, process=None):
         """Until the shards have rows on disk. `process` is not to end before."""
+
         def have_rows():
             self.assertIsNone(process and process.poll(), "it ended too early")
             return all(rows_in_journals(self.shard(name, index, count)) for index in shards)
+
         wait_until(have_rows)
 
     def assert_incomplete(self, name, shards, count):
@@ -178,5 +180,7 @@ class ShardsTest(unittest.TestCase):
         for path in (*output.glob("features/*.*"), *output.glob("result/*")):
             if path.name != "config.json":
                 files[str(path.relative_to(output))] = hashlib.md5(path.read_bytes()).hexdigest()
-        self.assertLessEqual({"features/train.npy", "features/validation.files.json", "result/head.safetensors"}, set(files))
+        self.assertLessEqual(
+            {"features/train.npy", "features/validation.files.json", "result/head.safetensors"}, set(files)
+        )
         return files

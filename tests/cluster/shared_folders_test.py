@@ -11,8 +11,17 @@ from shards import PHOTOS, ShardsTest, main, rows_in_journals, skip, wait_until
 
 LATE = 2  # seconds
 # A machine has processes and mounts of its own, and the shared folder at the same place as the others.
-MACHINE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "sh", "-c",
-           'mount --bind "$0" "$1" && hostname "machine-${0##*/}" && shift && exec "$@"')
+MACHINE = (
+    "unshare",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--uts",
+    "sh",
+    "-c",
+    'mount --bind "$0" "$1" && hostname "machine-${0##*/}" && shift && exec "$@"',
+)
 
 
 class SharedFolder:
@@ -26,6 +35,7 @@ class SharedFolder:
             (cls.mounts / machine).mkdir()
             mounted = subprocess.run([*cls.mount, cls.folder, cls.mounts / machine], capture_output=True, text=True)
             if mounted.returncode != 0:
+                cls.doClassCleanups()
                 skip(f"{cls.mount[0]} cannot mount: {mounted.stderr.strip()}")
             cls.addClassCleanup(subprocess.run, ["umount", "--lazy", cls.mounts / machine], check=True)
 

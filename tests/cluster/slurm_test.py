@@ -25,7 +25,9 @@ class SlurmTest(ShardsTest):
         words = [f"'{word}'" for word in self.command("extract", name, "--shard", "auto")]
         log = f"--output={self.output(name).parent}/%A"
         command = " ".join([launcher, *words])
-        return self.cluster.call("sbatch", "--parsable", "--requeue", "--open-mode=append", log, *options, "--wrap", command)
+        return self.cluster.call(
+            "sbatch", "--parsable", "--requeue", "--open-mode=append", log, *options, "--wrap", command
+        )
 
     def task(self, job, index):
         """What SLURM says of a task, by key."""
@@ -57,7 +59,9 @@ class SlurmTest(ShardsTest):
 
     def test_a_step_of_four_tasks(self):
         extract = self.command("extract", "step", "--shard", "auto")
-        self.assertEqual(self.end(self.start(["srun", "-n", "4", *extract], env=self.cluster.environment)).computed, PHOTOS)
+        self.assertEqual(
+            self.end(self.start(["srun", "-n", "4", *extract], env=self.cluster.environment)).computed, PHOTOS
+        )
         self.assertEqual(self.collect("step").computed, 0)
         self.assert_same_bytes("step")
 
@@ -82,4 +86,4 @@ class SlurmTest(ShardsTest):
 
 
 if __name__ == "__main__":
-    main("sbatch", "mpirun")
+    main("munged", "slurmctld", "slurmd", "sbatch", "mpirun")
