@@ -99,9 +99,9 @@ struct ExtractionRequest {
   std::string numerics;       // Backend::numerics of the backbone
   JsonStrings settings;       // to be recorded: feature_settings()
   KeptFiles* kept = nullptr;  // may hold files of the sets; those that are not decoded are freed
+  std::chrono::milliseconds sync_interval{250};
   std::vector<ShardFolder> shards = {};
   bool is_shard = false;  // the sets are parts: a class may have no row
-  std::chrono::milliseconds sync_interval{250};
 };
 
 // Ends the commits of extractions that were killed in it, and removes the stray files of killed

@@ -88,14 +88,16 @@ KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std:
     for (const std::string& set : sets) {
       const SetPaths paths(shard.path, set);
       if (!fs::exists(paths.files)) continue;
-      const FileList list = read_file_list(paths.files);
+      KnownFiles listed;
+      const FileList list = read_file_list(paths.files, [&](const FileRow& row) {
+        if (row.stamp) listed.emplace(stamped_name(set, row.file, *row.stamp), row.content);
+      });
       if (photos_of(set, list.settings) != photos_of(set, settings)) {
         observer.note(fmt::format("the photos of {} were in {}; all are read again",
                                   shown(paths.files), photos_of(set, list.settings)));
         continue;
       }
-      for (const FileRow& row : list.rows)
-        if (row.stamp) known.emplace(stamped_name(set, row.file, *row.stamp), row.content);
+      known.merge(listed);
     }
   }
   return known;

@@ -147,9 +147,9 @@ void extract(Photos& photos, const std::filesystem::path& folder, Session& sessi
                             session.weights().digest,
                             session.numerics(),
                             feature_settings(session.config()),
-                            &*photos.kept,
-                            photos.shards,
-                            photos.shard != nullptr};
+                            &*photos.kept};
+  request.shards = photos.shards;
+  request.is_shard = photos.shard != nullptr;
   for (const auto& [name, set] : {std::pair(set_names[0], &photos.sets.train),
                                   std::pair(set_names[1], &photos.sets.validation)})
     if (photos.shard == nullptr || !set->samples.empty()) request.sets.push_back({name, set});
