@@ -30,7 +30,7 @@ std::filesystem::path features_folder(const Config& config) {
   return config.output / "features";
 }
 
-std::function<void(const std::string&)> warnings_to(Observer& observer) {
+FolderLock::Warn warnings_to(Observer& observer) {
   return [&observer](const std::string& sentence) { observer.warn(sentence); };
 }
 
