@@ -45,8 +45,9 @@ void check_weights(const Vgg16Weights& weights) {
   for (std::size_t i = 0; i < vgg16_convolutions; ++i) {
     const Vgg16Layer& layer = vgg16_layers[i];
     if (weights.layers[i].kernel.size() != 9 * layer.input_channels * layer.output_channels ||
-        weights.layers[i].bias.size() != layer.output_channels)
+        weights.layers[i].bias.size() != layer.output_channels) {
       throw Error(ErrorKind::weights, "The weights of {} have the wrong size.", layer.name);
+    }
   }
 }
 
@@ -159,8 +160,9 @@ void check_epoch(std::span<const std::uint32_t> order, std::uint64_t first_step,
   require(first_step < end && (order.size() - 1) / batch_size < end - first_step,
           "An epoch of {} rows begins at training step {}; the random streams end at 2^48.",
           order.size(), first_step);
-  for (const std::uint32_t row : order)
+  for (const std::uint32_t row : order) {
     require(row < row_count, "An epoch asks for row {} of {} training rows.", row, row_count);
+  }
 }
 
 void check_rows_left(std::size_t rows) {

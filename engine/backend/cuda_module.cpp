@@ -11,8 +11,9 @@
 namespace graft {
 
 const CudaModule& cuda_module() {
-  if (!GRAFT_HAS_CUDA)
+  if (!GRAFT_HAS_CUDA) {
     throw Error(ErrorKind::device, "this program was built without the CUDA toolkit");
+  }
   // By its full path, so that no LD_LIBRARY_PATH brings another. Never closed: its objects may live
   // to the end.
   std::error_code unknown;

@@ -51,8 +51,9 @@ std::optional<std::string> group_in(const Hierarchy& hierarchy, const std::files
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (hierarchy.unified ? controllers.empty() : has_memory(controllers))
+    if (hierarchy.unified ? controllers.empty() : has_memory(controllers)) {
       return line.substr(second + 1);
+    }
   }
   return std::nullopt;
 }

@@ -40,11 +40,12 @@ std::string escaped(std::string_view text, Predicate unwanted) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
-    if (length > 0 && !unwanted(character))
+    if (length > 0 && !unwanted(character)) {
       result += character;
-    else
+    } else {
       for (const char byte : character)
         result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    }
     text.remove_prefix(character.size());
   }
   return result;
@@ -144,9 +145,10 @@ void TextTable::row(std::vector<std::string> cells) {
 
 std::string TextTable::text(std::string_view indent) const {
   std::vector<std::size_t> widths(columns_.size(), 0);
-  for (const Line& line : lines_)
+  for (const Line& line : lines_) {
     for (std::size_t column = 0; column < line.cells.size(); ++column)
       widths[column] = std::max(widths[column], text_width(line.cells[column]));
+  }
   std::vector<std::string> heads;
   for (std::size_t column = 0; column < columns_.size(); ++column) {
     heads.push_back(printable(columns_[column].head));

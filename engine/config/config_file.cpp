@@ -104,9 +104,10 @@ void apply(Config& config, std::span<const Setting> settings, const Environment&
 
 // Fills in what follows from other keys.
 void complete(Config& config, const std::string& name) {
-  for (const ConfigKey& key : keys_of(config))
+  for (const ConfigKey& key : keys_of(config)) {
     if (key.rule.required && value_of(key) == Json(""))
       refuse(name, key.path, "this key is required: " + key.text);
+  }
   if (config.backbone.weights.empty())
     refuse(name, "backbone.weights",
            "the default is in ${GRAFT_CACHE}, and neither that nor HOME is set; name a file");
@@ -176,8 +177,9 @@ bool is_folder(const std::filesystem::path& path) {
 std::filesystem::path config_file_of(const std::filesystem::path& source) {
   if (!is_folder(source)) return source;
   std::error_code failure;
-  for (const auto& folder : {finished_set(source), next_set(source), source})
+  for (const auto& folder : {finished_set(source), next_set(source), source}) {
     if (std::filesystem::exists(folder / "config.json", failure)) return folder / "config.json";
+  }
   return source;
 }
 
@@ -248,10 +250,11 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
                 "{}: this is a list of images and no config; name it in a config, as data.train",
                 shown(source));
   const std::filesystem::path file = config_file_of(source);
-  if (is_folder(file))
+  if (is_folder(file)) {
     read_photo_folder(config, file, environment);
-  else if (!source.empty())
+  } else if (!source.empty()) {
     read_text(config, read_config_text(file), shown(file), environment);
+  }
   if (file != source) {
     const auto text = path_text(source);
     config.output = expand_path(text.starts_with('~') ? "./" + text : text, environment);

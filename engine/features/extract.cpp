@@ -114,10 +114,11 @@ class SetExtraction {
 
   // Leaves the set complete on disk, next to the earlier one.
   void write(const std::function<Backbone&()>& backbone) {
-    if (actions_.empty())
+    if (actions_.empty()) {
       keep_rows();
-    else
+    } else {
       write_rows(backbone);
+    }
     if (!request_.is_shard) check_classes_have_rows();
   }
 
@@ -206,8 +207,9 @@ class SetExtraction {
     FileList list = list_;
     std::unordered_map<Digest, const std::string*, DigestHash> bad_reasons;
     if (on_bad_image_ == OnBadImage::skip) {
-      for (const SkippedFile& bad : stored.list.skipped)
+      for (const SkippedFile& bad : stored.list.skipped) {
         if (bad.content) bad_reasons.try_emplace(*bad.content, &bad.reason);
+      }
     }
     std::size_t row = 0;
     for (const WantedRow& wanted : wanted_) {
@@ -270,8 +272,9 @@ class SetExtraction {
     pipeline.path = [this](std::size_t i) {
       return dataset_.root / wanted_[to_compute_[i]].photo->file;
     };
-    if (list_.views.size() > 1 || list_.views.front() != View::original)
+    if (list_.views.size() > 1 || list_.views.front() != View::original) {
       pipeline.view = [this](std::size_t i) { return wanted_[to_compute_[i]].view; };
+    }
     pipeline.content = [this](std::size_t i) { return wanted_[to_compute_[i]].photo->content; };
     pipeline.kept = request_.kept;
     pipeline.stop_at_bad_image = on_bad_image_ == OnBadImage::stop;
@@ -303,10 +306,11 @@ class SetExtraction {
     log_ = RowLog::resume(log_paths_, layout_, rows, continued_->journal, continued_entries_);
     for (; next_ < continued_entries_; ++next_) {
       const RowEntry& entry = continued_->journal.entries[next_];
-      if (entry.bad_reason)
+      if (entry.bad_reason) {
         list_bad(list_, wanted_[next_], *entry.bad_reason);
-      else
+      } else {
         list_row(list_, wanted_[next_], entry.check);
+      }
     }
   }
 
@@ -351,10 +355,11 @@ class SetExtraction {
     while (next_ < actions_.size() && next_ - begin < limit) {
       const RowAction& action = actions_[next_];
       if (action.kind == RowAction::Kind::compute) break;
-      if (action.kind == RowAction::Kind::copy)
+      if (action.kind == RowAction::Kind::copy) {
         add_row(action.row.bytes, action.row.check);
-      else
+      } else {
         add_bad(action.reason);
+      }
       log_->flush_after(request_.sync_interval);
     }
     return next_ > begin;
@@ -363,8 +368,9 @@ class SetExtraction {
   void copy_the_rest() {
     while (copy_known(rows_a_copy)) {
       context_.observer.advance(next_);
-      if (context_.stop.stop_requested())
+      if (context_.stop.stop_requested()) {
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
+      }
     }
   }
 
@@ -437,8 +443,9 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
                                                const std::function<Backbone&()>& backbone) {
   std::deque<SetExtraction> sets;  // they do not move
   for (const NamedDataset& set : request.sets) {
-    if (set.dataset == nullptr || set.dataset->samples.empty())
+    if (set.dataset == nullptr || set.dataset->samples.empty()) {
       throw Error(ErrorKind::usage, "the set {} has no images to extract features of", set.name);
+    }
     sets.emplace_back(request, set, context);
   }
   make_folder(request.folder);

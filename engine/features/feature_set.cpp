@@ -36,8 +36,9 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
                 "the extraction of {} in {} was interrupted; run it again to finish it", name,
                 shown(folder));
   }
-  if (!stored_set_exists(paths))
+  if (!stored_set_exists(paths)) {
     throw Error(ErrorKind::data, "there are no features {}; extract them first", shown(paths.npy));
+  }
   StoredSet stored = open_stored_set(paths);
 
   FeatureSet set;
@@ -54,10 +55,11 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
     set.files_.push_back(std::move(row.file));
   }
   const std::span<const float> values = stored.npy.floats();
-  if (values.size_bytes() > memory_budget_bytes)
+  if (values.size_bytes() > memory_budget_bytes) {
     set.mapped_ = std::move(stored.npy);
-  else
+  } else {
     set.held_.assign(values.begin(), values.end());
+  }
   return set;
 }
 

@@ -45,8 +45,9 @@ FeatureKey spelled_out(FeatureKey key) {
 
 Digest FeatureKey::fingerprint() const {
   std::string text;
-  for (const auto& [name, value] : settings)
+  for (const auto& [name, value] : settings) {
     text += fmt::format("{}:{}={}:{};", name.size(), name, value.size(), value);
+  }
   return digest_of(text);
 }
 
@@ -110,12 +111,13 @@ std::string describe_change(const FeatureKey& from, const FeatureKey& to) {
     if (old != nullptr && *old == value) continue;
     if (name == "shape" && !changes.empty()) continue;
     if (!changes.empty()) changes += " and ";
-    if (name == "weights")
+    if (name == "weights") {
       changes += "the weights changed";
-    else if (old == nullptr)
+    } else if (old == nullptr) {
       changes += fmt::format("{} was not recorded", name);
-    else
+    } else {
       changes += fmt::format("{} changed from {} to {}", name, printable(*old, 100), value);
+    }
   }
   return changes.empty() ? "settings were recorded that this program does not know" : changes;
 }

@@ -85,8 +85,8 @@ constexpr std::array rows = {
 };
 
 Gpu gpu_of(const Row& row) {
-  const Architecture& architecture =
-      *std::ranges::find(architectures, row.compute_capability, &Architecture::compute_capability);
+  const Architecture& architecture = *std::ranges::find(architectures, row.compute_capability,
+                                                        &Architecture::compute_capability);
   constexpr std::size_t mib = std::size_t{1} << 20U;
   Gpu gpu;
   GpuProperties& properties = gpu.properties;
@@ -113,8 +113,9 @@ Gpu gpu_of(const Row& row) {
 std::string folded(std::string_view name) {
   std::string word = lower_case(name);
   std::erase_if(word, [](unsigned char byte) { return std::isalnum(byte) == 0; });
-  for (const std::string_view maker : {"nvidia", "geforce", "tesla"})
+  for (const std::string_view maker : {"nvidia", "geforce", "tesla"}) {
     if (word.starts_with(maker)) word.erase(0, maker.size());
+  }
   return word;
 }
 
@@ -132,8 +133,9 @@ const std::vector<Gpu>& gpu_registry() {
 
 const Gpu* find_gpu(std::string_view name) {
   const std::string wanted = folded(name);
-  for (const Gpu& gpu : gpu_registry())
+  for (const Gpu& gpu : gpu_registry()) {
     if (folded(gpu.properties.name) == wanted) return &gpu;
+  }
   return nullptr;
 }
 
@@ -141,9 +143,10 @@ std::vector<std::string> gpu_names_like(std::string_view name) {
   std::vector<std::string> names;
   const std::string part = folded(name);
   if (part.empty()) return names;
-  for (const Gpu& gpu : gpu_registry())
+  for (const Gpu& gpu : gpu_registry()) {
     if (folded(gpu.properties.name).find(part) != std::string::npos)
       names.push_back(gpu.properties.name);
+  }
   return names;
 }
 

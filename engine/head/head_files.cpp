@@ -28,15 +28,17 @@ namespace {
 std::vector<float> read_tensor(const Safetensors& file, const std::string& name,
                                const std::vector<std::size_t>& shape) {
   const SafetensorsEntry* tensor = file.find(name);
-  if (tensor == nullptr || tensor->dtype != "F32")
+  if (tensor == nullptr || tensor->dtype != "F32") {
     refuse_weights(file.path(), "the tensor {} is missing or is not of type F32", name);
+  }
   if (tensor->shape != shape) {
     refuse_weights(file.path(), "the tensor {} has the shape [{}], expected [{}]", name,
                    fmt::join(tensor->shape, ", "), fmt::join(shape, ", "));
   }
   std::vector<float> values = file.values(*tensor);
-  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
+  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) {
     refuse_weights(file.path(), "the tensor {} holds a value that is not finite", name);
+  }
   return values;
 }
 
@@ -107,8 +109,9 @@ constexpr JsonLimits limits = {
 template <typename Value>
 Value read_entry(const Safetensors& file, const char* key) {
   const auto entry = file.metadata().find(key);
-  if (entry == file.metadata().end())
+  if (entry == file.metadata().end()) {
     refuse_weights(file.path(), "its metadata has no \"{}\"", key);
+  }
   try {
     return json_as<Value>(read_json(entry->second, key, limits).value, key);
   } catch (const Error& error) {
@@ -118,8 +121,9 @@ Value read_entry(const Safetensors& file, const char* key) {
 
 std::vector<std::string> read_classes(const Safetensors& file) {
   auto classes = read_entry<std::vector<std::string>>(file, "classes");
-  if (classes.size() < 2 || std::set(classes.begin(), classes.end()).size() != classes.size())
+  if (classes.size() < 2 || std::set(classes.begin(), classes.end()).size() != classes.size()) {
     refuse_weights(file.path(), "\"classes\" in its metadata is not two or more different names");
+  }
   return classes;
 }
 
@@ -188,8 +192,9 @@ TrainedHead load_head(const std::filesystem::path& path) {
                    file.entries().size(), shapes.size(), 2 * shapes.size());
   }
   head.parameters = read_tensors(file, "", shapes);
-  if (const std::string fault = digest_fault(file); !fault.empty())
+  if (const std::string fault = digest_fault(file); !fault.empty()) {
     refuse_weights(path, "{}; train again", fault);
+  }
   return head;
 }
 

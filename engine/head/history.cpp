@@ -32,14 +32,18 @@ std::string shortest(double value) {
 }  // namespace
 
 std::size_t best_epoch(const History& history) {
-  if (history.empty()) throw Error(ErrorKind::usage, "A history without epochs has no best epoch.");
+  if (history.empty()) {
+    throw Error(ErrorKind::usage, "A history without epochs has no best epoch.");
+  }
   std::size_t best = 0;
   for (std::size_t index = 1; index < history.size(); ++index) {
     const Epoch& candidate = history[index];
     const Epoch& champion = history[best];
     if (candidate.val_accuracy > champion.val_accuracy ||
-        (candidate.val_accuracy == champion.val_accuracy && candidate.val_loss < champion.val_loss))
+        (candidate.val_accuracy == champion.val_accuracy &&
+         candidate.val_loss < champion.val_loss)) {
       best = index;
+    }
   }
   return best;
 }
@@ -78,10 +82,12 @@ History parse_history_json(std::string_view text) {
   History history(json_member(lists, columns.front().name).size());
   for (const Column& column : columns) {
     const auto values = json_at<std::vector<double>>(lists, column.name);
-    if (values.size() != history.size())
+    if (values.size() != history.size()) {
       throw Error(ErrorKind::data, "the lists of a history differ in length");
-    for (std::size_t index = 0; index < values.size(); ++index)
+    }
+    for (std::size_t index = 0; index < values.size(); ++index) {
       history[index].*column.value = values[index];
+    }
   }
   return history;
 }

@@ -25,9 +25,12 @@ template <typename... Arguments>
 
 void check_set(const LabelledFeatures& set, const std::string& name) {
   const FeatureView& view = set.features;
-  if (view.rows == 0) refuse("The {} set has no images; training needs at least one.", name);
-  if (view.rows > std::numeric_limits<std::uint32_t>::max())
+  if (view.rows == 0) {
+    refuse("The {} set has no images; training needs at least one.", name);
+  }
+  if (view.rows > std::numeric_limits<std::uint32_t>::max()) {
     refuse("The {} set has {} rows; at most 2^32 - 1 can be used.", name, view.rows);
+  }
   if (set.labels.size() * set.views != view.rows || set.files.size() != set.labels.size() ||
       view.columns != set.shape.count()) {
     refuse(

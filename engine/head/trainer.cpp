@@ -85,8 +85,9 @@ class TrainingRun {
       begin_files();
       write_histories();
     } else if (!continue_from(folders_.finished)) {
-      for (const std::string& reason : reasons_)
+      for (const std::string& reason : reasons_) {
         context_.observer.note("Training starts anew; " + reason);
+      }
       training_.begin();
     }
     if (epochs_done() == config_.train.epochs) {
@@ -143,8 +144,9 @@ class TrainingRun {
       source_ = folder;
       return true;
     }
-    if (!reason.empty())
+    if (!reason.empty()) {
       reasons_.push_back(fmt::format("{} is not continued: {}.", shown(path), reason));
+    }
     return false;
   }
 
@@ -182,10 +184,11 @@ class TrainingRun {
   // From here on `next` holds files of this run alone.
   void begin_files() {
     if (std::exchange(has_begun_, true)) return;
-    if (source_ == folders_.next)
+    if (source_ == folders_.next) {
       remove_file(path_of(page_file));  // the set is not complete any more
-    else
+    } else {
       remove_set(folders_.next);
+    }
     make_folder(folders_.next);
     if (folders_.begin) folders_.begin();
     if (continues_finished_set()) save_head(path_of(best_file), std::exchange(best_, {}));

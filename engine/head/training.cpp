@@ -20,8 +20,9 @@ std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeat
     std::vector<std::size_t> counts(result.size());
     for (const std::uint32_t photo : photos) ++counts[set.labels[photo]];
     const auto share = static_cast<double>(photos.size()) / static_cast<double>(result.size());
-    for (std::size_t c = 0; c < result.size(); ++c)
+    for (std::size_t c = 0; c < result.size(); ++c) {
       if (counts[c] > 0) result[c] = static_cast<float>(share / static_cast<double>(counts[c]));
+    }
   }
   for (const auto& [name, weight] : weights.given) {
     const auto found = std::ranges::find(set.classes, name);
@@ -34,8 +35,9 @@ std::vector<float> class_weights(const ClassWeights& weights, const LabelledFeat
 std::vector<FeatureGroup> groups_of(const LabelledFeatures& set, const Config& config) {
   const FeatureSource& source = config.features.source;
   std::vector<FeatureGroup> groups = {{source.layers.back(), Pooling::none, 0, set.shape.count()}};
-  if (source.pooling != Pooling::none || set.shape.pooled)
+  if (source.pooling != Pooling::none || set.shape.pooled) {
     groups = vgg16_feature_groups(config.data.image_size, source);
+  }
   const std::size_t columns = groups.back().first + groups.back().columns;
   if (columns == set.shape.count() && set.views == config.data.views.size()) return groups;
   throw Error(ErrorKind::data,
@@ -46,8 +48,9 @@ std::vector<FeatureGroup> groups_of(const LabelledFeatures& set, const Config& c
 
 std::vector<std::uint32_t> rows_of(const std::vector<std::uint32_t>& photos, std::size_t views) {
   std::vector<std::uint32_t> rows(photos.size() * views);
-  for (std::size_t i = 0; i < rows.size(); ++i)
+  for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i] = static_cast<std::uint32_t>(photos[i / views] * views + i % views);
+  }
   return rows;
 }
 

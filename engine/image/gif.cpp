@@ -69,11 +69,12 @@ class GifFile {
         has_colours(gif_->Image.ColorMap) ? gif_->Image.ColorMap : gif_->SColorMap;
     const bool is_gray = !has_colours(map);
     Palette palette{};
-    for (std::size_t i = 0; i < palette.size(); ++i)
+    for (std::size_t i = 0; i < palette.size(); ++i) {
       if (is_gray)
         palette[i].fill(static_cast<std::uint8_t>(i));
       else if (i < static_cast<std::size_t>(map->ColorCount))
         palette[i] = {map->Colors[i].Red, map->Colors[i].Green, map->Colors[i].Blue};
+    }
     return palette;
   }
 

@@ -100,8 +100,9 @@ std::string what_it_looks_like(Bytes file) {
   std::string_view words = start;
   while (!words.empty() && is_space(words.front())) words.remove_prefix(1);
   const std::string tag = lower_case(words.substr(0, 16));
-  if (tag.starts_with("<!doctype html") || tag.starts_with("<html"))
+  if (tag.starts_with("<!doctype html") || tag.starts_with("<html")) {
     return "it starts like an HTML page, perhaps the answer to a failed download";
+  }
   if (tag.starts_with("<?xml") || tag.starts_with("<svg")) return "it starts like XML or SVG";
   if (start.find_first_not_of('\0') == std::string_view::npos) return "it starts with zero bytes";
   if (is_text(start)) return "it starts like text";
@@ -110,8 +111,9 @@ std::string what_it_looks_like(Bytes file) {
 
 const Reader& reader_of(Bytes file) {
   const std::string_view start = text_of(file);
-  for (const Signature& signature : signatures)
+  for (const Signature& signature : signatures) {
     if (has(start, signature.bytes, signature.offset)) return signature.reader;
+  }
   const bool netpbm = start.size() >= 3 && start[0] == 'P' && start[1] >= '1' && start[1] <= '6' &&
                       (is_space(start[2]) || start[2] == '#');
   if (netpbm) return pnm_reader;

@@ -109,8 +109,9 @@ void rgb_of_row(const std::uint8_t* row, J_COLOR_SPACE space, std::size_t width,
   } else if (space == JCS_GRAYSCALE) {
     for (std::size_t x = 0; x < width; ++x) set_gray(out + 3 * x, row[x]);
   } else {
-    for (std::size_t x = 0; x < width; ++x, row += 4)
+    for (std::size_t x = 0; x < width; ++x, row += 4) {
       for (std::size_t c = 0; c < 3; ++c) *out++ = light_of_ink(255U - row[c], 255U - row[3]);
+    }
   }
 }
 

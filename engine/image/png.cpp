@@ -135,8 +135,9 @@ PngHeader read_header(const Chunk& chunk) {
   header.interlaced = byte_at(chunk.data, 12) != 0;
   check_dimensions(header.width, header.height);
   if (!is_known(header.colour, header.depth) || byte_at(chunk.data, 10) != 0 ||
-      byte_at(chunk.data, 11) != 0 || byte_at(chunk.data, 12) > 1)
+      byte_at(chunk.data, 11) != 0 || byte_at(chunk.data, 12) > 1) {
     refuse("the PNG's header (IHDR) has an unknown colour type, depth or method");
+  }
   return header;
 }
 

@@ -86,13 +86,16 @@ void check_arguments(const Image& image, ImageSize size, std::size_t target_byte
     throw Error(ErrorKind::usage, "resize: " + what);
   };
   if (image.width == 0 || image.height == 0 ||
-      image.rgb.size() != std::size_t{image.width} * image.height * 3)
+      image.rgb.size() != std::size_t{image.width} * image.height * 3) {
     fail("the image is empty or its pixels do not match its size");
+  }
   if (size.width == 0 || size.height == 0 || size.width > maximum_target_side ||
-      size.height > maximum_target_side)
+      size.height > maximum_target_side) {
     fail("a side of the target is 0 or above " + std::to_string(maximum_target_side));
-  if (target_bytes != std::size_t{size.width} * size.height * 3)
+  }
+  if (target_bytes != std::size_t{size.width} * size.height * 3) {
     fail("the target does not have height x width x 3 bytes");
+  }
 }
 
 }  // namespace
@@ -117,12 +120,13 @@ DecodingCost with_resizing(DecodingCost cost, Resize filter, ImageSize size) {
 void resize_image(const Image& image, Resize filter, ImageSize size,
                   std::span<std::uint8_t> target) {
   image::check_arguments(image, size, target.size());
-  if (size.width == image.width && size.height == image.height)
+  if (size.width == image.width && size.height == image.height) {
     std::copy(image.rgb.begin(), image.rgb.end(), target.begin());
-  else if (filter == Resize::nearest)
+  } else if (filter == Resize::nearest) {
     image::resize_nearest(image, size, target.data());
-  else
+  } else {
     image::resize_filtered(image, filter, size, target.data());
+  }
 }
 
 }  // namespace graft

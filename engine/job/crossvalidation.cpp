@@ -59,8 +59,9 @@ Photos in_folds(const LabelledFeatures& train, const LabelledFeatures& validatio
 std::pair<std::optional<double>, std::optional<double>> spread(const CrossValidation& result,
                                                                std::size_t figure) {
   std::vector<double> values;
-  for (const auto& fold : result.folds)
+  for (const auto& fold : result.folds) {
     if (fold.figures[figure]) values.push_back(*fold.figures[figure]);
+  }
   if (values.empty()) return {};
   const auto count = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
@@ -80,8 +81,9 @@ std::vector<std::size_t> stratified_folds(std::span<const std::uint32_t> labels,
   std::map<Digest, std::size_t> fold_of;
   for (std::uint32_t label = 0; label < classes.size(); ++label) {
     const std::size_t before = fold_of.size();
-    for (const auto& [content, its_label] : label_of)
+    for (const auto& [content, its_label] : label_of) {
       if (its_label == label) fold_of.emplace(content, fold_of.size() % folds);
+    }
     if (fold_of.size() - before >= folds) continue;
     throw Error(ErrorKind::data,
                 "The class \"{}\" has {} different images, fewer than the {} folds; choose a "

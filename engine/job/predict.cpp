@@ -90,10 +90,12 @@ void compute_features(Session& session, const PipelineRequest& photos) {
   request.options = session.pipeline_options();
   request.images *= views.size();
   request.path = [&](std::size_t i) { return photos.path(i / views.size()); };
-  if (views != std::vector{View::original})
+  if (views != std::vector{View::original}) {
     request.view = [&](std::size_t i) { return views[i % views.size()]; };
-  if (photos.content)
+  }
+  if (photos.content) {
     request.content = [&](std::size_t i) { return photos.content(i / views.size()); };
+  }
   request.sink = [&](const FeatureBatch& batch) { sink(batch); };
   run_pipeline(request, session.context(), session.backbone());
 }
@@ -182,8 +184,9 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
     values.reserve(photos.images * numbers);
     compute_features(session, photos);
   }
-  if (labels.empty())
+  if (labels.empty()) {
     throw Error(ErrorKind::data, "no image of {} could be decoded", shown(dataset.root));
+  }
   session.free_backbone();  // its memory is for the classifier now
   LabelledFeatures set;
   set.views = run.config.data.views.size();
@@ -210,10 +213,11 @@ FinishedRun open_run(const std::function<Config()>& load, bool best) {
     run.config = load();
     run.head_file = set / (best ? best_file : head_file);
     std::error_code failure;
-    if (!std::filesystem::exists(run.head_file, failure) && !failure)
+    if (!std::filesystem::exists(run.head_file, failure) && !failure) {
       throw Error(ErrorKind::usage,
                   "there is no trained classifier {}; `graft run` or `graft train` makes it",
                   shown(run.head_file));
+    }
     run.head = load_head(run.head_file);
   });
   return run;
@@ -227,8 +231,9 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
   head->set_validation_data(set.features, set.labels);
   answers.evaluation =
       summarise(head->evaluate(), answers.probabilities, set.labels, set.files, trained.classes);
-  if (session.context().stop.stop_requested())
+  if (session.context().stop.stop_requested()) {
     throw Error(ErrorKind::interrupted, "interrupted; the evaluation is not complete");
+  }
   return answers;
 }
 

@@ -29,8 +29,9 @@ constexpr std::size_t most_marked_epochs = 60;  // above, marks would run togeth
 // The smallest of 1, 2, 5 × 10^k (k an integer) that divides `range` into at most `parts` steps.
 double nice_step(double range, double parts) {
   const double power = std::pow(10.0, std::floor(std::log10(range / parts)));
-  for (const double factor : {1.0, 2.0, 5.0})
+  for (const double factor : {1.0, 2.0, 5.0}) {
     if (range / (factor * power) <= parts * (1.0 + 1e-9)) return factor * power;
+  }
   return 10.0 * power;
 }
 
@@ -112,8 +113,9 @@ Json epoch_ticks(const Scale& scale) {
   const double exact_step = nice_step(static_cast<double>(scale.epochs), 8.0);
   const auto step = static_cast<std::size_t>(std::ceil(exact_step));
   Json ticks = Json::array({{{"x", scale.x(1)}, {"label", 1}}});
-  for (std::size_t epoch = step; epoch <= scale.epochs; epoch += step)
+  for (std::size_t epoch = step; epoch <= scale.epochs; epoch += step) {
     if (2 * (epoch - 1) > step) ticks.push_back({{"x", scale.x(epoch)}, {"label", epoch}});
+  }
   return ticks;
 }
 

@@ -229,10 +229,11 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
 
 std::string evaluation_table(const Evaluation& evaluation, std::size_t mistakes_shown) {
   std::string text = figures(evaluation) + "\n" + class_table(evaluation) + "\n";
-  if (evaluation.classes.size() <= widest_matrix)
+  if (evaluation.classes.size() <= widest_matrix) {
     text += confusion_matrix(evaluation);
-  else if (!evaluation.mistakes.empty())
+  } else if (!evaluation.mistakes.empty()) {
     text += confusion_list(evaluation);
+  }
   const std::size_t shown = std::min(mistakes_shown, evaluation.mistakes.size());
   return shown == 0 ? text : text + mistake_table(evaluation, shown);
 }

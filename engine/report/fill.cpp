@@ -19,11 +19,13 @@ mustache::data data_of(const Json& value) {
   if (value.is_number_float()) return fmt::format("{:.4f}", value.get<double>());
   if (value.is_number()) return value.dump();
   mustache::data data(value.is_array() ? mustache::data::type::list : mustache::data::type::object);
-  for (const auto& [name, element] : value.items())
-    if (value.is_array())
+  for (const auto& [name, element] : value.items()) {
+    if (value.is_array()) {
       data.push_back(data_of(element));
-    else
+    } else {
       data.set(name, data_of(element));
+    }
+  }
   return data;
 }
 

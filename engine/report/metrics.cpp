@@ -24,8 +24,9 @@ std::vector<Cut> cuts_of(std::span<const float> probabilities,
                          std::uint32_t class_index) {
   std::vector<std::pair<float, bool>> images;  // probability, whether it is of the class
   images.reserve(labels.size());
-  for (std::size_t row = 0; row < labels.size(); ++row)
+  for (std::size_t row = 0; row < labels.size(); ++row) {
     images.emplace_back(probabilities[row * classes + class_index], labels[row] == class_index);
+  }
   std::sort(images.begin(), images.end(), std::greater<>());
   std::vector<Cut> cuts;
   Cut cut;

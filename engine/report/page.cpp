@@ -140,8 +140,9 @@ struct Line {
 void add_rankings(Json& page, const PageInput& input) {
   const std::vector<ClassReport>& classes = input.evaluation.classes;
   std::vector<std::uint32_t> order;
-  for (std::uint32_t label = classes.size() == 2 ? 1 : 0; label < classes.size(); ++label)
+  for (std::uint32_t label = classes.size() == 2 ? 1 : 0; label < classes.size(); ++label) {
     if (classes[label].auc) order.push_back(label);
+  }
   std::ranges::stable_sort(order, {}, [&](std::uint32_t label) { return *classes[label].auc; });
   order.resize(std::min(order.size(), most_curves));
   page["rankings"] = Json::array();
@@ -199,8 +200,9 @@ std::string report_page(const PageInput& input) {
   page["is_binary"] = evaluation.classes.size() == 2;
   page["first_class"] = evaluation.classes[0].name;
   page["second_class"] = evaluation.classes[1].name;
-  if (const auto& best = evaluation.best_threshold)  // 9 digits are between any two floats
+  if (const auto& best = evaluation.best_threshold) {  // 9 digits are between any two floats
     page["best_threshold"]["threshold"] = fmt::format("{:.9g}", best->value);
+  }
   page["low"] = evaluation.accuracy_95.low;
   page["high"] = evaluation.accuracy_95.high;
   Json& mistakes = page["mistakes"];

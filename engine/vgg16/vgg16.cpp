@@ -35,8 +35,9 @@ std::size_t channels_of(Layer layer) {
 FeatureShape vgg16_feature_shape(ImageSize image, const FeatureSource& source) {
   check_source(source);
   const LayerShape last = vgg16_shapes(image)[convolutions_up_to(source.layers.back()) - 1];
-  if (source.pooling == Pooling::none)
+  if (source.pooling == Pooling::none) {
     return {last.output_height(), last.output_width(), last.outputs};
+  }
   std::size_t channels = 0;
   for (const Layer layer : source.layers) channels += channels_of(layer);
   return {1, 1, source.pooling == Pooling::average_max ? 2 * channels : channels, true};
@@ -79,8 +80,9 @@ double convolution_flop(const LayerShape& shape) {
 double vgg16_flop(ImageSize image, const FeatureSource& source) {
   const auto shapes = vgg16_shapes(image);
   double flop = 0.0;
-  for (std::size_t layer = 0; layer < convolutions_of(source); ++layer)
+  for (std::size_t layer = 0; layer < convolutions_of(source); ++layer) {
     flop += convolution_flop(shapes[layer]);
+  }
   return flop;
 }
 

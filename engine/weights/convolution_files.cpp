@@ -61,8 +61,9 @@ std::string advice_for(std::string_view file) {
     return fmt::format("it is a Python pickle, such as an old PyTorch .pth, which is not read; {}",
                        torch_advice);
   }
-  if (file.starts_with("version https://git-lfs"))
+  if (file.starts_with("version https://git-lfs")) {
     return "it is a Git LFS pointer and not the file itself: run git lfs pull";
+  }
   if (file.starts_with("<")) return "it is a web page and not a weights file: fetch it again";
   return "";
 }
@@ -120,9 +121,10 @@ ConvolutionFile read_safetensors_convolutions(const Safetensors& file,
   const auto values = [&](const Vgg16Layer& layer, const std::string& name,
                           std::span<const std::size_t> shape) {
     const SafetensorsEntry* entry = find_with_prefix(file, name);
-    if (entry == nullptr)
+    if (entry == nullptr) {
       refuse_weights(file.path(), "there is no tensor \"{}\" in it{}", name,
                      is_pytorch ? "" : ", nor \"features.0.weight\" of torchvision or timm");
+    }
     require_shape(file.path(), layer, entry->name, entry->shape, shape);
     return file.values(*entry);
   };
@@ -142,10 +144,12 @@ ConvolutionFile read_safetensors_convolutions(const Safetensors& file,
     index += layer.pool_after ? 3 : 2;
   }
   result.source = fmt::format("safetensors file {}", shown(file.path().filename()));
-  if (const auto source = file.metadata().find("source"); source != file.metadata().end())
+  if (const auto source = file.metadata().find("source"); source != file.metadata().end()) {
     result.source = printable(source->second, 1000);
-  if (const auto digest = file.metadata().find("digest"); digest != file.metadata().end())
+  }
+  if (const auto digest = file.metadata().find("digest"); digest != file.metadata().end()) {
     result.stored_digest = digest->second;
+  }
   return result;
 }
 
@@ -186,9 +190,10 @@ std::vector<TensorView> convolution_tensors(std::span<const Vgg16Layer> layers,
 }
 
 std::string_view kernel_layout(std::span<const std::size_t> shape) {
-  for (const std::string_view layout : {"OIHW", "HWIO", "OHWI"})
+  for (const std::string_view layout : {"OIHW", "HWIO", "OHWI"}) {
     if (shape.size() == 4 && shape[layout.find('H')] == 3 && shape[layout.find('W')] == 3)
       return layout;
+  }
   return "";
 }
 
@@ -228,8 +233,9 @@ std::vector<float> hwio_from_oihw(const Vgg16Layer& layer, std::span<const float
   for (std::size_t input = 0; input < inputs; ++input) {
     for (std::size_t output = 0; output < outputs; ++output) {
       const float* from = oihw.data() + (output * inputs + input) * 9;
-      for (std::size_t tap = 0; tap < 9; ++tap)
+      for (std::size_t tap = 0; tap < 9; ++tap) {
         hwio[(tap * inputs + input) * outputs + output] = from[tap];
+      }
     }
   }
   return hwio;

@@ -32,16 +32,19 @@ bool is_allowed_between(std::string_view operation) {
 class ConvolutionFinder {
  public:
   explicit ConvolutionFinder(const OnnxFile& file) : file_(file) {
-    for (const OnnxTensor& tensor : file.initialisers())
-      if (!tensors_.emplace(tensor.name, &tensor).second && !tensor.name.empty())
+    for (const OnnxTensor& tensor : file.initialisers()) {
+      if (!tensors_.emplace(tensor.name, &tensor).second && !tensor.name.empty()) {
         refuse_weights(file.path(), "two initialisers have the name \"{}\"", tensor.name);
+      }
+    }
     for (const OnnxNode& node : file.nodes()) {
       for (const std::string_view output : node.outputs) producers_.emplace(output, &node);
       if (node.operation == "Add")
         for (const std::string_view input : node.inputs) additions_.emplace(input, &node);
     }
-    for (const OnnxNode& node : file.nodes())
+    for (const OnnxNode& node : file.nodes()) {
       if (kernel_of(node) != nullptr) found_.push_back(describe(node));
+    }
   }
 
   bool empty() const { return found_.empty(); }
@@ -49,8 +52,9 @@ class ConvolutionFinder {
   // The convolutions of `layers`, each fed by the one before it.
   std::vector<Convolution> chain(std::span<const Vgg16Layer> layers) const {
     std::vector<Convolution> chain;
-    for (const Vgg16Layer& layer : layers)
+    for (const Vgg16Layer& layer : layers) {
       chain.push_back(follower(chain.empty() ? nullptr : &chain.back(), layer));
+    }
     return chain;
   }
 
@@ -103,8 +107,9 @@ class ConvolutionFinder {
       }
       const Addition addition = constant_addition(before);
       if (addition.constant == nullptr && !is_allowed_between(before.operation) &&
-          convolution.foreign_operation.empty())
+          convolution.foreign_operation.empty()) {
         convolution.foreign_operation = before.operation;
+      }
       if (before.inputs.empty()) break;
       name = addition.constant != nullptr ? addition.other : before.inputs[0];
     }
@@ -215,16 +220,18 @@ ConvolutionFile read_onnx_convolutions(const std::filesystem::path& path,
   ConvolutionFile result;
   result.source = fmt::format("ONNX file {}", shown(path.filename()));
   const auto found = finder.empty() ? convolutions_by_name(file, layers) : finder.chain(layers);
-  for (std::size_t i = 0; i < layers.size(); ++i)
+  for (std::size_t i = 0; i < layers.size(); ++i) {
     result.convolutions.push_back(read_weights(file, layers[i], found[i]));
+  }
   return result;
 }
 
 WeightsFileSummary describe_onnx_file(const std::filesystem::path& path) {
   const OnnxFile file(path);
   WeightsFileSummary summary{"ONNX", {}, file.metadata()};
-  for (const OnnxTensor& tensor : file.initialisers())
+  for (const OnnxTensor& tensor : file.initialisers()) {
     summary.tensors.push_back({std::string(tensor.name), tensor.shape});
+  }
   return summary;
 }
 

@@ -18,8 +18,9 @@ constexpr std::size_t longest_text = 1000;
 constexpr std::size_t largest_rank = 16;
 
 void add_dimension(OnnxTensor& tensor, std::uint64_t extent) {
-  if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+  if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     throw WireError("a tensor has a negative dimension");
+  }
   if (tensor.shape.size() == largest_rank) throw WireError("a tensor has too many dimensions");
   tensor.shape.push_back(static_cast<std::size_t>(extent));
 }

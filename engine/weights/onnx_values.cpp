@@ -97,9 +97,10 @@ std::vector<float> OnnxFile::values(const OnnxTensor& tensor) const try {
   }
   const auto converted = [&](std::span<const std::byte> bytes) {
     const std::size_t each = type == FloatType::float32 ? 4 : 2;
-    if (bytes.size() % each != 0 || value_count(tensor.shape) != bytes.size() / each)
+    if (bytes.size() % each != 0 || value_count(tensor.shape) != bytes.size() / each) {
       refuse_weights(path(), "\"{}\" of shape {} comes with {} bytes of values", tensor.name,
                      shape_text(tensor.shape), bytes.size());
+    }
     return to_float32(type, bytes);
   };
   if (tensor.external) {

@@ -35,8 +35,9 @@ inline std::string shape_text(std::span<const std::size_t> shape) {
 inline std::optional<std::size_t> value_count(std::span<const std::size_t> shape) {
   std::size_t count = 1;
   for (const std::size_t extent : shape) {
-    if (extent != 0 && count > std::numeric_limits<std::size_t>::max() / extent)
+    if (extent != 0 && count > std::numeric_limits<std::size_t>::max() / extent) {
       return std::nullopt;
+    }
     count *= extent;
   }
   return count;

@@ -35,10 +35,12 @@ std::size_t bytes_of(std::string_view dtype) {
 
 void check_entry(const std::filesystem::path& path, const SafetensorsEntry& entry) {
   const std::size_t bytes_each = bytes_of(entry.dtype);
-  if (bytes_each == 0)
+  if (bytes_each == 0) {
     refuse_weights(path, "the tensor \"{}\" has the unknown dtype \"{}\"", entry.name, entry.dtype);
-  if (entry.shape.size() > largest_rank)
+  }
+  if (entry.shape.size() > largest_rank) {
     refuse_weights(path, "the tensor \"{}\" has more than {} dimensions", entry.name, largest_rank);
+  }
   const auto count = value_count(entry.shape);
   if (!count || *count > std::numeric_limits<std::size_t>::max() / bytes_each) {
     refuse_weights(path, "the shape {} of the tensor \"{}\" is too large", shape_text(entry.shape),
@@ -80,13 +82,15 @@ void check_tiling(const std::filesystem::path& path, const std::vector<Safetenso
     }
     expected = end;
   }
-  if (expected != data_bytes)
+  if (expected != data_bytes) {
     refuse_weights(path, "{} bytes after the last tensor belong to none", data_bytes - expected);
+  }
 }
 
 std::uint64_t header_length(const std::filesystem::path& path, std::span<const std::byte> file) {
-  if (file.size() < safetensors_length_bytes)
+  if (file.size() < safetensors_length_bytes) {
     refuse_weights(path, "{} bytes are too few for a safetensors file", file.size());
+  }
   std::uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   if (length > safetensors_header_limit) {
@@ -130,9 +134,10 @@ SafetensorsEntry entry_from(const std::filesystem::path& path, const std::string
   } catch (const Error& error) {
     refuse_weights(path, "the tensor \"{}\": {}", name, error.what());
   }
-  for (const auto& [key, value] : json.items())
+  for (const auto& [key, value] : json.items()) {
     if (key != "dtype" && key != "shape" && key != "data_offsets")
       refuse_weights(path, "the tensor \"{}\" has the unknown key \"{}\"", name, key);
+  }
   return entry;
 }
 
@@ -149,7 +154,9 @@ Metadata metadata_from(const std::filesystem::path& path, const Json& json) {
 
 std::string safetensors_header(std::span<const TensorView> tensors, const Metadata& metadata) {
   std::string json = "{";
-  if (!metadata.empty()) json += fmt::format("\"{}\":{}", metadata_key, json_text(metadata));
+  if (!metadata.empty()) {
+    json += fmt::format("\"{}\":{}", metadata_key, json_text(metadata));
+  }
   std::set<std::string_view> names;
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {
@@ -192,11 +199,13 @@ Safetensors::Safetensors(const std::filesystem::path& path, std::span<const std:
   if (count_separators({text, static_cast<std::size_t>(length)}) > most_values)
     refuse_weights(path, "its header has more than {} values", most_values);
   const Json json = read_json({text, static_cast<std::size_t>(length)}, shown(path), limits).value;
-  for (const auto& [name, value] : json.items())
-    if (name == metadata_key)
+  for (const auto& [name, value] : json.items()) {
+    if (name == metadata_key) {
       metadata_ = metadata_from(path, value);
-    else
+    } else {
       entries_.push_back(entry_from(path, name, value));
+    }
+  }
   std::stable_sort(entries_.begin(), entries_.end(),
                    [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
                      return a.data_offsets < b.data_offsets;

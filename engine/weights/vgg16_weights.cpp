@@ -22,8 +22,9 @@ WeightsFileSummary describe_safetensors_file(const std::filesystem::path& path) 
   const MappedFile mapped(path);
   const Safetensors file(path, mapped.bytes());
   WeightsFileSummary summary{"safetensors", {}, {file.metadata().begin(), file.metadata().end()}};
-  for (const SafetensorsEntry& entry : file.entries())
+  for (const SafetensorsEntry& entry : file.entries()) {
     summary.tensors.push_back({entry.name, entry.shape});
+  }
   return summary;
 }
 

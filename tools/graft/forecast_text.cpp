@@ -85,8 +85,9 @@ std::string memory_text(const GpuForecast& forecast) {
         {"weights", memory.weight_bytes},
         {"images in flight", memory.image_bytes},
         {"features in flight", memory.feature_bytes},
-        {"total", memory.total()}})
+        {"total", memory.total()}}) {
     table.row({name, mib(bytes)});
+  }
   const GpuProperties& gpu = forecast.gpu.properties;
   const BackboneOptions& options = forecast.options;
   return table.text() +
@@ -197,8 +198,9 @@ const Gpu& chosen_gpu(const std::string& gpu, const std::string& architecture) {
   if (gpu.empty() == architecture.empty())
     throw Error(ErrorKind::usage, "give one of --gpu and --arch, such as --gpu \"RTX 4090\"");
   if (!architecture.empty()) {
-    for (const int number : gpu_architectures())
+    for (const int number : gpu_architectures()) {
       if (architecture == fmt::format("sm_{}", number)) return *representative_gpu(number);
+    }
     throw Error(ErrorKind::usage, "--arch {}: no such architecture in the table; there are sm_{}",
                 printable(architecture, 100), fmt::join(gpu_architectures(), ", sm_"));
   }

@@ -25,8 +25,9 @@ ProfileRange checked_range(const std::string& text, std::string_view command,
     throw Error(ErrorKind::usage,
                 "--profile {}: `graft extract` has no epochs; write \"batches:10-20\"", text);
   }
-  if (config.device == "cpu")
+  if (config.device == "cpu") {
     refuse_cpu(text, ErrorKind::usage, "this run's \"device\" is \"cpu\"");
+  }
   return range;
 }
 
@@ -60,9 +61,10 @@ void Tracing::attach(JobHooks& hooks) {
   if (!profiler_) return;
   hooks.backend_made = [this](Backend& backend) {
     DeviceProfiler* const device = backend.profiler();
-    if (device == nullptr)
+    if (device == nullptr) {
       refuse_cpu(profiler_->range(), ErrorKind::device,
                  fmt::format("this run's device is {}", backend.description()));
+    }
     profiler_->use(*device);
   };
 }

@@ -146,8 +146,9 @@ CpuBackbone::CpuBackbone(const Vgg16Weights& weights, const BackboneOptions& opt
   check_weights(weights);
   for (std::size_t layer = 1; layer < layers_.size(); ++layer) make_layer(layer);
   std::size_t least = 1;
-  for (std::size_t stage = 0; stage < groups_.size(); ++stage)
+  for (std::size_t stage = 0; stage < groups_.size(); ++stage) {
     least = groups_[stage].images = group_size(stages[stage], shapes_, options.batch_size, least);
+  }
   take_memory();
   take_weights(weights);
 }
@@ -184,8 +185,9 @@ void CpuBackbone::take_memory() {
     Group& group = groups_[stage];
     const std::size_t last = last_layer(stage) - 1;
     std::size_t turns[2] = {};
-    for (std::size_t layer = stages[stage].first_layer; layer < last; ++layer)
+    for (std::size_t layer = stages[stage].first_layer; layer < last; ++layer) {
       turns[layer % 2] = std::max(turns[layer % 2], output_stride(shapes_[layer]));
+    }
     buffers.push_back({group.activations[0], group.images * turns[0]});
     buffers.push_back({group.activations[1], group.images * turns[1]});
     const bool is_last = stage + 1 == groups_.size();
@@ -196,7 +198,9 @@ void CpuBackbone::take_memory() {
   double floats = 0;
   for (const Buffer& buffer : buffers) floats += static_cast<double>(buffer.floats);
   check_backbone_memory(options_, floats * sizeof(float));
-  for (const Buffer& buffer : buffers) buffer.memory = AlignedFloats::uninitialised(buffer.floats);
+  for (const Buffer& buffer : buffers) {
+    buffer.memory = AlignedFloats::uninitialised(buffer.floats);
+  }
   std::ranges::fill(rgb_.values(), 0.0F);
 }
 
@@ -206,10 +210,11 @@ void CpuBackbone::take_weights(const Vgg16Weights& weights) {
     Layer& to = layers_[layer];
     to.bias = AlignedFloats(bias.size());
     std::ranges::copy(bias, to.bias.data());
-    if (to.convolution)
+    if (to.convolution) {
       to.convolution->pack_weights(threads_, kernel.data(), to.weights.data());
-    else
+    } else {
       std::ranges::copy(kernel, to.weights.data());
+    }
   }
 }
 
@@ -234,10 +239,11 @@ void CpuBackbone::run_stage(std::size_t stage, const std::uint8_t* images, std::
     const std::size_t images_here = std::min(groups_[stage].images, count - first);
     const std::uint8_t* group = images + first * image_bytes;
     float* const rows = features + first * feature_count_;
-    if (stage == 0)
+    if (stage == 0) {
       run_first_layer(group, images_here, groups_[0].activations[0].data());
-    else
+    } else {
       run_stage(stage - 1, group, images_here, rows);
+    }
     run_layers(stage, images_here, output, stride, rows);
     if (!is_last || writes_features) output += images_here * stride;
   }

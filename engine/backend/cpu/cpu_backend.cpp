@@ -16,7 +16,9 @@ namespace graft::cpu {
 namespace {
 
 const KernelTable& checked_kernels(Isa isa) {
-  if (!supports(isa)) throw Error(ErrorKind::usage, "This processor has no {}.", name_of(isa));
+  if (!supports(isa)) {
+    throw Error(ErrorKind::usage, "This processor has no {}.", name_of(isa));
+  }
   return kernels_for(isa);
 }
 

@@ -123,8 +123,9 @@ CpuHead::CpuHead(const HeadOptions& options, ThreadPool& pool, const KernelTable
   sums_ = AlignedFloats::uninitialised(workspace);
   inputs_.resize(std::max(most_rows, inference_rows));
   batch_labels_.resize(options.batch_size);
-  for (std::size_t thread = 0; thread < pool.threads(); ++thread)
+  for (std::size_t thread = 0; thread < pool.threads(); ++thread) {
     pieces_.push_back(make_piece_workspace(options));
+  }
   logits_ = AlignedFloats::uninitialised(inference_rows * options.outputs());
 }
 
@@ -132,10 +133,11 @@ void CpuHead::set_state(const HeadState& state) {
   check_state(state, options_);
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     layers_[layer].set_parameters(state.parameters[layer]);
-    if (state.mean_squares.empty())
+    if (state.mean_squares.empty()) {
       layers_[layer].clear_mean_squares();
-    else
+    } else {
       layers_[layer].set_mean_squares(state.mean_squares[layer]);
+    }
   }
   has_state_ = true;
 }
@@ -208,10 +210,11 @@ void CpuHead::predict(FeatureView features, std::span<float> probabilities) {
   check_probabilities(probabilities.size(), features.rows / options_.views, options_.classes);
   for_each_block(features, [&](std::size_t first, std::size_t photos, const float* logits) {
     float* to = probabilities.data() + first * options_.classes;
-    if (options_.classes == 2)
+    if (options_.classes == 2) {
       sigmoid_probabilities(logits, photos, to);
-    else
+    } else {
       softmax_probabilities(logits, photos, options_.classes, to);
+    }
   });
 }
 

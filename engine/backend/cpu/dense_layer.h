@@ -25,10 +25,11 @@ struct LayerContext {
 template <typename Body>
 void for_pieces(ThreadPool& pool, std::size_t pieces, std::size_t work, const Body& body) {
   constexpr std::size_t worth_sharing = std::size_t{1} << 17U;
-  if (work < worth_sharing)
+  if (work < worth_sharing) {
     for (std::size_t piece = 0; piece < pieces; ++piece) body(piece, 0);
-  else
+  } else {
     pool.parallel_for(pieces, std::cref(body));  // a std::function of the body would allocate
+  }
 }
 
 class DenseLayer {

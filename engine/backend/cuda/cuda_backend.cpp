@@ -105,8 +105,9 @@ bool CudaBackend::Profiler::stop() noexcept {
 
 std::vector<std::string> CudaBackend::take_warnings() {
   std::vector<std::string> warnings;
-  for (auto& [folder, cache] : caches_)
+  for (auto& [folder, cache] : caches_) {
     std::ranges::move(cache.take_warnings(), std::back_inserter(warnings));
+  }
   return warnings;
 }
 

@@ -60,8 +60,9 @@ WeightLayout layout_of(const BackboneSpec& spec) {
 BackboneMemory memory_of(const BackboneSpec& spec) {
   const std::size_t batch = spec.options.batch_size;
   std::size_t values = 0;  // of an image's activations
-  for (const LayerShape& shape : spec.shapes)
+  for (const LayerShape& shape : spec.shapes) {
     values = std::max(values, shape.height * shape.width * std::max(shape.inputs, shape.outputs));
+  }
   BackboneMemory memory;
   memory.activation_bytes = rounded_up(batch * values * storage_bytes(spec.options.precision));
   memory.weight_bytes = spec.weights.bytes;

@@ -106,8 +106,9 @@ CudaBackbone::CudaBackbone(Device& device, const Vgg16Weights& weights, Backbone
   const Stream& stream = order_.compute();
   copy_to_device(arenas_.weights.data(), packed.data(), packed.size(), stream);
   GRAFT_CUDA_CHECK(cudaMemsetAsync(arenas_.images.data(), 0, arenas_.images.size(), stream.get()));
-  for (std::size_t n = 0; n <= backbone_slots; ++n)  // for as many batches in flight
+  for (std::size_t n = 0; n <= backbone_slots; ++n) {  // for as many batches in flight
     spare_batches_.push_back({0, Event(), PinnedBuffer(spec_.flag_bytes())});
+  }
   // Once without a graph: code that is loaded at its first use cannot be loaded in a capture.
   enqueue_network(0);
   stream.wait();
@@ -120,8 +121,9 @@ CudaBackbone::CudaBackbone(Device& device, const Vgg16Weights& weights, Backbone
         device_.has_timer());
     return;
   }
-  for (std::size_t slot = 0; slot < backbone_slots; ++slot)
+  for (std::size_t slot = 0; slot < backbone_slots; ++slot) {
     graphs_.emplace_back(stream, [&] { enqueue_network(slot); });
+  }
 }
 
 void CudaBackbone::enqueue_network(std::size_t slot) {
@@ -207,8 +209,9 @@ Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std:
   const auto copy_in = [&](const Stream& stream) {
     launch(trace_, {"copy", {}, {.read = rows * bytes}, copy_in_row}, [&] {
       copy_to_device(image_slot(slot), images.data(), count * bytes, stream);
-      for (std::size_t row = count; row < rows; ++row)
+      for (std::size_t row = count; row < rows; ++row) {
         copy_to_device(image_slot(slot) + row * bytes, images.data(), bytes, stream);
+      }
     });
   };
   const auto compute = [&](const Stream& stream) {

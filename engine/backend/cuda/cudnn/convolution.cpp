@@ -34,8 +34,9 @@ std::string word_for(cudnnBackendNumericalNote_t note) {
       {CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13, "Winograd tile 13x13"},
       {CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP, "strict NaN propagation"},
   };
-  for (const auto& [known, word] : words)
+  for (const auto& [known, word] : words) {
     if (known == note) return word;
+  }
   return fmt::format("note {}", static_cast<int>(note));
 }
 
@@ -109,20 +110,25 @@ bool sums_by_place(const json& plan, std::size_t workspace_bytes) {
 
 // Why an engine is skipped; null where it is not.
 const char* objection_to(const Descriptor& engine, Precision precision, ChosenBy chosen_by) {
-  if (!keeps_promises(precision, numerical_notes(engine)))
+  if (!keeps_promises(precision, numerical_notes(engine))) {
     return "its engine does not keep the precision";
-  if (chosen_by != ChosenBy::time && is_compiled_at_run_time(engine))
+  }
+  if (chosen_by != ChosenBy::time && is_compiled_at_run_time(engine)) {
     return "its engine is compiled at run time";
+  }
   return nullptr;
 }
 
 const char* objection_to(const ConvolutionPlan& plan, const CudnnDevice& device) {
-  if (sums_by_place(parsed(plan.serialised()), plan.workspace_bytes()))
+  if (sums_by_place(parsed(plan.serialised()), plan.workspace_bytes())) {
     return "its sums depend on an image's place in the batch";
+  }
   // The largest workspaces hold copies of x and y, which are as large as the backbone's activations:
   // with more than half of the memory it would not fit. The share is of all memory, not of the free
   // memory: an image's features may not depend on what else runs.
-  if (plan.workspace_bytes() > device.memory() / 2) return "its workspace is too large for the GPU";
+  if (plan.workspace_bytes() > device.memory() / 2) {
+    return "its workspace is too large for the GPU";
+  }
   return nullptr;
 }
 
@@ -328,15 +334,17 @@ void offer_plans(const CudnnDevice& device, const ConvolutionProblem& problem, P
   }
   if (offer([&] { return proposals(device, graph, CUDNN_HEUR_MODE_A); })) return;
   const bool has_enough = chosen_by == ChosenBy::time && !known.empty();
-  for (std::size_t batch = problem.batch / 2; batch != 0 && !has_enough; batch /= 2)
+  for (std::size_t batch = problem.batch / 2; batch != 0 && !has_enough; batch /= 2) {
     if (offer([&] { return proposals_from(device, problem, batch, graph, warnings); })) return;
+  }
 }
 
 void skip_after(const LibraryFailure& failure, const CudnnDevice& device,
                 const ConvolutionProblem& problem, std::string_view what, Warnings& warnings) {
   if (is_not_supported(failure.code())) return;
-  if (failure.code() == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
+  if (failure.code() == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED) {
     GRAFT_CUDA_CHECK(cudaErrorMemoryAllocation);
+  }
   if (device.can_run()) GRAFT_CUDA_CHECK(cudaDeviceSynchronize());
   warn_of_skipped(warnings, problem, what, failure.what());
 }
@@ -345,8 +353,9 @@ void warn_of_skipped(Warnings& warnings, const ConvolutionProblem& problem, std:
                      std::string_view reason) {
   std::string sentence = fmt::format("cuDNN's {} is skipped for the convolution of {}: {}",
                                      what.substr(0, what.find(',')), text_of(problem), reason);
-  if (std::ranges::find(warnings, sentence) == warnings.end())
+  if (std::ranges::find(warnings, sentence) == warnings.end()) {
     warnings.push_back(std::move(sentence));
+  }
 }
 
 // ---- A plan ----

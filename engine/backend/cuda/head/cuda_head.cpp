@@ -111,9 +111,11 @@ CudaHead::CudaHead(const HeadOptions& options, Device& device, std::size_t most_
       trace_(tracer, {{&stream_, "cuda head", "cuda head (virtual GPU: order, no times)"}},
              device.has_timer()),
       resident_validation_(most_resident_bytes) {
-  for (const DenseArrays& layer : arrays_.layers)
-    for (const TensorArrays& tensor : {layer.kernel, layer.bias})
+  for (const DenseArrays& layer : arrays_.layers) {
+    for (const TensorArrays& tensor : {layer.kernel, layer.bias}) {
       tensors_.push_back({tensor.parameters, tensor.mean_squares, tensor.gradients, tensor.count});
+    }
+  }
   products(rows_of_chunk(options));
   products(options.batch_size);
   clear(arrays_.trained);
@@ -415,7 +417,9 @@ void CudaHead::for_each_chunk(FeatureView features, std::span<const std::uint32_
     } else {
       const FeatureRing::Rows slot = ring_.next();
       std::copy_n(features.row(first), rows * features.columns, slot.features);
-      if (!labels.empty()) std::ranges::copy(labels.subspan(first / views, photos), slot.labels);
+      if (!labels.empty()) {
+        std::ranges::copy(labels.subspan(first / views, photos), slot.labels);
+      }
       on_device = ring_.send(rows, stream_);
     }
     const float* logits = forward(on_device.features, rows, false);

@@ -73,8 +73,9 @@ std::size_t rows_of_chunk(const HeadOptions& options) {
 
 void check_head_memory(const HeadOptions& options, const Device& device) {
   const Sizes sizes = sizes_of(options);
-  if (sizes.device > static_cast<double>(device.memory_now().free))
+  if (sizes.device > static_cast<double>(device.memory_now().free)) {
     refuse_head_memory(options, device);
+  }
   check_memory("The head", sizes.pinned + sizes.state, advice);
 }
 

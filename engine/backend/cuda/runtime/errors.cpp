@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+
 #include "engine/base/error.h"
 
 namespace graft::cuda {

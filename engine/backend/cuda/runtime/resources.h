@@ -37,10 +37,11 @@ template <auto destroy>
 struct Destroy {
   template <typename Handle>
   void operator()(Handle* handle) const {
-    if constexpr (std::is_same_v<decltype(destroy(handle)), cudaError_t>)
+    if constexpr (std::is_same_v<decltype(destroy(handle)), cudaError_t>) {
       ignore(destroy(handle));
-    else
+    } else {
       static_cast<void>(destroy(handle));
+    }
   }
 };
 template <typename Handle, auto destroy>

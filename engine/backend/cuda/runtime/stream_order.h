@@ -48,8 +48,9 @@ class StreamOrder {
 
   // Waits for all three streams, also when their work fails.
   void drain() noexcept {
-    for (const Stream* stream : {&copy_in_, &compute_, &copy_out_})
+    for (const Stream* stream : {&copy_in_, &compute_, &copy_out_}) {
       cudaStreamSynchronize(stream->get());
+    }
   }
 
  private:
