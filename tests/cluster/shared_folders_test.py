@@ -11,17 +11,9 @@ from shards import PHOTOS, ShardsTest, main, rows_in_journals, skip, wait_until
 
 LATE = 2  # seconds
 # A machine has processes and mounts of its own, and the shared folder at the same place as the others.
-MACHINE = (
-    "unshare",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-    "--uts",
-    "sh",
-    "-c",
-    'mount --bind "$0" "$1" && hostname "machine-${0##*/}" && shift && exec "$@"',
-)
+MACHINE = "unshare --pid --fork --kill-child --mount-proc --uts sh -c".split() + [
+    'mount --bind "$0" "$1" && hostname "machine-${0##*/}" && shift && exec "$@"'
+]
 
 
 class SharedFolder:
