@@ -74,4 +74,13 @@ std::size_t local_rank(const VariableLookup& variable) {
   return 0;
 }
 
+std::optional<std::size_t> local_size(const VariableLookup& variable) {
+  // SLURM lists the machines, "2(x3),1": the first has most.
+  for (const char* name :
+       {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"})
+    if (const auto text = variable(name))
+      return whole_number(text->substr(0, text->find_first_of("(,")));
+  return std::nullopt;
+}
+
 }  // namespace graft

@@ -23,4 +23,7 @@ Rank rank_of_process(const VariableLookup& variable);
 // Among this job's processes on this machine; 0 without a launcher.
 std::size_t local_rank(const VariableLookup& variable);
 
+// How many of this job's processes are on this machine. Nothing where no launcher says it.
+std::optional<std::size_t> local_size(const VariableLookup& variable);
+
 }  // namespace graft

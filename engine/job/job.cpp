@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <set>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
+#include "engine/base/launcher.h"
 #include "engine/base/memory.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
@@ -125,9 +127,10 @@ Reading reading_into(Photos& photos, const Config& config, bool verify, const Jo
     if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
     const TraceSpan span(hooks.tracer, "read the folders");
     const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
-    // As many processes may read on this machine.
-    photos.kept.emplace(available_memory() / 4 /
-                        (photos.shard == nullptr ? 1 : photos.shard->count));
+    std::size_t readers = 1;  // on this machine
+    if (photos.shard != nullptr)
+      readers = local_size(process_environment().variable).value_or(photos.shard->count);
+    photos.kept.emplace(available_memory() / 4 / std::max<std::size_t>(readers, 1));
     KnownFiles known;
     if (photos.shard == nullptr && !verify)
       known = known_files(photos.shards, set_names, feature_settings(config), observer);

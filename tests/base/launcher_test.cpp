@@ -259,5 +259,14 @@ TEST(Launcher, NumbersTheProcessesOfAMachine) {
       "SLURM_LOCALID is \"0,1\", not a whole number");
 }
 
+TEST(LocalSize, IsWhatTheLauncherSaysOfThisMachine) {
+  EXPECT_EQ(local_size(lookup({})), std::nullopt);
+  EXPECT_EQ(local_size(lookup({{"OMPI_COMM_WORLD_LOCAL_SIZE", "8"}})), 8U);
+  EXPECT_EQ(local_size(lookup({{"MPI_LOCALNRANKS", "4"}})), 4U);
+  EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "2(x3),1"}})), 2U);
+  EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "16,15"}})), 16U);
+  EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "1"}})), 1U);
+}
+
 }  // namespace
 }  // namespace graft::test
