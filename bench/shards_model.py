@@ -24,7 +24,7 @@ ASSUMED = {
     "round_trip": (3e-4, "s of a request to the shared folder: NFS in one data centre"),
     "requests": (5, "for a photo that is read: status, look-up, open, two reads; a thread waits for each"),
     "list_rate": (1e5, "names/s that a machine can list; each lists all photos"),
-    "memory": (64e9, "bytes available on a machine; a quarter, divided by the number of shards, keeps photos"),
+    "memory": (64e9, "bytes available on a machine; a quarter keeps photos, until they are decoded"),
     "gpu_rate": (5000, "photos/s of a GPU: a guess, in the order of an A100 with TF32"),
     "gpu_cores": (16, "cores next to a GPU, each as fast as one that was measured"),
 }
@@ -43,9 +43,9 @@ class Model:
         mean = self.a.photos / n
         return min(self.a.photos, mean + math.sqrt(2 * mean * math.log(n)))
 
-    def read_twice(self, photos: float, n: int) -> float:
+    def read_twice(self, photos: float) -> float:
         """How many photos of a shard no memory keeps from their digest to their decoding."""
-        return max(0.0, photos - self.a.memory / 4 / n / self.a.photo_bytes)
+        return max(0.0, photos - self.a.memory / 4 / self.a.photo_bytes)
 
     def reading(self, photos: float, everyone: float, cores: float, rows: tuple[float, float] = (0, 0)) -> dict:
         """So many photos on a machine and on all together, with so many rows written."""
@@ -57,7 +57,7 @@ class Model:
     def extraction(self, n: int, gpu: bool) -> list[dict]:
         """The largest of n shards, a machine each."""
         everyone, photos, cores = self.a.photos, self.largest_shard(n), self.a.gpu_cores if gpu else self.m.cores
-        again, again_everyone = self.read_twice(photos, n), n * self.read_twice(everyone / n, n)
+        again, again_everyone = self.read_twice(photos), n * self.read_twice(everyone / n)
         decoding = (photos * self.decode + again * self.read) / cores
         on_gpu = {"CPU: decoding": decoding, "GPU": photos / self.a.gpu_rate}
         compute = on_gpu if gpu else {"CPU: backbone": decoding + photos * self.m.backbone / cores}
@@ -99,8 +99,8 @@ def main() -> None:
     for n in (1, 2, 4, 8, 16, 32, 64):
         row = [part for gpu in (False, True) for part in shown(model.extraction(n, gpu))]
         table.append([str(n), *row, *shown(model.collecting())])
-    twice = f"{model.read_twice(model.a.photos, 1) / model.a.photos:.0%} of the photos are read twice."
-    print(*results.table(table, left=(2, 4, 6)), "", twice, "Assumed, the GPU's rate too:", sep="\n")
+    twice = [f"{n * model.read_twice(model.a.photos / n) / model.a.photos:.0%} on {n}" for n in (1, 8, 64)]
+    print(*results.table(table, left=(2, 4, 6)), "", f"Photos that are read twice: {', '.join(twice)} machines.", "Assumed, the GPU's rate too:", sep="\n")
     print(*(f"  {name} = {assumed[name]:g}: {reason}" for name, (_, reason) in ASSUMED.items()), sep="\n")
 
 
