@@ -87,7 +87,7 @@ TEST_F(Shards, ThatAreMissingAreComputedWhereTheRowsAreCollected) {
 }
 
 TEST_F(Shards, MayHaveNoPhoto) {
-  extract_all("a", 40);
+  extract_all("a", 16);
   collect("a");
 }
 
