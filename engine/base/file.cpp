@@ -270,7 +270,9 @@ void remove_file(const std::filesystem::path& path) {
 
 std::optional<FileStamp> stamp_of(const std::filesystem::path& path) {
   struct stat status {};
+  constexpr std::int64_t most = 9'000'000'000;  // seconds, whose nanoseconds are a number
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (status.st_mtim.tv_sec > most || status.st_mtim.tv_sec < -most) return std::nullopt;
   return FileStamp{static_cast<std::uint64_t>(status.st_size),
                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
 }

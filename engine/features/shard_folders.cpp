@@ -89,9 +89,15 @@ KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std:
       const SetPaths paths(shard.path, set);
       if (!fs::exists(paths.files)) continue;
       KnownFiles listed;
-      const FileList list = read_file_list(paths.files, [&](const FileRow& row) {
-        if (row.stamp) listed.emplace(stamped_name(set, row.file, *row.stamp), row.content);
-      });
+      FileList list;
+      try {
+        list = read_file_list(paths.files, [&](const FileRow& row) {
+          if (row.stamp) listed.emplace(stamped_name(set, row.file, *row.stamp), row.content);
+        });
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::device) throw;
+        continue;  // add_shards() notes it
+      }
       if (photos_of(set, list.settings) != photos_of(set, settings)) {
         observer.note(fmt::format("the photos of {} were in {}; all are read again",
                                   shown(paths.files), photos_of(set, list.settings)));
