@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/folder.h"
+#include "engine/base/folder_lock.h"
 #include "engine/base/text.h"
 #include "engine/features/row_log.h"
 #include "engine/features/set_files.h"
@@ -76,9 +77,11 @@ std::vector<ShardFolder> shard_folders(const fs::path& features) {
   return shards;
 }
 
-bool is_interrupted(const ShardFolder& shard, std::span<const std::string> sets) {
-  return std::ranges::any_of(
-      sets, [&](const std::string& set) { return !SetPaths(shard.path, set).logs().empty(); });
+bool may_be_unfinished(const ShardFolder& shard, std::span<const std::string> sets) {
+  return fs::exists(shard.path / FolderLock::file_name) ||
+         std::ranges::any_of(sets, [&](const std::string& set) {
+           return !SetPaths(shard.path, set).logs().empty();
+         });
 }
 
 KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std::string> sets,

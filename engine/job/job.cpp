@@ -35,15 +35,11 @@ std::filesystem::path features_folder(const Config& config) {
   return config.output / "features";
 }
 
-FolderLock::Warn warnings_to(Observer& observer) {
-  return [&observer](const std::string& sentence) { observer.warn(sentence); };
-}
-
 // A folder of results, created and locked.
 FolderLock begun(const std::filesystem::path& folder, const Config& config, Observer& observer) {
   refuse_output_among_images(config);
   make_folder(folder);
-  return FolderLock(folder, warnings_to(observer));
+  return FolderLock(folder, [&](const std::string& sentence) { observer.warn(sentence); });
 }
 
 // The output folder, begun. What killed jobs left is in order.
@@ -118,7 +114,7 @@ struct Photos {
     for (ShardFolder& one : shards) {
       // Of as many shards, each has other photos.
       if (shard != nullptr) one.has_rows = one.shard.count != shard->count;
-      if (shard != nullptr || !is_interrupted(one, set_names)) continue;
+      if (shard != nullptr || !may_be_unfinished(one, set_names)) continue;
       begun.push_back(start_work([&warn, &path = one.path, &lock = locks.emplace_back()] {
         lock.emplace(path, warn);
         recover_features(path, set_names);
@@ -129,8 +125,8 @@ struct Photos {
 
   const Shard* shard;
   std::vector<ShardFolder> shards;
-  std::deque<std::optional<FolderLock>>
-      locks;  // of interrupted shards: no other process continues them meanwhile
+  // Of unfinished shards: no other process continues them meanwhile.
+  std::deque<std::optional<FolderLock>> locks;
   std::optional<KeptFiles> kept;
   Datasets sets;
 };

@@ -190,6 +190,14 @@ TEST_F(Shards, WhoseListIsDamagedAreComputedWhereTheRowsAreCollected) {
                     HasSubstr("features/validation: 0 computed, 4 reused")));
 }
 
+TEST_F(Shards, AreNotCollectedWhileOneRuns) {
+  make_folder(recipe_.output("a") / "features/shard-0-of-2");
+  const FolderLock of_one_that_reads(recipe_.output("a") / "features/shard-0-of-2");
+  const Outcome outcome = recipe_.run("a");
+  EXPECT_EQ(outcome.exit_code, 6);
+  EXPECT_THAT(outcome.error, HasSubstr("shard-0-of-2 is in use by another run"));
+}
+
 // Of a job that was killed on machines that are gone, every lock has to be watched before it is replaced.
 TEST_F(Shards, LocksOfOtherMachinesAreWatchedTogether) {
   extract_all("a", 3);
