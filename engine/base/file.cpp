@@ -80,9 +80,8 @@ File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   const bool reads = mode == Mode::read;
   descriptor_ = ::open(path.c_str(), flags_of(mode), 0666);
   if (descriptor_ >= 0) return;
-  if (errno == ELOOP && !reads) {
+  if (errno == ELOOP && !reads)
     throw Error(ErrorKind::io, "cannot open {} for writing: it is a link; remove it", shown(path));
-  }
   fail(reads ? "open" : "open for writing", path, errno);
 }
 
@@ -223,9 +222,8 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
 }
 
 void rename_durably(const std::filesystem::path& beside, const std::filesystem::path& path) {
-  if (::rename(beside.c_str(), path.c_str()) != 0) {
+  if (::rename(beside.c_str(), path.c_str()) != 0)
     fail("rename " + shown(beside) + " to", path, errno);
-  }
   sync_folder(path.parent_path());
 }
 
@@ -270,7 +268,9 @@ void remove_file(const std::filesystem::path& path) {
 
 std::optional<FileStamp> stamp_of(const std::filesystem::path& path) {
   struct stat status {};
+  constexpr std::int64_t most = 9'000'000'000;  // seconds, whose nanoseconds are a number
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (status.st_mtim.tv_sec > most || status.st_mtim.tv_sec < -most) return std::nullopt;
   return FileStamp{static_cast<std::uint64_t>(status.st_size),
                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
 }

@@ -108,9 +108,10 @@ FolderLock::FolderLock(const std::filesystem::path& folder, const Warn& warn,
     const std::string who = printable("process " + holder[process] + " on " + host_name, 100);
     const std::optional<bool> gone = is_gone(holder, holder_of(own_));
     if (gone == false || (!gone && beats > 0 && text != first))
-      throw Error(ErrorKind::io, fmt::format("the folder {} is in use by another run ({}); wait "
-                                             "for it, or choose another output",
-                                             shown(folder), who));
+      throw Error(
+          ErrorKind::io,
+          "the folder {} is in use by another run ({}); wait for it, or choose another output",
+          shown(folder), who);
     const double seconds = std::chrono::duration<double>(most_beats * beat).count();
     if (!gone && beats == 0)
       warn(fmt::format("waiting up to {} s for {}, which may use {}", seconds, who, shown(folder)));
@@ -132,8 +133,8 @@ bool FolderLock::create(const Warn& warn) {
   const int descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0 && errno == EEXIST) return false;
   if (descriptor < 0)
-    throw Error(ErrorKind::io, fmt::format("cannot create {}: {}; check its permissions",
-                                           shown(path_), std::strerror(errno)));
+    throw Error(ErrorKind::io, "cannot create {}: {}; check its permissions", shown(path_),
+                std::strerror(errno));
   ::close(descriptor);
   try {
     File file(path_, File::Mode::read_write);

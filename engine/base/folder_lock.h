@@ -20,11 +20,12 @@ namespace graft {
 // does no harm: rows are deterministic and have digests.
 class FolderLock {
  public:
+  static constexpr const char* file_name = ".lock.exclusive";
   using Warn = std::function<void(const std::string&)>;
   explicit FolderLock(
       const std::filesystem::path& folder, const Warn& warn = [](const std::string&) {},
       std::chrono::milliseconds beat = std::chrono::seconds(2),
-      const std::string& name = ".lock.exclusive");
+      const std::string& name = file_name);
   ~FolderLock() { stop_.request_stop(); }
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;

@@ -272,9 +272,8 @@ class SetExtraction {
     pipeline.path = [this](std::size_t i) {
       return dataset_.root / wanted_[to_compute_[i]].photo->file;
     };
-    if (list_.views.size() > 1 || list_.views.front() != View::original) {
+    if (list_.views.size() > 1 || list_.views.front() != View::original)
       pipeline.view = [this](std::size_t i) { return wanted_[to_compute_[i]].view; };
-    }
     pipeline.content = [this](std::size_t i) { return wanted_[to_compute_[i]].photo->content; };
     pipeline.kept = request_.kept;
     pipeline.stop_at_bad_image = on_bad_image_ == OnBadImage::stop;
@@ -368,9 +367,8 @@ class SetExtraction {
   void copy_the_rest() {
     while (copy_known(rows_a_copy)) {
       context_.observer.advance(next_);
-      if (context_.stop.stop_requested()) {
+      if (context_.stop.stop_requested())
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
-      }
     }
   }
 
@@ -443,9 +441,8 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
                                                const std::function<Backbone&()>& backbone) {
   std::deque<SetExtraction> sets;  // they do not move
   for (const NamedDataset& set : request.sets) {
-    if (set.dataset == nullptr || set.dataset->samples.empty()) {
+    if (set.dataset == nullptr || set.dataset->samples.empty())
       throw Error(ErrorKind::usage, "the set {} has no images to extract features of", set.name);
-    }
     sets.emplace_back(request, set, context);
   }
   make_folder(request.folder);

@@ -129,9 +129,8 @@ RowLog RowLog::resume(const LogPaths& paths, const RowLayout& layout, std::size_
 }
 
 void RowLog::add_row(const Digest& digest, std::span<const std::byte> row, const Digest& check) {
-  if (row.size() != layout_.row_bytes) {
+  if (row.size() != layout_.row_bytes)
     throw Error(ErrorKind::usage, "a row of features has another size than its file's rows");
-  }
   rows_file_.write_at(layout_.end_of(rows_), row);
   ++rows_;
   unflushed_.push_back({digest, check});

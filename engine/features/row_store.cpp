@@ -22,9 +22,8 @@ void RowStore::add(MappedFile file, const RowLayout& layout, std::span<const Row
 
 std::optional<RowStore::Row> RowStore::find(const Digest& digest) const {
   const auto found = rows_.find(digest);
-  if (found == rows_.end() || digest_of(found->second.bytes) != found->second.check) {
+  if (found == rows_.end() || digest_of(found->second.bytes) != found->second.check)
     return std::nullopt;
-  }
   return found->second;
 }
 

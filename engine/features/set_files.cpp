@@ -35,8 +35,7 @@ std::vector<View> parse_views(const Json& json) {
   for (const auto& name : json_at<std::vector<std::string>>(json, "views")) {
     const auto view = enum_named<View>(name);
     if (!view)
-      throw Error(ErrorKind::data,
-                  fmt::format("\"views\" has an unknown one, {}", printable(name, 100)));
+      throw Error(ErrorKind::data, "\"views\" has an unknown one, {}", printable(name, 100));
     views.push_back(*view);
   }
   if (views.empty()) throw Error(ErrorKind::data, "\"views\" is empty");
@@ -89,8 +88,7 @@ void parse_rows(std::string_view lines, FileList& list, const std::function<void
         row.stamp = {json_at<std::uint64_t>(json, "size"), json_at<std::int64_t>(json, "time")};
       if (count % list.views.size() == 0) first = row;
       if (row.file != first.file || row.content != first.content || row.label != first.label)
-        throw Error(ErrorKind::data,
-                    fmt::format("row {} is not a view of {}", count, shown(first.file)));
+        throw Error(ErrorKind::data, "row {} is not a view of {}", count, shown(first.file));
       use ? use(std::move(row)) : list.rows.push_back(std::move(row));
       ++count;
     }
@@ -101,9 +99,8 @@ void parse_rows(std::string_view lines, FileList& list, const std::function<void
 // Of a document without the lines of its rows.
 FileList parse_document(const Json& json, std::string_view text) {
   const auto version = json_at<unsigned>(json, "version");
-  if (version == 0 || version > files_json_version) {
-    throw Error(ErrorKind::data, fmt::format("\"version\" is not {}", files_json_version));
-  }
+  if (version == 0 || version > files_json_version)
+    throw Error(ErrorKind::data, "\"version\" is not {}", files_json_version);
   FileList list;
   if (version > 1 || json.contains("settings")) {
     check_digest(text);
@@ -131,36 +128,31 @@ FileList parse_document(const Json& json, std::string_view text) {
   return list;
 }
 
-[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason) {
-  throw Error(ErrorKind::data, fmt::format("cannot use {}: {}", shown(path), reason));
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason,
+                         const SetPaths& paths) {
+  throw Error(ErrorKind::data, "cannot use {}: {} {}", shown(path), reason,
+              shown(paths.files.filename()));
 }
 
 void check_shape(const SetPaths& paths, const StoredSet& set) {
   const std::vector<std::size_t> expected = npy_shape(set.list.rows.size(), set.list.shape);
-  if (set.npy.header().descr != "<f4" || set.npy.header().shape != expected) {
-    refuse(paths.npy,
-           fmt::format("its type or shape is not what {} says", shown(paths.files.filename())));
-  }
+  if (set.npy.header().descr != "<f4" || set.npy.header().shape != expected)
+    refuse(paths.npy, "its type or shape is not as in", paths);
 }
 
 void check_labels(const SetPaths& paths, const FileList& list) {
   const NpyFile npy(paths.labels);
   const bool equal = npy.header().shape == std::vector<std::size_t>{list.rows.size()} &&
                      std::ranges::equal(npy.labels(), list.rows, {}, {}, &FileRow::label);
-  if (!equal) {
-    refuse(paths.labels,
-           fmt::format("its labels are not those of {}", shown(paths.files.filename())));
-  }
+  if (!equal) refuse(paths.labels, "its labels are not those of", paths);
 }
 
 void check_rows(const SetPaths& paths, const StoredSet& set) {
   const std::size_t values = set.list.shape.count();
   for (std::size_t row = 0; row < set.list.rows.size(); ++row) {
     const auto bytes = std::as_bytes(set.npy.floats().subspan(row * values, values));
-    if (digest_of(bytes) != set.list.rows[row].check) {
-      refuse(paths.npy, fmt::format("row {} is not the one that {} describes", row,
-                                    shown(paths.files.filename())));
-    }
+    if (digest_of(bytes) != set.list.rows[row].check)
+      refuse(paths.npy, fmt::format("row {} is not the one in", row), paths);
   }
 }
 
@@ -213,8 +205,7 @@ FileList parse_file_list(std::string_view text, const std::string& name,
                          const std::function<void(FileRow)>& use_row) {
   const std::string_view rows = lines_of_rows(text);
   if (text.size() - rows.size() > limits.bytes)
-    throw Error(ErrorKind::data,
-                fmt::format("{}: more than {} bytes beside its rows", name, limits.bytes));
+    throw Error(ErrorKind::data, "{}: more than {} bytes beside its rows", name, limits.bytes);
   const std::string_view before(text.begin(), rows.begin());
   const std::string_view after(rows.end(), text.end());
   const Json json = read_json(fmt::format("{}{}", before, after), name, limits).value;
@@ -224,7 +215,7 @@ FileList parse_file_list(std::string_view text, const std::string& name,
     parse_rows(rows, list, use_row);
     return list;
   } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("{}: {}", name, error.what()));
+    throw Error(error.kind(), "{}: {}", name, error.what());
   }
 }
 
@@ -264,9 +255,8 @@ std::vector<LogPaths> SetPaths::logs() const {
 
 LogPaths SetPaths::unused_log() const {
   LogPaths unused = log(name_);
-  for (int i = 1; std::filesystem::exists(unused.journal); ++i) {
+  for (int i = 1; std::filesystem::exists(unused.journal); ++i)
     unused = log(fmt::format("{}.{}", name_, i));
-  }
   return unused;
 }
 
@@ -283,9 +273,8 @@ RowLayout StoredSet::layout() const {
 std::vector<RowEntry> StoredSet::entries() const {
   std::vector<RowEntry> entries;
   entries.reserve(list.rows.size() + list.skipped.size());
-  for (std::size_t row = 0; row < list.rows.size(); ++row) {
+  for (std::size_t row = 0; row < list.rows.size(); ++row)
     entries.push_back({list.digest_of_row(row), list.rows[row].check, {}});
-  }
   for (const SkippedFile& skipped : list.skipped) {
     if (skipped.content)
       entries.push_back(
@@ -307,9 +296,7 @@ StoredSet open_rows(const SetPaths& paths, FileList list) {
 
 StoredSet open_stored_set(const SetPaths& paths) {
   for (const auto& path : {paths.npy, paths.labels, paths.files}) {
-    if (!std::filesystem::exists(path)) {
-      throw Error(ErrorKind::data, fmt::format("{} is missing", shown(path)));
-    }
+    if (!std::filesystem::exists(path)) throw Error(ErrorKind::data, "{} is missing", shown(path));
   }
   StoredSet set = open_rows(paths, read_file_list(paths.files));
   check_labels(paths, set.list);

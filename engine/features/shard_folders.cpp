@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/folder.h"
+#include "engine/base/folder_lock.h"
 #include "engine/base/text.h"
 #include "engine/features/row_log.h"
 #include "engine/features/set_files.h"
@@ -76,9 +77,11 @@ std::vector<ShardFolder> shard_folders(const fs::path& features) {
   return shards;
 }
 
-bool is_interrupted(const ShardFolder& shard, std::span<const std::string> sets) {
-  return std::ranges::any_of(
-      sets, [&](const std::string& set) { return !SetPaths(shard.path, set).logs().empty(); });
+bool may_be_unfinished(const ShardFolder& shard, std::span<const std::string> sets) {
+  return fs::exists(shard.path / FolderLock::file_name) ||
+         std::ranges::any_of(sets, [&](const std::string& set) {
+           return !SetPaths(shard.path, set).logs().empty();
+         });
 }
 
 KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std::string> sets,
@@ -89,9 +92,15 @@ KnownFiles known_files(std::span<const ShardFolder> shards, std::span<const std:
       const SetPaths paths(shard.path, set);
       if (!fs::exists(paths.files)) continue;
       KnownFiles listed;
-      const FileList list = read_file_list(paths.files, [&](const FileRow& row) {
-        if (row.stamp) listed.emplace(stamped_name(set, row.file, *row.stamp), row.content);
-      });
+      FileList list;
+      try {
+        list = read_file_list(paths.files, [&](const FileRow& row) {
+          if (row.stamp) listed.emplace(stamped_name(set, row.file, *row.stamp), row.content);
+        });
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::device) throw;
+        continue;  // add_shards() notes it
+      }
       if (photos_of(set, list.settings) != photos_of(set, settings)) {
         observer.note(fmt::format("the photos of {} were in {}; all are read again",
                                   shown(paths.files), photos_of(set, list.settings)));

@@ -23,8 +23,8 @@ std::filesystem::path shard_folder(const std::filesystem::path& features, const 
 // Those that exist, of any count.
 std::vector<ShardFolder> shard_folders(const std::filesystem::path& features);
 
-// Whether an extraction of the folder has not ended.
-bool is_interrupted(const ShardFolder& shard, std::span<const std::string> sets);
+// Whether an extraction into the folder has not ended, or ended without removing its lock.
+bool may_be_unfinished(const ShardFolder& shard, std::span<const std::string> sets);
 
 // The photos that the finished sets list. A set whose photos were in another place is noted and
 // ignored. `settings`: feature_settings() of the present config.

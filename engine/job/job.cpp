@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <deque>
+#include <future>
+#include <mutex>
 #include <set>
 #include <utility>
 
+#include "engine/base/background.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
@@ -32,15 +35,11 @@ std::filesystem::path features_folder(const Config& config) {
   return config.output / "features";
 }
 
-FolderLock::Warn warnings_to(Observer& observer) {
-  return [&observer](const std::string& sentence) { observer.warn(sentence); };
-}
-
 // A folder of results, created and locked.
 FolderLock begun(const std::filesystem::path& folder, const Config& config, Observer& observer) {
   refuse_output_among_images(config);
   make_folder(folder);
-  return FolderLock(folder, warnings_to(observer));
+  return FolderLock(folder, [&](const std::string& sentence) { observer.warn(sentence); });
 }
 
 // The output folder, begun. What killed jobs left is in order.
@@ -106,18 +105,28 @@ void refuse_output_among(const Datasets& datasets, const Config& config) {
 struct Photos {
   Photos(const Config& config, Observer& observer, const Shard* of = nullptr)
       : shard(of), shards(shard_folders(features_folder(config))) {
+    std::mutex one_at_a_time;
+    const auto warn = [&](const std::string& sentence) {
+      const std::lock_guard lock(one_at_a_time);
+      observer.warn(sentence);
+    };
+    std::vector<std::future<void>> begun;  // together, because a lock may need seconds
     for (ShardFolder& one : shards) {
       // Of as many shards, each has other photos.
       if (shard != nullptr) one.has_rows = one.shard.count != shard->count;
-      if (shard != nullptr || !is_interrupted(one, set_names)) continue;
-      locks.emplace_back(one.path, warnings_to(observer));
-      recover_features(one.path, set_names);
+      if (shard != nullptr || !may_be_unfinished(one, set_names)) continue;
+      begun.push_back(start_work([&warn, &path = one.path, &lock = locks.emplace_back()] {
+        lock.emplace(path, warn);
+        recover_features(path, set_names);
+      }));
     }
+    for (std::future<void>& one : begun) one.get();
   }
 
   const Shard* shard;
   std::vector<ShardFolder> shards;
-  std::deque<FolderLock> locks;  // of interrupted shards: no other process continues them meanwhile
+  // Of unfinished shards: no other process continues them meanwhile.
+  std::deque<std::optional<FolderLock>> locks;
   std::optional<KeptFiles> kept;
   Datasets sets;
 };

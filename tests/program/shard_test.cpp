@@ -181,6 +181,42 @@ TEST_F(Shards, AreLockedOneByOne) {
   EXPECT_THAT(second.error, HasSubstr("shard-0-of-2 is in use by another run"));
 }
 
+TEST_F(Shards, WhoseListIsDamagedAreComputedWhereTheRowsAreCollected) {
+  extract_all("a", 1);
+  write_file_whole(recipe_.output("a") / "features/shard-0-of-1/train.files.json", "{");
+  EXPECT_THAT(collect("a").error,
+              AllOf(ContainsRegex("shard-0-of-1/train.files.json.*not JSON"),
+                    HasSubstr("computed here:\n  8 photos of shard 0/1, which has no row of them"),
+                    HasSubstr("features/validation: 0 computed, 4 reused")));
+}
+
+TEST_F(Shards, AreNotCollectedWhileOneRuns) {
+  make_folder(recipe_.output("a") / "features/shard-0-of-2");
+  const FolderLock of_one_that_reads(recipe_.output("a") / "features/shard-0-of-2");
+  const Outcome outcome = recipe_.run("a");
+  EXPECT_EQ(outcome.exit_code, 6);
+  EXPECT_THAT(outcome.error, HasSubstr("shard-0-of-2 is in use by another run"));
+}
+
+// Of a job that was killed on machines that are gone, every lock has to be watched before it is replaced.
+TEST_F(Shards, LocksOfOtherMachinesAreWatchedTogether) {
+  extract_all("a", 3);
+  for (const int i : {0, 1, 2}) {
+    const fs::path shard = recipe_.output("a") / fmt::format("features/shard-{}-of-3", i);
+    write_file_whole(shard / "train.journal", "");
+    write_file_whole(shard / ".lock.exclusive", "other/1 2 pid:[3] 4 5 6 0\n");
+  }
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THAT(collect("a").error, HasSubstr("process 4 on other did not answer for 20 s"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(40));
+}
+
+TEST_F(Shards, WithoutANumberAreNoRunOfAllPhotos) {
+  const Outcome outcome = extract("a", "");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_FALSE(fs::exists(recipe_.output("a")));
+}
+
 TEST_F(Shards, WhoseFolderIsNoneAreRefusedInASentence) {
   make_folder(recipe_.output("a") / "features");
   write_file_whole(recipe_.output("a") / "features/shard-0-of-2", "");

@@ -162,10 +162,10 @@ void run_command(const Request& request) {
 }
 
 void extract_command(const Request& request) {
-  if (request.shard.empty())
+  if (!request.shard)
     return run_in_output_folder(request, "extract", "graft train FOLDER",
                                 run_steps(request, Steps::extract));
-  const Shard shard = parse_shard(request.shard, process_environment());
+  const Shard shard = parse_shard(*request.shard, process_environment());
   run_in_output_folder(
       request, "extract --shard " + shard.text(), "`graft run` when all shards are done",
       [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
