@@ -80,8 +80,9 @@ File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   const bool reads = mode == Mode::read;
   descriptor_ = ::open(path.c_str(), flags_of(mode), 0666);
   if (descriptor_ >= 0) return;
-  if (errno == ELOOP && !reads)
+  if (errno == ELOOP && !reads) {
     throw Error(ErrorKind::io, "cannot open {} for writing: it is a link; remove it", shown(path));
+  }
   fail(reads ? "open" : "open for writing", path, errno);
 }
 
@@ -222,8 +223,9 @@ std::filesystem::path partial_path(const std::filesystem::path& path) {
 }
 
 void rename_durably(const std::filesystem::path& beside, const std::filesystem::path& path) {
-  if (::rename(beside.c_str(), path.c_str()) != 0)
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
     fail("rename " + shown(beside) + " to", path, errno);
+  }
   sync_folder(path.parent_path());
 }
 

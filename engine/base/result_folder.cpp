@@ -70,8 +70,9 @@ void read_set(const fs::path& output, const std::function<void(const fs::path& s
 void recover_sets(const fs::path& output) {
   const fs::path result = output / "result", previous = output / "previous";
   for (const fs::path& set : {result, previous, next_set(output)}) refuse_link(set);
-  if (is_present(previous))
+  if (is_present(previous)) {
     is_present(result) ? remove_set(previous) : rename_durably(previous, result);
+  }
   for (const FolderEntry& entry : entries_of(next_set(output)))
     if (fs::path(entry.name).extension() == ".partial" && !entry.is_folder)
       remove_file(next_set(output) / entry.name);

@@ -181,8 +181,9 @@ Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& ob
 
 Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
                         std::stop_token stop) {
-  if (data.validation.empty())
+  if (data.validation.empty()) {
     return read_datasets(data, threads, observer, std::move(stop)).validation;
+  }
   ScannedSets sets = scan(data.validation, false, observer);
   check_classes(sets.train);
   Dataset dataset = make_dataset(std::move(sets.train), data, "validation", "check/validation",

@@ -39,8 +39,9 @@ double split_position(const Digest& content) {
 
 Datasets split_by_content(Dataset all, double share) {
   std::vector<double> boundaries;
-  for (std::uint32_t label = 0; label < all.classes.size(); ++label)
+  for (std::uint32_t label = 0; label < all.classes.size(); ++label) {
     boundaries.push_back(class_boundary(all, label, share));
+  }
   Datasets split;
   split.train.root = split.validation.root = all.root;
   split.train.classes = split.validation.classes = all.classes;

@@ -131,8 +131,9 @@ std::vector<VerifiedFile> verify_files(const ScannedFolder& folder, const DataCo
   }
   observer.advance(files.size());
   if (failure) std::rethrow_exception(failure);
-  if (done < files.size())
+  if (done < files.size()) {
     throw Error(ErrorKind::interrupted, "interrupted while the images were being checked");
+  }
   return results;
 }
 
