@@ -70,7 +70,7 @@ void check_filter(const std::string& filter) try {
 }
 
 void add_overrides(CLI::App& app, std::vector<Setting>& overrides) {
-  for (const auto& [name, summary] : {std::pair{"device", "cpu, cuda, cuda:N or auto"},
+  for (const auto& [name, summary] : {std::pair{"device", "cpu, cuda, cuda:N, cuda:local or auto"},
                                       std::pair{"threads", "Threads of the CPU; 0: all"}}) {
     const std::string key = name, option = "--" + key;
     app.add_option_function<std::string>(

@@ -32,8 +32,8 @@ endforeach()
 # engine/job/job.h, engine/config/config_file.h and what they include; the libraries behind them.
 foreach(header
     backend/backend backend/run_context base/digest base/error base/file base/json base/observer base/trace config/config
-    config/config_file config/paths dataset/dataset dataset/kept_files features/features features/key features/npy features/pipeline
-    head/history head/trainer job/crossvalidation job/job report/metrics report/report vgg16/vgg16
+    config/config_file config/paths dataset/dataset dataset/kept_files dataset/reading dataset/shard features/features
+    features/key features/npy features/pipeline head/history head/trainer job/crossvalidation job/job report/metrics report/report vgg16/vgg16
     weights/vgg16_weights)
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES engine/${header}.h DESTINATION include/graft/engine/${folder} COMPONENT development)

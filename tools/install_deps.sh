@@ -28,6 +28,7 @@ packages_for() {
       echo chromium fonts-dejavu-core    # shows the page report.html
       echo dpkg-dev man-db               # make a package; show its manual page
       echo g++-aarch64-linux-gnu googletest libc6-dev-arm64-cross qemu-user  # the CPU's kernels on aarch64
+      echo bindfs munge openmpi-bin slurm-client slurmctld slurmd  # shards on a cluster
       ;;
     *) stop "unknown argument $1; give one or more of build, test, style, fuzz, system, and --dry-run" ;;
   esac

@@ -198,8 +198,8 @@ class Backend {
   virtual std::vector<std::string> take_warnings() { return {}; }
 };
 
-// device: "cpu", "cuda" (the first GPU), "cuda:N" or "auto". Throws Error(device) when a GPU is
-// named and cannot be used; "auto" takes the CPU then, and passes the reason to `note` in a
+// device: "cpu", "cuda" (the first GPU), "cuda:N", "cuda:local" or "auto". Throws Error(device) when
+// a GPU is named and cannot be used; "auto" takes the CPU then, and passes the reason to `note` in a
 // sentence. threads 0: one per core that this process may run on.
 std::unique_ptr<Backend> make_backend(const std::string& device, std::size_t threads,
                                       const std::function<void(const std::string&)>& note = {});

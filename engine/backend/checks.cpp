@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 #include <utility>
 
 #include "engine/base/error.h"
@@ -47,8 +46,7 @@ void check_weights(const Vgg16Weights& weights) {
     const Vgg16Layer& layer = vgg16_layers[i];
     if (weights.layers[i].kernel.size() != 9 * layer.input_channels * layer.output_channels ||
         weights.layers[i].bias.size() != layer.output_channels) {
-      throw Error(ErrorKind::weights,
-                  fmt::format("The weights of {} have the wrong size.", layer.name));
+      throw Error(ErrorKind::weights, "The weights of {} have the wrong size.", layer.name);
     }
   }
 }

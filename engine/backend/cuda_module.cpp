@@ -1,10 +1,8 @@
 #include "engine/backend/cuda_module.h"
 
 #include <dlfcn.h>
-#include <fmt/format.h>
 
 #include <filesystem>
-#include <string>
 #include <system_error>
 
 #include "engine/base/error.h"
@@ -26,18 +24,16 @@ const CudaModule& cuda_module() {
     const std::string reason =
         unknown ? "/proc/self/exe: " + unknown.message() : std::string(dlerror());
     const bool is_ours = reason.starts_with(file.string() + ": cannot open");
-    throw Error(ErrorKind::device,
-                fmt::format("{} cannot be loaded ({}); {}", shown(file), printable(reason),
-                            is_ours ? "keep that library in the folder of the program"
-                                    : "install that library, of CUDA 13 or of cuDNN 9, or name its "
-                                      "folder in LD_LIBRARY_PATH"));
+    throw Error(ErrorKind::device, "{} cannot be loaded ({}); {}", shown(file), printable(reason),
+                is_ours ? "keep that library in the folder of the program"
+                        : "install that library, of CUDA 13 or of cuDNN 9, or name its folder in "
+                          "LD_LIBRARY_PATH");
   }
   using Entry = const CudaModule*();
-  const auto entry = reinterpret_cast<Entry*>(dlsym(library, "graft_cuda_module_1"));
+  const auto entry = reinterpret_cast<Entry*>(dlsym(library, "graft_cuda_module_2"));
   if (entry == nullptr) {
-    throw Error(
-        ErrorKind::device,
-        fmt::format("{} is not of this version of the program; build both together", shown(file)));
+    throw Error(ErrorKind::device, "{} is not of this version of the program; build both together",
+                shown(file));
   }
   return *entry();
 }

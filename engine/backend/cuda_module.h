@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -95,6 +94,8 @@ struct BackboneForecast {
 class CudaModule {
  public:
   virtual ~CudaModule() = default;
+  // GPUs that CUDA_VISIBLE_DEVICES leaves, at least 1. Throws Error(device) where there is none.
+  virtual int device_count() const = 0;
   // ordinal: among the devices that CUDA_VISIBLE_DEVICES leaves. Throws Error(device): no driver,
   // one too old, no such device, an architecture that was not compiled.
   virtual std::unique_ptr<Backend> make_backend(int ordinal, std::size_t threads) const = 0;

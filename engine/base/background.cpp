@@ -1,6 +1,5 @@
 #include "engine/base/background.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <system_error>
@@ -17,9 +16,9 @@ auto started(const Start& start) {
     return start();
   } catch (const std::system_error& error) {
     throw Error(ErrorKind::device,
-                fmt::format("cannot start a thread: {}; lower \"threads\", or raise the limits on "
-                            "processes (ulimit -u) and memory (ulimit -v)",
-                            error.code().message()));
+                "cannot start a thread: {}; lower \"threads\", or raise the limits on processes "
+                "(ulimit -u) and memory (ulimit -v)",
+                error.code().message());
   }
 }
 

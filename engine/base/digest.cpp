@@ -37,10 +37,6 @@ Digest digest_of(std::span<const std::byte> bytes) {
   return from_xxh(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
-Digest digest_of(std::string_view text) {
-  return from_xxh(XXH3_128bits(text.data(), text.size()));
-}
-
 void Digester::FreeState::operator()(XXH3_state_s* state) const {
   XXH3_freeState(state);
 }
@@ -52,10 +48,6 @@ Digester::Digester() : state_(XXH3_createState()) {
 
 void Digester::add(std::span<const std::byte> bytes) {
   XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
-}
-
-void Digester::add(std::string_view text) {
-  XXH3_128bits_update(state_.get(), text.data(), text.size());
 }
 
 Digest Digester::digest() const {

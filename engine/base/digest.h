@@ -29,14 +29,16 @@ struct DigestHash {
 };
 
 Digest digest_of(std::span<const std::byte> bytes);
-Digest digest_of(std::string_view text);
+inline Digest digest_of(std::string_view text) {
+  return digest_of(std::as_bytes(std::span(text)));
+}
 
 // The same digest, of bytes that arrive in pieces. Move-only.
 class Digester {
  public:
   Digester();
   void add(std::span<const std::byte> bytes);
-  void add(std::string_view text);
+  void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
   Digest digest() const;
 
  private:

@@ -2,8 +2,11 @@
 // The one exception type of the project. Its message is a sentence for the user: what, where, why,
 // and what to do. Its kind decides the exit code of the program.
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace graft {
 
@@ -20,6 +23,12 @@ enum class ErrorKind : int {
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& sentence) : std::runtime_error(sentence), kind_(kind) {}
+  // The sentence as fmt::format makes it.
+  template <typename Value, typename... Values>
+  Error(ErrorKind kind, fmt::format_string<Value, Values...> sentence, Value&& value,
+        Values&&... values)
+      : Error(kind,
+              fmt::format(sentence, std::forward<Value>(value), std::forward<Values>(values)...)) {}
   ErrorKind kind() const { return kind_; }
 
  private:

@@ -43,9 +43,8 @@ std::string advice_for(int code) {
 }
 
 [[noreturn]] void fail(const std::string& action, const std::filesystem::path& path, int code) {
-  throw Error(code == ENOMEM ? ErrorKind::device : ErrorKind::io,
-              fmt::format("cannot {} {}: {}{}", action, shown(path), std::strerror(code),
-                          advice_for(code)));
+  throw Error(code == ENOMEM ? ErrorKind::device : ErrorKind::io, "cannot {} {}: {}{}", action,
+              shown(path), std::strerror(code), advice_for(code));
 }
 
 void refuse_special_file(const char* action, const std::filesystem::path& path,
@@ -54,7 +53,7 @@ void refuse_special_file(const char* action, const std::filesystem::path& path,
   const auto status = std::filesystem::status(path, unknown);
   is_special |= std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
   if (!is_special) return;
-  throw Error(ErrorKind::io, fmt::format("cannot {} {}: not a regular file", action, shown(path)));
+  throw Error(ErrorKind::io, "cannot {} {}: not a regular file", action, shown(path));
 }
 
 int flags_of(File::Mode mode) {
@@ -82,8 +81,7 @@ File::File(const std::filesystem::path& path, Mode mode) : path_(path) {
   descriptor_ = ::open(path.c_str(), flags_of(mode), 0666);
   if (descriptor_ >= 0) return;
   if (errno == ELOOP && !reads) {
-    throw Error(ErrorKind::io,
-                fmt::format("cannot open {} for writing: it is a link; remove it", shown(path)));
+    throw Error(ErrorKind::io, "cannot open {} for writing: it is a link; remove it", shown(path));
   }
   fail(reads ? "open" : "open for writing", path, errno);
 }
@@ -114,8 +112,8 @@ void File::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("read", path_, errno);
     if (got == 0) {
-      throw Error(ErrorKind::io, fmt::format("cannot read {}: it ends {} bytes too early",
-                                             shown(path_), bytes.size()));
+      throw Error(ErrorKind::io, "cannot read {}: it ends {} bytes too early", shown(path_),
+                  bytes.size());
     }
     offset += static_cast<std::uint64_t>(got);
     bytes = bytes.subspan(static_cast<std::size_t>(got));
@@ -183,16 +181,14 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_
   const File file(path, File::Mode::read);
   const std::uint64_t size = file.size();
   if (size > limit) {
-    throw Error(ErrorKind::io,
-                fmt::format("{} has {} bytes; a file for this purpose has at most {}", shown(path),
-                            size, limit));
+    throw Error(ErrorKind::io, "{} has {} bytes; a file for this purpose has at most {}",
+                shown(path), size, limit);
   }
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
   file.read_at(0, bytes);
   if (file.size() != size) {
-    throw Error(ErrorKind::io, fmt::format("{} changed while it was read; run again when it is "
-                                           "complete",
-                                           shown(path)));
+    throw Error(ErrorKind::io, "{} changed while it was read; run again when it is complete",
+                shown(path));
   }
   return bytes;
 }
@@ -214,9 +210,8 @@ void refuse_second_writer(const File& file, const std::filesystem::path& path) {
                               : ::fstat(file.descriptor(), &own) == 0 &&
                                     (own.st_dev != there.st_dev || own.st_ino != there.st_ino);
   if (is_locked || is_renamed)
-    throw Error(ErrorKind::io, fmt::format("{} is being written by another process; try again when "
-                                           "it has ended",
-                                           shown(path)));
+    throw Error(ErrorKind::io,
+                "{} is being written by another process; try again when it has ended", shown(path));
 }
 
 }  // namespace
@@ -271,6 +266,15 @@ void make_folder(const std::filesystem::path& path) {
 void remove_file(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) == 0) return sync_folder(path.parent_path());
   if (errno != ENOENT) fail("remove", path, errno);
+}
+
+std::optional<FileStamp> stamp_of(const std::filesystem::path& path) {
+  struct stat status {};
+  constexpr std::int64_t most = 9'000'000'000;  // seconds, whose nanoseconds are a number
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (status.st_mtim.tv_sec > most || status.st_mtim.tv_sec < -most) return std::nullopt;
+  return FileStamp{static_cast<std::uint64_t>(status.st_size),
+                   std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
 }
 
 bool others_can_write(const std::filesystem::path& path) {

@@ -5,11 +5,13 @@
 // when memory runs out. A file system that cannot sync, reserve or map is served without: FolderLock
 // warns where nothing can be synced.
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -83,6 +85,15 @@ void write_file_whole(const std::filesystem::path& path, std::string_view text);
 void make_folder(const std::filesystem::path& path);
 void remove_file(const std::filesystem::path& path);  // absent is fine; the folder is synced
 void sync_folder(const std::filesystem::path& folder);
+
+// What shows without reading that a file is still as it was.
+struct FileStamp {
+  std::uint64_t size = 0;  // bytes
+  std::int64_t time = 0;   // of the last change of its content, in ns since 1970
+  auto operator<=>(const FileStamp&) const = default;
+};
+// Follows a link. Nothing for what is absent or cannot be looked at.
+std::optional<FileStamp> stamp_of(const std::filesystem::path& path);
 
 // Whether the file or folder belongs to another user than root, or its group or everybody may write
 // it. A link is judged by its owner. False for an absent path.

@@ -80,8 +80,8 @@ class Builder final : public nlohmann::json_sax<Json> {
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const std::size_t newline = before.rfind('\n');
     const std::size_t column = at - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
-    throw Error(limits_.kind, fmt::format("{}:{}:{}: this is not JSON: {}{}", name_, line, column,
-                                          reason(exception.what()), hint(at)));
+    throw Error(limits_.kind, "{}:{}:{}: this is not JSON: {}{}", name_, line, column,
+                reason(exception.what()), hint(at));
   }
 
  private:
@@ -93,7 +93,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   };
 
   [[noreturn]] void refuse(const std::string& sentence) const {
-    throw Error(limits_.kind, fmt::format("{}:{}: {}", name_, line_, sentence));
+    throw Error(limits_.kind, "{}:{}: {}", name_, line_, sentence);
   }
 
   Json* place(Json value) {
@@ -157,7 +157,7 @@ class Builder final : public nlohmann::json_sax<Json> {
 
 JsonDocument read_json(std::string_view text, const std::string& name, const JsonLimits& limits) {
   if (text.size() > limits.bytes)
-    throw Error(limits.kind, fmt::format("{}: larger than {} bytes", name, limits.bytes));
+    throw Error(limits.kind, "{}: larger than {} bytes", name, limits.bytes);
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
   std::size_t line = 1;
@@ -186,15 +186,14 @@ std::string json_shown(const Json& value) {
 
 void refuse_json(std::string_view key, std::string_view expected, const Json& found,
                  ErrorKind kind) {
-  throw Error(kind, fmt::format("\"{}\": expected {}, found {}", printable(key, 100), expected,
-                                json_shown(found)));
+  throw Error(kind, "\"{}\": expected {}, found {}", printable(key, 100), expected,
+              json_shown(found));
 }
 
 const Json& json_member(const Json& object, std::string_view key, ErrorKind kind) {
   if (!object.is_object()) refuse_json(key, "an object around it", object, kind);
   const auto found = object.find(std::string(key));
-  if (found == object.end())
-    throw Error(kind, fmt::format("\"{}\" is missing", printable(key, 100)));
+  if (found == object.end()) throw Error(kind, "\"{}\" is missing", printable(key, 100));
   return *found;
 }
 

@@ -58,8 +58,8 @@ inline constexpr bool is_json_list = false;
 template <typename T>
 inline constexpr bool is_json_list<std::vector<T>> = true;
 
-// The value as a T: std::string, bool, double, an unsigned integer (never from 2.5 or -1), a
-// std::vector of these, or JsonStrings. `key` is for the message. Throws Error(kind).
+// The value as a T: std::string, bool, double, an integer (never from 2.5, nor an unsigned one from
+// -1), a std::vector of these, or JsonStrings. `key` is for the message. Throws Error(kind).
 template <typename T>
 T json_as(const Json& value, std::string_view key, ErrorKind kind = ErrorKind::data) {
   if constexpr (std::is_same_v<T, JsonStrings>) {
@@ -80,9 +80,13 @@ T json_as(const Json& value, std::string_view key, ErrorKind kind = ErrorKind::d
   } else if constexpr (std::is_same_v<T, double>) {
     if (!value.is_number()) refuse_json(key, "a number", value, kind);
     return value.get<double>();
-  } else if constexpr (std::unsigned_integral<T>) {
-    if (!value.is_number_unsigned() || !std::in_range<T>(value.get<std::uint64_t>()))
-      refuse_json(key, "an integer of at least 0", value, kind);
+  } else if constexpr (std::integral<T>) {
+    const bool fits = value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>())
+                                                 : value.is_number_integer() &&
+                                                       std::in_range<T>(value.get<std::int64_t>());
+    if (!fits)
+      refuse_json(key, std::signed_integral<T> ? "an integer" : "an integer of at least 0", value,
+                  kind);
     return value.get<T>();
   } else {
     static_assert(std::is_same_v<T, std::string>);

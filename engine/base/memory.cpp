@@ -1,6 +1,5 @@
 #include "engine/base/memory.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -116,8 +115,8 @@ void check_memory(const std::string& what, double bytes, const std::string& advi
   const auto available = static_cast<double>(machine_memory());
   if (bytes <= available) return;
   throw Error(ErrorKind::device,
-              fmt::format("{} needs {:.1f} GiB of memory, and this machine has {:.1f} GiB; {}.",
-                          what, bytes / gib, available / gib, advice));
+              "{} needs {:.1f} GiB of memory, and this machine has {:.1f} GiB; {}.", what,
+              bytes / gib, available / gib, advice);
 }
 
 }  // namespace graft

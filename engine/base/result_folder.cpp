@@ -1,7 +1,6 @@
 #include "engine/base/result_folder.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cstdio>
@@ -35,9 +34,10 @@ auto identity(const fs::path& folder) {
 void refuse_link(const fs::path& set) {
   std::error_code unknown;
   if (!fs::is_symlink(set, unknown)) return;
-  throw Error(ErrorKind::io, fmt::format("{} is a link, and a set of results is replaced as a "
-                                         "folder; remove the link, or make `output` a link instead",
-                                         shown(set)));
+  throw Error(ErrorKind::io,
+              "{} is a link, and a set of results is replaced as a folder; remove the link, or "
+              "make `output` a link instead",
+              shown(set));
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ void remove_set(const fs::path& set) {
   std::error_code error;
   fs::remove_all(set, error);
   if (!error) return;
-  throw Error(ErrorKind::io, fmt::format("cannot remove {}: {}", shown(set), error.message()));
+  throw Error(ErrorKind::io, "cannot remove {}: {}", shown(set), error.message());
 }
 
 }  // namespace graft

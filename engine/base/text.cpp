@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstddef>
 
 namespace graft {
 namespace {
@@ -78,6 +78,13 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
   while (!text.empty()) {
@@ -134,10 +141,6 @@ void TextTable::row(std::vector<std::string> cells) {
   cells.resize(columns_.size());
   for (std::string& cell : cells) cell = printable(cell);
   lines_.push_back({std::move(cells), ""});
-}
-
-void TextTable::note(std::string_view sentence) {
-  lines_.push_back({{}, std::string(sentence)});
 }
 
 std::string TextTable::text(std::string_view indent) const {

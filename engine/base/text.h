@@ -31,6 +31,9 @@ std::string shown(const std::filesystem::path& path);
 // With a to z for A to Z; other characters stay.
 std::string lower_case(std::string_view text);
 
+// Decimal digits and nothing else. Nothing for other text, and from 2^64.
+std::optional<std::uint64_t> whole_number(std::string_view text);
+
 // `from` must not be empty.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
@@ -67,7 +70,7 @@ class TextTable {
   // One cell for each column. Missing cells are empty.
   void row(std::vector<std::string> cells);
   // A line under the last row: "    ! sentence".
-  void note(std::string_view sentence);
+  void note(std::string_view sentence) { lines_.push_back({{}, std::string(sentence)}); }
   // Skips columns whose cells are all empty, and the line of heads when all heads are empty. Each
   // line begins with `indent` and ends with a newline.
   std::string text(std::string_view indent = "") const;

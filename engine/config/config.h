@@ -168,7 +168,7 @@ struct TrainConfig {
 };
 
 struct Config {
-  std::string device = "auto";  // cpu | cuda | cuda:N | auto
+  std::string device = "auto";  // cpu | cuda | cuda:N | cuda:local | auto
   std::uint64_t seed = 1;
   std::filesystem::path output = "runs/graft";
   std::size_t threads = 0;      // 0: one per core

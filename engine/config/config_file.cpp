@@ -22,7 +22,7 @@ constexpr JsonLimits config_limits{.kind = ErrorKind::usage, .comments = true};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path,
                          const std::string& sentence) {
-  throw Error(ErrorKind::usage, fmt::format("{}: {}: {}", where, printable(path, 200), sentence));
+  throw Error(ErrorKind::usage, "{}: {}: {}", where, printable(path, 200), sentence);
 }
 
 // Puts values into a Config.
@@ -163,7 +163,7 @@ std::string read_config_text(const std::filesystem::path& file) {
     const bool exists = std::filesystem::exists(file, failure);
     const bool is_large = exists && std::filesystem::file_size(file, failure) > config_limits.bytes;
     if (failure || (exists && !is_large)) throw;
-    throw Error(ErrorKind::usage, fmt::format("the config cannot be read: {}", error.what()));
+    throw Error(ErrorKind::usage, "the config cannot be read: {}", error.what());
   }
 }
 
@@ -247,9 +247,8 @@ Config load_settings(const std::filesystem::path& source, std::span<const Settin
   Config config = defaults(environment);
   if (is_csv_file(source))
     throw Error(ErrorKind::usage,
-                fmt::format("{}: this is a list of images and no config; name it in a config, "
-                            "as data.train",
-                            shown(source)));
+                "{}: this is a list of images and no config; name it in a config, as data.train",
+                shown(source));
   const std::filesystem::path file = config_file_of(source);
   if (is_folder(file)) {
     read_photo_folder(config, file, environment);
@@ -293,8 +292,8 @@ void refuse_config_as_target(const std::filesystem::path& source, const std::str
   if (source.empty() || file.empty()) return;
   std::error_code absent;  // then they are not the same
   if (!std::filesystem::equivalent(config_file_of(source), file, absent)) return;
-  throw Error(ErrorKind::usage, fmt::format("{} {}: this is the config file; name another file",
-                                            option, shown(file)));
+  throw Error(ErrorKind::usage, "{} {}: this is the config file; name another file", option,
+              shown(file));
 }
 
 std::string effective_config(Config config) {

@@ -87,9 +87,9 @@ std::string explain_for_terminal(const std::string& key_or_section) {
   }
   if (!text.empty()) return text;
   const auto meant = suggestion_for(key_or_section);
-  throw Error(ErrorKind::usage, fmt::format("{}: no such key; {}", printable(key_or_section, 200),
-                                            meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                                  : "`graft config explain` lists them"));
+  throw Error(
+      ErrorKind::usage, "{}: no such key; {}", printable(key_or_section, 200),
+      meant ? fmt::format("did you mean \"{}\"?", *meant) : "`graft config explain` lists them");
 }
 
 std::string explain_as_markdown() {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "engine/base/text.h"
@@ -51,7 +50,11 @@ bool read_integer(Integer& integer, const Json& value, const Rule& rule) {
 //   expected(member, rule)                      the words for a message
 //   schema(member, rule)                        the same as JSON Schema
 //   read(member, value, rule, environment)      false when the value does not fit
-//   written(member, rule)                       the value as JSON
+//   written(member, rule)                       the value as JSON, where it is not JSON by itself
+template <typename Member>
+Json written(const Member& member, const Rule&) {
+  return member;
+}
 
 std::string expected(bool, const Rule&) {
   return "true or false";
@@ -62,9 +65,6 @@ Json schema(bool, const Rule&) {
 bool read(bool& member, const Json& value, const Rule&, const Environment&) {
   if (value.is_boolean()) member = value.get<bool>();
   return value.is_boolean();
-}
-Json written(bool member, const Rule&) {
-  return member;
 }
 
 std::string expected(std::uint64_t, const Rule& rule) {
@@ -101,18 +101,13 @@ bool read(double& member, const Json& value, const Rule& rule, const Environment
   member = value.get<double>();
   return true;
 }
-Json written(double member, const Rule&) {
-  return member;
-}
 
 // "cuda:1" for the choice "cuda". A number is written in one way only: not "cuda:01".
-bool is_numbered(std::string_view text, const Rule& rule) {
+bool is_numbered(const std::string& text, const Rule& rule) {
   const std::string prefix = rule.numbered + ':';
   if (rule.numbered.empty() || !text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  unsigned number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return failure == std::errc{} && text == std::to_string(number) && is_in_range(number, rule);
+  const auto number = whole_number(text.substr(prefix.size()));
+  return number && text == prefix + std::to_string(*number) && is_in_range(double(*number), rule);
 }
 
 std::string expected(const std::string&, const Rule& rule) {
@@ -137,9 +132,6 @@ bool read(std::string& member, const Json& value, const Rule& rule, const Enviro
     return false;
   member = text;
   return true;
-}
-Json written(const std::string& member, const Rule&) {
-  return member;
 }
 
 std::string expected(const std::filesystem::path&, const Rule& rule) {
@@ -191,9 +183,6 @@ bool read(std::vector<std::size_t>& member, const Json& value, const Rule& rule,
     if (!read_integer(member[i], value[i], rule)) return false;
   return true;
 }
-Json written(const std::vector<std::size_t>& member, const Rule&) {
-  return member;
-}
 
 template <NamedEnum Enum>
 std::string expected(Enum value, const Rule&) {
@@ -211,7 +200,7 @@ bool read(Enum& member, const Json& value, const Rule&, const Environment&) {
   return chosen.has_value();
 }
 template <NamedEnum Enum>
-Json written(Enum member, const Rule&) {
+Json written(const Enum& member, const Rule&) {
   return std::string(name_of(member));
 }
 

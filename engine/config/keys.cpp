@@ -23,10 +23,11 @@ void add(Keys& keys, Keys more) {
 Keys top_keys(Config& config) {
   return {
       key("device", &config.device,
-          {.highest = 255, .choices = {"cpu", "cuda", "auto"}, .numbered = "cuda"},
+          {.highest = 255, .choices = {"cpu", "cuda", "cuda:local", "auto"}, .numbered = "cuda"},
           "The compute device. \"cuda\" is the first GPU that CUDA_VISIBLE_DEVICES allows, "
-          "\"cuda:1\" the second; without it the run ends with exit code 5. \"auto\" takes the "
-          "first GPU that this build can use, else the CPU, and says which and why."),
+          "\"cuda:1\" the second; without it the run ends with exit code 5. \"cuda:local\" is "
+          "the GPU of the local rank (mpirun, srun). \"auto\" takes the first GPU that this build "
+          "can use, else the CPU, and says which and why."),
       key("seed", &config.seed, {.highest = two_to_53},
           "The source of all randomness: initial weights, order of the rows, dropout. The same "
           "config and seed give the same bytes."),
@@ -208,10 +209,6 @@ const Keys& default_keys() {
 std::string ConfigKey::section() const {
   const std::size_t dot = path.rfind('.');
   return dot == std::string::npos ? "" : path.substr(0, dot);
-}
-
-std::string ConfigKey::name() const {
-  return path.substr(path.rfind('.') + 1);
 }
 
 const ConfigKey* find_key(const Keys& keys, std::string_view path) {

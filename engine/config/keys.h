@@ -46,7 +46,7 @@ struct ConfigKey {
   std::string text;  // sentences for people
 
   std::string section() const;  // "data", "train.optimizer", or "" at the top
-  std::string name() const;     // "image_size"
+  std::string name() const { return path.substr(path.rfind('.') + 1); }  // "image_size"
 };
 
 // The table. Its order is that of `graft config explain` and of config.json.

@@ -1,7 +1,5 @@
 #include "engine/config/paths.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdlib>
 
@@ -23,8 +21,8 @@ std::string value_of(const std::string& name, const Environment& environment) {
     return home(environment) + "/.cache/graft";
   }
   throw Error(ErrorKind::usage,
-              fmt::format("the environment variable {} is not set; set it, or write the path out",
-                          printable(name, 100)));
+              "the environment variable {} is not set; set it, or write the path out",
+              printable(name, 100));
 }
 
 bool climbs(const std::filesystem::path& path) {
@@ -38,8 +36,7 @@ Environment process_environment() {
   Environment environment;
   environment.working_folder = std::filesystem::current_path(failure);
   if (failure)
-    throw Error(ErrorKind::io,
-                fmt::format("the working folder cannot be named: {}", failure.message()));
+    throw Error(ErrorKind::io, "the working folder cannot be named: {}", failure.message());
   environment.variable = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     if (value == nullptr || *value == '\0') return std::nullopt;

@@ -74,8 +74,8 @@ ScannedFolder folder_of(std::vector<Row>& rows, bool validates, const std::files
     one.lines.push_back(row.line);
   }
   if (classes.empty())
-    throw Error(ErrorKind::data, fmt::format("{}: no images are listed{}", shown(list),
-                                             rows.empty() ? "" : " for training"));
+    throw Error(ErrorKind::data, "{}: no images are listed{}", shown(list),
+                rows.empty() ? "" : " for training");
   ScannedFolder folder{list.parent_path(), {}, list};
   for (auto& [name, one] : classes) {
     one.name = name;
@@ -92,7 +92,7 @@ CsvReader::CsvReader(std::string_view text, std::string name)
 }
 
 void CsvReader::refuse(const std::string& reason) const {
-  throw Error(ErrorKind::data, fmt::format("{}:{}: {}", name_, line_, reason));
+  throw Error(ErrorKind::data, "{}:{}: {}", name_, line_, reason);
 }
 
 bool CsvReader::next(std::vector<std::string>& cells) {
@@ -130,16 +130,15 @@ bool CsvReader::next(std::vector<std::string>& cells) {
 ScannedSets scan_csv(const std::filesystem::path& file, bool may_split, Observer& observer) {
   std::error_code failure;
   if (!std::filesystem::exists(file, failure))
-    throw Error(ErrorKind::data, fmt::format("there is no list {}", shown(file)));
+    throw Error(ErrorKind::data, "there is no list {}", shown(file));
   const std::string text = read_text_file(file, largest_list);
   CsvReader reader(text, shown(file));
   std::vector<Row> rows = read_rows(reader, may_split, observer);
   std::ranges::stable_sort(rows, {}, &Row::file);
   const auto twice = std::ranges::adjacent_find(rows, {}, &Row::file);
   if (twice != rows.end())
-    throw Error(ErrorKind::data,
-                fmt::format("{}:{}: {} is in line {} already", shown(file), twice[1].line,
-                            printable(twice->file, 200), twice->line));
+    throw Error(ErrorKind::data, "{}:{}: {} is in line {} already", shown(file), twice[1].line,
+                printable(twice->file, 200), twice->line);
   ScannedSets sets{folder_of(rows, false, file), {}};
   if (std::ranges::any_of(rows, &Row::validates)) sets.validation = folder_of(rows, true, file);
   return sets;

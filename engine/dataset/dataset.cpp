@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -17,25 +18,36 @@ namespace graft {
 namespace {
 
 // Good files become samples and bad ones are listed, both in the order of the scan.
-Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& stage,
-                     std::size_t threads, Observer& observer, std::stop_token stop,
-                     KeptFiles* kept) {
-  std::vector<VerifiedFile> verified =
-      verify_files(folder, data, stage, threads, observer, stop, kept);
+Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& set,
+                     const std::string& stage, std::size_t threads, Observer& observer,
+                     std::stop_token stop, const ReadingOptions& options) {
+  for (ScannedClass& one : folder.classes) {
+    if (options.shard == nullptr) break;
+    std::erase_if(one.files, [&](const auto& file) { return !options.shard->takes(file); });
+    one.lines.clear();
+  }
+  const std::vector<VerifiedFile> verified =
+      verify_files(folder, data, set, stage, threads, observer, std::move(stop), options);
   Dataset dataset;
   dataset.root = std::move(folder.root);
-  std::size_t next = 0;
+  std::size_t next = 0, unstamped = 0;
   for (ScannedClass& one : folder.classes) {
     const auto label = static_cast<std::uint32_t>(dataset.classes.size());
     dataset.classes.push_back(std::move(one.name));
     for (std::string& file : one.files) {
       const VerifiedFile& result = verified[next++];
+      if (options.shard != nullptr && !result.stamp) ++unstamped;
       if (result.reason.empty())
-        dataset.samples.push_back({std::move(file), label, result.content});
+        dataset.samples.push_back({std::move(file), label, result.content, result.stamp});
       else
         dataset.skipped.push_back({escape_invalid_utf8(file), escape_invalid_utf8(result.reason)});
     }
   }
+  if (unstamped > 0)
+    observer.note(
+        fmt::format("the run that collects the rows will read {} again: bad, or changed less "
+                    "than two seconds ago or later than now by this machine's clock",
+                    counted(unstamped, "file", "files")));
   return dataset;
 }
 
@@ -44,35 +56,29 @@ void check_no_class_vanished(const Dataset& dataset) {
   for (const Sample& sample : dataset.samples) present[sample.label] = true;
   for (std::size_t label = 0; label < present.size(); ++label)
     if (!present[label])
-      throw Error(ErrorKind::data,
-                  fmt::format("no file of the class '{}' in {} can be read as an image",
-                              printable(dataset.classes[label]), shown(dataset.root)));
+      throw Error(ErrorKind::data, "no file of the class '{}' in {} can be read as an image",
+                  printable(dataset.classes[label]), shown(dataset.root));
 }
 
 void handle_bad_files(std::initializer_list<const Dataset*> datasets, OnBadImage on_bad_image,
                       Observer& observer) {
-  constexpr std::size_t named_at_most = 20;
   std::size_t files = 0;
-  std::size_t bad = 0;
   std::vector<std::string> lines;
   for (const Dataset* dataset : datasets) {
     files += dataset->skipped.size() + dataset->samples.size();
-    for (const BadFile& file : dataset->skipped) {
-      if (bad++ >= named_at_most) continue;
+    for (const BadFile& file : dataset->skipped)
       lines.push_back(fmt::format("{}: {}", shown(dataset->root / file.file), file.reason));
-    }
   }
-  if (bad == 0) return;
-  const std::string count = fmt::format("{} of {} cannot be read as images", grouped(bad),
+  if (lines.empty()) return;
+  const std::string count = fmt::format("{} of {} cannot be read as images", grouped(lines.size()),
                                         counted(files, "file", "files"));
-  const std::string list = listed_lines(lines, bad);
+  const std::string list = listed_lines(lines, lines.size());
   if (on_bad_image == OnBadImage::skip) {
     observer.warn(fmt::format("{} and are skipped:{}", count, list));
-    for (const Dataset* dataset : datasets) check_no_class_vanished(*dataset);
     return;
   }
-  throw Error(ErrorKind::data,
-              fmt::format("{}; remove them, or set data.on_bad_image to \"skip\":{}", count, list));
+  throw Error(ErrorKind::data, "{}; remove them, or set data.on_bad_image to \"skip\":{}", count,
+              list);
 }
 
 ScannedSets scan(const std::filesystem::path& source, bool may_split, Observer& observer) {
@@ -86,9 +92,9 @@ ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
   ScannedSets sets = scan(data.train, true, observer);
   if (sets.validation && (!data.validation.empty() || data.validation_split > 0.0))
     throw Error(ErrorKind::usage,
-                fmt::format("{}: its column split names the validation images; remove it, or "
-                            "data.validation and data.validation_split",
-                            shown(data.train)));
+                "{}: its column split names the validation images; remove it, or data.validation "
+                "and data.validation_split",
+                shown(data.train));
   if (!data.validation.empty()) sets.validation = scan(data.validation, false, observer).train;
   if (sets.validation) check_same_classes(sets.train, *sets.validation);
   check_classes(sets.train);
@@ -98,11 +104,11 @@ ScannedSets scan_sets(const DataConfig& data, Observer& observer) {
 
 }  // namespace
 
-std::string listed_lines(const std::vector<std::string>& first, std::size_t total) {
+std::string listed_lines(const std::vector<std::string>& lines, std::size_t total) {
+  const std::size_t listed = std::min<std::size_t>(lines.size(), 20);
   std::string text;
-  for (const std::string& line : first) text += "\n  " + line;
-  if (total > first.size()) text += fmt::format("\n  and {} more", grouped(total - first.size()));
-  return text;
+  for (std::size_t i = 0; i < listed; ++i) text += "\n  " + lines[i];
+  return total > listed ? text + fmt::format("\n  and {} more", grouped(total - listed)) : text;
 }
 
 void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
@@ -146,19 +152,23 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer) {
 }
 
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
-                       std::stop_token stop, KeptFiles* kept) {
+                       std::stop_token stop, const ReadingOptions& options) {
   ScannedSets sets = scan_sets(data, observer);
   std::vector<std::string> names;
   for (const ScannedClass& one : sets.train.classes) names.push_back(one.name);
   observer.note("classes: " + printable(fmt::format("{}", fmt::join(names, ", ")), 300));
   Datasets datasets;
   const bool is_split = !sets.validation;
-  datasets.train = make_dataset(std::move(sets.train), data, is_split ? "check" : "check/train",
-                                threads, observer, stop, kept);
+  datasets.train =
+      make_dataset(std::move(sets.train), data, "train", is_split ? "check" : "check/train",
+                   threads, observer, stop, options);
   if (!is_split)
-    datasets.validation = make_dataset(std::move(*sets.validation), data, "check/validation",
-                                       threads, observer, stop, kept);
+    datasets.validation = make_dataset(std::move(*sets.validation), data, "validation",
+                                       "check/validation", threads, observer, stop, options);
   handle_bad_files({&datasets.train, &datasets.validation}, data.on_bad_image, observer);
+  if (options.shard != nullptr) return datasets;
+  for (const Dataset* dataset : {&datasets.train, &datasets.validation})
+    check_no_class_vanished(*dataset);
   if (is_split) {
     const bool is_said = data.validation_split > 0.0;  // a list may leave it open
     const double share = is_said ? data.validation_split : default_validation_split;
@@ -176,9 +186,10 @@ Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& o
   }
   ScannedSets sets = scan(data.validation, false, observer);
   check_classes(sets.train);
-  Dataset dataset = make_dataset(std::move(sets.train), data, "check/validation", threads, observer,
-                                 std::move(stop), nullptr);
+  Dataset dataset = make_dataset(std::move(sets.train), data, "validation", "check/validation",
+                                 threads, observer, std::move(stop), {});
   handle_bad_files({&dataset}, data.on_bad_image, observer);
+  check_no_class_vanished(dataset);
   return dataset;
 }
 

@@ -10,22 +10,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <stop_token>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/base/observer.h"
 #include "engine/config/config.h"
-#include "engine/dataset/kept_files.h"
+#include "engine/dataset/reading.h"
 
 namespace graft {
 
 struct Sample {
-  std::string file;         // relative to the root ("cats/cat.0.jpg"), or absolute
-  std::uint32_t label = 0;  // index into Dataset::classes
-  Digest content;           // of the file's bytes
+  std::string file;                     // relative to the root ("cats/cat.0.jpg"), or absolute
+  std::uint32_t label = 0;              // index into Dataset::classes
+  Digest content;                       // of the file's bytes
+  std::optional<FileStamp> stamp = {};  // of a shard: the file as it was read
 };
 
 struct BadFile {
@@ -51,9 +53,10 @@ struct Datasets {
 // class, no images, a wrong CSV file, classes that differ between the two sets, and, with
 // on_bad_image = stop, the files that cannot be images (up to twenty are named). Throws Error(usage)
 // when the config and the column split both name validation images. Calls warn_of_shared_images.
-// `kept`, if given, receives the samples' files.
+// With options.shard only its files are read, a set may be empty, and data.train is not split: all its
+// files are in `train`.
 Datasets read_datasets(const DataConfig& data, std::size_t threads, Observer& observer,
-                       std::stop_token stop, KeptFiles* kept = nullptr);
+                       std::stop_token stop, const ReadingOptions& options = {});
 
 // The validation set of read_datasets alone: data.train is read only where it is split.
 Dataset read_validation(const DataConfig& data, std::size_t threads, Observer& observer,
@@ -67,7 +70,7 @@ void warn_of_shared_images(const Datasets& datasets, Observer& observer);
 // relative to the folder. Warns of what is not used. Throws Error(data) where there is no image.
 std::vector<std::string> list_images(const std::filesystem::path& folder, Observer& observer);
 
-// The end of a message that lists the first of `total` things, one a line.
-std::string listed_lines(const std::vector<std::string>& first, std::size_t total);
+// The end of a message that lists the first of `total` things, at most 20 of `lines`.
+std::string listed_lines(const std::vector<std::string>& lines, std::size_t total);
 
 }  // namespace graft

@@ -58,8 +58,8 @@ FolderListing list_data_folder(const fs::path& folder) {
     if (error.code() == std::errc::not_a_directory)
       refuse("{} is not a folder; name the folder that holds one sub-folder per class",
              shown(folder));
-    throw Error(ErrorKind::io, fmt::format("the folder {} cannot be read: {}", shown(folder),
-                                           error.code().message()));
+    throw Error(ErrorKind::io, "the folder {} cannot be read: {}", shown(folder),
+                error.code().message());
   }
 }
 

@@ -1,7 +1,5 @@
 #include "engine/dataset/split.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -25,9 +23,9 @@ double class_boundary(const Dataset& all, std::uint32_t label, double share) {
   }
   if (smallest >= largest) {
     throw Error(ErrorKind::data,
-                fmt::format("the class '{}' in {} has fewer than two different images, too few for "
-                            "validation_split; add images, or name a validation folder",
-                            printable(all.classes[label]), shown(all.root)));
+                "the class '{}' in {} has fewer than two different images, too few for "
+                "validation_split; add images, or name a validation folder",
+                printable(all.classes[label]), shown(all.root));
   }
   if (smallest >= share) return std::nextafter(smallest, 1.0);
   return std::min(share, largest);

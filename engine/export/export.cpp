@@ -193,11 +193,10 @@ std::uint64_t export_run(const FinishedRun& run, const ExportOptions& options,
   if (ending == ".onnx") return export_onnx(run, options, stop);
   if (ending == ".h5" && !options.half && !options.head_only)
     return export_keras(run, options.file, stop);
-  throw Error(
-      ErrorKind::usage,
-      fmt::format("{}: expected a name that ends in .onnx (a model), or in .h5 (the head as "
-                  "Keras' weights) without --half and --head-only",
-                  shown(options.file)));
+  throw Error(ErrorKind::usage,
+              "{}: expected a name that ends in .onnx (a model), or in .h5 (the head as Keras' "
+              "weights) without --half and --head-only",
+              shown(options.file));
 }
 
 }  // namespace graft

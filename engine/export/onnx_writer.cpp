@@ -1,7 +1,5 @@
 #include "engine/export/onnx_writer.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 
 #include "engine/base/error.h"
@@ -28,10 +26,8 @@ std::string tensor(std::string_view name, const OnnxShape& shape, std::int64_t t
 Half half_of(float value) {
   const auto half = static_cast<Half>(value);
   if (std::isfinite(static_cast<float>(half))) return half;
-  throw Error(
-      ErrorKind::usage,
-      fmt::format("a kernel has the value {}, and fp16 ends at 65504; export it without --half",
-                  value));
+  throw Error(ErrorKind::usage,
+              "a kernel has the value {}, and fp16 ends at 65504; export it without --half", value);
 }
 
 }  // namespace
@@ -108,9 +104,9 @@ std::uint64_t OnnxWriter::save(const std::filesystem::path& path,
   const std::uint64_t size = start.size() + weights + end.size();
   if (size > largest_file) {
     throw Error(ErrorKind::usage,
-                fmt::format("{} would have {} bytes, and an ONNX file has at most {}; export with "
-                            "--half or --head-only, or train with features.pooling",
-                            shown(path), grouped(size), grouped(largest_file)));
+                "{} would have {} bytes, and an ONNX file has at most {}; export with --half or "
+                "--head-only, or train with features.pooling",
+                shown(path), grouped(size), grouped(largest_file));
   }
   write_durably(path, [&](File& file) {
     constexpr std::size_t largest_piece = std::size_t{1} << 20U;

@@ -11,6 +11,7 @@
 #include "engine/features/features.h"
 #include "engine/features/row_store.h"
 #include "engine/features/set_files.h"
+#include "engine/features/shard_folders.h"
 
 namespace graft {
 namespace {
@@ -18,8 +19,32 @@ namespace {
 // Known rows are copied this many at a time; a stop ends it in between.
 constexpr std::size_t rows_a_copy = 1024;
 
+// A row that a set shall have: a view of a photo.
+struct WantedRow {
+  const Sample* photo;
+  View view;
+  Digest digest;  // row_digest
+};
+
+// The views of each photo follow each other. Borrows the samples.
+std::vector<WantedRow> wanted_rows(const Dataset& dataset, const std::vector<View>& views) {
+  std::vector<WantedRow> rows;
+  rows.reserve(dataset.samples.size() * views.size());
+  for (const Sample& photo : dataset.samples)
+    for (const View view : views) rows.push_back({&photo, view, row_digest(photo.content, view)});
+  return rows;
+}
+
+// How a wanted row is made.
+struct RowAction {
+  enum class Kind { compute, copy, skip } kind = Kind::compute;
+  RowStore::Row row;   // copy
+  std::string reason;  // skip
+};
+
 void list_row(FileList& list, const WantedRow& row, const Digest& check) {
-  list.rows.push_back({row.photo->file, row.photo->label, row.photo->content, check});
+  list.rows.push_back(
+      {row.photo->file, row.photo->label, row.photo->content, check, row.photo->stamp});
 }
 
 // Once for all views.
@@ -64,15 +89,26 @@ class SetExtraction {
     }
   }
 
-  // Chooses how each row is made. Adds to `needed` the contents of the photos that will be decoded.
-  void decide(const RowStore& store, std::unordered_set<Digest, DigestHash>& needed) {
+  const FeatureKey& key() const { return list_.key; }
+  std::size_t row_bytes() const { return layout_.row_bytes; }
+
+  // Chooses how each row is made. Adds to `needed` the photos that will be decoded. Known bad images
+  // are skipped only where data.on_bad_image says so: else they are decoded again, and end the run.
+  void decide(const RowStore& store, std::vector<const Sample*>& needed) {
     if (stored_ && has_wanted_rows(*stored_)) return;
-    actions_ = choose_actions(wanted_, continued_entries_, store, on_bad_image_);
+    actions_.resize(wanted_.size());
     for (std::size_t i = continued_entries_; i < actions_.size(); ++i) {
-      if (actions_[i].kind == RowAction::Kind::copy) ++counts_.reused;
-      if (actions_[i].kind != RowAction::Kind::compute) continue;
-      to_compute_.push_back(i);
-      needed.insert(wanted_[i].photo->content);
+      const Sample* const photo = wanted_[i].photo;
+      const std::string* const reason = store.bad_reason(photo->content);
+      if (const auto row = store.find(wanted_[i].digest)) {
+        actions_[i] = {RowAction::Kind::copy, *row, {}};
+        ++counts_.reused;
+      } else if (reason != nullptr && on_bad_image_ == OnBadImage::skip) {
+        actions_[i] = {RowAction::Kind::skip, {}, *reason};
+      } else {
+        to_compute_.push_back(i);
+        needed.push_back(photo);
+      }
     }
   }
 
@@ -83,7 +119,7 @@ class SetExtraction {
     } else {
       write_rows(backbone);
     }
-    check_classes_have_rows();
+    if (!request_.is_shard) check_classes_have_rows();
   }
 
   ExtractionCounts commit() {
@@ -150,17 +186,6 @@ class SetExtraction {
         continued_ = &one;
         continued_entries_ = entries;
       }
-    }
-  }
-
-  // Where the rows begin; 0 when the file is absent or has no header.
-  static std::uint64_t find_data_offset(const std::filesystem::path& rows) {
-    if (!std::filesystem::exists(rows)) return 0;
-    try {
-      return parse_npy_header(MappedFile(rows).bytes()).data_offset;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::data) throw;
-      return 0;
     }
   }
 
@@ -247,9 +272,8 @@ class SetExtraction {
     pipeline.path = [this](std::size_t i) {
       return dataset_.root / wanted_[to_compute_[i]].photo->file;
     };
-    if (list_.views.size() > 1 || list_.views.front() != View::original) {
+    if (list_.views.size() > 1 || list_.views.front() != View::original)
       pipeline.view = [this](std::size_t i) { return wanted_[to_compute_[i]].view; };
-    }
     pipeline.content = [this](std::size_t i) { return wanted_[to_compute_[i]].photo->content; };
     pipeline.kept = request_.kept;
     pipeline.stop_at_bad_image = on_bad_image_ == OnBadImage::stop;
@@ -343,9 +367,8 @@ class SetExtraction {
   void copy_the_rest() {
     while (copy_known(rows_a_copy)) {
       context_.observer.advance(next_);
-      if (context_.stop.stop_requested()) {
+      if (context_.stop.stop_requested())
         throw Error(ErrorKind::interrupted, "interrupted; the rows that were written are kept");
-      }
     }
   }
 
@@ -363,17 +386,15 @@ class SetExtraction {
 
   // Names those that failed at decoding; the others were named when the folder was read.
   void warn_of_bad_images() {
-    constexpr std::size_t named_at_most = 20;
-    std::size_t bad = 0;
     std::vector<std::string> lines;
-    for (const SkippedFile& file : list_.skipped) {
-      if (!file.content || bad++ >= named_at_most) continue;
-      lines.push_back(fmt::format("{}: {}", shown(dataset_.root / file.file), file.reason));
-    }
-    if (bad == 0) return;
+    for (const SkippedFile& file : list_.skipped)
+      if (file.content)
+        lines.push_back(fmt::format("{}: {}", shown(dataset_.root / file.file), file.reason));
+    if (lines.empty()) return;
     context_.observer.warn(fmt::format("{}: {} could not be decoded and {} skipped:{}", stage_,
-                                       counted(bad, "image", "images"), bad == 1 ? "is" : "are",
-                                       listed_lines(lines, bad)));
+                                       counted(lines.size(), "image", "images"),
+                                       lines.size() == 1 ? "is" : "are",
+                                       listed_lines(lines, lines.size())));
   }
 
   void check_classes_have_rows() const {
@@ -383,11 +404,9 @@ class SetExtraction {
       if (rows[sample.label] > 0) continue;
       const auto skipped = std::ranges::find(list_.skipped, sample.file, &SkippedFile::file);
       throw Error(ErrorKind::data,
-                  fmt::format("no image of the class '{}' in {} could be decoded (the first one: "
-                              "{}, {})",
-                              printable(list_.classes[sample.label]), shown(dataset_.root),
-                              shown(sample.file),
-                              skipped == list_.skipped.end() ? "no reason" : skipped->reason));
+                  "no image of the class '{}' in {} could be decoded (the first one: {}, {})",
+                  printable(list_.classes[sample.label]), shown(dataset_.root), shown(sample.file),
+                  skipped == list_.skipped.end() ? "no reason" : skipped->reason);
     }
   }
 
@@ -422,18 +441,20 @@ std::vector<ExtractionCounts> extract_features(const ExtractionRequest& request,
                                                const std::function<Backbone&()>& backbone) {
   std::deque<SetExtraction> sets;  // they do not move
   for (const NamedDataset& set : request.sets) {
-    if (set.dataset == nullptr || set.dataset->samples.empty()) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("the set {} has no images to extract features of", set.name));
-    }
+    if (set.dataset == nullptr || set.dataset->samples.empty())
+      throw Error(ErrorKind::usage, "the set {} has no images to extract features of", set.name);
     sets.emplace_back(request, set, context);
   }
   make_folder(request.folder);
   RowStore store;
+  add_shards(request, sets.front().key(), sets.front().row_bytes(), store, context.observer);
   for (SetExtraction& set : sets) set.open_sources(store);
-  std::unordered_set<Digest, DigestHash> needed;
+  std::vector<const Sample*> needed;
   for (SetExtraction& set : sets) set.decide(store, needed);
-  if (request.kept != nullptr) request.kept->keep_only(needed);
+  std::unordered_set<Digest, DigestHash> contents;
+  for (const Sample* photo : needed) contents.insert(photo->content);
+  if (request.kept != nullptr) request.kept->keep_only(contents);
+  if (!request.is_shard) note_computed(request, needed, context.observer);
   for (SetExtraction& set : sets) set.write(backbone);
   // Only now is every row in its new file: a commit removes the earlier ones.
   std::vector<ExtractionCounts> counts;

@@ -33,12 +33,11 @@ FeatureSet FeatureSet::open(const std::filesystem::path& folder, const std::stri
   for (const LogPaths& log : paths.logs()) {
     if (!std::filesystem::exists(log.journal)) continue;
     throw Error(ErrorKind::data,
-                fmt::format("the extraction of {} in {} was interrupted; run it again to finish it",
-                            name, shown(folder)));
+                "the extraction of {} in {} was interrupted; run it again to finish it", name,
+                shown(folder));
   }
   if (!stored_set_exists(paths)) {
-    throw Error(ErrorKind::data,
-                fmt::format("there are no features {}; extract them first", shown(paths.npy)));
+    throw Error(ErrorKind::data, "there are no features {}; extract them first", shown(paths.npy));
   }
   StoredSet stored = open_stored_set(paths);
 

@@ -29,6 +29,7 @@
 #include "engine/base/digest.h"
 #include "engine/dataset/dataset.h"
 #include "engine/dataset/kept_files.h"
+#include "engine/dataset/shard.h"
 #include "engine/features/key.h"
 #include "engine/features/npy.h"
 #include "engine/features/pipeline.h"
@@ -83,6 +84,13 @@ struct NamedDataset {
   const Dataset* dataset = nullptr;
 };
 
+// A folder of shard_folders.h.
+struct ShardFolder {
+  Shard shard;
+  std::filesystem::path path;
+  bool has_rows = true;  // that may be of use; the key must fit in any case
+};
+
 struct ExtractionRequest {
   std::filesystem::path folder;  // OUTPUT/features
   std::vector<NamedDataset> sets;
@@ -92,6 +100,8 @@ struct ExtractionRequest {
   JsonStrings settings;       // to be recorded: feature_settings()
   KeptFiles* kept = nullptr;  // may hold files of the sets; those that are not decoded are freed
   std::chrono::milliseconds sync_interval{250};
+  std::vector<ShardFolder> shards = {};
+  bool is_shard = false;  // the sets are parts: a class may have no row
 };
 
 // Ends the commits of extractions that were killed in it, and removes the stray files of killed

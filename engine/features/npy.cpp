@@ -33,9 +33,8 @@ template <typename... Arguments>
 std::size_t data_bytes(std::span<const std::size_t> shape) {
   std::size_t bytes = value_bytes;
   for (const std::size_t extent : shape) {
-    if (extent != 0 && bytes > std::numeric_limits<std::size_t>::max() / extent) {
+    if (extent != 0 && bytes > std::numeric_limits<std::size_t>::max() / extent)
       refuse("the shape ({}) of the .npy header is too large to be true", fmt::join(shape, ", "));
-    }
     bytes *= extent;
   }
   return bytes;
@@ -51,13 +50,11 @@ NpyHeader parse_dict(std::string_view text) {
   constexpr std::string_view start = "{'descr': '";
   constexpr std::string_view shape_start = "'shape': (";
   text = text.substr(0, text.find_last_not_of(" \n") + 1);
-  if (text.find("'fortran_order': True") != std::string_view::npos) {
+  if (text.find("'fortran_order': True") != std::string_view::npos)
     refuse("the .npy file is in Fortran order; save it with numpy.ascontiguousarray");
-  }
   NpyHeader header;
-  if (text.starts_with(start)) {
+  if (text.starts_with(start))
     header.descr = text.substr(start.size(), text.find('\'', start.size()) - start.size());
-  }
   std::size_t at = text.find(shape_start);
   for (at = at == std::string_view::npos ? text.size() : at + shape_start.size();
        at < text.size() && header.shape.size() <= largest_rank;) {
@@ -67,9 +64,8 @@ NpyHeader parse_dict(std::string_view text) {
     header.shape.push_back(extent);
     at = text.find_first_not_of(", ", static_cast<std::size_t>(end - text.data()));
   }
-  if (header.shape.size() > largest_rank || text != dict_of(header.descr, header.shape)) {
+  if (header.shape.size() > largest_rank || text != dict_of(header.descr, header.shape))
     refuse("the .npy header is not as numpy.save writes it; save the array again with numpy.save");
-  }
   return header;
 }
 
@@ -84,9 +80,8 @@ void write_complete(const std::filesystem::path& path, const std::string& header
 }  // namespace
 
 std::string npy_header(const std::string& descr, std::span<const std::size_t> shape) {
-  if (shape.size() > largest_rank) {
+  if (shape.size() > largest_rank)
     throw Error(ErrorKind::usage, "a .npy file has 64 dimensions at most");
-  }
   std::string dict = dict_of(descr, shape);
   const std::size_t unpadded = prefix + dict.size() + 1;
   dict.append((alignment - unpadded % alignment) % alignment, ' ');
@@ -103,9 +98,8 @@ NpyHeader parse_npy_header(std::span<const std::byte> start_of_file) {
   if (text.size() < prefix) refuse("it ends within the .npy header");
   const std::size_t length =
       static_cast<unsigned>(start_of_file[8]) + 256U * static_cast<unsigned>(start_of_file[9]);
-  if (length > text.size() - prefix) {
+  if (length > text.size() - prefix)
     refuse("its .npy header should have {} bytes but only {} follow", length, text.size() - prefix);
-  }
   NpyHeader header = parse_dict(text.substr(prefix, length));
   header.data_offset = prefix + length;
   return header;
@@ -114,9 +108,8 @@ NpyHeader parse_npy_header(std::span<const std::byte> start_of_file) {
 NpyFile::NpyFile(const std::filesystem::path& path) : file_(path) {
   try {
     header_ = parse_npy_header(file_.bytes());
-    if (header_.descr != "<f4" && header_.descr != "<u4") {
+    if (header_.descr != "<f4" && header_.descr != "<u4")
       refuse("its values are not of type '<f4' or '<u4'; save it with astype('<f4')");
-    }
     const std::size_t expected = data_bytes(header_.shape);
     const std::size_t found = file_.bytes().size() - header_.data_offset;
     if (found != expected) {
@@ -129,7 +122,7 @@ NpyFile::NpyFile(const std::filesystem::path& path) : file_(path) {
              header_.data_offset);
     }
   } catch (const Error& error) {
-    throw Error(error.kind(), fmt::format("{}: {}", shown(path), error.what()));
+    throw Error(error.kind(), "{}: {}", shown(path), error.what());
   }
 }
 
@@ -159,8 +152,8 @@ void write_npy(const std::filesystem::path& path, std::span<const std::uint32_t>
 void write_npy(const std::filesystem::path& path, std::span<const float> values,
                std::span<const std::size_t> shape) {
   if (data_bytes(shape) != values.size_bytes()) {
-    throw Error(ErrorKind::usage, fmt::format("{}: {} values do not fill the shape ({})",
-                                              shown(path), values.size(), fmt::join(shape, ", ")));
+    throw Error(ErrorKind::usage, "{}: {} values do not fill the shape ({})", shown(path),
+                values.size(), fmt::join(shape, ", "));
   }
   write_complete(path, npy_header("<f4", shape), std::as_bytes(values));
 }

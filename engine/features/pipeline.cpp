@@ -55,10 +55,8 @@ ImageFile read_image(const PipelineRequest& request, std::size_t image, MemoryBu
   }
   const std::filesystem::path path = request.path(image);
   ImageFile file = read_image_file(path, request.options.data, ImageUse::decode, budget, stop);
-  if (request.content && digest_of(file.bytes) != request.content(image)) {
-    throw Error(ErrorKind::data,
-                fmt::format("{} changed while this run was using it; run again", shown(path)));
-  }
+  if (request.content && digest_of(file.bytes) != request.content(image))
+    throw Error(ErrorKind::data, "{} changed while this run was using it; run again", shown(path));
   return file;
 }
 
@@ -114,9 +112,8 @@ class Pipeline {
       computed_.close();  // the sink takes what is queued, then ends
     }
     if (failure_) std::rethrow_exception(failure_);
-    if (interrupted_) {
+    if (interrupted_)
       throw Error(ErrorKind::interrupted, "interrupted; the images that were done are kept");
-    }
     for (const auto& [warning, files] : warnings_)
       observer_.warn(fmt::format(
           "{}{}: {}", shown(*files.begin()),
@@ -174,9 +171,8 @@ class Pipeline {
         const std::optional<Task> task = next_task();
         if (!task) return;
         const DecodeOutcome outcome = decode(*task);
-        for (std::size_t i = 0; i < task->count; ++i) {
+        for (std::size_t i = 0; i < task->count; ++i)
           task->slot->set_outcome(task->position + i, outcome, [this] { decoded_.more(); });
-        }
       } catch (...) {  // memory ran out for a slot's list; next_task() now ends the decoding
         fail(std::current_exception());
       }
@@ -275,11 +271,11 @@ class Pipeline {
       const DecodeOutcome& outcome = slot.outcomes()[position];
       std::exception_ptr end = outcome.fatal;
       if (!end && request_.stop_at_bad_image && !outcome.bad_reason.empty()) {
-        end = std::make_exception_ptr(Error(
-            ErrorKind::data,
-            fmt::format("{} is not a complete image: {}; remove it, or set data.on_bad_image to "
-                        "\"skip\"",
-                        shown(request_.path(slot.first() + position)), outcome.bad_reason)));
+        end = std::make_exception_ptr(
+            Error(ErrorKind::data,
+                  "{} is not a complete image: {}; remove it, or set data.on_bad_image to "
+                  "\"skip\"",
+                  shown(request_.path(slot.first() + position)), outcome.bad_reason));
       }
       if (end) {
         slot.cut(position);
@@ -334,9 +330,8 @@ class Pipeline {
   void pass_to_sink(const BatchSlot& slot) const {
     const TraceSpan span(tracer_, "write", number(slot));
     FeatureBatch batch{slot.first(), {}, {slot.features().data(), slot.rows(), feature_count_}};
-    for (const DecodeOutcome& outcome : slot.outcomes()) {
+    for (const DecodeOutcome& outcome : slot.outcomes())
       batch.bad_reasons.push_back(outcome.bad_reason);
-    }
     request_.sink(batch);
   }
 
@@ -402,9 +397,7 @@ void BatchSlot::close_gaps() {
   rows_ = 0;
   for (std::size_t position = 0; position < count_; ++position) {
     if (!outcomes_[position].bad_reason.empty()) continue;
-    if (position != rows_) {
-      std::memcpy(pixels(rows_).data(), pixels(position).data(), image_bytes_);
-    }
+    if (position != rows_) std::memcpy(pixels(rows_).data(), pixels(position).data(), image_bytes_);
     ++rows_;
   }
 }
@@ -423,9 +416,8 @@ void check_pipeline_memory(const PipelineRequest& request, const Backend& backen
 
 void run_pipeline(const PipelineRequest& request, const RunContext& context, Backbone& backbone) {
   if (request.images == 0) return;
-  if (request.options.batch_size == 0) {
+  if (request.options.batch_size == 0)
     throw Error(ErrorKind::usage, "batch_size must be at least 1");
-  }
   check_pipeline_memory(request, context.backend);
   Pipeline(request, context, backbone).run();
 }

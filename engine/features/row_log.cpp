@@ -9,12 +9,15 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/features/npy.h"
 #include "engine/image/image.h"
 
 namespace graft {
 namespace {
 
-constexpr JsonLimits limits = {.bytes = 1U << 30U, .depth = 4, .members = 1U << 30U};
+// The journal of four views of 10 million photos has 3 GB.
+constexpr JsonLimits limits = {.bytes = std::uint64_t{4} << 30U, .depth = 4, .members = 1U << 30U};
+constexpr std::size_t entries_a_line = 4096;  // that few take little memory when they are parsed
 constexpr std::size_t digest_digits = 32;
 constexpr const char* commit_json = R"({"commit": true})";
 
@@ -38,7 +41,8 @@ RowEntry parse_entry(const Json& json) {
   RowEntry entry;
   entry.digest = Digest::from_hex(json_as<std::string>(json.at(0), "content"));
   if (json.at(1).is_null()) {
-    entry.bad_reason = json_as<std::string>(json.at(2), "reason");
+    entry.bad_reason =
+        std::make_shared<const std::string>(json_as<std::string>(json.at(2), "reason"));
     // Other decoders' verdict is about no image, which has this digest.
     if (json.size() < 4 || json.at(3) != decoder_version) entry.digest = {};
   } else {
@@ -66,12 +70,13 @@ void parse_line(const Json& json, std::uint64_t end, Journal& journal) {
 
 std::optional<Journal> read_journal(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return std::nullopt;
-  const std::string text = read_text_file(path, limits.bytes);
+  const std::vector<std::byte> bytes = read_file(path, limits.bytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   Journal journal;
   std::size_t begin = 0;
   try {
-    for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos;) {
-      const auto json = checked_json(std::string_view(text).substr(begin, end - begin));
+    for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string_view::npos;) {
+      const auto json = checked_json(text.substr(begin, end - begin));
       if (!json) break;
       begin = end + 1;
       parse_line(read_json(*json, shown(path), limits).value, begin, journal);
@@ -82,6 +87,16 @@ std::optional<Journal> read_journal(const std::filesystem::path& path) {
   }
   if (journal.start_end == 0) return std::nullopt;
   return journal;
+}
+
+std::uint64_t find_data_offset(const std::filesystem::path& rows) {
+  if (!std::filesystem::exists(rows)) return 0;
+  try {
+    return parse_npy_header(MappedFile(rows).bytes()).data_offset;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::data) throw;
+    return 0;
+  }
 }
 
 RowLog RowLog::create(const LogPaths& paths, const std::string& header, std::size_t row_bytes,
@@ -114,29 +129,32 @@ RowLog RowLog::resume(const LogPaths& paths, const RowLayout& layout, std::size_
 }
 
 void RowLog::add_row(const Digest& digest, std::span<const std::byte> row, const Digest& check) {
-  if (row.size() != layout_.row_bytes) {
+  if (row.size() != layout_.row_bytes)
     throw Error(ErrorKind::usage, "a row of features has another size than its file's rows");
-  }
   rows_file_.write_at(layout_.end_of(rows_), row);
   ++rows_;
-  unflushed_.push_back({digest, check, std::nullopt});
+  unflushed_.push_back({digest, check});
 }
 
 void RowLog::add_bad(const Digest& content, const std::string& reason) {
-  unflushed_.push_back({content, {}, reason});
+  unflushed_.push_back({content, {}, std::make_shared<const std::string>(reason)});
 }
 
 void RowLog::flush() {
   if (unflushed_.empty()) return;
   const std::vector<RowEntry> entries = std::exchange(unflushed_, {});
   rows_file_.sync_data();
-  Json done = Json::array();
-  for (const RowEntry& entry : entries) {
-    done.push_back(entry.bad_reason ? Json::array({entry.digest.hex(), nullptr, *entry.bad_reason,
-                                                   decoder_version})
-                                    : Json::array({entry.digest.hex(), entry.check.hex()}));
+  for (std::size_t i = 0; i < entries.size();) {
+    Json done = Json::array();
+    for (; i < entries.size() && done.size() < entries_a_line; ++i) {
+      const RowEntry& entry = entries[i];
+      done.push_back(entry.bad_reason ? Json::array({entry.digest.hex(), nullptr, *entry.bad_reason,
+                                                     decoder_version})
+                                      : Json::array({entry.digest.hex(), entry.check.hex()}));
+    }
+    journal_.append(as_bytes(line_of(json_text(Json{{"done", std::move(done)}}))));
   }
-  append_line(json_text(Json{{"done", std::move(done)}}));
+  journal_.sync_data();
   last_flush_ = std::chrono::steady_clock::now();
 }
 
@@ -151,11 +169,7 @@ void RowLog::finish(const std::string& header) {
 }
 
 void RowLog::commit() {
-  append_line(commit_json);
-}
-
-void RowLog::append_line(const std::string& json) {
-  journal_.append(as_bytes(line_of(json)));
+  journal_.append(as_bytes(line_of(commit_json)));
   journal_.sync_data();
 }
 

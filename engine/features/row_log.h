@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,9 +29,9 @@ struct LogPaths {
 
 // One image of a row file.
 struct RowEntry {
-  Digest digest;                          // of a row (row_digest); of the file of a bad image
-  Digest check;                           // of the row's bytes; zero for a bad image
-  std::optional<std::string> bad_reason;  // set: the image has no row
+  Digest digest;  // of a row (row_digest); of the file of a bad image
+  Digest check;   // of the row's bytes; zero for a bad image
+  std::shared_ptr<const std::string> bad_reason = nullptr;  // set: the image has no row
 };
 
 struct Journal {
@@ -45,6 +46,9 @@ struct Journal {
 // Nothing when the file is absent or has no intact first line. Lines from the first defective one
 // on are ignored.
 std::optional<Journal> read_journal(const std::filesystem::path& path);
+
+// Where the rows of a row file begin; 0 when it is absent or has no header.
+std::uint64_t find_data_offset(const std::filesystem::path& rows);
 
 // Where rows are in their file.
 struct RowLayout {
@@ -82,7 +86,6 @@ class RowLog {
  private:
   RowLog(File rows_file, File journal, const RowLayout& layout)
       : rows_file_(std::move(rows_file)), journal_(std::move(journal)), layout_(layout) {}
-  void append_line(const std::string& json);
 
   File rows_file_;
   File journal_;

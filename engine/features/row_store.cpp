@@ -22,38 +22,14 @@ void RowStore::add(MappedFile file, const RowLayout& layout, std::span<const Row
 
 std::optional<RowStore::Row> RowStore::find(const Digest& digest) const {
   const auto found = rows_.find(digest);
-  if (found == rows_.end() || digest_of(found->second.bytes) != found->second.check) {
+  if (found == rows_.end() || digest_of(found->second.bytes) != found->second.check)
     return std::nullopt;
-  }
   return found->second;
 }
 
 const std::string* RowStore::bad_reason(const Digest& content) const {
   const auto found = bad_.find(content);
   return found == bad_.end() ? nullptr : &found->second;
-}
-
-std::vector<WantedRow> wanted_rows(const Dataset& dataset, const std::vector<View>& views) {
-  std::vector<WantedRow> rows;
-  rows.reserve(dataset.samples.size() * views.size());
-  for (const Sample& photo : dataset.samples) {
-    for (const View view : views) rows.push_back({&photo, view, row_digest(photo.content, view)});
-  }
-  return rows;
-}
-
-std::vector<RowAction> choose_actions(const std::vector<WantedRow>& rows, std::size_t first,
-                                      const RowStore& store, OnBadImage on_bad_image) {
-  std::vector<RowAction> actions(rows.size());
-  for (std::size_t i = first; i < actions.size(); ++i) {
-    if (const auto row = store.find(rows[i].digest)) {
-      actions[i] = {RowAction::Kind::copy, *row, {}};
-    } else if (const std::string* reason = store.bad_reason(rows[i].photo->content);
-               reason != nullptr && on_bad_image == OnBadImage::skip) {
-      actions[i] = {RowAction::Kind::skip, {}, *reason};
-    }
-  }
-  return actions;
 }
 
 }  // namespace graft

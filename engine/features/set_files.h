@@ -7,11 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/digest.h"
+#include "engine/base/file.h"
 #include "engine/features/key.h"
 #include "engine/features/npy.h"
 #include "engine/features/row_log.h"
@@ -25,6 +28,7 @@ namespace graft {
 //    "skipped": [{"file": …, "reason": …, "digest": …, "decoder": …}, …],
 //    "digest": of all bytes before}
 // One row a line; row r is view r % views of its photo. Without "views" there is the original alone.
+// In a shard's list a row ends with "size" and "time" (in ns) of the photo as it was read.
 // Version 1, which is still read, has neither settings nor a digest of its own.
 // "digest" is of the image file. "check" is of the row's bytes in NAME.npy, so that rows of another
 // extraction are never taken for these. A skipped file has a digest, and the decoder_version that
@@ -34,6 +38,7 @@ struct FileRow {
   std::uint32_t label = 0;
   Digest content;
   Digest check;
+  std::optional<FileStamp> stamp = {};  // in a shard's list: of the file as it was read
   bool operator==(const FileRow&) const = default;
 };
 
@@ -58,11 +63,15 @@ struct FileList {
   bool operator==(const FileList&) const = default;
 };
 
-std::string file_list_json(const FileList& list);
-// `name` is that of the file, for messages. Throws Error(data).
-FileList parse_file_list(const std::string& text, const std::string& name);
+// Hands the text of a NAME.files.json to `write`, piece by piece.
+void write_file_list(const FileList& list, const std::function<void(std::string_view)>& write);
+// Where `use_row` is given, it gets the rows in their order, and the list has none. They are void
+// when this throws. `name` is that of the file, for messages. Throws Error(data).
+FileList parse_file_list(std::string_view text, const std::string& name,
+                         const std::function<void(FileRow)>& use_row = {});
 // Throws Error(data) that names the file, or Error(io).
-FileList read_file_list(const std::filesystem::path& path);
+FileList read_file_list(const std::filesystem::path& path,
+                        const std::function<void(FileRow)>& use_row = {});
 
 class SetPaths {
  public:
@@ -96,6 +105,9 @@ struct StoredSet {
 
 // Whether any of the set's files exists.
 bool stored_set_exists(const SetPaths& paths);
+
+// The rows of a list. Throws Error(data) or Error(io) where NAME.npy is missing or of another shape.
+StoredSet open_rows(const SetPaths& paths, FileList list);
 
 // Throws Error(data) or Error(io) that says what is missing or wrong: sizes, labels, and the bytes
 // of all rows against their digests in files.json.

@@ -1,13 +1,9 @@
 #include "engine/forecast/gpu_forecast.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <cctype>
-#include <string>
 #include <utility>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
 namespace {
@@ -17,9 +13,8 @@ double share_of_multiplications(const std::vector<std::string>& notes) {
   constexpr double tiles_of_6 = 36.0 / (9.0 * 4.0 * 4.0);
   constexpr double tiles_of_13 = 169.0 / (9.0 * 11.0 * 11.0);
   double share = 1.0;
-  for (std::string note : notes) {
-    std::transform(note.begin(), note.end(), note.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string& original : notes) {
+    const std::string note = lower_case(original);
     if (note.find("fft") != std::string::npos) return 0.0;
     if (note.find("winograd") == std::string::npos) continue;
     const bool large = note.find("13x13") != std::string::npos;
@@ -30,18 +25,6 @@ double share_of_multiplications(const std::vector<std::string>& notes) {
 
 }  // namespace
 
-double LayerBound::seconds() const {
-  return std::max(arithmetic, memory) + epilogue;
-}
-
-double LayerBound::memory_seconds() const {
-  return epilogue + (memory >= arithmetic ? memory : 0.0);
-}
-
-Limiter LayerBound::limiter() const {
-  return 2.0 * memory_seconds() >= seconds() ? Limiter::memory : Limiter::arithmetic;
-}
-
 LayerBound layer_bound(const LayerForecast& layer, const Roofline& roofline) {
   LayerBound bound;
   bound.arithmetic =
@@ -49,10 +32,6 @@ LayerBound layer_bound(const LayerForecast& layer, const Roofline& roofline) {
   bound.memory = layer.convolution_bytes / roofline.bytes_per_second;
   bound.epilogue = layer.epilogue_bytes / roofline.bytes_per_second;
   return bound;
-}
-
-Limiter BackboneBound::limiter() const {
-  return 2.0 * memory_seconds >= seconds ? Limiter::memory : Limiter::arithmetic;
 }
 
 BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline) {
@@ -68,19 +47,13 @@ BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& r
   return total;
 }
 
-double GpuForecast::images_per_second() const {
-  return static_cast<double>(options.batch_size) / bound.seconds;
-}
-
 GpuForecast forecast_for_gpu(const CudaModule& module, const Gpu& gpu, std::size_t memory,
                              BackboneOptions options) {
   const double peak = peak_flop_per_second(gpu, options.precision);
   if (peak == 0.0) {
     throw Error(ErrorKind::device,
-                fmt::format("the {} (sm_{}) has no {} arithmetic; choose another "
-                            "backbone.precision",
-                            gpu.properties.name, gpu.properties.compute_capability,
-                            name_of(options.precision)));
+                "the {} (sm_{}) has no {} arithmetic; choose another backbone.precision",
+                gpu.properties.name, gpu.properties.compute_capability, name_of(options.precision));
   }
   GpuForecast result;
   result.gpu = gpu;

@@ -2,6 +2,7 @@
 // The backbone on a GPU that may be absent: cuDNN's plans, the bounds on their time, and their part
 // of the GPU's memory.
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -21,15 +22,19 @@ struct Roofline {
 };
 
 enum class Limiter { arithmetic, memory };
+inline Limiter limiter_of(double memory_seconds, double seconds) {  // of the larger share
+  return 2.0 * memory_seconds >= seconds ? Limiter::memory : Limiter::arithmetic;
+}
 
 // Seconds of one batch.
 struct LayerBound {
   double arithmetic = 0.0;  // the convolution's, at the peak
   double memory = 0.0;      // the convolution's activations and weights, at the bandwidth
   double epilogue = 0.0;    // the kernels after it, which only move bytes
-  double seconds() const;
-  double memory_seconds() const;  // the part at the bandwidth's limit
-  Limiter limiter() const;        // of the larger share of seconds()
+  double seconds() const { return std::max(arithmetic, memory) + epilogue; }
+  // The part at the bandwidth's limit.
+  double memory_seconds() const { return epilogue + (memory >= arithmetic ? memory : 0.0); }
+  Limiter limiter() const { return limiter_of(memory_seconds(), seconds()); }
 };
 
 // Winograd's algorithm multiplies less often than direct convolution (Lavin, Gray 2016): with t×t
@@ -44,7 +49,7 @@ struct BackboneBound {
   double flop = 0.0, bytes = 0.0;  // of all layers with their epilogues
   double seconds = 0.0;
   double memory_seconds = 0.0;
-  Limiter limiter() const;
+  Limiter limiter() const { return limiter_of(memory_seconds, seconds); }
 };
 
 BackboneBound backbone_bound(const BackboneForecast& forecast, const Roofline& roofline);
@@ -56,7 +61,9 @@ struct GpuForecast {
   bool fits = false;
   BackboneForecast backbone;
   BackboneBound bound;
-  double images_per_second() const;  // at most
+  double images_per_second() const {  // at most
+    return static_cast<double>(options.batch_size) / bound.seconds;
+  }
 };
 
 // options.batch_size 0: automatic_batch(). Throws Error(device) when the GPU has no arithmetic of

@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "engine/base/text.h"
+
 namespace graft {
 namespace {
 
@@ -83,9 +85,8 @@ constexpr std::array rows = {
 };
 
 Gpu gpu_of(const Row& row) {
-  const Architecture& architecture = *std::find_if(
-      architectures.begin(), architectures.end(),
-      [&](const Architecture& one) { return one.compute_capability == row.compute_capability; });
+  const Architecture& architecture = *std::ranges::find(architectures, row.compute_capability,
+                                                        &Architecture::compute_capability);
   constexpr std::size_t mib = std::size_t{1} << 20U;
   Gpu gpu;
   GpuProperties& properties = gpu.properties;
@@ -110,11 +111,8 @@ Gpu gpu_of(const Row& row) {
 
 // "NVIDIA GeForce RTX-4090" → "rtx4090".
 std::string folded(std::string_view name) {
-  std::string word;
-  for (const char character : name) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (std::isalnum(byte) != 0) word += static_cast<char>(std::tolower(byte));
-  }
+  std::string word = lower_case(name);
+  std::erase_if(word, [](unsigned char byte) { return std::isalnum(byte) == 0; });
   for (const std::string_view maker : {"nvidia", "geforce", "tesla"}) {
     if (word.starts_with(maker)) word.erase(0, maker.size());
   }
@@ -159,11 +157,9 @@ std::vector<std::string> gpu_names() {
 }
 
 const Gpu* representative_gpu(int compute_capability) {
-  for (const Architecture& architecture : architectures) {
-    if (architecture.compute_capability == compute_capability)
-      return find_gpu(architecture.representative);
-  }
-  return nullptr;
+  const auto found =
+      std::ranges::find(architectures, compute_capability, &Architecture::compute_capability);
+  return found == architectures.end() ? nullptr : find_gpu(found->representative);
 }
 
 std::vector<int> gpu_architectures() {

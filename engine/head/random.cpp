@@ -9,8 +9,6 @@
 //   c     = 2u − 1                                  in [−1, 1), exact in float
 //   value = limit · c                               one float multiplication: in [−limit, limit)
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -59,9 +57,8 @@ HeadState initial_head_state(const HeadOptions& options) {
 // The choice among i + 1 places is uneven by at most 2⁻³².
 std::vector<std::uint32_t> epoch_order(std::size_t rows, std::uint64_t seed, std::uint64_t epoch) {
   if (rows > std::numeric_limits<std::uint32_t>::max()) {
-    throw Error(
-        ErrorKind::data,
-        fmt::format("{} rows are more than training can number (2^32 - 1); use fewer.", rows));
+    throw Error(ErrorKind::data, "{} rows are more than training can number (2^32 - 1); use fewer.",
+                rows);
   }
   std::vector<std::uint32_t> order(rows);
   std::iota(order.begin(), order.end(), 0U);

@@ -95,10 +95,9 @@ void warn_of_imbalance(const LabelledFeatures& set, const std::string& name, Obs
 void check_class_weights(const ClassWeights& weights, std::span<const std::string> classes) {
   for (const auto& [name, weight] : weights.given) {
     if (std::ranges::find(classes, name) != classes.end()) continue;
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("train.class_weights: there is no class \"{}\"; the classes are {}.",
-                    printable(name), printable(fmt::format("{}", fmt::join(classes, ", ")), 1000)));
+    throw Error(ErrorKind::usage,
+                "train.class_weights: there is no class \"{}\"; the classes are {}.",
+                printable(name), printable(fmt::format("{}", fmt::join(classes, ", ")), 1000));
   }
 }
 

@@ -275,20 +275,17 @@ class TrainingRun {
     check_finite(validation_, "validation");
     throw Error(
         ErrorKind::usage,
-        fmt::format(
-            "Training diverged in epoch {}: the loss is no longer a finite number ({}). Try "
-            "a train.optimizer.learning_rate below {}{}.",
-            epochs_done() + 1, saved_epochs(), config_.train.optimizer.learning_rate,
-            config_.features.normalize == Normalize::none ? ", or features.normalize \"rms\""
-                                                          : ""));
+        "Training diverged in epoch {}: the loss is no longer a finite number ({}). Try a "
+        "train.optimizer.learning_rate below {}{}.",
+        epochs_done() + 1, saved_epochs(), config_.train.optimizer.learning_rate,
+        config_.features.normalize == Normalize::none ? ", or features.normalize \"rms\"" : "");
   }
 
   [[noreturn]] void stop_as_interrupted() const {
-    throw Error(
-        ErrorKind::interrupted,
-        fmt::format("Training was interrupted in epoch {} of {} ({}); started again, it goes on "
-                    "from the start of epoch {}.",
-                    epochs_done() + 1, config_.train.epochs, saved_epochs(), epochs_done() + 1));
+    throw Error(ErrorKind::interrupted,
+                "Training was interrupted in epoch {} of {} ({}); started again, it goes on from "
+                "the start of epoch {}.",
+                epochs_done() + 1, config_.train.epochs, saved_epochs(), epochs_done() + 1);
   }
 
   const RunContext& context_;
@@ -309,10 +306,9 @@ class TrainingRun {
 
 void check_numbers(const TrainConfig& train) {
   if (train.epochs == 0 || train.batch_size == 0) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("train.epochs is {} and train.batch_size is {}; both must be at least 1.",
-                    train.epochs, train.batch_size));
+    throw Error(ErrorKind::usage,
+                "train.epochs is {} and train.batch_size is {}; both must be at least 1.",
+                train.epochs, train.batch_size);
   }
 }
 

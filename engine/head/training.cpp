@@ -1,7 +1,5 @@
 #include "engine/head/training.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -42,11 +40,10 @@ std::vector<FeatureGroup> groups_of(const LabelledFeatures& set, const Config& c
   }
   const std::size_t columns = groups.back().first + groups.back().columns;
   if (columns == set.shape.count() && set.views == config.data.views.size()) return groups;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("The features have {} x {} values an image, and data.views, features.layers "
-                  "and features.pooling stand for {} x {}; run `graft extract`.",
-                  set.views, set.shape.count(), config.data.views.size(), columns));
+  throw Error(ErrorKind::data,
+              "The features have {} x {} values an image, and data.views, features.layers and "
+              "features.pooling stand for {} x {}; run `graft extract`.",
+              set.views, set.shape.count(), config.data.views.size(), columns);
 }
 
 std::vector<std::uint32_t> rows_of(const std::vector<std::uint32_t>& photos, std::size_t views) {

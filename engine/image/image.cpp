@@ -3,7 +3,6 @@
 #include "engine/image/image.h"
 
 #include <array>
-#include <string_view>
 
 #include "engine/base/text.h"
 #include "engine/image/formats.h"

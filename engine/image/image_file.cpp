@@ -36,7 +36,7 @@ void check_is_regular_file(const fs::path& path) {
   } else if (error) {
     reason = error.message();
   }
-  throw Error(ErrorKind::io, fmt::format("cannot read {}: {}", shown(path), reason));
+  throw Error(ErrorKind::io, "cannot read {}: {}", shown(path), reason);
 }
 
 void check_fits(std::uint64_t bytes, const MemoryBudget& budget) {

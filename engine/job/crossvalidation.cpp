@@ -1,7 +1,5 @@
 #include "engine/job/crossvalidation.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -88,9 +86,9 @@ std::vector<std::size_t> stratified_folds(std::span<const std::uint32_t> labels,
     }
     if (fold_of.size() - before >= folds) continue;
     throw Error(ErrorKind::data,
-                fmt::format("The class \"{}\" has {} different images, fewer than the {} folds; "
-                            "choose a smaller --folds or add images.",
-                            printable(classes[label]), fold_of.size() - before, folds));
+                "The class \"{}\" has {} different images, fewer than the {} folds; choose a "
+                "smaller --folds or add images.",
+                printable(classes[label]), fold_of.size() - before, folds);
   }
   std::vector<std::size_t> result;
   for (const Digest& content : contents) result.push_back(fold_of.at(content));
@@ -147,9 +145,8 @@ CrossValidation crossvalidate(const RunContext& context, const LabelledFeatures&
       if (!std::isfinite(totals->loss())) {
         check_finite(all, "extracted");
         throw Error(ErrorKind::usage,
-                    fmt::format("Training diverged in fold {}; try a train.optimizer.learning_rate "
-                                "below {}.",
-                                fold + 1, config.train.optimizer.learning_rate));
+                    "Training diverged in fold {}; try a train.optimizer.learning_rate below {}.",
+                    fold + 1, config.train.optimizer.learning_rate);
       }
       context.observer.advance(run * config.train.epochs + epoch + 1);
     }

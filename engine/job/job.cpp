@@ -2,19 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
+#include <future>
+#include <mutex>
 #include <set>
 #include <utility>
 
+#include "engine/base/background.h"
 #include "engine/base/error.h"
 #include "engine/base/file.h"
 #include "engine/base/folder_lock.h"
 #include "engine/base/json.h"
+#include "engine/base/launcher.h"
 #include "engine/base/memory.h"
 #include "engine/base/result_folder.h"
 #include "engine/base/text.h"
 #include "engine/config/config_file.h"
 #include "engine/dataset/dataset.h"
 #include "engine/features/features.h"
+#include "engine/features/shard_folders.h"
 #include "engine/head/set_checks.h"
 #include "engine/job/session.h"
 #include "kernels/cpu/thread_pool.h"
@@ -28,14 +35,21 @@ std::filesystem::path features_folder(const Config& config) {
   return config.output / "features";
 }
 
-// The output folder, created and locked. What killed jobs left is in order.
+// A folder of results, created and locked.
+FolderLock begun(const std::filesystem::path& folder, const Config& config, Observer& observer) {
+  refuse_output_among_images(config);
+  make_folder(folder);
+  return FolderLock(folder, [&](const std::string& sentence) { observer.warn(sentence); });
+}
+
+// The output folder, begun. What killed jobs left is in order.
 class OutputFolder {
  public:
   OutputFolder(const Config& config, const JobHooks& hooks, Observer& observer)
       : config_text_(effective_config(config)),
         output_(config.output),
-        lock_(made(config), [&](const std::string& sentence) { observer.warn(sentence); }) {
-    if (hooks.folder_locked) hooks.folder_locked();
+        lock_(begun(output_, config, observer)) {
+    if (hooks.folder_locked) hooks.folder_locked(output_);
     recover_sets(output_);
     recover_features(features_folder(config), set_names);
   }
@@ -57,12 +71,6 @@ class OutputFolder {
   }
 
  private:
-  static const std::filesystem::path& made(const Config& config) {
-    refuse_output_among_images(config);
-    make_folder(config.output);
-    return config.output;
-  }
-
   const std::string config_text_;
   const std::filesystem::path output_;
   const FolderLock lock_;
@@ -73,9 +81,9 @@ FeatureSet open_features(Session& session, const std::string& name) {
   auto [set, change] = open_stored(session, name);
   if (change.empty()) return std::move(set);
   throw Error(ErrorKind::data,
-              fmt::format("the features in {} are not those that the config asks for: {}; `graft "
-                          "run` extracts these and trains",
-                          shown(features_folder(session.config())), change));
+              "the features in {} are not those that the config asks for: {}; `graft run` extracts "
+              "these and trains",
+              shown(features_folder(session.config())), change);
 }
 
 // The check of refuse_output_among_images for folders that were found behind links.
@@ -92,35 +100,71 @@ void refuse_output_among(const Datasets& datasets, const Config& config) {
   for (const std::filesystem::path& folder : folders) refuse_output_in(folder, config.output);
 }
 
+// The photos of a job and what is known of their rows: of all photos, with the shards that exist, or
+// of one shard.
 struct Photos {
-  KeptFiles kept{available_memory() / 4};
+  Photos(const Config& config, Observer& observer, const Shard* of = nullptr)
+      : shard(of), shards(shard_folders(features_folder(config))) {
+    std::mutex one_at_a_time;
+    const auto warn = [&](const std::string& sentence) {
+      const std::lock_guard lock(one_at_a_time);
+      observer.warn(sentence);
+    };
+    std::vector<std::future<void>> begun;  // together, because a lock may need seconds
+    for (ShardFolder& one : shards) {
+      // Of as many shards, each has other photos.
+      if (shard != nullptr) one.has_rows = one.shard.count != shard->count;
+      if (shard != nullptr || !may_be_unfinished(one, set_names)) continue;
+      begun.push_back(start_work([&warn, &path = one.path, &lock = locks.emplace_back()] {
+        lock.emplace(path, warn);
+        recover_features(path, set_names);
+      }));
+    }
+    for (std::future<void>& one : begun) one.get();
+  }
+
+  const Shard* shard;
+  std::vector<ShardFolder> shards;
+  // Of unfinished shards: no other process continues them meanwhile.
+  std::deque<std::optional<FolderLock>> locks;
+  std::optional<KeptFiles> kept;
   Datasets sets;
 };
 
-Reading reading_into(std::optional<Photos>& photos, const Config& config, const JobHooks& hooks) {
-  return [&](Observer& observer, std::stop_token stop) {
+Reading reading_into(Photos& photos, const Config& config, bool verify, const JobHooks& hooks) {
+  return [&, verify](Observer& observer, std::stop_token stop) {
     if (hooks.tracer != nullptr) hooks.tracer->name_thread("reader");
     const TraceSpan span(hooks.tracer, "read the folders");
     const std::size_t threads = config.threads == 0 ? cpu::available_cores() : config.threads;
-    photos.emplace();
-    photos->sets = read_datasets(config.data, threads, observer, std::move(stop), &photos->kept);
-    refuse_output_among(photos->sets, config);
+    std::size_t readers = 1;  // on this machine
+    if (photos.shard != nullptr)
+      readers = local_size(process_environment().variable).value_or(photos.shard->count);
+    photos.kept.emplace(available_memory() / 4 / std::max<std::size_t>(readers, 1));
+    KnownFiles known;
+    if (photos.shard == nullptr && !verify)
+      known = known_files(photos.shards, set_names, feature_settings(config), observer);
+    photos.sets = read_datasets(config.data, threads, observer, std::move(stop),
+                                {&*photos.kept, known.empty() ? nullptr : &known, photos.shard});
+    refuse_output_among(photos.sets, config);
   };
 }
 
-void extract(const Config& config, const OutputFolder& folder, Session& session,
-             const JobHooks& hooks, Photos& photos) {
+void extract(Photos& photos, const std::filesystem::path& folder, Session& session,
+             const JobHooks& hooks) {
   const RunContext& context = session.context();
   const TraceSpan span(context.tracer, "extract");
-  const ExtractionRequest request{
-      features_folder(config),
-      {{set_names[0], &photos.sets.train}, {set_names[1], &photos.sets.validation}},
-      session.pipeline_options(),
-      session.weights().digest,
-      session.numerics(),
-      feature_settings(config),
-      &photos.kept};
-  folder.write_config_of_features(false);
+  ExtractionRequest request{folder,
+                            {},
+                            session.pipeline_options(),
+                            session.weights().digest,
+                            session.numerics(),
+                            feature_settings(session.config()),
+                            &*photos.kept};
+  request.shards = photos.shards;
+  request.is_shard = photos.shard != nullptr;
+  for (const auto& [name, set] : {std::pair(set_names[0], &photos.sets.train),
+                                  std::pair(set_names[1], &photos.sets.validation)})
+    if (photos.shard == nullptr || !set->samples.empty()) request.sets.push_back({name, set});
   const auto counts = extract_features(request, context, [&]() -> Backbone& {
     Backbone& backbone = session.backbone();
     if (hooks.saves_work) hooks.saves_work(true);
@@ -132,6 +176,12 @@ void extract(const Config& config, const OutputFolder& folder, Session& session,
                                       request.sets[i].name, counts[i].computed, counts[i].reused,
                                       counts[i].resumed, counts[i].skipped));
   }
+}
+
+void extract_all(Photos& photos, const OutputFolder& folder, Session& session,
+                 const JobHooks& hooks) {
+  folder.write_config_of_features(false);
+  extract(photos, features_folder(session.config()), session, hooks);
   folder.write_config_of_features(true);
 }
 
@@ -180,28 +230,28 @@ Evaluation train(const Config& config, const OutputFolder& folder, Session& sess
 }  // namespace
 
 BackboneOptions backbone_options(const Config& config, Precision automatic) {
-  BackboneOptions options;
-  options.image_size = config.data.image_size;
-  options.preprocess = config.data.preprocess;
-  options.batch_size = config.backbone.batch_size;
-  options.precision = enum_named<Precision>(name_of(config.backbone.precision)).value_or(automatic);
-  options.autotune = config.backbone.autotune;
-  options.algorithm = config.backbone.algorithm;
-  options.cache = config.cache;
-  options.features = config.features.source;
-  return options;
+  return {
+      .image_size = config.data.image_size,
+      .preprocess = config.data.preprocess,
+      .batch_size = config.backbone.batch_size,
+      .precision = enum_named<Precision>(name_of(config.backbone.precision)).value_or(automatic),
+      .autotune = config.backbone.autotune,
+      .cache = config.cache,
+      .algorithm = config.backbone.algorithm,
+      .features = config.features.source};
 }
 
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
-                                  Observer& observer, std::stop_token stop) {
+                                  Observer& observer, std::stop_token stop, bool verify) {
   const OutputFolder folder(config, hooks, observer);
   std::optional<Photos> photos;
+  if (steps != Steps::train) photos.emplace(config, observer);
   Session session(config, hooks, observer, std::move(stop),
-                  steps == Steps::train ? Reading() : reading_into(photos, config, hooks));
+                  photos ? reading_into(*photos, config, verify, hooks) : Reading());
   if (photos) {
     if (steps == Steps::all)
       check_class_weights(config.train.class_weights, photos->sets.train.classes);
-    extract(config, folder, session, hooks, *photos);
+    extract_all(*photos, folder, session, hooks);
     photos.reset();
   }
   if (steps == Steps::extract) return std::nullopt;
@@ -209,14 +259,30 @@ std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHo
   return train(config, folder, session);
 }
 
+void extract_shard_job(const Config& config, const Shard& shard, const JobHooks& hooks,
+                       Observer& observer, std::stop_token stop) {
+  const std::filesystem::path folder = shard_folder(features_folder(config), shard);
+  const FolderLock lock = begun(folder, config, observer);
+  if (hooks.folder_locked) hooks.folder_locked(folder);
+  recover_features(folder, set_names);
+  Photos photos(config, observer, &shard);
+  Session session(config, hooks, observer, std::move(stop),
+                  reading_into(photos, config, false, hooks));
+  if (photos.sets.train.samples.empty() && photos.sets.validation.samples.empty())
+    return observer.note(fmt::format("no photo is of shard {}", shard.text()));
+  extract(photos, folder, session, hooks);
+}
+
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
-                                  const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop,
+                                  bool verify) {
   const OutputFolder folder(config, hooks, observer);
-  std::optional<Photos> photos;
-  Session session(config, hooks, observer, std::move(stop), reading_into(photos, config, hooks));
-  check_class_weights(config.train.class_weights, photos->sets.train.classes);
-  check_folds(photos->sets, folds);
-  extract(config, folder, session, hooks, *photos);
+  Photos photos(config, observer);
+  Session session(config, hooks, observer, std::move(stop),
+                  reading_into(photos, config, verify, hooks));
+  check_class_weights(config.train.class_weights, photos.sets.train.classes);
+  check_folds(photos.sets, folds);
+  extract_all(photos, folder, session, hooks);
   session.free_backbone();
   // Mapped: their rows are copied, fold by fold.
   const FeatureSet train = FeatureSet::open(features_folder(config), set_names[0], 0);

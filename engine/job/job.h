@@ -1,6 +1,7 @@
 #pragma once
 // The recipe and its parts, on one output folder. run_job and crossvalidate_job take the folder's
-// lock. evaluate_job and predict_job only read, also while another job writes.
+// lock, and collect the rows of shards (shard_folders.h). evaluate_job and predict_job only read, also
+// while another job writes.
 
 #include <filesystem>
 #include <functional>
@@ -14,6 +15,7 @@
 #include "engine/base/observer.h"
 #include "engine/base/trace.h"
 #include "engine/config/config.h"
+#include "engine/dataset/shard.h"
 #include "engine/head/trainer.h"
 #include "engine/job/crossvalidation.h"
 #include "engine/report/report.h"
@@ -26,8 +28,9 @@ BackboneOptions backbone_options(const Config& config, Precision automatic);
 
 // What the program does inside a job. All may be empty.
 struct JobHooks {
-  std::function<void()> folder_locked;  // the output folder exists and is locked
-  Tracer* tracer = nullptr;             // receives what each thread and device does; borrowed
+  // The folder of the results exists and is locked.
+  std::function<void(const std::filesystem::path&)> folder_locked;
+  Tracer* tracer = nullptr;  // receives what each thread and device does; borrowed
   // True while rows are computed and saved, batch by batch; false when that is over.
   std::function<void(bool)> saves_work;
   std::function<void(Backend&)> backend_made;  // the backend outlives the last span
@@ -39,9 +42,15 @@ enum class Steps {
   all,      // both
 };
 // The evaluation of head.safetensors on the validation features, unless `steps` is extract. Training
-// with other settings than those that made the features throws Error(data).
+// with other settings than those that made the features throws Error(data). `verify`: photos that shards
+// have read are read again.
 std::optional<Evaluation> run_job(const Config& config, Steps steps, const JobHooks& hooks,
-                                  Observer& observer, std::stop_token stop);
+                                  Observer& observer, std::stop_token stop, bool verify = false);
+
+// Extracts the photos of a shard into its own folder, which alone is locked. So the shards of a config
+// can be extracted by any number of processes, at any times, on any machines that share the folder.
+void extract_shard_job(const Config& config, const Shard& shard, const JobHooks& hooks,
+                       Observer& observer, std::stop_token stop);
 
 // A trained classifier and the config beside it: of one set, also while another takes its place.
 struct FinishedRun {
@@ -59,7 +68,8 @@ Evaluation evaluate_job(const FinishedRun& run, Observer& observer, std::stop_to
 
 // Extracts as Steps::extract, then cross-validates on the photos of both sets → crossvalidation.json
 CrossValidation crossvalidate_job(const Config& config, std::size_t folds, std::size_t seeds,
-                                  const JobHooks& hooks, Observer& observer, std::stop_token stop);
+                                  const JobHooks& hooks, Observer& observer, std::stop_token stop,
+                                  bool verify = false);
 
 struct PredictionRequest {
   std::vector<std::filesystem::path> images;  // files, and folders of them

@@ -139,13 +139,12 @@ std::optional<FeatureSet> usable_features(Session& session) {
 
 void check_classes(const FinishedRun& run, const std::vector<std::string>& classes) {
   if (classes == run.head.classes) return;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("{} was trained for the classes {}, and the images have {}; evaluate images of "
-                  "the same classes, or run `graft run` again",
-                  shown(run.head_file),
-                  printable(fmt::format("{}", fmt::join(run.head.classes, ", ")), 300),
-                  printable(fmt::format("{}", fmt::join(classes, ", ")), 300)));
+  throw Error(ErrorKind::data,
+              "{} was trained for the classes {}, and the images have {}; evaluate images of the "
+              "same classes, or run `graft run` again",
+              shown(run.head_file),
+              printable(fmt::format("{}", fmt::join(run.head.classes, ", ")), 300),
+              printable(fmt::format("{}", fmt::join(classes, ", ")), 300));
 }
 
 Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
@@ -186,8 +185,7 @@ Evaluation evaluate_photos(Session& session, const FinishedRun& run) {
     compute_features(session, photos);
   }
   if (labels.empty()) {
-    throw Error(ErrorKind::data,
-                fmt::format("no image of {} could be decoded", shown(dataset.root)));
+    throw Error(ErrorKind::data, "no image of {} could be decoded", shown(dataset.root));
   }
   session.free_backbone();  // its memory is for the classifier now
   LabelledFeatures set;
@@ -204,9 +202,9 @@ void check_key(const FinishedRun& run, const FeatureKey& now) {
   const std::string change = describe_input_change(run.head.key, now);
   if (change.empty()) return;
   throw Error(ErrorKind::usage,
-              fmt::format("{} was trained on other features than these: {}; use the settings that "
-                          "it was trained with, or run `graft run` again",
-                          shown(run.head_file), change));
+              "{} was trained on other features than these: {}; use the settings that it was "
+              "trained with, or run `graft run` again",
+              shown(run.head_file), change);
 }
 
 FinishedRun open_run(const std::function<Config()>& load, bool best) {
@@ -217,9 +215,8 @@ FinishedRun open_run(const std::function<Config()>& load, bool best) {
     std::error_code failure;
     if (!std::filesystem::exists(run.head_file, failure) && !failure) {
       throw Error(ErrorKind::usage,
-                  fmt::format("there is no trained classifier {}; `graft run` or `graft train` "
-                              "makes it",
-                              shown(run.head_file)));
+                  "there is no trained classifier {}; `graft run` or `graft train` makes it",
+                  shown(run.head_file));
     }
     run.head = load_head(run.head_file);
   });
@@ -256,9 +253,10 @@ void predict_job(const FinishedRun& run, const PredictionRequest& request,
   const std::vector<std::string>& classes = run.head.classes;
   const std::optional<double>& threshold = request.threshold;
   if (threshold && (!(*threshold >= 0.0 && *threshold <= 1.0) || classes.size() != 2))
-    throw Error(ErrorKind::usage, fmt::format("--threshold {}: expected a number from 0 to 1 and "
-                                              "two classes; this classifier has {}",
-                                              *threshold, classes.size()));
+    throw Error(
+        ErrorKind::usage,
+        "--threshold {}: expected a number from 0 to 1 and two classes; this classifier has {}",
+        *threshold, classes.size());
   std::vector<std::string> files = expand_inputs(request.images, observer);
   Session session(run.config, {}, observer, std::move(stop));
   check_features(session, run);

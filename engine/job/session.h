@@ -2,8 +2,6 @@
 // What the steps of a job share: the device, the frozen network, which is made at its first use, and
 // the evaluation.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -29,17 +27,17 @@ inline Vgg16Weights read_weights(const Config& config, const std::stop_token& st
   const std::filesystem::path& file = config.backbone.weights;
   std::error_code failure;
   if (!std::filesystem::exists(file, failure) && !failure) {
-    throw Error(ErrorKind::io,
-                fmt::format("there is no weights file {}; tools/fetch_weights.sh downloads VGG16's "
-                            "ImageNet weights",
-                            shown(file)));
+    throw Error(
+        ErrorKind::io,
+        "there is no weights file {}; tools/fetch_weights.sh downloads VGG16's ImageNet weights",
+        shown(file));
   }
   if (file.parent_path() == config.cache &&
       (others_can_write(file) || others_can_write(config.cache))) {
     throw Error(ErrorKind::io,
-                fmt::format("{} is not used, because other users can write it or its folder; run "
-                            "`chmod go-w` on both, or fetch it again",
-                            shown(file)));
+                "{} is not used, because other users can write it or its folder; run `chmod go-w` "
+                "on both, or fetch it again",
+                shown(file));
   }
   return load_vgg16_weights(file, stop);
 }
@@ -113,11 +111,7 @@ Answers judge(Session& session, const TrainedHead& trained, const LabelledFeatur
 
 // The features of a set, and what differs between that which made them and that which is asked for
 // now; of weights the content counts. Empty: nothing.
-struct StoredFeatures {
-  FeatureSet set;
-  std::string change;
-};
-inline StoredFeatures open_stored(Session& session, const std::string& name) {
+inline std::pair<FeatureSet, std::string> open_stored(Session& session, const std::string& name) {
   const Config& config = session.config();
   FeatureSet set =
       FeatureSet::open(config.output / "features", name, config.features.memory_budget_mib << 20U);

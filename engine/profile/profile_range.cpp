@@ -2,30 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <string_view>
-#include <system_error>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 
 namespace graft {
-namespace {
-
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc{} || stop != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-}  // namespace
 
 ProfileRange parse_profile_range(const std::string& text) {
   const auto refuse = [&](std::string_view why) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("--profile {}: {}; write \"epoch:2\", \"epoch:2-4\" or \"batches:10-20\"", text,
-                    why));
+    throw Error(ErrorKind::usage,
+                "--profile {}: {}; write \"epoch:2\", \"epoch:2-4\" or \"batches:10-20\"", text,
+                why);
   };
   const std::size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);
@@ -34,8 +22,8 @@ ProfileRange parse_profile_range(const std::string& text) {
   const std::string_view numbers =
       colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
   const std::size_t dash = numbers.find('-');
-  const auto first = number_of(numbers.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : number_of(numbers.substr(dash + 1));
+  const auto first = whole_number(numbers.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : whole_number(numbers.substr(dash + 1));
   if (!first || !last) refuse("a number must follow the colon, or two with a dash between");
   if (*first > *last) refuse("the range ends before it begins");
   if (epochs && *first == 0) refuse("epochs are counted from 1");

@@ -202,9 +202,9 @@ Evaluation summarise(const Totals& totals, std::span<const float> probabilities,
     if (labels[row] >= classes.size() ||
         !std::ranges::all_of(of_row, [](float p) { return std::isfinite(p); })) {
       throw Error(ErrorKind::data,
-                  fmt::format("{} has a label or a probability that cannot be; the features or the "
-                              "trained head are damaged: extract and train again.",
-                              files[row]));
+                  "{} has a label or a probability that cannot be; the features or the trained "
+                  "head are damaged: extract and train again.",
+                  files[row]);
     }
     const auto predicted = static_cast<std::uint32_t>(predicted_class(of_row));
     ++result.confusion[labels[row]][predicted];

@@ -1,9 +1,6 @@
 #include "engine/vgg16/vgg16.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <functional>
 
 #include "engine/base/error.h"
 
@@ -13,9 +10,9 @@ namespace {
 void check_size(ImageSize image) {
   if (image.height >= vgg16_smallest_image && image.width >= vgg16_smallest_image) return;
   throw Error(ErrorKind::usage,
-              fmt::format("Images of {}×{} are too small for VGG16, which halves them five times; "
-                          "data.image_size must be at least [32, 32].",
-                          image.height, image.width));
+              "Images of {}×{} are too small for VGG16, which halves them five times; "
+              "data.image_size must be at least [32, 32].",
+              image.height, image.width);
 }
 
 void check_source(const FeatureSource& source) {

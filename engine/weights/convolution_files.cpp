@@ -225,8 +225,8 @@ std::vector<float> hwio_from_oihw(const Vgg16Layer& layer, std::span<const float
   const std::size_t inputs = layer.input_channels;
   const std::size_t outputs = layer.output_channels;
   if (oihw.size() != 9 * inputs * outputs) {
-    throw Error(ErrorKind::usage, fmt::format("a kernel of {} needs {} values, not {}", layer.name,
-                                              9 * inputs * outputs, oihw.size()));
+    throw Error(ErrorKind::usage, "a kernel of {} needs {} values, not {}", layer.name,
+                9 * inputs * outputs, oihw.size());
   }
   std::vector<float> hwio(oihw.size());
   // The source is read in runs of nine, the destination is written in nine runs.

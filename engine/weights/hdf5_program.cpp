@@ -138,16 +138,16 @@ std::vector<std::byte> run_hdf5_program(const std::filesystem::path& program,
   words.insert(words.end(), request.begin(), request.end());
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0)
-    throw Error(ErrorKind::io, fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+    throw Error(ErrorKind::io, "cannot make a pipe: {}", std::strerror(errno));
   pid_t process = -1;
   const int code = start(words, ends[1], process);
   close(ends[1]);
   Child child(code == 0 ? process : -1, ends[0]);
   if (code != 0) {
     throw Error(code == ENOMEM || code == EAGAIN ? ErrorKind::device : ErrorKind::io,
-                fmt::format("cannot start {}, which reads and writes HDF5 files: {}; keep it "
-                            "next to the program, or use a safetensors file",
-                            shown(program), std::strerror(code)));
+                "cannot start {}, which reads and writes HDF5 files: {}; keep it next to the "
+                "program, or use a safetensors file",
+                shown(program), std::strerror(code));
   }
 
   std::optional<std::vector<std::byte>> answer;

@@ -2,7 +2,6 @@
 // (external data).
 
 #include <algorithm>
-#include <charconv>
 
 #include "engine/weights/float_values.h"
 #include "engine/weights/onnx_graph.h"
@@ -56,12 +55,12 @@ ExternalData external_data(const std::filesystem::path& path, const OnnxTensor& 
     }
     if (key == "location") data.location = value;
     if (key != "offset" && key != "length") continue;
-    std::uint64_t& number = key == "offset" ? data.offset : data.length.emplace();
-    const auto [end, error] = std::from_chars(value.begin(), value.end(), number);
-    if (error != std::errc() || end != value.end()) {
+    const auto number = whole_number(value);
+    if (!number) {
       refuse_weights(path, "the {} of the external data of \"{}\" is \"{}\", which is not a number",
                      key, tensor.name, value);
     }
+    (key == "offset" ? data.offset : data.length.emplace()) = *number;
   }
   return data;
 }

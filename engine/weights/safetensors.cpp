@@ -5,7 +5,6 @@
 #include <cstring>
 #include <limits>
 #include <set>
-#include <string_view>
 
 #include "engine/base/json.h"
 #include "engine/base/text.h"
@@ -162,13 +161,12 @@ std::string safetensors_header(std::span<const TensorView> tensors, const Metada
   std::uint64_t offset = 0;
   for (const TensorView& tensor : tensors) {
     if (tensor.name == metadata_key || !names.insert(tensor.name).second) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("a safetensors file cannot hold two tensors \"{}\"", tensor.name));
+      throw Error(ErrorKind::usage, "a safetensors file cannot hold two tensors \"{}\"",
+                  tensor.name);
     }
     if (value_count(tensor.shape) != tensor.data.size()) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("the tensor \"{}\" of shape {} was given {} values", tensor.name,
-                              shape_text(tensor.shape), tensor.data.size()));
+      throw Error(ErrorKind::usage, "the tensor \"{}\" of shape {} was given {} values",
+                  tensor.name, shape_text(tensor.shape), tensor.data.size());
     }
     if (json.size() > 1) json += ',';
     const std::uint64_t end = offset + tensor.data.size_bytes();
@@ -179,9 +177,8 @@ std::string safetensors_header(std::span<const TensorView> tensors, const Metada
   json += '}';
   json.append((8 - json.size() % 8) % 8, ' ');
   if (json.size() > safetensors_header_limit) {
-    throw Error(ErrorKind::usage, fmt::format("the header of a safetensors file would be larger "
-                                              "than {} bytes",
-                                              safetensors_header_limit));
+    throw Error(ErrorKind::usage, "the header of a safetensors file would be larger than {} bytes",
+                safetensors_header_limit);
   }
   const std::uint64_t length = json.size();
   std::string bytes(safetensors_length_bytes, '\0');

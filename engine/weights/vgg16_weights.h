@@ -12,10 +12,8 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
-#include <span>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "engine/base/digest.h"

@@ -209,8 +209,18 @@ TEST(MakeBackend, KnowsItsDevices) {
   EXPECT_EQ(make_backend("auto", 1)->numerics({}), make_backend("cpu", 1)->numerics({}));
   expect_error(
       ErrorKind::device, [] { make_backend("cuda", 1); }, "\"cuda\" cannot be used: ");
-  expect_usage([] { make_backend("gpu", 1); }, "There is no device \"gpu\"");
+  for (const char* device : {"gpu", "cuda:", "cuda:-1", "cuda:1x", "cuda:2147483648", "cuda:Local"})
+    expect_usage([&] { make_backend(device, 1); },
+                 "There is no device \"" + std::string(device) + "\"");
   expect_usage([] { make_backend("cpu", 5000); }, "threads is 5000");
+}
+
+TEST(MakeBackend, ALocalGpuIsThatOfTheLauncher) {
+  const auto make = [] { make_backend("cuda:local", 1); };
+  expect_error(ErrorKind::device, make, "\"cuda:local\" cannot be used: ");
+  setenv("SLURM_LOCALID", "first", 1);
+  expect_usage(make, "SLURM_LOCALID is \"first\", not a whole number");
+  unsetenv("SLURM_LOCALID");
 }
 
 }  // namespace

@@ -61,11 +61,6 @@ using graft::test::failure_of;
 
 extern "C" {
 
-int flock(int descriptor, int operation) noexcept {
-  return static_cast<int>(
-      fail_or(failure_of("flock"), [&] { return ::syscall(SYS_flock, descriptor, operation); }));
-}
-
 int fdatasync(int descriptor) {
   return static_cast<int>(
       fail_or(failure_of("fdatasync"), [&] { return ::syscall(SYS_fdatasync, descriptor); }));

@@ -1,6 +1,6 @@
 #pragma once
 // System calls that fail, for tests of what the engine does then. The test program's own definitions
-// of flock, fdatasync, fsync, posix_fallocate, close, mmap and pread take the place of the C library's.
+// of fdatasync, fsync, posix_fallocate, close, mmap and pread take the place of the C library's.
 
 #include <functional>
 

@@ -199,6 +199,7 @@ TEST(Set, AutoIsAWordAndANumberIsANumber) {
   EXPECT_EQ(parse(minimal_config(), {"backbone.batch_size=auto"}).backbone.batch_size, 0U);
   EXPECT_EQ(parse(minimal_config(), {"backbone.batch_size=64"}).backbone.batch_size, 64U);
   EXPECT_EQ(parse(minimal_config(), {"device=cuda:1"}).device, "cuda:1");
+  EXPECT_EQ(parse(minimal_config(), {"device=cuda:local"}).device, "cuda:local");
 }
 
 TEST(Set, TheLastOneCountsAndMayGiveWhatTheFileLacks) {

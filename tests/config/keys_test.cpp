@@ -29,7 +29,8 @@ const std::vector<Row>& rows() {
        R"("cuda:1")",
        {"1", "null", "[]"},
        {R"("gpu")", R"("")", R"("CPU")", R"("cuda:")", R"("cuda:-1")", R"("cuda:01")",
-        R"("cuda:256")", R"("cuda:1 ")", R"("cpu:0")", R"("cuda:N")"}},
+        R"("cuda:256")", R"("cuda:1 ")", R"("cpu:0")", R"("cuda:N")", R"("cuda:Local")",
+        R"("cuda:local:0")", R"("cuda:99999999999999999999")"}},
       {"seed",
        "1",
        "9007199254740992",
@@ -239,6 +240,8 @@ TEST(Keys, APrecisionIsOneOfTheBackbonesOrAuto) {
 TEST(Keys, ProblemsSuggestAWord) {
   for (const char* device : {"gpu", "GPU:0", "gpu1", "CUDA", "cuda:x"})
     EXPECT_THAT(problem_with("device", device), HasSubstr("; did you mean \"cuda\"?")) << device;
+  for (const char* device : {"cuda:locla", "cuda-local", "gpu:local"})
+    EXPECT_THAT(problem_with("device", device), HasSubstr("; did you mean \"cuda:local\"?"));
   EXPECT_EQ(problem_with("backbone.batch_size", "atuo"),
             "expected an integer from 1 to 1024, or \"auto\", found \"atuo\"; did you mean "
             "\"auto\"?");
@@ -256,8 +259,8 @@ TEST(Keys, ProblemsSuggestAWord) {
 
 TEST(Keys, ADeviceMayHaveANumber) {
   EXPECT_EQ(expectation(KeyedConfig().key("device")),
-            "\"cpu\", \"cuda\", \"cuda:N\" or \"auto\", N from 0 to 255");
-  for (const char* device : {"cuda", "cuda:0", "cuda:9", "cuda:255"})
+            "\"cpu\", \"cuda\", \"cuda:N\", \"cuda:local\" or \"auto\", N from 0 to 255");
+  for (const char* device : {"cuda", "cuda:0", "cuda:9", "cuda:255", "cuda:local"})
     EXPECT_NO_THROW(KeyedConfig().set("device", device)) << device;
 }
 

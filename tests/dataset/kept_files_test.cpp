@@ -63,7 +63,7 @@ TEST(KeptFiles, AreTheGoodFilesOfTheDatasets) {
   data.on_bad_image = OnBadImage::skip;
   test::RecordingObserver observer;
   KeptFiles kept(std::uint64_t{1} << 30);
-  const Datasets datasets = read_datasets(data, 4, observer, {}, &kept);
+  const Datasets datasets = read_datasets(data, 4, observer, {}, {.kept = &kept});
   std::size_t files = 0;
   for (const Dataset* dataset : {&datasets.train, &datasets.validation}) {
     for (const Sample& sample : dataset->samples) {

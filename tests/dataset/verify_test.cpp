@@ -151,7 +151,7 @@ TEST(ReadDatasets, WhatIsNotTheContentsFaultIsNeverABadImage) {
   std::string problem;
   ErrorKind kind = ErrorKind::usage;
   try {
-    verify_files(scanned, config_of(folder), "check", 1, observer, {});
+    verify_files(scanned, config_of(folder), "train", "check", 1, observer, {});
   } catch (const Error& error) {
     kind = error.kind();
     problem = error.what();

@@ -113,7 +113,7 @@ SCENARIOS = {
     "import": Scenario(["weights", "import", "weights.safetensors", "-o", "imported.safetensors"]),
 }
 PREDICT = SCENARIOS["predict"].command
-UNIMPORTANT = {"out/run.log", "out/.lock"}
+UNIMPORTANT = {"out/run.log", "out/.lock.exclusive"}
 NO_PICTURE = b"This photo cannot be read now."  # on the page
 
 

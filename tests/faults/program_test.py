@@ -56,7 +56,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_an_interrupted_run_goes_on(self):
         command = ("run", "config.json", "--output", "interrupted", "--set", "train.epochs=100")
-        for moment in (".lock", "features/train.npy"):
+        for moment in (".lock.exclusive", "features/train.npy"):
             process = self.start(*command)
             while process.poll() is None and not (self.folder / "interrupted" / moment).exists():
                 time.sleep(0.01)

@@ -32,7 +32,8 @@ def png(red: int, green: int, blue: int, seed: int, side: int = 32) -> bytes:
 
 def write_weights(path: Path) -> None:
     """The full-size VGG16 with He's uniform numbers, in safetensors; a pattern of 9,973 numbers repeats."""
-    pattern = [random.Random(16).uniform(-1, 1) for _ in range(9973)]
+    numbers = random.Random(16)
+    pattern = [numbers.uniform(-1, 1) for _ in range(9973)]
     header, blobs, offset, inputs, names = {}, [], 0, 3, []
     for block, count in enumerate(BLOCKS, 1):
         names += [f"block{block}_conv{i}" for i in range(1, count + 1)]

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/config/keys.h"
 #include "engine/features/key.h"
+#include "tests/features/file_lists.h"
 #include "tests/support/files.h"
 #include "tests/support/support.h"
 
@@ -16,6 +17,7 @@ namespace graft {
 namespace {
 
 using test::error_of;
+using test::file_list_json;
 using ::testing::HasSubstr;
 
 FileList example() {
@@ -50,6 +52,52 @@ TEST(FilesJson, ReadsBackWhatWasWritten) {
   pooled.rows.insert(pooled.rows.begin() + 1, pooled.rows[0]);
   pooled.rows.push_back(pooled.rows[2]);
   EXPECT_EQ(parse_file_list(file_list_json(pooled), "files.json"), pooled);
+}
+
+TEST(FilesJson, ReadsBackTheStampsOfAShardsRows) {
+  FileList list = example();
+  list.rows[0].stamp = FileStamp{1234, -5};
+  list.rows[1].stamp = FileStamp{UINT64_MAX, INT64_MAX};
+  const std::string json = file_list_json(list);
+  EXPECT_THAT(json, HasSubstr("\", \"size\": 1234, \"time\": -5},\n"));
+  EXPECT_EQ(parse_file_list(json, "files.json"), list);
+}
+
+TEST(FilesJson, NamesThatLookLikeItsLinesAreRead) {
+  const std::string text = "\n\"rows\": [\n{\"file\": \"\n],\n\"skipped\": [\n\"},\n{";
+  FileList list = example();
+  list.classes[1] = list.rows[0].file = list.rows[1].file = list.skipped[0].file = text;
+  list.key.settings.emplace_back(text, text);
+  list.settings.emplace_back(text, text);
+  EXPECT_EQ(parse_file_list(file_list_json(list), "files.json"), list);
+}
+
+// More than are written or parsed at once.
+TEST(FilesJson, ManyRowsAreWrittenAndReadPieceByPiece) {
+  FileList list = example();
+  for (std::size_t row = list.rows.size(); row < 20'000; ++row)
+    list.rows.push_back({std::to_string(row), 1, {row, 1}, {row, 2}});
+  std::string json;
+  write_file_list(list, [&](std::string_view piece) {
+    EXPECT_LT(piece.size(), 300'000U);
+    json += piece;
+  });
+  ASSERT_GT(json.size(), 2'000'000U);
+  EXPECT_EQ(with_digest(without_digest(json)), json);
+  EXPECT_EQ(parse_file_list(json, "files.json"), list);
+  std::vector<FileRow> rows;
+  FileList rest =
+      parse_file_list(json, "files.json", [&](FileRow row) { rows.push_back(std::move(row)); });
+  EXPECT_TRUE(rest.rows.empty());
+  rest.rows = std::move(rows);
+  EXPECT_EQ(rest, list);
+}
+
+TEST(FilesJson, RowsThatAreNotOneALineAreRefused) {
+  std::string json = without_digest(file_list_json(example()));
+  json.replace(json.find("\"rows\": [\n"), 10, "\"rows\": [ ");
+  EXPECT_THAT(error_of([&] { parse_file_list(with_digest(json), "files.json"); }),
+              HasSubstr("files.json: \"rows\" does not have one row a line"));
 }
 
 TEST(FilesJson, HasOneRowALine) {
@@ -90,6 +138,12 @@ TEST(FilesJson, WrongContentsAreRefused) {
       {digest_of("1").hex(), "12"},
       {digest_of("r2").hex(), std::string(32, 'g')},
       {"\"rows\"", "\"lines\""},
+      {"},\n{\"file\": \"cats/back", "}\n{\"file\": \"cats/back"},
+      {"\"}\n],", "\"},\n],"},
+      {"\"class\": \"cats\"", "\"class\": \"cats\", \"size\": 3"},
+      {"\"class\": \"cats\"", "\"class\": \"cats\", \"size\": -3, \"time\": 5"},
+      {"\"class\": \"cats\"", "\"class\": \"cats\", \"size\": 3, \"time\": 1.5"},
+      {"\"class\": \"cats\"", "\"class\": \"cats\", \"size\": 3, \"time\": 9223372036854775808"},
       {"\"resize\":\"bilinear\"", "\"resize\":3"}};
   for (const auto& [from, to] : changes) {
     std::string bad = good;
@@ -123,6 +177,11 @@ TEST(FilesJson, TheFirstVersionIsReadWithoutSettingsAndDigest) {
   replace("\"settings\"", "\"other\"");
   FileList expected = example();
   expected.settings.clear();
+  EXPECT_EQ(parse_file_list(old, "files.json"), expected);
+  // Without rows the arrays had no empty line.
+  const std::size_t begin = old.find("\"rows\": [\n") + 9;
+  old.erase(begin, old.find("\n]", begin) - begin);
+  expected.rows.clear();
   EXPECT_EQ(parse_file_list(old, "files.json"), expected);
 }
 

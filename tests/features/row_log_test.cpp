@@ -57,13 +57,25 @@ TEST_F(RowLogTest, TheJournalReadsBackWhatWasFlushed) {
   ASSERT_EQ(journal->entries.size(), 4U);
   EXPECT_EQ(journal->entries[2].digest, digest_of("2"));
   EXPECT_EQ(journal->entries[2].check, digest_of(row(2)));
-  EXPECT_FALSE(journal->entries[2].bad_reason.has_value());
-  EXPECT_TRUE(journal->entries[3].bad_reason.has_value());
+  EXPECT_FALSE(journal->entries[2].bad_reason);
+  EXPECT_TRUE(journal->entries[3].bad_reason);
   EXPECT_FALSE(journal->committed);
   log.commit();
   EXPECT_TRUE(read_journal(paths_.journal)->committed);
   write_committed_journal(paths_.journal, key());
   EXPECT_TRUE(read_journal(paths_.journal)->committed);
+}
+
+// So that a line takes little memory where it is read.
+TEST_F(RowLogTest, AFlushOfManyRowsMakesSeveralLines) {
+  RowLog log = create();
+  add_rows(log, 0, 10'000);
+  log.flush();
+  const auto journal = read_journal(paths_.journal);
+  ASSERT_EQ(journal->entries.size(), 10'000U);
+  EXPECT_EQ(journal->entries[9'999].digest, digest_of("9999"));
+  EXPECT_LT(journal->entry_ends.front(), journal->entry_ends.back() / 2);
+  EXPECT_EQ(usable(), 10'000U);
 }
 
 TEST_F(RowLogTest, TheVerdictOfAnotherDecoderIsAboutNoImage) {
@@ -80,7 +92,7 @@ TEST_F(RowLogTest, TheVerdictOfAnotherDecoderIsAboutNoImage) {
   const auto journal = read_journal(paths_.journal);
   ASSERT_EQ(journal->entries.size(), 1U);
   EXPECT_EQ(journal->entries[0].digest, Digest());
-  EXPECT_EQ(journal->entries[0].bad_reason, "out of memory");
+  EXPECT_EQ(*journal->entries[0].bad_reason, "out of memory");
 }
 
 TEST_F(RowLogTest, EveryTruncationOfTheJournalKeepsTheCompleteLinesBefore) {

@@ -101,7 +101,7 @@ void SmallSet::read() {
   DataConfig chosen = data;
   if (chosen.validation_split > 0.0) chosen.validation.clear();
   kept = std::make_unique<KeptFiles>(kept_bytes);
-  datasets = read_datasets(chosen, 1, silent, {}, kept.get());
+  datasets = read_datasets(chosen, 1, silent, {}, {.kept = kept.get()});
 }
 
 ExtractionRequest SmallSet::request() const {

@@ -9,6 +9,7 @@
 #include "engine/features/features.h"
 #include "engine/features/set_files.h"
 #include "engine/image/image.h"
+#include "tests/features/file_lists.h"
 #include "tests/features/small_backend.h"
 #include "tests/support/support.h"
 
@@ -16,6 +17,7 @@ namespace graft {
 namespace {
 
 using test::error_of;
+using test::file_list_json;
 using test::SmallSet;
 using test::TemporaryFolder;
 using ::testing::ElementsAre;

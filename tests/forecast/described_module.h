@@ -14,6 +14,7 @@ class DescribedModule final : public CudaModule {
   static constexpr std::size_t weight_bytes = std::size_t{100} << 20U;
   static constexpr std::size_t workspace_bytes = std::size_t{20} << 20U;
 
+  int device_count() const override { throw std::logic_error("no GPU here"); }
   std::unique_ptr<Backend> make_backend(int, std::size_t) const override {
     throw std::logic_error("no GPU here");
   }

@@ -1,6 +1,7 @@
 // NAME.files.json: parse_file_list, on the input and on the input with the right digest at its end.
 
 #include "engine/features/set_files.h"
+#include "tests/features/file_lists.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace graft::fuzz {
@@ -20,7 +21,7 @@ void parse(const std::string& text) {
     require(row.label < list->classes.size(), "a label is of a class");
   require(!list->views.empty() && list->rows.size() % list->views.size() == 0,
           "photos have all views");
-  require(parse_file_list(file_list_json(*list), "files.json") == *list, "a list reads back");
+  require(parse_file_list(test::file_list_json(*list), "files.json") == *list, "a list reads back");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "engine/features/set_files.h"
 #include "engine/head/trainer.h"
 #include "engine/weights/safetensors.h"
+#include "tests/features/file_lists.h"
 #include "tests/fuzz/samples.h"
 #include "tests/image/format_golden.h"
 #include "tests/support/files.h"
@@ -273,12 +274,13 @@ void add_features(Seeds& seeds) {
   list.rows = {{"cats/1.png", 0, digest_of("1"), digest_of("r1")},
                {"cats/back\\slash and\nline.png", 1, digest_of("2"), digest_of("r2")}};
   list.skipped = {{"cats/0.png", "no image", {}}, {"cats/3.png", "cut off", digest_of("3")}};
-  seeds.add("files_json", file_list_json(list));
+  seeds.add("files_json", test::file_list_json(list));
   list.settings = feature_settings({});
   list.shape = {1, 1, 1024, true};
   list.views = {View::original, View::vertical};
+  list.rows[0].stamp = FileStamp{1234, -5};
   list.rows[1] = list.rows[0];
-  seeds.add("files_json", file_list_json(list));
+  seeds.add("files_json", test::file_list_json(list));
 
   const test::TemporaryFolder folder;
   const LogPaths paths{folder / "rows", folder / "journal"};

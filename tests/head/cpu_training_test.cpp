@@ -8,6 +8,7 @@
 #include "engine/features/npy.h"
 #include "engine/features/set_files.h"
 #include "engine/head/trainer.h"
+#include "tests/features/file_lists.h"
 #include "tests/support/support.h"
 #include "training_support.h"
 
@@ -40,7 +41,7 @@ void write_set(const std::filesystem::path& folder, const std::string& name, con
   write_npy(folder / (name + ".npy"), set.values,
             std::vector{set.labels.size(), shape.height, shape.width, shape.channels});
   write_npy(folder / (name + ".labels.npy"), set.labels);
-  write_file_whole(folder / (name + ".files.json"), file_list_json(list));
+  write_file_whole(folder / (name + ".files.json"), test::file_list_json(list));
 }
 
 class CpuTraining : public ::testing::TestWithParam<std::size_t> {  // the number of classes

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -121,6 +122,41 @@ TEST(CudaRun, TheSameBytesInAnyOrderOfTheStreams) {
     EXPECT_THAT(run.report.errors, IsEmpty()) << "seed " << seed;
     EXPECT_TRUE(same_results(recipe.output(seed), recipe.output("0")));
   }
+}
+
+// As `mpirun -n 3` starts them on a machine with three GPUs.
+TEST(CudaRun, EachLocalRankUsesItsOwnGpu) {
+  const Recipe recipe;
+  const std::vector<std::string> ranks = {"0", "1", "2"};
+  std::vector<std::future<CudaOutcome>> runs;
+  for (const std::string& rank : ranks) {
+    runs.push_back(std::async(std::launch::async, [&recipe, rank] {
+      return run_on_virtual_gpu(recipe.arguments("run", rank, {"--set", "device=cuda:local"}),
+                                {{"VGPU_DEVICES", "3"}, {"OMPI_COMM_WORLD_LOCAL_RANK", rank}});
+    }));
+  }
+  for (std::future<CudaOutcome>& one : runs) one.wait();
+  for (const std::string& rank : ranks) {
+    const CudaOutcome run = runs[std::stoul(rank)].get();
+    ASSERT_EQ(run.outcome.exit_code, 0) << run.outcome.error;
+    EXPECT_THAT(run.report.errors, IsEmpty());
+    EXPECT_THAT(lines_of(run.outcome.error).front(),
+                ::testing::ContainsRegex("device: .* \\(cuda:" + rank + "\\), sm_90"));
+    EXPECT_EQ(run.report.used_devices, std::vector<int>{std::stoi(rank)});
+    EXPECT_TRUE(same_results(recipe.output(rank), recipe.output("0")));
+    const auto used = nlohmann::json::parse(text_of(recipe.result(rank) / "config.json"));
+    EXPECT_EQ(used.at("device"), "cuda:local");
+  }
+}
+
+// SLURM's --gpus-per-task: each process sees its own GPU alone, as the first.
+TEST(CudaRun, TheOnlyGpuIsTheOneOfAnyLocalRank) {
+  const Recipe recipe;
+  const CudaOutcome run = run_on_virtual_gpu(
+      recipe.arguments("extract", "a", {"--set", "device=cuda:local"}), {{"SLURM_LOCALID", "3"}});
+  EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.error;
+  EXPECT_THAT(run.outcome.error, HasSubstr("local rank 3 takes the one visible GPU"));
+  EXPECT_THAT(run.outcome.error, HasSubstr("(cuda:0), sm_90"));
 }
 
 TEST(CudaRun, EveryPrecisionGivesFeaturesNearTheCpus) {
@@ -312,6 +348,14 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"no_gpu", {{"VGPU_DEVICES", "0"}}, "cuda", "shows no GPU"},
         Refusal{"old_driver", {{"VGPU_DRIVER", "12000"}}, "cuda", "12.0"},
         Refusal{"no_second_gpu", {}, "cuda:1", "cuda:1"},
+        Refusal{"no_gpu_for_a_local_rank",
+                {{"VGPU_DEVICES", "0"}, {"SLURM_LOCALID", "0"}},
+                "cuda:local",
+                "\"cuda:local\" cannot be used: the NVIDIA driver shows no GPU"},
+        Refusal{"more_local_ranks_than_gpus",
+                {{"VGPU_DEVICES", "3"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "3"}},
+                "cuda:local",
+                "there are 3 GPUs for local rank 3; start one process for each GPU"},
         Refusal{"too_little_memory", {{"VGPU_MEMORY", "48MiB"}}, "cuda", "not one image fits"}),
     [](const auto& test) { return test.param.name; });
 

@@ -35,6 +35,7 @@ CudaOutcome run_on_virtual_gpu(const std::vector<std::string>& arguments,
   for (const auto& range : json.at("profiled")) {
     result.report.profiled.emplace_back(range.at(0), range.at(1));
   }
+  result.report.used_devices = json.at("used_devices").get<std::vector<int>>();
   return result;
 }
 

@@ -18,6 +18,7 @@ struct VirtualGpuReport {
   std::vector<std::string> launches;  // the kernels, as they ran
   std::vector<std::size_t> moved;     // by each: bytes of the distinct sectors read and written
   std::vector<std::pair<std::size_t, std::size_t>> profiled;  // ranges of launches, [first, end)
+  std::vector<int> used_devices;  // that had memory, streams or launches; ascending
 };
 
 struct CudaOutcome {

@@ -32,12 +32,9 @@ bool has_passed(const std::filesystem::path& output, const std::filesystem::path
 }
 
 // The moments at which this run's files appear, in their order.
-const std::vector<std::string> milestones = {".lock",
-                                             "next/config.json",
-                                             "features/train.npy.partial",
-                                             "features/train.npy",
-                                             "features/validation.npy",
-                                             "next/checkpoint.safetensors"};
+const std::vector<std::string> milestones = {
+    ".lock.exclusive",    "next/config.json",        "features/train.npy.partial",
+    "features/train.npy", "features/validation.npy", "next/checkpoint.safetensors"};
 
 TEST(Interruption, SigintSavesAndExitsWith130AndTheNextRunGoesOn) {
   const Recipe recipe;

@@ -27,7 +27,7 @@ Files files_below(const fs::path& folder) {
   Files files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = entry.path().lexically_relative(folder);
-    if (entry.is_regular_file() && name != "run.log" && name != ".lock")
+    if (entry.is_regular_file() && name != "run.log" && name != ".lock.exclusive")
       files[name] = text_of(entry.path());
   }
   return files;

@@ -23,6 +23,7 @@ RIGHT = """
     {"$schema": "graft.schema.json", "data": {"train": "photos"}}
     {"$schema": "", "data": {"train": "${HOME}/photos", "validation": "~/more"}, "output": "$${x}"}
     {"data": {"train": "p", "validation": "", "validation_split": 0.25}, "cache": "", "device": "cuda:10"}
+    {"data": {"train": "p"}, "device": "cuda:local"}
     {"data": {"train": "p"}, "device": "cuda:255", "threads": 1024, "seed": 9007199254740992}
     {"data": {"train": "p", "image_size": [32, 4096.0], "views": ["rotate180", "original"]}}
     {"data": {"train": "p"}, "train": {"batch_size": 16.0, "epochs": 1.6e1}}
@@ -44,6 +45,7 @@ WRONG = """
     "device": "cuda:"
     "device": "cuda:01"
     "device": "cuda:1000"
+    "device": "cuda:localhost"
     "device": "cuda:1 "
     "device": 1
     "device": null

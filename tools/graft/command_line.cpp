@@ -71,10 +71,9 @@ class CommandLine {
       const auto found = std::ranges::find(names, word);
       if (found == names.end()) {
         const auto meant = nearest(word, names);
-        throw Error(ErrorKind::usage,
-                    fmt::format("{}: no such command; {}", path,
-                                meant ? fmt::format("did you mean \"{}\"?", *meant)
-                                      : fmt::format("there are {}", fmt::join(names, ", "))));
+        throw Error(ErrorKind::usage, "{}: no such command; {}", path,
+                    meant ? fmt::format("did you mean \"{}\"?", *meant)
+                          : fmt::format("there are {}", fmt::join(names, ", ")));
       }
       parent = commands[static_cast<std::size_t>(found - names.begin())];
     }
@@ -89,8 +88,7 @@ class CommandLine {
     // Some of CLI11's messages have several lines.
     std::string sentence = error.what();
     std::replace(sentence.begin(), sentence.end(), '\n', ' ');
-    throw Error(ErrorKind::usage,
-                fmt::format("{} (see `{} --help`)", printable(sentence, 400), command));
+    throw Error(ErrorKind::usage, "{} (see `{} --help`)", printable(sentence, 400), command);
   }
 
   CLI::App* add(CLI::App& parent, const std::string& name, const std::string& summary,
@@ -101,8 +99,10 @@ class CommandLine {
     return added;
   }
 
-  // CONFIG and what overrides it.
-  void add_config_options(CLI::App* command) {
+  // A command that takes CONFIG and what overrides it.
+  CLI::App* add_with_config(CLI::App& parent, const std::string& name, const std::string& summary,
+                            std::string_view footer, const Command& function) {
+    CLI::App* command = add(parent, name, summary, footer, function);
     command
         ->add_option("CONFIG", request_.config,
                      "Config file, output folder of an earlier run, or folder of photos")
@@ -118,6 +118,13 @@ class CommandLine {
     }
     command->add_flag("-q,--quiet", request_.quiet,
                       "No progress and no notes, only warnings, errors and results");
+    return command;
+  }
+
+  template <typename Value>
+  static CLI::Option* add_value(CLI::App* command, const std::string& option, Value& value,
+                                const std::string& type, const std::string& summary) {
+    return command->add_option(option, value, summary)->option_text(type);
   }
 
   void add_setting(CLI::App* command, const std::string& option, const std::string& type,
@@ -136,22 +143,27 @@ class CommandLine {
   }
 
   void add_job_commands() {
-    CLI::App* run = add(app_, "run", "Extract, train, evaluate and report: the complete recipe",
+    CLI::App* run =
+        add_with_config(app_, "run", "Extract, train, evaluate and report: the complete recipe",
                         help::run, run_command);
-    add_config_options(run);
     add_tracing(run);
+    add_verify(run);
     run->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
-    CLI::App* extract = add(app_, "extract", "Compute the bottleneck features of all images",
-                            help::extract, extract_command);
-    add_config_options(extract);
+    CLI::App* extract =
+        add_with_config(app_, "extract", "Compute the bottleneck features of all images",
+                        help::extract, extract_command);
     add_tracing(extract);
-    CLI::App* train = add(app_, "train", "Train and evaluate the classifier on extracted features",
-                          help::train, train_command);
-    add_config_options(train);
+    add_verify(extract);
+    add_value(extract, "--shard", request_.shard, "I/N",
+              "Extract the part I of N of the photos (I from 0); auto: as SLURM or MPI says");
+    CLI::App* train =
+        add_with_config(app_, "train", "Train and evaluate the classifier on extracted features",
+                        help::train, train_command);
     train->add_flag("--json", request_.json, "Print the evaluation as JSON, not as a table");
-    CLI::App* folds = add(app_, "crossvalidate", "Measure a config on folds of all its images",
-                          help::crossvalidate, crossvalidate_command);
-    add_config_options(folds);
+    CLI::App* folds =
+        add_with_config(app_, "crossvalidate", "Measure a config on folds of all its images",
+                        help::crossvalidate, crossvalidate_command);
+    add_verify(folds);
     folds->add_option("--folds", request_.folds, "Parts of the images, each judged once (5)")
         ->check(CLI::Range(2, 1000));
     folds
@@ -160,29 +172,28 @@ class CommandLine {
         ->check(CLI::Range(1, 1000));
     folds->add_flag("--json", request_.json, "Print JSON, not a table");
     CLI::App* evaluate =
-        add(app_, "evaluate", "Measure the trained classifier, and show its mistakes",
-            help::evaluate, evaluate_command);
-    add_config_options(evaluate);
+        add_with_config(app_, "evaluate", "Measure the trained classifier, and show its mistakes",
+                        help::evaluate, evaluate_command);
     add_best(evaluate);
     evaluate->add_flag("--json", request_.json, "Print JSON, not a table");
-    evaluate
-        ->add_option("-o,--output-file", request_.output_file, "Also write the JSON into this file")
-        ->option_text("FILE");
+    add_value(evaluate, "-o,--output-file", request_.output_file, "FILE",
+              "Also write the JSON into this file");
   }
 
   void add_tracing(CLI::App* command) {
-    command
-        ->add_option("--trace", request_.trace,
-                     "Write a timeline of the threads and the GPU, for chrome://tracing or "
-                     "ui.perfetto.dev")
-        ->option_text("FILE");
-    command
-        ->add_option("--profile", request_.profile,
-                     "Start and stop the GPU's profiler around a range: epoch:2, epoch:2-4, "
-                     "batches:10-20")
-        ->option_text("RANGE");
+    add_value(
+        command, "--trace", request_.trace, "FILE",
+        "Write a timeline of the threads and the GPU, for chrome://tracing or ui.perfetto.dev");
+    add_value(
+        command, "--profile", request_.profile, "RANGE",
+        "Start and stop the GPU's profiler around a range: epoch:2, epoch:2-4, batches:10-20");
     command->add_flag("--nvtx", request_.nvtx,
                       "Mark stages, layers and kernels with NVTX even if no tool asks for it");
+  }
+
+  void add_verify(CLI::App* command) {
+    command->add_flag("--verify", request_.verify,
+                      "Read all photos, also those that shards have read and that look unchanged");
   }
 
   void add_best(CLI::App* command) {
@@ -191,9 +202,9 @@ class CommandLine {
   }
 
   void add_predict() {
-    CLI::App* predict = add(app_, "predict", "Classify images: CSV or JSON on standard output",
-                            help::predict, predict_command);
-    add_config_options(predict);
+    CLI::App* predict =
+        add_with_config(app_, "predict", "Classify images: CSV or JSON on standard output",
+                        help::predict, predict_command);
     predict
         ->add_option("IMAGES", request_.inputs,
                      "Image files, and folders of them; - reads paths from standard input")
@@ -201,25 +212,21 @@ class CommandLine {
     predict->add_flag("-0,--null", request_.null_separated,
                       "With -: paths are separated by NUL, not by line breaks");
     predict->add_flag("--json", request_.json, "Print JSON, an object a line, not CSV");
-    CLI::Option* top = predict->add_option("--top", request_.top,
-                                           "Print the K most probable classes, the highest first");
-    top->option_text("K")->check(CLI::Range(1, 1'000'000));
-    predict
-        ->add_option("--threshold", request_.threshold,
-                     "Of two classes, take the second when its probability is above T (0 to 1)")
-        ->option_text("T")
+    CLI::Option* top = add_value(predict, "--top", request_.top, "K",
+                                 "Print the K most probable classes, the highest first");
+    top->check(CLI::Range(1, 1'000'000));
+    add_value(predict, "--threshold", request_.threshold, "T",
+              "Of two classes, take the second when its probability is above T (0 to 1)")
         ->excludes(top);
     add_best(predict);
   }
 
   void add_export() {
-    CLI::App* exported = add(app_, "export", "Write the classifier for ONNX Runtime or Keras",
-                             help::export_model, export_command);
-    add_config_options(exported);
-    exported
-        ->add_option("-o,--output-file", request_.output_file,
-                     "The file to write: .onnx (a complete model) or .h5 (the head for Keras)")
-        ->option_text("FILE")
+    CLI::App* exported =
+        add_with_config(app_, "export", "Write the classifier for ONNX Runtime or Keras",
+                        help::export_model, export_command);
+    add_value(exported, "-o,--output-file", request_.output_file, "FILE",
+              "The file to write: .onnx (a complete model) or .h5 (the head for Keras)")
         ->required();
     exported->add_flag("--half", request_.half, "Store the kernels as fp16 (.onnx)");
     exported->add_flag("--head-only", request_.head_only,
@@ -228,17 +235,13 @@ class CommandLine {
   }
 
   void add_plan() {
-    CLI::App* plan = add(app_, "plan", "Forecast a config on a GPU that need not be here",
-                         help::plan, plan_command);
-    add_config_options(plan);
-    plan->add_option("--gpu", request_.gpu, "A GPU by name, such as \"RTX 4090\"")
-        ->option_text("NAME");
-    plan->add_option("--arch", request_.architecture,
-                     "An architecture, such as sm_90: a common GPU of it")
-        ->option_text("sm_NN");
-    plan->add_option("--memory", request_.memory,
-                     "Device memory instead of the GPU's: 24GiB, 8192MiB")
-        ->option_text("SIZE");
+    CLI::App* plan = add_with_config(
+        app_, "plan", "Forecast a config on a GPU that need not be here", help::plan, plan_command);
+    add_value(plan, "--gpu", request_.gpu, "NAME", "A GPU by name, such as \"RTX 4090\"");
+    add_value(plan, "--arch", request_.architecture, "sm_NN",
+              "An architecture, such as sm_90: a common GPU of it");
+    add_value(plan, "--memory", request_.memory, "SIZE",
+              "Device memory instead of the GPU's: 24GiB, 8192MiB");
     plan->add_flag("--json", request_.json, "Print JSON, not a table");
   }
 
@@ -264,9 +267,8 @@ class CommandLine {
     CLI::App* config =
         add(app_, "config", "Check and explain config files", help::config_check, {});
     config->require_subcommand(1);
-    CLI::App* check = add(*config, "check", "Check a config, and print it with every key",
-                          help::config_check, check_config_command);
-    add_config_options(check);
+    add_with_config(*config, "check", "Check a config, and print it with every key",
+                    help::config_check, check_config_command);
     CLI::App* explain = add(*config, "explain", "Explain each key of a config",
                             help::config_explain, explain_config_command);
     explain->add_option("KEY", request_.key, "A key or a section; without it, all of them");

@@ -73,7 +73,8 @@ using Job = std::function<std::string(const Config&, const JobHooks&, Observer&,
 Job run_steps(const Request& request, Steps steps) {
   return [&request, steps](const Config& config, const JobHooks& hooks, Observer& observer,
                            std::stop_token stop) {
-    const auto evaluation = run_job(config, steps, hooks, observer, std::move(stop));
+    const auto evaluation =
+        run_job(config, steps, hooks, observer, std::move(stop), request.verify);
     return evaluation ? evaluation_text(*evaluation, request.json) : "";
   };
 }
@@ -94,7 +95,11 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
   hooks.saves_work = [&](bool saves) {
     signals.set(saves ? FirstSignal::waits : FirstSignal::asks);
   };
-  hooks.folder_locked = [&] { log.open(config.output / "run.log"); };
+  std::filesystem::path results = config.output;
+  hooks.folder_locked = [&](const std::filesystem::path& folder) {
+    results = folder;
+    log.open(folder / "run.log");
+  };
   std::string result;
   try {
     result = job(config, hooks, log, signals.stop_token());
@@ -105,7 +110,7 @@ void run_in_output_folder(const Request& request, std::string_view command, std:
     throw;
   }
   tracing.finish(log);
-  const std::string closing = closing_line(start, config.output, config, next);
+  const std::string closing = closing_line(start, results, config, next);
   log.write("note", closing);
   if (const auto reason = log.failure()) terminal.warn(*reason);
   if (!result.empty()) print_result(result);
@@ -124,9 +129,9 @@ void refuse_training_settings(const Request& request, Config config) {
                                 key.path == "seed" || key.path == "features.normalize";
     if (!is_of_training || value_of(key) == value_of(*find_key(recorded_keys, key.path))) continue;
     throw Error(ErrorKind::usage,
-                fmt::format("--set {}: only training uses this key, and the classifier is trained; "
-                            "leave it out, or train anew",
-                            key.path));
+                "--set {}: only training uses this key, and the classifier is trained; leave it "
+                "out, or train anew",
+                key.path);
   }
 }
 
@@ -140,8 +145,7 @@ const CudaModule& cuda_module_for_plan() {
   try {
     return cuda_module();
   } catch (const Error& error) {
-    throw Error(error.kind(),
-                fmt::format("`graft plan` needs cuDNN, though no GPU: {}", error.what()));
+    throw Error(error.kind(), "`graft plan` needs cuDNN, though no GPU: {}", error.what());
   }
 }
 
@@ -158,8 +162,16 @@ void run_command(const Request& request) {
 }
 
 void extract_command(const Request& request) {
-  run_in_output_folder(request, "extract", "graft train FOLDER",
-                       run_steps(request, Steps::extract));
+  if (!request.shard)
+    return run_in_output_folder(request, "extract", "graft train FOLDER",
+                                run_steps(request, Steps::extract));
+  const Shard shard = parse_shard(*request.shard, process_environment());
+  run_in_output_folder(
+      request, "extract --shard " + shard.text(), "`graft run` when all shards are done",
+      [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
+        extract_shard_job(config, shard, hooks, observer, std::move(stop));
+        return std::string();
+      });
 }
 
 void train_command(const Request& request) {
@@ -170,8 +182,8 @@ void crossvalidate_command(const Request& request) {
   run_in_output_folder(
       request, "crossvalidate", "graft run FOLDER",
       [&](const Config& config, const JobHooks& hooks, Observer& observer, std::stop_token stop) {
-        const CrossValidation result = crossvalidate_job(config, request.folds, request.seeds,
-                                                         hooks, observer, std::move(stop));
+        const CrossValidation result = crossvalidate_job(
+            config, request.folds, request.seeds, hooks, observer, std::move(stop), request.verify);
         return request.json ? crossvalidation_json(result, config) : crossvalidation_table(result);
       });
 }
@@ -198,8 +210,8 @@ void predict_command(const Request& request) {
   const FinishedRun run = run_of(request);
   const std::vector<std::string>& classes = run.head.classes;
   if (request.top > classes.size())
-    throw Error(ErrorKind::usage, fmt::format("--top {}: this classifier has {} classes",
-                                              request.top, classes.size()));
+    throw Error(ErrorKind::usage, "--top {}: this classifier has {} classes", request.top,
+                classes.size());
   const Signals signals(is_stream ? FirstSignal::ends : FirstSignal::asks);
   TerminalObserver observer(stderr, TerminalStyle::of(stderr, request.quiet));
   PathReader paths(request.null_separated);
@@ -223,8 +235,8 @@ void predict_command(const Request& request) {
   predict_job(run, prediction, ready, answer, observer, signals.stop_token());
   if (bad > 0)
     throw Error(ErrorKind::data,
-                fmt::format("{} of {} images could not be read; the result has the reason of each",
-                            bad, bad + classified));
+                "{} of {} images could not be read; the result has the reason of each", bad,
+                bad + classified);
   observer.note(fmt::format("done in {}; {} classified", time_since(start),
                             counted(classified, "image", "images")));
 }
@@ -255,8 +267,8 @@ void plan_command(const Request& request) {
 void import_weights_command(const Request& request) {
   const std::filesystem::path output = request.output_file;
   if (output.extension() != ".safetensors")
-    throw Error(ErrorKind::usage, fmt::format("--output {}: the name must end in .safetensors",
-                                              printable(request.output_file, 300)));
+    throw Error(ErrorKind::usage, "--output {}: the name must end in .safetensors",
+                printable(request.output_file, 300));
   const Signals signals(FirstSignal::ends);
   const Vgg16Weights weights = load_vgg16_weights(request.inputs.at(0));
   save_vgg16_weights(output, weights);

@@ -30,6 +30,8 @@ struct Request {
   bool nvtx = false;                   // `run`, `extract`
   std::string gpu, architecture;       // `plan`: "RTX 4090", "sm_89"
   std::optional<std::string> memory;   // `plan`: "24GiB"
+  std::optional<std::string> shard;    // `extract`: "3/16" or "auto"
+  bool verify = false;                 // `run`, `extract`, `crossvalidate`
   std::size_t folds = 5, seeds = 1;    // `crossvalidate`
 };
 

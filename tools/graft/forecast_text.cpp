@@ -191,8 +191,7 @@ std::uint64_t parse_memory(std::string_view text) {
     if (bytes >= 1.0 && bytes <= most) return static_cast<std::uint64_t>(bytes);
     break;
   }
-  throw Error(ErrorKind::usage,
-              fmt::format("--memory {}: write 24GiB, 24GB or 8192MiB", printable(text, 100)));
+  throw Error(ErrorKind::usage, "--memory {}: write 24GiB, 24GB or 8192MiB", printable(text, 100));
 }
 
 const Gpu& chosen_gpu(const std::string& gpu, const std::string& architecture) {
@@ -202,9 +201,8 @@ const Gpu& chosen_gpu(const std::string& gpu, const std::string& architecture) {
     for (const int number : gpu_architectures()) {
       if (architecture == fmt::format("sm_{}", number)) return *representative_gpu(number);
     }
-    throw Error(ErrorKind::usage,
-                fmt::format("--arch {}: no such architecture in the table; there are sm_{}",
-                            printable(architecture, 100), fmt::join(gpu_architectures(), ", sm_")));
+    throw Error(ErrorKind::usage, "--arch {}: no such architecture in the table; there are sm_{}",
+                printable(architecture, 100), fmt::join(gpu_architectures(), ", sm_"));
   }
   if (const Gpu* found = find_gpu(gpu)) return *found;
   std::vector<std::string> like = gpu_names_like(gpu);
@@ -212,11 +210,9 @@ const Gpu& chosen_gpu(const std::string& gpu, const std::string& architecture) {
     const std::vector<std::string> names = gpu_names();
     if (const auto near = nearest(gpu, names)) like.push_back(*near);
   }
-  throw Error(
-      ErrorKind::usage,
-      fmt::format("--gpu {}: no such GPU in the table; {}", printable(gpu, 100),
-                  like.empty() ? fmt::format("there are {}", fmt::join(gpu_names(), ", "))
-                               : fmt::format("did you mean \"{}\"?", fmt::join(like, "\" or \""))));
+  throw Error(ErrorKind::usage, "--gpu {}: no such GPU in the table; {}", printable(gpu, 100),
+              like.empty() ? fmt::format("there are {}", fmt::join(gpu_names(), ", "))
+                           : fmt::format("did you mean \"{}\"?", fmt::join(like, "\" or \"")));
 }
 
 }  // namespace graft::program

@@ -1,6 +1,5 @@
 #include "tools/graft/path_reader.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -31,9 +30,9 @@ bool PathReader::take_path(std::vector<std::string>& paths) {
   std::string path = buffer_.substr(0, end);
   if (path.size() >= PATH_MAX || path.find('\0') != std::string::npos)
     throw Error(ErrorKind::usage,
-                fmt::format("standard input has a line of more than {} bytes or with a NUL byte, "
-                            "which is no path; -0 reads paths separated by NUL",
-                            PATH_MAX - 1));
+                "standard input has a line of more than {} bytes or with a NUL byte, which is no "
+                "path; -0 reads paths separated by NUL",
+                PATH_MAX - 1);
   if (end == buffer_.size() && (!ended_ || path.empty())) return false;
   buffer_.erase(0, end + 1);
   const bool is_first = std::exchange(at_start_, false);
@@ -52,8 +51,7 @@ bool PathReader::read_more(bool wait) {
   std::array<char, 65536> block;
   const ssize_t count = ready < 0 ? -1 : read(input_, block.data(), block.size());
   if (count < 0 && errno != EINTR && errno != EAGAIN)
-    throw Error(ErrorKind::io,
-                fmt::format("standard input cannot be read: {}", std::strerror(errno)));
+    throw Error(ErrorKind::io, "standard input cannot be read: {}", std::strerror(errno));
   ended_ = count == 0;
   if (count > 0) buffer_.append(block.data(), static_cast<std::size_t>(count));
   return true;

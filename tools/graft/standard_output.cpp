@@ -20,8 +20,8 @@ namespace {
 
 [[noreturn]] void fail(int reason) {
   if (reason == EPIPE) throw ReaderGone{};
-  throw Error(ErrorKind::io, fmt::format("the result cannot be written to standard output: {}",
-                                         std::strerror(reason)));
+  throw Error(ErrorKind::io, "the result cannot be written to standard output: {}",
+              std::strerror(reason));
 }
 
 std::string json_string(const std::string& text) {
@@ -77,13 +77,7 @@ void flush_results() {
 std::string csv_field(std::string_view text) {
   const bool plain = text.find_first_of(",\"\r\n") == std::string_view::npos && !text.empty() &&
                      text.front() != ' ' && text.back() != ' ';
-  if (plain) return std::string(text);
-  std::string quoted = "\"";
-  for (const char character : text) {
-    if (character == '"') quoted += '"';
-    quoted += character;
-  }
-  return quoted + '"';
+  return plain ? std::string(text) : '"' + replace_all(text, "\"", "\"\"") + '"';
 }
 
 std::string csv_header(const std::vector<std::string>& classes, std::size_t top) {

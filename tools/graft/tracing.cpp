@@ -6,25 +6,24 @@
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/base/text.h"
 #include "engine/profile/nvtx_tracer.h"
 
 namespace graft::program {
 namespace {
 
 [[noreturn]] void refuse_cpu(const std::string& range, ErrorKind kind, std::string_view why) {
-  throw Error(kind, fmt::format("--profile {} starts and stops a GPU's profiler, and {}; choose "
-                                "\"device\": \"cuda\", or --trace FILE, which works on a CPU",
-                                range, why));
+  throw Error(kind,
+              "--profile {} starts and stops a GPU's profiler, and {}; choose \"device\": "
+              "\"cuda\", or --trace FILE, which works on a CPU",
+              range, why);
 }
 
 ProfileRange checked_range(const std::string& text, std::string_view command,
                            const Config& config) {
   ProfileRange range = parse_profile_range(text);
   if (command == "extract" && std::string_view(range.span) == "epoch") {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("--profile {}: `graft extract` has no epochs; write \"batches:10-20\"", text));
+    throw Error(ErrorKind::usage,
+                "--profile {}: `graft extract` has no epochs; write \"batches:10-20\"", text);
   }
   if (config.device == "cpu") {
     refuse_cpu(text, ErrorKind::usage, "this run's \"device\" is \"cpu\"");

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <new>
 #include <string_view>
 #include <system_error>
 
@@ -18,7 +17,7 @@ namespace {
 
 const KernelTable& checked_kernels(Isa isa) {
   if (!supports(isa)) {
-    throw Error(ErrorKind::usage, fmt::format("This processor has no {}.", name_of(isa)));
+    throw Error(ErrorKind::usage, "This processor has no {}.", name_of(isa));
   }
   return kernels_for(isa);
 }
@@ -26,27 +25,25 @@ const KernelTable& checked_kernels(Isa isa) {
 std::size_t checked_threads(std::size_t threads) {
   constexpr std::size_t most = 1024;
   if (threads > most) {
-    throw Error(ErrorKind::usage, fmt::format("threads is {}; at most {} make sense. 0 takes one "
-                                              "per core.",
-                                              threads, most));
+    throw Error(ErrorKind::usage, "threads is {}; at most {} make sense. 0 takes one per core.",
+                threads, most);
   }
   return threads == 0 ? available_cores() : threads;
 }
 
 void check_precision(const BackboneOptions& options) {
   if (options.precision == Precision::fp32) return;
-  throw Error(
-      ErrorKind::usage,
-      fmt::format("backbone.precision \"{}\" needs a GPU; on a CPU choose \"auto\" or \"fp32\".",
-                  name_of(options.precision)));
+  throw Error(ErrorKind::usage,
+              "backbone.precision \"{}\" needs a GPU; on a CPU choose \"auto\" or \"fp32\".",
+              name_of(options.precision));
 }
 
 ThreadPool started_threads(std::size_t threads) {
   try {
     return ThreadPool(threads);
   } catch (const std::system_error& error) {
-    throw Error(ErrorKind::device, fmt::format("cannot start {} threads: {}; lower threads",
-                                               threads, error.code().message()));
+    throw Error(ErrorKind::device, "cannot start {} threads: {}; lower threads", threads,
+                error.code().message());
   }
 }
 
@@ -57,9 +54,8 @@ Isa chosen_isa() {
   const std::string_view name = value == nullptr ? "" : value;
   if (name.empty()) return best_isa();
   if (name != "avx2" && name != "avx512" && name != "portable") {
-    throw Error(ErrorKind::usage,
-                fmt::format("GRAFT_ISA is \"{}\"; expected avx2, avx512 or portable",
-                            printable(name, 100)));
+    throw Error(ErrorKind::usage, "GRAFT_ISA is \"{}\"; expected avx2, avx512 or portable",
+                printable(name, 100));
   }
   const Isa isa = name == "avx2" ? Isa::avx2 : name == "avx512" ? Isa::avx512 : Isa::portable;
   checked_kernels(isa);
@@ -72,8 +68,8 @@ CpuBackend::CpuBackend(std::size_t threads, Isa isa)
       threads_(started_threads(checked_threads(threads))) {}
 
 std::string CpuBackend::description() const {
-  return fmt::format("CPU, {}, {} thread{}", name_of(isa_), threads_.threads(),
-                     threads_.threads() == 1 ? "" : "s");
+  return fmt::format("CPU, {}, {}", name_of(isa_),
+                     counted(threads_.threads(), "thread", "threads"));
 }
 
 std::string CpuBackend::numerics(const BackboneOptions& options) {

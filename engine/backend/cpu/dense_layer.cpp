@@ -56,14 +56,6 @@ DenseParameters DenseLayer::copy(const AlignedFloats& kernel, const AlignedFloat
   return to;
 }
 
-void DenseLayer::set_parameters(const DenseParameters& parameters) {
-  set(kernel_, bias_, parameters);
-}
-
-void DenseLayer::set_mean_squares(const DenseParameters& mean_squares) {
-  set(kernel_mean_square_, bias_mean_square_, mean_squares);
-}
-
 void DenseLayer::clear_mean_squares() {
   std::ranges::fill(kernel_mean_square_.values(), 0.0F);
   std::ranges::fill(bias_mean_square_.values(), 0.0F);

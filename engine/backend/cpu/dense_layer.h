@@ -45,8 +45,10 @@ class DenseLayer {
   std::size_t workspace_size() const { return chunks() * most_rows_ * units_; }
 
   // The shapes are the layer's: see check_state.
-  void set_parameters(const DenseParameters& parameters);
-  void set_mean_squares(const DenseParameters& mean_squares);
+  void set_parameters(const DenseParameters& parameters) { set(kernel_, bias_, parameters); }
+  void set_mean_squares(const DenseParameters& mean_squares) {
+    set(kernel_mean_square_, bias_mean_square_, mean_squares);
+  }
   void clear_mean_squares();
   DenseParameters parameters() const { return copy(kernel_, bias_); }
   DenseParameters mean_squares() const { return copy(kernel_mean_square_, bias_mean_square_); }

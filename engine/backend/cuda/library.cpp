@@ -9,6 +9,10 @@ namespace {
 
 class Module final : public CudaModule {
  public:
+  int device_count() const override {
+    FirstCause none;  // no device is in use
+    return as_device_errors(none, "The count of the GPUs", cuda::device_count);
+  }
   std::unique_ptr<Backend> make_backend(int ordinal, std::size_t threads) const override {
     return std::make_unique<CudaBackend>(ordinal, threads);
   }
@@ -23,7 +27,7 @@ class Module final : public CudaModule {
 }  // namespace
 }  // namespace graft::cuda
 
-extern "C" __attribute__((visibility("default"))) const graft::CudaModule* graft_cuda_module_1() {
+extern "C" __attribute__((visibility("default"))) const graft::CudaModule* graft_cuda_module_2() {
   static const graft::cuda::Module module;
   return &module;
 }

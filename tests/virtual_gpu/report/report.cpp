@@ -86,6 +86,11 @@ void Report::profiler(bool is_on) {
   if (!is_on && is_open) profiled_.back().end = launches_.size();
 }
 
+void Report::use_device(int number) {
+  const std::scoped_lock lock(mutex_);
+  used_devices_.insert(number);
+}
+
 std::vector<FoundError> Report::errors() const {
   const std::scoped_lock lock(mutex_);
   return errors_;
@@ -110,7 +115,8 @@ bool Report::write(const std::string& path) const {
   Json json = {{"calls", Faults::instance().calls()},
                {"errors", Json::array()},
                {"launches", Json::array()},
-               {"profiled", Json::array()}};
+               {"profiled", Json::array()},
+               {"used_devices", used_devices_}};
   for (const FoundError& e : errors_)
     json["errors"].push_back({{"kind", e.kind},
                               {"kernel", e.kernel},

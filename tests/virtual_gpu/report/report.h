@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,7 @@ class Report {
              const std::string& text);
   void launch(LaunchRecord record);
   void profiler(bool is_on);
+  void use_device(int number);
   std::vector<FoundError> errors() const;
   std::optional<Counters> last_launch(const std::string& part_of_name) const;
   void clear_errors();
@@ -64,6 +66,7 @@ class Report {
   std::vector<FoundError> errors_;
   std::vector<LaunchRecord> launches_;
   std::vector<ProfiledLaunches> profiled_;
+  std::set<int> used_devices_;
 };
 
 }  // namespace vgpu

@@ -35,6 +35,9 @@ cudaError_t guarded(const char* name, Body&& body) {
   });
 }
 
+// Of the calling thread: the report lists the devices that have memory, streams or launches.
+void use_current_device();
+
 // Knows the special handles 0, 1 (legacy) and 2 (per thread). Throws Failure for a stale handle.
 Stream& stream_from(cudaStream_t handle);
 // For cuBLAS and cuDNN: false where the stream takes no work. `name`: the call; `problem`: what

@@ -85,6 +85,10 @@ void check_number(int device_number) {
 
 }  // namespace
 
+void vgpu::use_current_device() {
+  Report::instance().use_device(t_device);
+}
+
 VGPU_EXPORT cudaError_t cudaGetDeviceCount(int* count) {
   return guarded("cudaGetDeviceCount", [&] {
     *count = 0;

@@ -61,6 +61,7 @@ void run(Launch launch) {
 
 cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments,
                    std::size_t shared, cudaStream_t handle) {
+  use_current_device();
   Stream& stream = stream_from(handle);
   const Kernel& kernel = Modules::instance().kernel(function);
   if (const cudaError_t error = check_shape(function, kernel, grid, block, shared);

@@ -122,6 +122,7 @@ cudaError_t set(void* to, int value, std::size_t bytes, cudaStream_t handle) {
 
 cudaError_t host_allocate(void** pointer, std::size_t bytes) {
   refuse_in_capture();
+  use_current_device();
   constexpr std::size_t page = 4096;
   const std::size_t size = (std::max<std::size_t>(bytes, 1) + page - 1) / page * page;
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -141,6 +142,7 @@ std::size_t vgpu::live_host_allocations() {
 VGPU_EXPORT cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   return guarded("cudaMalloc", [&] {
     refuse_in_capture();
+    use_current_device();
     *pointer = nullptr;
     if (bytes == 0) return cudaSuccess;
     *pointer = reinterpret_cast<void*>(DeviceMemory::instance().allocate(bytes));

@@ -42,6 +42,7 @@ std::shared_ptr<Event> event_from(cudaEvent_t handle) {
 
 cudaError_t create_stream(const char* name, cudaStream_t* handle, unsigned flags) {
   return guarded(name, [&] {
+    use_current_device();
     Stream& stream = scheduler().create_stream((flags & cudaStreamNonBlocking) == 0);
     *handle = reinterpret_cast<cudaStream_t>(&stream);
   });

@@ -24,18 +24,17 @@ const BackboneOptions& checked(const BackboneOptions& options) {
   check_options(options);
   if (options.algorithm != ConvolutionAlgorithm::automatic) {
     throw Error(ErrorKind::usage,
-                fmt::format("backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
-                            name_of(options.algorithm)));
+                "backbone.algorithm \"{}\" needs a CPU; on a GPU choose \"auto\".",
+                name_of(options.algorithm));
   }
   const std::size_t most = largest_usual_batch(options.image_size);
   if (options.batch_size > most) {
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("Images of {}×{} in batches of {} have more activations than the 2147483647 "
-                    "that cuDNN computes at once; choose {}.",
-                    options.image_size.height, options.image_size.width, options.batch_size,
-                    most == 0 ? "a smaller data.image_size"
-                              : fmt::format("a backbone.batch_size of at most {}", most)));
+    throw Error(ErrorKind::usage,
+                "Images of {}×{} in batches of {} have more activations than the 2147483647 that "
+                "cuDNN computes at once; choose {}.",
+                options.image_size.height, options.image_size.width, options.batch_size,
+                most == 0 ? "a smaller data.image_size"
+                          : fmt::format("a backbone.batch_size of at most {}", most));
   }
   return options;
 }

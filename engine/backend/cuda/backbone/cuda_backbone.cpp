@@ -242,8 +242,8 @@ Backbone::Ticket CudaBackbone::submit(std::span<const std::uint8_t> images, std:
 
 void CudaBackbone::wait(Ticket ticket) {
   if (ticket > last_) {
-    throw Error(ErrorKind::usage,
-                fmt::format("The backbone gave out no ticket {}: the last is {}.", ticket, last_));
+    throw Error(ErrorKind::usage, "The backbone gave out no ticket {}: the last is {}.", ticket,
+                last_);
   }
   device_.run("A batch of the backbone", [&] {
     const auto batch = std::ranges::find(in_flight_, ticket, &Batch::ticket);
@@ -282,11 +282,11 @@ void refuse_memory(const Device& device, const BackboneSpec& spec, std::size_t f
   const Device::Memory memory = device.memory_now();
   const BackboneOptions& options = spec.options;
   throw Error(ErrorKind::device,
-              fmt::format("The backbone for images of {}×{} in batches of {} needs {} of the GPU's "
-                          "memory, and of the {} of cuda:{} {} are free; {}.",
-                          options.image_size.height, options.image_size.width, options.batch_size,
-                          gib(spec.memory.total()), gib(memory.total), device.ordinal(),
-                          gib(memory.free), advice));
+              "The backbone for images of {}×{} in batches of {} needs {} of the GPU's memory, and "
+              "of the {} of cuda:{} {} are free; {}.",
+              options.image_size.height, options.image_size.width, options.batch_size,
+              gib(spec.memory.total()), gib(memory.total), device.ordinal(), gib(memory.free),
+              advice);
 }
 
 std::unique_ptr<Backbone> make_cuda_backbone(Device& device, const Vgg16Weights& weights,

@@ -1,7 +1,5 @@
 #include "engine/backend/cuda/backbone/packed_weights.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -20,9 +18,9 @@ T stored(float value, const Vgg16Layer& layer) {
     const __half half = __float2half_rn(value);
     if (!std::isfinite(__half2float(half))) {
       throw Error(ErrorKind::usage,
-                  fmt::format("The weights of {} hold {}, which is beyond fp16; choose "
-                              "backbone.precision \"bf16\" or \"fp32\".",
-                              layer.name, value));
+                  "The weights of {} hold {}, which is beyond fp16; choose backbone.precision "
+                  "\"bf16\" or \"fp32\".",
+                  layer.name, value);
     }
     return half;
   } else if constexpr (std::is_same_v<T, __nv_bfloat16>) {

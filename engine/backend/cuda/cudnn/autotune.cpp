@@ -141,9 +141,9 @@ ConvolutionPlan accepted_plan(const CudnnDevice& device, const ConvolutionProble
   }
   if (accepted) return std::move(*accepted);
   throw Error(ErrorKind::device,
-              fmt::format("cuDNN {} has no deterministic plan that runs for a convolution of {} on "
-                          "sm_{}; choose another backbone.precision or a smaller batch_size",
-                          cudnn_version(), text_of(layer), device.compute_capability()));
+              "cuDNN {} has no deterministic plan that runs for a convolution of {} on sm_{}; "
+              "choose another backbone.precision or a smaller batch_size",
+              cudnn_version(), text_of(layer), device.compute_capability());
 }
 
 // Of equal times the first: the heuristics prefer it.

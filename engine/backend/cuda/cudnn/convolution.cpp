@@ -7,12 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "engine/backend/cuda/cudnn/operations.h"
 #include "engine/backend/cuda/cudnn/storage_type.h"
-#include "engine/backend/cuda/runtime/errors.h"
 #include "engine/base/error.h"
 
 namespace graft::cuda {
@@ -258,9 +256,9 @@ void check_precision(const CudnnDevice& device, Precision precision) {
   if (device.compute_capability() >= 80) return;
   if (precision != Precision::bf16 && precision != Precision::tf32) return;
   throw Error(ErrorKind::device,
-              fmt::format("\"precision\": \"{}\" needs a GPU of sm_80 or later, and this is sm_{}: "
-                          "choose \"fp16\" or \"fp32\"",
-                          name_of(precision), device.compute_capability()));
+              "\"precision\": \"{}\" needs a GPU of sm_80 or later, and this is sm_{}: choose "
+              "\"fp16\" or \"fp32\"",
+              name_of(precision), device.compute_capability());
 }
 
 // Name, type and size of each tensor that a plan reads or writes. They must agree with the problem,
@@ -401,7 +399,7 @@ ConvolutionPlan ConvolutionPlan::deserialised(const CudnnDevice& device,
     refuse_if(objection_to(plan, device));
     return plan;
   } catch (const json::exception& error) {
-    throw Error(ErrorKind::data, fmt::format("the plan's text lacks something ({})", error.what()));
+    throw Error(ErrorKind::data, "the plan's text lacks something ({})", error.what());
   }
 }
 

@@ -11,12 +11,10 @@
 
 #include <compare>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "engine/backend/cuda/cudnn/descriptor.h"

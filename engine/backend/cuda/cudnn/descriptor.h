@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 

@@ -67,9 +67,9 @@ std::string cudnn_version() {
 void check_cudnn_version(std::size_t loaded) {
   if (major_version(loaded) == CUDNN_MAJOR && loaded >= CUDNN_VERSION) return;
   throw Error(ErrorKind::device,
-              fmt::format("cuDNN {} was loaded, and this program was built for cuDNN {}: install "
-                          "that or a newer cuDNN {}, or name its folder in LD_LIBRARY_PATH",
-                          version_text(loaded), version_text(CUDNN_VERSION), CUDNN_MAJOR));
+              "cuDNN {} was loaded, and this program was built for cuDNN {}: install that or a "
+              "newer cuDNN {}, or name its folder in LD_LIBRARY_PATH",
+              version_text(loaded), version_text(CUDNN_VERSION), CUDNN_MAJOR);
 }
 
 CudnnDevice CudnnDevice::current() {
@@ -98,8 +98,8 @@ CudnnDevice CudnnDevice::described(const GpuProperties& gpu) {
   constexpr std::array known = {75, 80, 86, 87, 89, 90, 100, 103, 120, 121};
   if (std::find(known.begin(), known.end(), gpu.compute_capability) == known.end()) {
     throw Error(ErrorKind::device,
-                fmt::format("cuDNN {} plans for sm_{} only on such a GPU; choose one of sm_{}",
-                            cudnn_version(), gpu.compute_capability, fmt::join(known, ", sm_")));
+                "cuDNN {} plans for sm_{} only on such a GPU; choose one of sm_{}", cudnn_version(),
+                gpu.compute_capability, fmt::join(known, ", sm_"));
   }
   const std::string text = description_of(gpu);
   Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);

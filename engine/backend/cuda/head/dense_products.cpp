@@ -39,21 +39,6 @@ CublasLt::CublasLt() {
   workspace_ = DeviceBuffer(workspace_bytes);
 }
 
-MatrixProduct MatrixProduct::forward(const CublasLt& library, std::size_t rows, DenseShape layer,
-                                     const float* bias) {
-  return {library, {rows, layer.inputs}, {layer.inputs, layer.outputs}, bias};
-}
-
-MatrixProduct MatrixProduct::kernel_gradient(const CublasLt& library, std::size_t rows,
-                                             DenseShape layer) {
-  return {library, {rows, layer.inputs, true}, {rows, layer.outputs}, nullptr};
-}
-
-MatrixProduct MatrixProduct::input_gradient(const CublasLt& library, std::size_t rows,
-                                            DenseShape layer) {
-  return {library, {rows, layer.outputs}, {layer.inputs, layer.outputs, true}, nullptr};
-}
-
 // CUBLAS_COMPUTE_32F is fp32 too, but lets an environment variable put emulation in its place: it
 // is asked for only where the library has no pedantic kernel.
 MatrixProduct::MatrixProduct(const CublasLt& library, Factor left, Factor right, const float* bias)

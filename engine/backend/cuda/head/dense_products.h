@@ -50,11 +50,18 @@ class MatrixProduct {
 
   // bias: units floats on the device, or null for none. run(inputs, kernel, outputs)
   static MatrixProduct forward(const CublasLt& library, std::size_t rows, DenseShape layer,
-                               const float* bias);
+                               const float* bias) {
+    return {library, {rows, layer.inputs}, {layer.inputs, layer.outputs}, bias};
+  }
   // run(inputs, delta, gradient)
-  static MatrixProduct kernel_gradient(const CublasLt& library, std::size_t rows, DenseShape layer);
+  static MatrixProduct kernel_gradient(const CublasLt& library, std::size_t rows,
+                                       DenseShape layer) {
+    return {library, {rows, layer.inputs, true}, {rows, layer.outputs}, nullptr};
+  }
   // run(delta, kernel, gradient)
-  static MatrixProduct input_gradient(const CublasLt& library, std::size_t rows, DenseShape layer);
+  static MatrixProduct input_gradient(const CublasLt& library, std::size_t rows, DenseShape layer) {
+    return {library, {rows, layer.outputs}, {layer.inputs, layer.outputs, true}, nullptr};
+  }
 
  private:
   using Description = Owner<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;

@@ -1,7 +1,5 @@
 #include "engine/backend/cuda/head/head_arrays.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "engine/backend/cuda/head/dense_products.h"
@@ -85,14 +83,12 @@ void refuse_head_memory(const HeadOptions& options, const Device& device) {
   const Sizes sizes = sizes_of(options);
   const Device::Memory memory = device.memory_now();
   constexpr double gibibyte = 1024.0 * 1024.0 * 1024.0;
-  throw Error(
-      ErrorKind::device,
-      fmt::format("The head needs {:.2f} GiB of memory on the GPU, and {:.2f} of the {:.2f} "
-                  "GiB of {} are free; it also needs {:.2f} GiB of pinned memory on this "
-                  "machine: {}.",
-                  sizes.device / gibibyte, static_cast<double>(memory.free) / gibibyte,
-                  static_cast<double>(memory.total) / gibibyte, device.name(),
-                  sizes.pinned / gibibyte, advice));
+  throw Error(ErrorKind::device,
+              "The head needs {:.2f} GiB of memory on the GPU, and {:.2f} of the {:.2f} GiB of {} "
+              "are free; it also needs {:.2f} GiB of pinned memory on this machine: {}.",
+              sizes.device / gibibyte, static_cast<double>(memory.free) / gibibyte,
+              static_cast<double>(memory.total) / gibibyte, device.name(), sizes.pinned / gibibyte,
+              advice);
 }
 
 HeadArrays arrange(const HeadOptions& options, std::byte* memory) {

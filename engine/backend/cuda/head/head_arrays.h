@@ -3,7 +3,6 @@
 // known before it is allocated.
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "engine/backend/backend.h"

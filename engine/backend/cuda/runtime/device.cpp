@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <sstream>
-#include <vector>
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
@@ -13,10 +12,6 @@
 
 namespace graft::cuda {
 namespace {
-
-[[noreturn]] void refuse(const std::string& sentence) {
-  throw Error(ErrorKind::device, sentence);
-}
 
 std::string version_text(int version) {  // 13000 is 13.0
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
@@ -47,37 +42,11 @@ int driver_version() {
   return cudaDriverGetVersion(&driver) == cudaSuccess ? driver : 0;
 }
 
-// How many GPUs there are.
-int device_count() {
-  int count = 0;
-  const cudaError_t code = cudaGetDeviceCount(&count);
-  const int driver = driver_version();
-  if (code == cudaErrorInsufficientDriver || code == cudaErrorStubLibrary) {
-    if (driver == 0) {
-      refuse(
-          fmt::format("no NVIDIA driver is installed, or the container does not pass it on; "
-                      "CUDA {} needs one",
-                      version_text(CUDART_VERSION)));
-    }
-    refuse(
-        fmt::format("the NVIDIA driver is too old: it serves CUDA {}, and this program was "
-                    "built with CUDA {}; update the driver",
-                    version_text(driver), version_text(CUDART_VERSION)));
-  }
-  if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0)) {
-    refuse(fmt::format("the NVIDIA driver shows no GPU{}; nvidia-smi lists what there is",
-                       visible_devices()));
-  }
-  check(code, "cudaGetDeviceCount(&count)", __FILE__, __LINE__);
-  return count;
-}
-
 void check_ordinal(int ordinal, int count) {
   if (ordinal >= 0 && ordinal < count) return;
   const std::string last = count == 1 ? "" : fmt::format(" to cuda:{}", count - 1);
-  refuse(fmt::format("there is no cuda:{}; this machine has {}{}: cuda:0{}", ordinal,
-                     counted(static_cast<std::uint64_t>(count), "GPU", "GPUs"), visible_devices(),
-                     last));
+  throw Error(ErrorKind::device, "there is no cuda:{}; this machine has {}{}: cuda:0{}", ordinal,
+              counted(static_cast<std::uint64_t>(count), "GPU", "GPUs"), visible_devices(), last);
 }
 
 // Loads the code of a kernel.
@@ -91,11 +60,11 @@ void check_architecture(const Device& device) {
       case cudaErrorUnsupportedPtxVersion:
       case cudaErrorInvalidPtx:
         cudaGetLastError();
-        refuse(
-            fmt::format("{} is sm_{}, and this program was compiled for {}; build it with "
-                        "-DGRAFT_CUDA_ARCHITECTURES={}",
-                        device.name(), device.compute_capability(), compiled_architectures(),
-                        device.compute_capability()));
+        throw Error(ErrorKind::device,
+                    "{} is sm_{}, and this program was compiled for {}; build it with "
+                    "-DGRAFT_CUDA_ARCHITECTURES={}",
+                    device.name(), device.compute_capability(), compiled_architectures(),
+                    device.compute_capability());
       default:
         throw;
     }
@@ -103,6 +72,31 @@ void check_architecture(const Device& device) {
 }
 
 }  // namespace
+
+int device_count() {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  const int driver = driver_version();
+  if (code == cudaErrorInsufficientDriver || code == cudaErrorStubLibrary) {
+    if (driver == 0) {
+      throw Error(
+          ErrorKind::device,
+          "no NVIDIA driver is installed, or the container does not pass it on; CUDA {} needs one",
+          version_text(CUDART_VERSION));
+    }
+    throw Error(ErrorKind::device,
+                "the NVIDIA driver is too old: it serves CUDA {}, and this program was built with "
+                "CUDA {}; update the driver",
+                version_text(driver), version_text(CUDART_VERSION));
+  }
+  if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0)) {
+    throw Error(ErrorKind::device,
+                "the NVIDIA driver shows no GPU{}; nvidia-smi lists what there is",
+                visible_devices());
+  }
+  check(code, "cudaGetDeviceCount(&count)", __FILE__, __LINE__);
+  return count;
+}
 
 Device::Device(int ordinal) : ordinal_(ordinal) {
   const auto find = [&] {
@@ -124,10 +118,6 @@ std::string Device::description() const {
   return fmt::format("{} (cuda:{}), sm_{}, {:.0f} GiB, driver for CUDA {}", name_, ordinal_,
                      compute_capability_, static_cast<double>(memory_) / gib,
                      version_text(driver_version_));
-}
-
-void Device::make_current() const {
-  GRAFT_CUDA_CHECK(cudaSetDevice(ordinal_));
 }
 
 bool Device::has_timer() const {

@@ -10,10 +10,13 @@
 
 namespace graft::cuda {
 
+// Of the GPUs that CUDA_VISIBLE_DEVICES leaves. Throws Error(device) with a sentence: no driver, one
+// older than the runtime, no GPU. Throws Failure for the rest.
+int device_count();
+
 class Device {
  public:
-  // ordinal: among the devices that CUDA_VISIBLE_DEVICES leaves; the CUDA runtime reads it. Throws
-  // Error(device) with a sentence: no driver, one older than the runtime, no GPU, no such ordinal, a
+  // ordinal: below device_count(). Throws Error(device) as that does, for no such ordinal, and for a
   // compute capability that the kernels were not compiled for.
   explicit Device(int ordinal);
   Device(const Device&) = delete;
@@ -44,7 +47,7 @@ class Device {
       return std::forward<Work>(work)();
     });
   }
-  void make_current() const;  // throws Failure
+  void make_current() const { GRAFT_CUDA_CHECK(cudaSetDevice(ordinal_)); }  // throws Failure
 
  private:
   int ordinal_;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <new>
 
 #include "engine/base/error.h"
 
