@@ -60,8 +60,8 @@ More than one process, on one machine or on many that share the output folder:
 Each process extracts its part of the photos, by the hash of their names, into features/shard-3-of-16/, and
 continues it after a kill. `graft run`, `extract` and `crossvalidate` then take the rows from there, and
 compute those of missing shards. Photos whose size and time are those that a shard saw are not read again,
-unless --verify. The result has the same bytes as that of one process. Nothing deletes the shards' folders;
-once collected they save time only when photos are added.
+unless --verify. The result has the same bytes as that of one process. Nothing deletes the shards' folders:
+without them a later run reads all photos again.
 
 --trace FILE records a row for each thread: photos read, decoded and resized, batches and layers in the
 backbone, writes, waits, and the lengths of the queues. On a GPU it also records a row for each stream
