@@ -125,8 +125,7 @@ struct Photos {
 
   const Shard* shard;
   std::vector<ShardFolder> shards;
-  // Of unfinished shards: no other process continues them meanwhile.
-  std::deque<std::optional<FolderLock>> locks;
+  std::deque<std::optional<FolderLock>> locks;  // of unfinished shards: nobody continues them
   std::optional<KeptFiles> kept;
   Datasets sets;
 };
