@@ -27,8 +27,9 @@ class Error : public std::runtime_error {
   template <typename Value, typename... Values>
   Error(ErrorKind kind, fmt::format_string<Value, Values...> sentence, Value&& value,
         Values&&... values)
-      : Error(kind,
-              fmt::format(sentence, std::forward<Value>(value), std::forward<Values>(values)...)) {}
+      : std::runtime_error(
+            fmt::format(sentence, std::forward<Value>(value), std::forward<Values>(values)...)),
+        kind_(kind) {}
   ErrorKind kind() const { return kind_; }
 
  private:

@@ -75,6 +75,7 @@ std::size_t local_rank(const VariableLookup& variable) {
 }
 
 std::optional<std::size_t> local_size(const VariableLookup& variable) {
+  if (variable("SLURM_ARRAY_TASK_ID")) return std::nullopt;  // tasks may share a machine
   // SLURM lists the machines, "2(x3),1": the first has most.
   for (const char* name :
        {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"})

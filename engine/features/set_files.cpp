@@ -71,6 +71,8 @@ void parse_rows(std::string_view lines, FileList& list, const std::function<void
     if (!labels.emplace(name, static_cast<std::uint32_t>(labels.size())).second)
       throw Error(ErrorKind::data, "\"classes\" has a name twice");
   }
+  const std::function<void(FileRow)> take =
+      use ? use : [&](FileRow row) { list.rows.push_back(std::move(row)); };
   FileRow first;  // of the photo
   std::size_t count = 0;
   while (!lines.empty()) {
@@ -89,7 +91,7 @@ void parse_rows(std::string_view lines, FileList& list, const std::function<void
       if (count % list.views.size() == 0) first = row;
       if (row.file != first.file || row.content != first.content || row.label != first.label)
         throw Error(ErrorKind::data, "row {} is not a view of {}", count, shown(first.file));
-      use ? use(std::move(row)) : list.rows.push_back(std::move(row));
+      take(std::move(row));
       ++count;
     }
   }

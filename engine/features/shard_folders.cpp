@@ -55,7 +55,8 @@ std::string add_shard(const ShardFolder& shard, const std::string& set, const Fe
       store.add(MappedFile(log.rows), {data_offset, row_bytes}, journal->entries);
   }
   if (!fs::exists(paths.files)) return {};
-  FileList list = read_file_list(paths.files);
+  const auto drop = [](const FileRow&) {};
+  FileList list = shard.has_rows ? read_file_list(paths.files) : read_file_list(paths.files, drop);
   if (!shard.has_rows || list.key != key) return describe_change(list.key, key);
   const StoredSet stored = open_rows(paths, std::move(list));
   store.add(MappedFile(paths.npy), stored.layout(), stored.entries());

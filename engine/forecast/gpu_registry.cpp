@@ -85,8 +85,8 @@ constexpr std::array rows = {
 };
 
 Gpu gpu_of(const Row& row) {
-  const Architecture& architecture = *std::ranges::find(architectures, row.compute_capability,
-                                                        &Architecture::compute_capability);
+  const Architecture& architecture =
+      *std::ranges::find(architectures, row.compute_capability, &Architecture::compute_capability);
   constexpr std::size_t mib = std::size_t{1} << 20U;
   Gpu gpu;
   GpuProperties& properties = gpu.properties;

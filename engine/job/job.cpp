@@ -110,23 +110,22 @@ struct Photos {
       const std::lock_guard lock(one_at_a_time);
       observer.warn(sentence);
     };
-    std::vector<std::future<void>> begun;  // together, because a lock may need seconds
+    std::vector<std::future<void>> attempts;  // together, because a lock may need seconds
     for (ShardFolder& one : shards) {
       // Of as many shards, each has other photos.
       if (shard != nullptr) one.has_rows = one.shard.count != shard->count;
       if (shard != nullptr || !may_be_unfinished(one, set_names)) continue;
-      begun.push_back(start_work([&warn, &path = one.path, &lock = locks.emplace_back()] {
+      attempts.push_back(start_work([&warn, &path = one.path, &lock = locks.emplace_back()] {
         lock.emplace(path, warn);
         recover_features(path, set_names);
       }));
     }
-    for (std::future<void>& one : begun) one.get();
+    for (std::future<void>& one : attempts) one.get();
   }
 
   const Shard* shard;
   std::vector<ShardFolder> shards;
-  // Of unfinished shards: no other process continues them meanwhile.
-  std::deque<std::optional<FolderLock>> locks;
+  std::deque<std::optional<FolderLock>> locks;  // of unfinished shards: nobody continues them
   std::optional<KeptFiles> kept;
   Datasets sets;
 };

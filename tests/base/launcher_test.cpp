@@ -266,6 +266,8 @@ TEST(LocalSize, IsWhatTheLauncherSaysOfThisMachine) {
   EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "2(x3),1"}})), 2U);
   EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "16,15"}})), 16U);
   EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "1"}})), 1U);
+  EXPECT_EQ(local_size(lookup({{"SLURM_STEP_TASKS_PER_NODE", "1"}, {"SLURM_ARRAY_TASK_ID", "3"}})),
+            std::nullopt);
 }
 
 }  // namespace

@@ -58,10 +58,10 @@ More than one process, on one machine or on many that share the output folder:
   srun -n 16 graft extract CONFIG --shard auto      or mpirun, or a SLURM array, or --shard 3/16 by hand
   graft run CONFIG
 Each process extracts its part of the photos, by the hash of their names, into features/shard-3-of-16/, and
-continues it after a kill. `graft run`, `extract` and `crossvalidate` then take the rows from there, and
-compute those of missing shards. Photos whose size and time are those that a shard saw are not read again,
-unless --verify. The result has the same bytes as that of one process. Nothing deletes the shards' folders;
-once collected they save time only when photos are added.
+continues it after a kill. Commands without --shard then take the rows from there, and compute those of
+missing shards. Photos with the size and the time that a shard saw are not read again, unless --verify. The
+result has the same bytes as that of one process. Nothing deletes the shards' folders: without them a later
+run reads all photos again.
 
 --trace FILE records a row for each thread: photos read, decoded and resized, batches and layers in the
 backbone, writes, waits, and the lengths of the queues. On a GPU it also records a row for each stream

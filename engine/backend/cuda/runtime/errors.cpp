@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "engine/base/error.h"
 
 namespace graft::cuda {
