@@ -5,7 +5,6 @@
 // when memory runs out. A file system that cannot sync, reserve or map is served without: FolderLock
 // warns where nothing can be synced.
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -90,7 +89,7 @@ void sync_folder(const std::filesystem::path& folder);
 struct FileStamp {
   std::uint64_t size = 0;  // bytes
   std::int64_t time = 0;   // of the last change of its content, in ns since 1970
-  auto operator<=>(const FileStamp&) const = default;
+  bool operator==(const FileStamp&) const = default;
 };
 // Follows a link. Nothing for what is absent or cannot be looked at.
 std::optional<FileStamp> stamp_of(const std::filesystem::path& path);

@@ -21,10 +21,11 @@ namespace {
 Dataset make_dataset(ScannedFolder folder, const DataConfig& data, const std::string& set,
                      const std::string& stage, std::size_t threads, Observer& observer,
                      std::stop_token stop, const ReadingOptions& options) {
-  for (ScannedClass& one : folder.classes) {
-    if (options.shard == nullptr) break;
-    std::erase_if(one.files, [&](const auto& file) { return !options.shard->takes(file); });
-    one.lines.clear();
+  if (options.shard != nullptr) {
+    for (ScannedClass& one : folder.classes) {
+      std::erase_if(one.files, [&](const auto& file) { return !options.shard->takes(file); });
+      one.lines.clear();
+    }
   }
   const std::vector<VerifiedFile> verified =
       verify_files(folder, data, set, stage, threads, observer, std::move(stop), options);

@@ -94,7 +94,7 @@ class SetPaths {
 // Of NAME.npy.
 std::vector<std::size_t> npy_shape(std::size_t rows, const FeatureShape& shape);
 
-// A finished set whose three files agree.
+// The list and the rows of a finished set.
 struct StoredSet {
   FileList list;
   NpyFile npy;
